@@ -1,0 +1,39 @@
+"""ViTRM: a tiny recursive vision model, its training, evaluation and trace.
+
+>>> import vitrm
+>>> model = vitrm.load("digits-glimpse")
+>>> trace = vitrm.trace(model, image)
+
+Names are imported on first use, so that `import vitrm` costs nothing and torch loads only when it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Config": "config",
+    "ConfigError": "config",
+    "DataError": "data",
+    "ModelConfig": "config",
+    "RunError": "runs",
+    "Trace": "tracing",
+    "TrainConfig": "config",
+    "Trainer": "train",
+    "ViTRM": "model",
+    "build": "runs",
+    "evaluate": "evaluation",
+    "load": "runs",
+    "load_dataset": "data",
+    "preset": "config",
+    "trace": "tracing",
+}
+__all__ = sorted(_HOME)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"vitrm.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'vitrm' has no attribute '{name}'")

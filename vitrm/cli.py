@@ -1,0 +1,383 @@
+"""The command line: `vitrm train | evaluate | export | download | bench`. Every command runs without the app."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vitrm.config import PRESETS, Config, ConfigError, preset
+from vitrm.data import SOURCES, DataError
+
+SAVE_EVERY_S = 20.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 1 for a message about the input, 130 for a stop by the user."""
+    parser = _parser()
+    arguments, extra = parser.parse_known_args(argv)
+    try:
+        return arguments.run(arguments, _overrides(extra))
+    except (ConfigError, DataError, _run_error()) as error:
+        print(f"vitrm: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vitrm", description="The Vision Tiny Recursion Model.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    train = commands.add_parser(
+        "train",
+        help="train a preset, or continue a run",
+        epilog="Any setting can be changed by its name: --train.lr 1e-3 --model.dim 96 (see vitrm/config.py).",
+    )
+    train.add_argument("preset", nargs="?", help=f"one of: {', '.join(PRESETS)}")
+    train.add_argument("--data", help=f"{SOURCES}; default: the preset's")
+    train.add_argument("--name", help="name of the run folder; default: preset and time")
+    train.add_argument("--runs", default="runs", help="where run folders go (default: runs)")
+    train.add_argument("--resume", metavar="RUN", help="continue this run from its last saved state")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="accuracy and halting per supervision step, on held-out data")
+    evaluate.add_argument("name", help="a checkpoint or run folder")
+    evaluate.add_argument("--data", help="other data than it was trained on")
+    evaluate.add_argument("--split", default="test", choices=("val", "test"))
+    evaluate.add_argument("--supervision-steps", type=int, help="default: as trained")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    evaluate.set_defaults(run=_evaluate)
+
+    export = commands.add_parser("export", help="turn a finished run into a checkpoint folder")
+    export.add_argument("name")
+    export.add_argument("folder", help="for instance checkpoints/my-model")
+    export.add_argument("--bf16", action="store_true", help="half the size")
+    export.set_defaults(run=_export)
+
+    download = commands.add_parser("download", help="fetch a data set now, to train on it later without a network")
+    download.add_argument("data", choices=("cifar10", "cifar100", "fashion_mnist"))
+    download.set_defaults(run=_download)
+
+    bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
+    bench.add_argument("presets", nargs="*", default=["paper", "tiny", "digits"])
+    bench.add_argument("--repeats", type=int, default=7)
+    bench.add_argument("--json", action="store_true")
+    bench.set_defaults(run=_bench)
+
+    for command in (train, evaluate, bench):
+        command.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
+        command.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 8), help="CPU threads")
+    for command in (train, evaluate, download):
+        command.add_argument("--data-root", default="data", help="where downloads go (default: data)")
+    return parser
+
+
+def _overrides(extra: Sequence[str]) -> dict[str, str]:
+    """`--train.lr 1e-3` and `--train.lr=1e-3` as {"train.lr": "1e-3"}."""
+    values, words = {}, list(extra)
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or "." not in name:
+            raise ConfigError(f"unknown argument '{word}'; settings look like --train.lr 1e-3, see vitrm train --help")
+        if not equals:
+            if not words:
+                raise ConfigError(f"'{word}' needs a value")
+            value = words.pop(0)
+        values[name] = value
+    return values
+
+
+def _no_settings(overrides: dict[str, str], why: str) -> None:
+    if overrides:
+        raise ConfigError(f"--{next(iter(overrides))} cannot be used here: {why}")
+
+
+# Commands
+
+
+def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    import torch
+
+    from vitrm.distributed import join_group
+    from vitrm.runs import create_run, find_run
+    from vitrm.train import Trainer, TrainingDiverged
+
+    device = _device(arguments)
+    group = join_group(device)
+    if arguments.resume:
+        _no_settings(overrides, "a resumed run keeps its settings")
+        run = find_run(arguments.resume)
+        if run.summary() is not None:
+            raise ConfigError(f"'{run.path}' is complete; nothing to resume")
+        config = run.config()
+        state = run.load_state()
+    else:
+        if not arguments.preset:
+            raise ConfigError(f"say what to train: vitrm train PRESET, one of {', '.join(PRESETS)}; or --resume RUN")
+        config, run, state = preset(arguments.preset), None, None
+        if arguments.data:
+            config = config.with_fields({"data.source": arguments.data})
+        config = config.with_fields(overrides)
+    dataset = _load_data(config, arguments.data_root)
+    if run is None and "model.num_classes" not in overrides:
+        config = config.with_fields({"model.num_classes": len(dataset.classes)})
+    trainer = Trainer(config, dataset, device, group)
+    if state is not None:
+        trainer.load_state_dict(state)
+    if group.rank > 0:  # only rank 0 writes and prints
+        with _stops_on_signal(trainer):
+            for _ in trainer.events():
+                pass
+        return 0
+    if state is not None:
+        run.set_status("running")
+    else:
+        name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+        run = create_run(Path(arguments.runs) / name, trainer.config, _command_line(group.size), device)
+    resume = f"vitrm train --resume {shlex.quote(str(run.path))}"
+    print(f"training into {run.path} ({len(dataset.train):,} images, {device}); stop with Ctrl-C, continue: {resume}")
+    bar, finished = _Bar(trainer), None
+    try:
+        with _stops_on_signal(trainer):
+            finished = _record_events(run, trainer, bar)
+    except KeyboardInterrupt:
+        run.set_status("stopped")
+        print(f"stopped at once; continue from the last saved state with: {resume}")
+        return 130
+    except (TrainingDiverged, OSError, torch.OutOfMemoryError) as error:
+        run.set_status("failed", str(error))
+        print(f"vitrm: {error}\nthe last saved state is kept; continue with: {resume}", file=sys.stderr)
+        return 1
+    finally:
+        bar.close()
+    if finished is None:
+        run.set_status("stopped")
+        print(f"stopped and saved; continue with: {resume}")
+        return 130
+    run.finish(_summary(run, trainer, dataset, finished))
+    print(f"{finished.reason}; best validation accuracy {100 * finished.best_val_accuracy:.1f} %")
+    print((run.path / "README.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def _record_events(run, trainer, bar: _Bar):
+    """Everything the trainer says goes into the run folder. Returns the Finished event, or None if it was stopped."""
+    from vitrm.train import EpochEnd, Finished
+
+    event, saved = None, time.monotonic()
+    for event in trainer.events():
+        run.record(event)
+        bar.show(event)
+        if isinstance(event, EpochEnd) and event.best:
+            run.save_weights(trainer.averaged)
+        if isinstance(event, EpochEnd) or time.monotonic() - saved > SAVE_EVERY_S:
+            run.save_state(trainer.state_dict())
+            saved = time.monotonic()
+    if isinstance(event, Finished):
+        return event
+    run.save_state(trainer.state_dict())
+    return None
+
+
+@contextmanager
+def _stops_on_signal(trainer) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends the training after the batch in progress, the second one at once."""
+
+    def stop(*_: Any) -> None:
+        if trainer.stopping:
+            raise KeyboardInterrupt
+        trainer.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from dataclasses import replace
+
+    from vitrm.evaluation import evaluate
+    from vitrm.runs import find_run
+
+    _no_settings(overrides, "evaluate takes no settings")
+    run = find_run(arguments.name)
+    config, model = run.config(), run.load_model(_device(arguments))
+    if arguments.data:
+        config = replace(config, data=replace(config.data, source=arguments.data))
+    dataset = _load_data(config, arguments.data_root)
+    if dataset.classes != model.class_names:
+        raise DataError(
+            f"{dataset.source} has the classes {', '.join(dataset.classes)}, "
+            f"but {run.name} was trained on {', '.join(model.class_names)}"
+        )
+    scores = evaluate(
+        model, model.transform, dataset.split(arguments.split), arguments.supervision_steps, arguments.seed
+    )
+    result = {
+        "accuracy": scores.accuracy,
+        "halt_prob": scores.halt_prob,
+        "halt_auroc": scores.halt_auroc,
+        "data": config.data.source,
+        "split": arguments.split,
+        "n": scores.n,
+        "policy": scores.policy,
+        "seed": arguments.seed,
+    }
+    if arguments.json:
+        print(json.dumps(result))
+        return 0
+    print(f"{run.name} on {result['data']}, {arguments.split} split, n = {scores.n:,}, glimpse seed {arguments.seed}")
+    print(f"policy: {scores.policy}")
+    print("step  accuracy %  halting probability  AUROC of halting")
+    for n, (accuracy, halt, area) in enumerate(
+        zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
+    ):
+        print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.runs import export, find_run
+
+    _no_settings(overrides, "export takes no settings")
+    print(f"exported to {export(find_run(arguments.name), arguments.folder, half=arguments.bf16).path}")
+    return 0
+
+
+def _download(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.data import load_dataset
+
+    _no_settings(overrides, "download takes no settings")
+    grey = arguments.data == "fashion_mnist"
+    dataset = load_dataset(arguments.data, 28 if grey else 32, 1 if grey else 3, root=arguments.data_root)
+    print(f"{arguments.data} is in '{arguments.data_root}': {len(dataset.train) + len(dataset.val):,} training images")
+    return 0
+
+
+def _bench(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.bench import bench, table
+
+    _no_settings(overrides, "bench takes no settings")
+    result = bench(arguments.presets, _device(arguments), arguments.repeats)
+    print(json.dumps(result) if arguments.json else table(result))
+    return 0
+
+
+# What they share
+
+
+def _run_error() -> type[Exception]:
+    from vitrm.runs import RunError
+
+    return RunError
+
+
+def _device(arguments: argparse.Namespace) -> str:
+    """The device to use; also sets the number of CPU threads. Raises ConfigError if it is not there."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if arguments.device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if here[name])
+    if not here.get(arguments.device.partition(":")[0], False):
+        usable = ", ".join(name for name, found in here.items() if found)
+        raise ConfigError(f"device '{arguments.device}' is not available here; usable: {usable}")
+    return arguments.device
+
+
+def _load_data(config: Config, root: str):
+    from vitrm.data import load_dataset
+
+    model, data = config.model, config.data
+    dataset = load_dataset(data.source, model.image_size, model.channels, data.val_fraction, data.split_seed, root)
+    if dataset.skipped:
+        print(f"{len(dataset.skipped)} unreadable images skipped:", file=sys.stderr)
+        for line in dataset.skipped[:20]:
+            print(f"  {line}", file=sys.stderr)
+        if len(dataset.skipped) > 20:
+            print(f"  and {len(dataset.skipped) - 20} more", file=sys.stderr)
+    return dataset
+
+
+def _summary(run, trainer, dataset, finished) -> dict[str, Any]:
+    """The run's last word. Test is touched here, once, with the weights that validation chose."""
+    from vitrm.evaluation import evaluate
+
+    model, config = run.load_model(trainer.device), trainer.config
+    steps = config.model.supervision_steps
+    scores = evaluate(model, model.transform, dataset.test, 2 * steps if steps > 1 else 1)
+    return {
+        "data": config.data.source,
+        "split_sizes": {name: len(dataset.split(name)) for name in ("train", "val", "test")},
+        "skipped": len(dataset.skipped),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "reason": finished.reason,
+        "epochs": finished.epoch,
+        "best_epoch": finished.best_epoch,
+        "best_val_accuracy": finished.best_val_accuracy,
+        "test": asdict(scores) | {"policy": scores.policy, "seed": 0},
+        "seconds": finished.seconds,
+        "seed": config.train.seed,
+    }
+
+
+def _command_line(processes: int) -> str:
+    """What was typed, for the model card."""
+    start = ["vitrm"] if processes == 1 else ["torchrun", f"--nproc-per-node={processes}", "-m", "vitrm"]
+    return shlex.join([*start, *sys.argv[1:]])
+
+
+class _Bar:
+    """Progress on the terminal: one bar for the run on a screen, one line per epoch in a log."""
+
+    def __init__(self, trainer) -> None:
+        from tqdm import tqdm
+
+        total = trainer.config.train.epochs * trainer.batches
+        done = trainer.epoch * trainer.batches + trainer.batch
+        self.batches, self.screen = trainer.batches, sys.stderr.isatty()
+        self.bar = tqdm(total=total, initial=done, unit="batch", disable=not self.screen, dynamic_ncols=True)
+
+    def show(self, event: Any) -> None:
+        name = type(event).__name__
+        if name == "Progress":
+            self.bar.set_description(f"epoch {event.epoch}")
+            self.bar.set_postfix_str(
+                f"loss {_list(event.loss, 2)} accuracy % {_list([100 * a for a in event.accuracy], 0)} "
+                f"halting {_list(event.halt_prob, 2)} |z| {event.memory_norm:.1f} {event.images_per_s:.0f} images/s "
+                f"{event.time_left_s / 60:.1f} min left"
+            )
+            self.bar.n = (event.epoch - 1) * self.batches + event.batch
+            self.bar.refresh()
+        elif name == "EpochEnd":
+            self.bar.write(
+                f"epoch {event.epoch}: loss {_list(event.train_loss, 3)}; validation accuracy % "
+                f"{_list([100 * a for a in event.val_accuracy], 1)}, halting {_list(event.val_halt_prob, 2)}, "
+                f"{event.seconds:.0f} s{', best so far' if event.best else ''}"
+            )
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+def _list(values: Sequence[float], digits: int) -> str:
+    return " ".join(f"{value:.{digits}f}" for value in values)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

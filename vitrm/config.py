@@ -1,0 +1,320 @@
+"""Settings as frozen dataclasses: what a model is, how it is trained, on what data, and the presets.
+
+`Config` is what `config.json` in a run folder holds. Reading is strict: an unknown key is an error
+that names the key and the nearest valid one, so that a typo never trains the wrong model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names it, what was expected and what to do."""
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a ViTRM. Paper letters in brackets; the defaults are the published ones.
+
+    `memory_tokens=None` means one memory token per patch (K = L), as in the authors' code;
+    the paper's text leaves K free. `glimpse_patches=None` means every step reads the whole image.
+    """
+
+    num_classes: int = 10
+    image_size: int = 32
+    channels: int = 3
+    patch_size: int = 4
+    dim: int = 384  # D
+    depth: int = 3  # k, layers in the shared block
+    num_heads: int = 6
+    mlp_dim: int = 512
+    feed_forward: Literal["swiglu", "gelu"] = "swiglu"
+    token_mixing: Literal["attention", "mlp"] = "attention"
+    reading: Literal["joint", "cross"] = "joint"  # how the memory reads the patches
+    shared_block: bool = True  # one f for Eq. 2 and Eq. 3, or one each
+    final_norm: bool = False  # layer norm on f's output, as plain pre-norm transformers end; keeps y and z bounded
+    head: Literal["linear", "mlp"] = "linear"
+    memory_tokens: int | None = None  # K
+    memory_steps: int = 3  # M
+    recursion_steps: int = 1  # T
+    supervision_steps: int = 1  # N
+    glimpse_patches: int | None = None  # S, this project's own option
+    halt_threshold: float = 0.5  # tau
+    halt_bias: float = -5.0  # the halting head starts out saying "not yet"
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("num_classes", "image_size", "channels", "patch_size", "dim", "depth", "num_heads", "mlp_dim",
+                     "memory_steps", "recursion_steps", "supervision_steps"):  # fmt: skip
+            _check(getattr(self, name) >= 1, f"{name}={getattr(self, name)}: expected 1 or more")
+        _check(
+            self.image_size % self.patch_size == 0,
+            f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}",
+        )
+        _check(self.dim % self.num_heads == 0, f"dim={self.dim} is not a multiple of num_heads={self.num_heads}")
+        _check(self.channels in (1, 3), f"channels={self.channels}: expected 1 (grey) or 3 (colour)")
+        _check(0 <= self.dropout < 1, f"dropout={self.dropout}: expected 0 <= dropout < 1")
+        _check(0 < self.halt_threshold < 1, f"halt_threshold={self.halt_threshold}: expected between 0 and 1")
+        if self.memory_tokens is not None:
+            _check(self.memory_tokens >= 1, f"memory_tokens={self.memory_tokens}: expected 1 or more, or null")
+        if self.glimpse_patches is not None:
+            _check(
+                1 <= self.glimpse_patches <= self.num_patches,
+                f"glimpse_patches={self.glimpse_patches}: expected 1 to {self.num_patches}, the number of patches",
+            )
+            _check(
+                self.token_mixing == "attention" or self.reading == "cross",
+                "glimpse_patches needs token_mixing='attention' or reading='cross': "
+                "a token-mixing MLP ties every weight to one fixed patch position",
+            )
+
+    @property
+    def num_patches(self) -> int:
+        """L, the number of patches of one image."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def memory_size(self) -> int:
+        """K, the number of memory tokens."""
+        return self.num_patches if self.memory_tokens is None else self.memory_tokens
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained. The defaults are the published recipe (batch 128, at most 1000 epochs).
+
+    `backprop` says how far a loss reaches back and `update` how often the weights move:
+
+    =================== ============ ==========================================================
+    backprop            update       schedule
+    =================== ============ ==========================================================
+    "supervision_step"  "step"       the paper: N independent updates per batch
+    "last_recursion"    "batch"      strict TRM as the paper describes it: T-1 recursion steps
+                                     without gradient, one with it, one update
+    "last_recursion"    "step"       TRM's own code: the same, one update per supervision step
+    "all"               "batch"      plain back-propagation through all N supervision steps
+    =================== ============ ==========================================================
+    """
+
+    epochs: int = 1000
+    batch_size: int = 128
+    lr: float = 3e-4
+    min_lr: float = 1e-6
+    warmup_epochs: float = 30
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    grad_clip: float = 1.0  # largest gradient norm; 0 switches clipping off
+    ema_decay: float = 0.999  # 0 switches the average off
+    halt_weight: float = 1.0  # weight of the halting loss in Eq. 5
+    stop_unrolling: bool = True  # Eq. 6
+    patience: int = 10  # epochs without a better validation accuracy before stopping; 0 = never
+    backprop: Literal["supervision_step", "last_recursion", "all"] = "supervision_step"
+    update: Literal["step", "batch"] = "step"
+    crop_pad: int = 4
+    flip: bool = True
+    randaugment_ops: int = 2
+    randaugment_magnitude: int = 9
+    mixup_alpha: float = 0.2
+    cutmix_alpha: float = 1.0  # with both > 0, each batch draws one of the two at even odds
+    label_smoothing: float = 0.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.epochs >= 1, f"epochs={self.epochs}: expected 1 or more")
+        _check(self.batch_size >= 1, f"batch_size={self.batch_size}: expected 1 or more")
+        _check(self.lr > 0, f"lr={self.lr}: expected more than 0")
+        _check(0 <= self.min_lr <= self.lr, f"min_lr={self.min_lr}: expected between 0 and lr={self.lr}")
+        _check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
+        _check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
+        for name in ("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad",
+                     "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
+            _check(getattr(self, name) >= 0, f"{name}={getattr(self, name)}: expected 0 or more")
+        _check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")
+        _check(
+            self.backprop != "all" or self.update == "batch",
+            "backprop='all' needs update='batch': weights may not move inside one backward pass",
+        )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is learned from, and what it turned out to be: the run folder's memory of its data.
+
+    `source` is "digits", "cifar10", "cifar100", "fashion_mnist", "folder:PATH" or "parquet:PATH".
+    `classes`, `mean` and `std` are filled in when the data is read (mean and std per channel, of the
+    training split, on the 0..1 scale) and travel with the checkpoint, so that it can be used without the data.
+    """
+
+    source: str = "digits"
+    val_fraction: float = 0.1
+    split_seed: int = 0
+    classes: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that defines a run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `from_dict` is the inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read `to_dict`'s form. Raises ConfigError for an unknown key or a value of the wrong type."""
+        return _read(cls, values, "config")
+
+    def with_fields(self, changes: dict[str, Any]) -> Config:
+        """A copy with fields changed by dotted name: `{"train.lr": "1e-3", "model.dim": 96}`.
+
+        Strings are read as the field's type, so that command-line values can be passed as they are.
+        """
+        parts: dict[str, dict[str, Any]] = {section.name: {} for section in fields(Config)}
+        for dotted, value in changes.items():
+            section, _, name = dotted.partition(".")
+            hints = typing.get_type_hints(type(getattr(self, section, None)))
+            if section not in parts or name not in hints:
+                valid = [f"{s}.{f.name}" for s in parts for f in fields(getattr(self, s))]
+                raise ConfigError(f"unknown setting '{dotted}'{_nearest(dotted, valid)}")
+            parts[section][name] = _coerce(value, hints[name], dotted)
+        return replace(self, **{section: replace(getattr(self, section), **new) for section, new in parts.items()})
+
+
+def _nearest(name: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else f"; expected one of: {', '.join(valid)}"
+
+
+def _read(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} is {type(values).__name__}, expected an object with named fields")
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            raise ConfigError(f"unknown key '{key}' in {where}{_nearest(key, list(hints))}")
+    return cls(**{key: _coerce(value, hints[key], f"{where}.{key}") for key, value in values.items()})
+
+
+def _coerce(value: Any, hint: Any, name: str) -> Any:
+    """`value` as the annotated type `hint`, or a ConfigError that says what was expected."""
+    wrong = ConfigError(f"{name}={value!r}: expected {_describe(hint)}")
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _read(hint, value, name)
+    if origin is types.UnionType:  # only "X | None" is used here
+        if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
+            return None
+        return _coerce(value, args[0], name)
+    if origin is Literal:
+        if value in args:
+            return value
+        raise wrong
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple) or (args[-1] is not Ellipsis and len(items) != len(args)):
+            raise wrong
+        return tuple(_coerce(item, args[0], name) for item in items)
+    if hint is bool:
+        words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        raise wrong
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise wrong
+    try:
+        number = hint(value)
+    except ValueError:
+        raise wrong from None
+    if hint is int and not isinstance(value, str) and number != value:
+        raise wrong
+    return number
+
+
+def _describe(hint: Any) -> str:
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(repr(a) for a in args)
+    if typing.get_origin(hint) is tuple:
+        return "a list" if args[-1] is Ellipsis else f"{len(args)} values"
+    if typing.get_origin(hint) is types.UnionType:
+        return f"{_describe(args[0])} or null"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, str(hint))
+
+
+def _small(**changes: Any) -> TrainConfig:
+    """The recipe of the small presets: the paper's, less what a model of this size does not need."""
+    plain = dict(randaugment_ops=0, mixup_alpha=0.0, cutmix_alpha=0.0, patience=0, stop_unrolling=False)
+    return TrainConfig(**(plain | changes))
+
+
+_TINY = ModelConfig(
+    dim=128,
+    depth=2,
+    num_heads=4,
+    mlp_dim=256,
+    memory_tokens=16,
+    memory_steps=1,
+    supervision_steps=4,
+    glimpse_patches=16,
+    final_norm=True,
+    dropout=0.0,
+)
+_DIGITS = ModelConfig(
+    image_size=8,
+    channels=1,
+    patch_size=2,
+    dim=64,
+    depth=2,
+    num_heads=4,
+    mlp_dim=128,
+    memory_tokens=8,
+    memory_steps=3,
+    final_norm=True,
+    dropout=0.0,
+)
+
+# One preset, one idea. `vitrm train NAME` runs it as it is.
+PRESETS: dict[str, Config] = {
+    # The published CIFAR-10 setting: 3.62 M parameters, 93.1 % in the paper's Table 1 at batch 128.
+    "paper": Config(data=DataConfig(source="cifar10")),
+    # Photographs on a CPU: 0.34 M parameters, each supervision step glimpses a quarter of the patches.
+    "tiny": Config(_TINY, _small(epochs=30, lr=1e-3, warmup_epochs=1), DataConfig(source="cifar10")),
+    # Handwritten digits in a minute or two; every step sees the whole image.
+    "digits": Config(_DIGITS, _small(epochs=60, lr=1e-3, warmup_epochs=3, crop_pad=0, flip=False, ema_decay=0.99)),
+    # Handwritten digits, a quarter of the patches per step: more steps really help.
+    "digits-glimpse": Config(
+        replace(_DIGITS, memory_steps=1, supervision_steps=6, glimpse_patches=4),
+        _small(epochs=80, lr=2e-3, warmup_epochs=3, crop_pad=0, flip=False, ema_decay=0.99),
+    ),
+}
+
+
+def preset(name: str) -> Config:
+    """The named preset. Raises ConfigError that lists the presets if there is none of that name."""
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset '{name}'{_nearest(name, list(PRESETS))}")
+    return PRESETS[name]

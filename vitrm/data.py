@@ -1,0 +1,315 @@
+"""Data sets behind one small interface: `load_dataset(source, ...)` -> `Dataset` with train, val and test splits.
+
+Images are kept as one uint8 array per split, so that a run reads its data once and a GPU can hold all of it.
+Validation is carved out of the training images by seed; the test split never depends on that seed.
+"""
+
+from __future__ import annotations
+
+import io
+import urllib.error
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+SOURCES = "digits, cifar10, cifar100, fashion_mnist, folder:PATH, parquet:PATH"
+MAX_PIXELS = 100_000_000  # one image; larger ones are refused by their header, before decoding
+IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"])
+_TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
+_TEST_FRACTION = 0.2
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message says what was found, what was expected and what to do."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (n, C, H, W) uint8 and labels (n,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, index: Tensor) -> Split:
+        return Split(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device | str) -> Split:
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """PIL image -> model input: square centre crop, resize, grey or colour, normalise by mean and std (0..1 scale)."""
+
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        return len(self.mean)
+
+    def pixels(self, image: Image.Image) -> np.ndarray:
+        """(C, H, W) uint8: exactly the pixels the model is given, before normalisation."""
+        return fit_image(image, self.image_size, self.channels)
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """(..., C, H, W) uint8 -> float32."""
+        mean = torch.tensor(self.mean, device=pixels.device)[:, None, None]
+        std = torch.tensor(self.std, device=pixels.device)[:, None, None]
+        return (pixels.to(torch.float32) / 255 - mean) / std
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """(C, H, W) float32."""
+        return self.normalize(torch.from_numpy(self.pixels(image)))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set ready to train on: uint8 splits, class names, and how to turn pixels into model input."""
+
+    source: str
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    preprocess: Preprocess
+    skipped: tuple[str, ...] = field(default=())  # "NAME: why" for each image that could not be read
+
+    def split(self, name: str) -> Split:
+        """The split called "train", "val" or "test"."""
+        if name not in ("train", "val", "test"):
+            raise DataError(f"unknown split '{name}': expected train, val or test")
+        return getattr(self, name)
+
+
+def load_dataset(
+    source: str,
+    image_size: int,
+    channels: int,
+    val_fraction: float = 0.1,
+    split_seed: int = 0,
+    root: str | Path = "data",
+) -> Dataset:
+    """Read a data set for a model of the given input shape.
+
+    Photographs in a folder or parquet file are fitted to that shape; the sets with a fixed shape (digits, CIFAR,
+    Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and listed in
+    `.skipped`. Raises DataError if the source is unknown, absent, unreachable or does not fit.
+    """
+    kind, _, path = source.partition(":")
+    shape = (channels, image_size, image_size)
+    skipped: list[str] = []
+    if source == "digits":
+        train, test, classes = _digits()
+    elif source in _TORCHVISION:
+        train, test, classes = _torchvision(source, Path(root))
+    elif kind == "folder" and path:
+        train, test, classes = _folder(Path(path), shape, skipped)
+    elif kind == "parquet" and path:
+        train, test, classes = _parquet(Path(path), shape, skipped)
+    else:
+        raise DataError(f"unknown data source '{source}': expected one of {SOURCES}")
+    found = tuple(train.images.shape[1:])
+    if found != shape:
+        raise DataError(
+            f"{source} has images of shape {_shape(found)}, the model expects {_shape(shape)}; "
+            f"add --model.image_size {found[1]} --model.channels {found[0]} and a patch_size that divides it, "
+            "or choose another preset"
+        )
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(split_seed))
+    held_out = max(1, round(len(train) * val_fraction))
+    val, train = train.subset(order[:held_out]), train.subset(order[held_out:])
+    if len(train) == 0 or len(test) == 0:
+        raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
+    mean, std = _mean_std(train.images)
+    return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
+
+
+def fit_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """(C, size, size) uint8 of any PIL image: EXIF rotation applied, transparency on white, centre square, resized."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits a pixel: scale by the image's own range
+        values = np.asarray(image, dtype=np.float64)
+        low, high = float(values.min()), float(values.max())
+        scale = 255 / (high - low) if high > low else 0.0
+        image = Image.fromarray(((values - low) * scale).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    pixels = np.asarray(image)
+    return pixels[None].copy() if channels == 1 else pixels.transpose(2, 0, 1).copy()
+
+
+def decode_image(content: bytes) -> Image.Image:
+    """The decoded first frame. Raises DataError with the reason if the bytes are no readable, reasonable image."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} accepted")
+            image.load()
+            return image.copy()
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError("not an image file" if content else "empty file") from None
+    except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+        raise DataError(f"damaged image ({error})") from None
+
+
+# Sources
+
+
+def _digits() -> tuple[Split, Split, tuple[str, ...]]:
+    """Handwritten digits of scikit-learn: 1797 real 8 x 8 grey images, bundled with the library."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = torch.from_numpy((bunch.images * (255 / 16)).round().astype(np.uint8))[:, None]
+    return *_carve_test(Split(images, torch.from_numpy(bunch.target.astype(np.int64)))), tuple("0123456789")
+
+
+_TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion_mnist": "FashionMNIST"}
+
+
+def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]]:
+    import torchvision.datasets
+
+    factory = getattr(torchvision.datasets, _TORCHVISION[source])
+    try:
+        parts = [factory(root, train=train, download=True) for train in (True, False)]
+    except (urllib.error.URLError, RuntimeError, OSError) as error:
+        raise DataError(
+            f"could not download {source} into '{root}' ({error}). Connect to the internet once, or copy the "
+            "downloaded files there from another machine; --data digits needs no network"
+        ) from None
+    splits = []
+    for part in parts:
+        images = torch.as_tensor(np.asarray(part.data))
+        images = images.permute(0, 3, 1, 2) if images.ndim == 4 else images[:, None]
+        splits.append(Split(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)))
+    return splits[0], splits[1], tuple(parts[0].classes)
+
+
+def _folder(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Split, Split, tuple[str, ...]]:
+    """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out."""
+    if not path.is_dir():
+        raise DataError(f"folder '{path}' does not exist; expected {path}/CLASS/image.png or {path}/train/CLASS/...")
+    held_out = next((path / name for name in ("test", "val", "validation") if (path / name).is_dir()), None)
+    separate = (path / "train").is_dir() and held_out is not None
+    train_root = path / "train" if separate else path
+    classes = tuple(sorted(entry.name for entry in train_root.iterdir() if entry.is_dir()))
+    if len(classes) < 2:
+        raise DataError(f"'{train_root}' holds {len(classes)} class folders, expected at least 2")
+
+    def read(folder: Path) -> Split:
+        extra = [e.name for e in folder.iterdir() if e.is_dir() and e.name not in classes]
+        if extra:
+            raise DataError(f"'{folder}' has a class folder '{extra[0]}' that '{train_root}' lacks")
+        files = [
+            (str(file.relative_to(path)), file.read_bytes, label)
+            for label, name in enumerate(classes)
+            for file in sorted((folder / name).glob("**/*"))
+            if file.suffix.lower() in IMAGE_SUFFIXES
+        ]
+        return _decode_all(files, shape, skipped)
+
+    if separate:
+        return read(train_root), read(held_out), classes
+    return *_carve_test(read(train_root)), classes
+
+
+def _parquet(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Split, Split, tuple[str, ...]]:
+    """Hugging Face image layout: train-*.parquet and test-*.parquet with an image column {bytes, path} and a label."""
+    files = {part: sorted(path.glob(f"**/{part}*.parquet")) for part in ("train", "test", "validation")}
+    if not files["train"]:
+        raise DataError(f"no train*.parquet under '{path}'; expected the Hugging Face image layout")
+    read = {part: [_read_parquet(file) for file in found] for part, found in files.items() if found}
+    names = read["train"][0][2]
+    labels = sorted({label for rows in read.values() for _, part, _ in rows for label in part})
+    if names is None:
+        names = tuple(str(label) for label in range(labels[-1] + 1))
+    if labels[0] < 0 or labels[-1] >= len(names):
+        raise DataError(f"'{path}' has labels {labels[0]} to {labels[-1]} but {len(names)} class names")
+    splits = {}
+    for part, tables in read.items():
+        rows = [
+            (f"{part} row {i}", (lambda content=image["bytes"]: content or b""), label)
+            for i, (image, label) in enumerate(pair for images, labels, _ in tables for pair in zip(images, labels))
+        ]
+        splits[part] = _decode_all(rows, shape, skipped)
+    held_out = splits.get("test") or splits.get("validation")
+    return (splits["train"], held_out, names) if held_out else (*_carve_test(splits["train"]), names)
+
+
+def _read_parquet(file: Path) -> tuple[list[dict], list[int], tuple[str, ...] | None]:
+    import json
+
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"'{file}' is not a readable parquet file ({error})") from None
+    image = next((c for c in ("img", "image") if c in table.column_names), None)
+    label = next((c for c in ("label", "labels", "fine_label") if c in table.column_names), None)
+    if image is None or label is None:
+        raise DataError(f"'{file}' has columns {table.column_names}, expected an image column (img) and a label column")
+    meta = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    names = meta.get("info", {}).get("features", {}).get(label, {}).get("names")
+    return table[image].to_pylist(), table[label].to_pylist(), tuple(names) if names else None
+
+
+def _decode_all(
+    rows: Iterable[tuple[str, Callable[[], bytes], int]], shape: tuple[int, ...], skipped: list[str]
+) -> Split:
+    """Decode every (name, read, label); what cannot be read goes to `skipped` by name."""
+    images, labels = [], []
+    for name, read, label in rows:
+        try:
+            images.append(fit_image(decode_image(read()), shape[1], shape[0]))
+        except (DataError, OSError) as error:
+            skipped.append(f"{name}: {error}")
+        else:
+            labels.append(label)
+    if not images:
+        raise DataError(f"no readable image found; {len(skipped)} skipped{': ' + skipped[0] if skipped else ''}")
+    return Split(torch.from_numpy(np.stack(images)), torch.tensor(labels, dtype=torch.int64))
+
+
+def _carve_test(everything: Split) -> tuple[Split, Split]:
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(_TEST_SEED))
+    held_out = max(1, round(len(everything) * _TEST_FRACTION))
+    return everything.subset(order[held_out:]), everything.subset(order[:held_out])
+
+
+def _mean_std(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, 0..1 scale, rounded so that a config prints them; a constant channel gets std 1."""
+    counts = torch.stack(
+        [torch.bincount(c.reshape(-1).to(torch.int64), minlength=256) for c in images.unbind(1)]
+    ).double()
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    weights = counts / counts.sum(dim=1, keepdim=True)
+    mean = weights @ levels
+    std = ((weights @ levels.square()) - mean.square()).clamp_min(0).sqrt()
+    return _rounded(mean), tuple(value or 1.0 for value in _rounded(std))
+
+
+def _rounded(values: Tensor | Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape)) + " (channels x height x width)"

@@ -1,0 +1,68 @@
+"""Several processes training one model: `torchrun --nproc-per-node=G -m vitrm train ...`.
+
+Every process draws the same batch and augments it the same way, then works on its own share of the images; gradients
+and measurements are averaged, so that all weights stay equal and the result is that of one process, up to rounding
+(and dropout, whose draws differ). With one process every method here does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+class Group:
+    """The processes of this training: `rank` of `size`, rank 0 being the one that writes."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    def share_of(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """This process's images (or labels, or seeds) of a batch."""
+        return tensors if self.size == 1 else tuple(tensor[self.rank :: self.size] for tensor in tensors)
+
+    def mean_(self, tensors: Iterable[Tensor], weight: float = 1.0) -> None:
+        """Replace each tensor by its mean over the processes, `weight` counting this process's share."""
+        if self.size == 1:
+            return
+        tensors = list(tensors)
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors]) * (weight / self.size)
+        dist.all_reduce(flat)
+        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so."""
+        if self.size == 1:
+            return flag
+        flags = torch.tensor([float(flag)])
+        if dist.get_backend() == "nccl":
+            flags = flags.cuda()
+        dist.all_reduce(flags)
+        return bool(flags.item())
+
+    def from_first(self, compute: Callable[[], T]) -> T:
+        """What rank 0 computes, on every process."""
+        if self.size == 1:
+            return compute()
+        box = [compute() if self.rank == 0 else None]
+        dist.broadcast_object_list(box)
+        return box[0]
+
+
+def join_group(device: str) -> Group:
+    """The group that torchrun started this process in, or a group of one."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return Group()
+    if device.startswith("cuda"):
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return Group(dist.get_rank(), size)

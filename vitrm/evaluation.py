@@ -1,0 +1,91 @@
+"""What a model is worth on data it has not seen: accuracy and halting, per supervision step. Never trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vitrm.data import Preprocess, Split
+from vitrm.losses import classification_loss
+from vitrm.model import ViTRM
+
+POLICY = "all {n} supervision steps run for every image; no halting"
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """Scores of a split, one entry per supervision step. `halt_auroc` is None where every answer is right, or wrong."""
+
+    n: int
+    loss: tuple[float, ...]  # cross-entropy, nats
+    accuracy: tuple[float, ...]  # 0..1
+    halt_prob: tuple[float, ...]  # mean, 0..1
+    halt_auroc: tuple[float | None, ...]  # how well the halting logit ranks right above wrong answers; 0.5 = chance
+
+    @property
+    def policy(self) -> str:
+        return POLICY.format(n=len(self.accuracy))
+
+
+@torch.inference_mode()
+def predict_steps(
+    model: ViTRM,
+    preprocess: Preprocess,
+    split: Split,
+    supervision_steps: int | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> tuple[Tensor, Tensor]:
+    """Logits (N, n, C) and halting logits (N, n) of a whole split, on the CPU, every step run for every image.
+
+    Image i of the split draws its glimpses from seed and i alone, whatever the batch size.
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    logits, halts = [], []
+    for start in range(0, len(split), batch_size):
+        part = slice(start, start + batch_size)
+        images = preprocess.normalize(split.images[part].to(device))
+        seeds = image_seeds(seed, start, len(images)).to(device)
+        steps = list(model.steps(images, supervision_steps, seeds))
+        logits.append(torch.stack([step.logits for step in steps]).float().cpu())
+        halts.append(torch.stack([step.halt_logit for step in steps]).float().cpu())
+    model.train(was_training)
+    return torch.cat(logits, dim=1), torch.cat(halts, dim=1)
+
+
+def image_seeds(seed: int, start: int, count: int) -> Tensor:
+    """Glimpse seeds (count,) of the images start, start+1, ... of a split."""
+    return torch.arange(start, start + count) + seed * 10_000_019
+
+
+def evaluate(
+    model: ViTRM,
+    preprocess: Preprocess,
+    split: Split,
+    supervision_steps: int | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> StepScores:
+    """Scores per supervision step on a split (policy: every step runs, as in the paper's evaluation)."""
+    logits, halts = predict_steps(model, preprocess, split, supervision_steps, seed, batch_size)
+    right = logits.argmax(dim=-1) == split.labels.cpu()  # (N, n)
+    return StepScores(
+        n=len(split),
+        loss=tuple(float(classification_loss(step, split.labels.cpu())) for step in logits),
+        accuracy=tuple(right.float().mean(dim=1).tolist()),
+        halt_prob=tuple(halts.sigmoid().mean(dim=1).tolist()),
+        halt_auroc=tuple(auroc(halt, hit) for halt, hit in zip(halts, right, strict=True)),
+    )
+
+
+def auroc(scores: Tensor, positive: Tensor) -> float | None:
+    """Probability that a random positive scores above a random negative; None if there is only one kind."""
+    if bool(positive.all()) or not bool(positive.any()):
+        return None
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(positive.numpy(), scores.numpy()))

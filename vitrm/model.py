@@ -1,0 +1,400 @@
+"""ViTRM, the Vision Tiny Recursion Model (arXiv 2603.19503): the recursion, written once.
+
+Three streams of tokens, all of width D:
+
+    x  patch tokens   (B, L, D)  what the image says; fixed during the recursion
+    y  answer token   (B, 1, D)  what the model would answer now
+    z  memory tokens  (B, K, D)  what it has worked out so far
+
+and one small transformer block f, applied again and again:
+
+    z <- f([x ; y ; z])  M times   Eq. 2, the memory update: the only move that reads the image
+    y <- f([y ; z])      once      Eq. 3, the answer update: what y knows of the image comes through z
+
+Both together are a recursion step, T of them a supervision step, after which the class and the halting
+probability are read from y (Eq. 4). `ViTRM.moves` yields every single update; `steps`, `forward`, training
+and tracing all consume it, so there is no second copy of this loop anywhere.
+
+Three savings are exact and built in, because [x ; y ; z] is long and only its last K outputs are kept:
+x's first-layer projections are computed once per image (`Block.read`), and the last layer computes
+queries, feed-forward and output only where they are kept (`keep`): z in Eq. 2, y in Eq. 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from vitrm.config import ModelConfig
+from vitrm.glimpse import glimpse_patches
+
+ALL = slice(None)
+NONE = slice(0, 0)
+
+
+class PatchEmbed(nn.Module):
+    """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
+        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02)
+
+    def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image."""
+        p = self.patch_size
+        pixels = rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=p, q=p)  # (B, L, C*P*P)
+        if patches is None:
+            return self.projection(pixels) + self.positions
+        pixels = pixels.gather(1, patches[..., None].expand(-1, -1, pixels.shape[-1]))  # (B, S, C*P*P)
+        return self.projection(pixels) + self.positions[patches]
+
+
+class Attention(nn.Module):
+    """Multi-head attention in two halves, so that projections can be kept and joined.
+
+    `project` maps tokens to queries, keys and values; `forward` mixes them. With `record` the weights come
+    from an explicit softmax and are returned; otherwise the fused kernel is used. A test pins both equal.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def project_query(self, tokens: Tensor) -> Tensor:
+        return rearrange(self.query(tokens), "b s (h d) -> b h s d", h=self.num_heads)
+
+    def project_key_value(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = rearrange(self.key_value(tokens), "b s (two h d) -> two b h s d", two=2, h=self.num_heads)
+        return k, v
+
+    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
+        """(B, S, D) -> queries of the kept positions, keys and values of all: each (B, H, *, D/H)."""
+        return self.project_query(tokens[:, keep]), *self.project_key_value(tokens)
+
+    def forward(self, projected: tuple[Tensor, ...], keep: slice, record: bool) -> tuple[Tensor, Tensor | None]:
+        """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded."""
+        q, k, v = projected
+        weights = None
+        if record:
+            weights = (q @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
+            mixed = weights @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights
+
+
+class TokenMLP(nn.Module):
+    """Token mixing by a two-layer MLP across positions (Mixer style): fixed resolution, no attention weights.
+
+    Its matrices are indexed by position in [x ; y ; z]. When x is absent (Eq. 3) the columns of the
+    remaining positions, the last ones, are used: the same as feeding zeros for x.
+    """
+
+    def __init__(self, num_tokens: int, hidden: int) -> None:
+        super().__init__()
+        self.into = nn.Linear(num_tokens, hidden)
+        self.back = nn.Linear(hidden, num_tokens)
+
+    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
+        return (tokens,)
+
+    def forward(self, projected: tuple[Tensor, ...], keep: slice, record: bool) -> tuple[Tensor, None]:
+        (tokens,) = projected
+        s = tokens.shape[1]
+        hidden = F.gelu(F.linear(tokens.mT, self.into.weight[:, -s:], self.into.bias))  # (B, D, hidden)
+        mixed = F.linear(hidden, self.back.weight[-s:][keep], self.back.bias[-s:][keep])  # (B, D, kept)
+        return mixed.mT, None
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (the authors' code) or GELU (the paper's text), D -> mlp_dim -> D, per token."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gated = config.feed_forward == "swiglu"
+        self.into = nn.Linear(config.dim, config.mlp_dim * (2 if self.gated else 1))
+        self.back = nn.Linear(config.mlp_dim, config.dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = self.into(tokens)
+        if self.gated:
+            value, gate = hidden.chunk(2, dim=-1)
+            return self.back(value * F.silu(gate))
+        return self.back(F.gelu(hidden))
+
+
+class Layer(nn.Module):
+    """One pre-norm transformer layer: token mixing, then feed-forward, each with a residual.
+
+    With `reads=True` (cross-attention reading) the memory tokens first look at the image.
+    """
+
+    def __init__(self, config: ModelConfig, num_tokens: int, reads: bool) -> None:
+        super().__init__()
+        if reads:
+            self.norm_query, self.norm_image = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
+            self.cross = Attention(config.dim, config.num_heads, config.dropout)
+        self.norm_mix = nn.LayerNorm(config.dim)
+        if config.token_mixing == "attention":
+            self.mix = Attention(config.dim, config.num_heads, config.dropout)
+        else:
+            self.mix = TokenMLP(num_tokens, config.mlp_dim)
+        self.norm_ff = nn.LayerNorm(config.dim)
+        self.feed_forward = FeedForward(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
+        """What the mixing needs of each token; the pieces of several token groups join along dim -2."""
+        return self.mix.project(self.norm_mix(tokens), keep)
+
+    def project_image(self, patches: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values of the patches for the cross-attention: (B, H, L, D/H) each."""
+        return self.cross.project_key_value(self.norm_image(patches))
+
+    def look(self, tokens: Tensor, image: tuple[Tensor, ...], record: bool) -> tuple[Tensor, Tensor | None]:
+        """[y ; z] with z having read the image by cross-attention, and the weights (B, H, K, L)."""
+        answer, memory = tokens[:, :1], tokens[:, 1:]
+        query = self.cross.project_query(self.norm_query(memory))
+        seen, weights = self.cross((query, *image), ALL, record)
+        return torch.cat([answer, memory + self.dropout(seen)], dim=1), weights
+
+    def forward(
+        self, tokens: Tensor, projected: tuple[Tensor, ...], keep: slice, record: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """The kept tokens after this layer (B, kept, D), and the attention weights if recorded."""
+        mixed, weights = self.mix(projected, keep, record)
+        tokens = tokens[:, keep] + self.dropout(mixed)
+        return tokens + self.dropout(self.feed_forward(self.norm_ff(tokens))), weights
+
+
+class Reading(NamedTuple):
+    """The patches as the block reads them, computed once per image (or per glimpse) and used M*T times."""
+
+    tokens: Tensor  # (B, L, D)
+    projected: tuple[tuple[Tensor, ...], ...]  # joint: first layer's; cross: every layer's keys and values
+
+
+class LayerAttention(NamedTuple):
+    """Attention weights of one layer: over the block's own sequence, and over the patches (cross reading only)."""
+
+    mix: Tensor | None  # (B, H, rows, columns)
+    cross: Tensor | None  # (B, H, K, L)
+
+
+class Block(nn.Module):
+    """f: the layers that are shared over all updates."""
+
+    def __init__(self, config: ModelConfig, reads: bool) -> None:
+        """`reads=False` makes a block for the answer update alone, which never sees the image."""
+        super().__init__()
+        self.joint = reads and config.reading == "joint"
+        num_tokens = config.memory_size + 1 + (config.num_patches if self.joint else 0)
+        self.layers = nn.ModuleList(
+            Layer(config, num_tokens, reads and config.reading == "cross") for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
+
+    def read(self, patches: Tensor) -> Reading:
+        """Everything about x that does not change during the recursion (exact saving)."""
+        if self.joint:
+            queries = NONE if len(self.layers) == 1 else ALL  # a last layer keeps no output of x
+            return Reading(patches, (self.layers[0].project(patches, queries),))
+        return Reading(patches, tuple(layer.project_image(patches) for layer in self.layers))
+
+    def forward(
+        self, tokens: Tensor, keep: slice, reading: Reading | None = None, record: bool = False
+    ) -> tuple[Tensor, tuple[LayerAttention, ...] | None]:
+        """f([x ; y ; z]) with a reading, f([y ; z]) without; only the outputs `keep` are computed and returned.
+
+        tokens (B, 1+K, D) is [y ; z]; `keep` counts from the end of the sequence for z and from its start for y,
+        so it means the same with and without x. Returns (B, kept, D) and, if recorded, each layer's attention.
+        """
+        attention = []
+        for i, layer in enumerate(self.layers):
+            positions = keep if i == len(self.layers) - 1 else ALL
+            cross = None
+            if reading is not None and not self.joint:
+                tokens, cross = layer.look(tokens, reading.projected[i], record)
+            projected = layer.project(tokens, positions)
+            if reading is not None and self.joint and i == 0:
+                projected = tuple(torch.cat(pair, dim=-2) for pair in zip(reading.projected[0], projected, strict=True))
+                tokens = torch.cat([reading.tokens, tokens], dim=1)  # (B, L+1+K, D)
+            tokens, mix = layer(tokens, projected, positions, record)
+            attention.append(LayerAttention(mix, cross))
+        return self.norm(tokens), tuple(attention) if record else None
+
+
+@dataclass(frozen=True)
+class State:
+    """What the recursion carries: the answer token (B, 1, D) and the memory (B, K, D)."""
+
+    answer: Tensor
+    memory: Tensor
+
+    def detach(self) -> State:
+        return State(self.answer.detach(), self.memory.detach())
+
+
+@dataclass(frozen=True)
+class Move:
+    """One update, just made. All counters start at 0."""
+
+    supervision_step: int
+    recursion_step: int
+    memory_step: int | None  # None: this move was the answer update that closes the recursion step
+    state: State
+    patches: Tensor | None  # (B, S) indices of the patches being read, row-major; None = all of them
+    attention: tuple[LayerAttention, ...] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one supervision step ends with (Eq. 4)."""
+
+    logits: Tensor  # (B, C)
+    halt_logit: Tensor  # (B,)
+    answer: Tensor  # (B, 1, D)
+    memory: Tensor  # (B, K, D)
+    patches: Tensor | None  # (B, S) indices of the patches this step read; None = all of them
+
+    @property
+    def halt_prob(self) -> Tensor:
+        """(B,) the model's own estimate, 0..1, that its current prediction is right."""
+        return self.halt_logit.sigmoid()
+
+
+class ViTRM(nn.Module):
+    """The Vision Tiny Recursion Model. `config` decides every option; see `ModelConfig`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config)
+        self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.memory_init = nn.Parameter(torch.randn(1, config.memory_size, config.dim) * 0.02)
+        self.block = Block(config, reads=True)
+        self.answer_block = None if config.shared_block else Block(config, reads=False)
+        self.classifier = _head(config, config.num_classes)
+        self.halting = _head(config, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        final = self.halting if config.head == "linear" else self.halting[-1]
+        nn.init.zeros_(final.weight)
+        nn.init.constant_(final.bias, config.halt_bias)
+
+    # The paper's moves, one method each
+
+    def initial_state(self, batch: int) -> State:
+        """The learned y and z that every image starts from."""
+        return State(self.answer_init.expand(batch, -1, -1), self.memory_init.expand(batch, -1, -1))
+
+    def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
+        """x (Eq. 1) of (B, C, H, W) images, ready to be read; only the given `patches` (B, S) if any."""
+        return self.block.read(self.patch_embed(images, patches))
+
+    def update_memory(
+        self, reading: Reading, state: State, record: bool = False
+    ) -> tuple[State, tuple[LayerAttention, ...] | None]:
+        """z <- last K outputs of f([x ; y ; z]) (Eq. 2)."""
+        tokens = torch.cat([state.answer, state.memory], dim=1)  # (B, 1+K, D)
+        memory, attention = self.block(tokens, slice(-state.memory.shape[1], None), reading, record)
+        return State(state.answer, memory), attention
+
+    def update_answer(self, state: State, record: bool = False) -> tuple[State, tuple[LayerAttention, ...] | None]:
+        """y <- first output of f([y ; z]) (Eq. 3); x is deliberately absent."""
+        tokens = torch.cat([state.answer, state.memory], dim=1)  # (B, 1+K, D)
+        answer, attention = (self.answer_block or self.block)(tokens, slice(0, 1), None, record)
+        return State(answer, state.memory), attention
+
+    def read_out(self, answer: Tensor) -> tuple[Tensor, Tensor]:
+        """Class logits (B, C) and halting logit (B,) of an answer token (B, 1, D) (Eq. 4)."""
+        return self.classifier(answer[:, 0]), self.halting(answer[:, 0])[:, 0]
+
+    # The recursion
+
+    def moves(
+        self,
+        images: Tensor,
+        supervision_steps: int | None = None,
+        seeds: int | Tensor = 0,
+        backprop: str = "supervision_step",
+        record: bool = False,
+    ) -> Iterator[Move]:
+        """Every update of the recursion, in order, each computed when it is asked for.
+
+        images (B, C, H, W); `supervision_steps` N defaults to the config's. `seeds`, one for all images or (B,),
+        draws the glimpses; the draw of an image depends on its own seed alone. `backprop` is the gradient policy of
+        `TrainConfig`. `record=True` attaches the attention weights. In training mode the image is embedded anew
+        at each supervision step, because the weights may have moved in between.
+        """
+        config = self.config
+        _check_images(images, config)
+        state, reading, patches = self.initial_state(len(images)), None, None
+        for n in range(supervision_steps or config.supervision_steps):
+            if config.glimpse_patches is not None:
+                patches = glimpse_patches(n, seeds, len(images), config, images.device)
+                reading = self.read(images, patches)
+            elif reading is None or self.training:
+                reading = self.read(images)
+            if backprop != "all":
+                state = state.detach() if n else state
+            for t in range(config.recursion_steps):
+                free = backprop == "last_recursion" and t < config.recursion_steps - 1
+                for m in [*range(config.memory_steps), None]:
+                    with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
+                        if m is None:
+                            state, attention = self.update_answer(state, record)
+                        else:
+                            state, attention = self.update_memory(reading, state, record)
+                    yield Move(n, t, m, state, patches, attention)
+
+    def steps(
+        self,
+        images: Tensor,
+        supervision_steps: int | None = None,
+        seeds: int | Tensor = 0,
+        backprop: str = "supervision_step",
+    ) -> Iterator[Step]:
+        """The read-out after each supervision step; arguments as in `moves`.
+
+        A consumer may stop early, or update the weights between two steps (the paper's training does).
+        """
+        for move in self.moves(images, supervision_steps, seeds, backprop):
+            if move.memory_step is None and move.recursion_step == self.config.recursion_steps - 1:
+                logits, halt_logit = self.read_out(move.state.answer)
+                yield Step(logits, halt_logit, move.state.answer, move.state.memory, move.patches)
+
+    def forward(self, images: Tensor, supervision_steps: int | None = None, seeds: int | Tensor = 0) -> Tensor:
+        """Class logits (B, C) after the last supervision step; no halting, as in the paper's evaluation."""
+        for step in self.steps(images, supervision_steps, seeds):
+            last = step
+        return last.logits
+
+
+def _head(config: ModelConfig, outputs: int) -> nn.Module:
+    if config.head == "linear":
+        return nn.Linear(config.dim, outputs)
+    return nn.Sequential(nn.Linear(config.dim, config.dim), nn.GELU(), nn.Linear(config.dim, outputs))
+
+
+def _check_images(images: Tensor, config: ModelConfig) -> None:
+    expected = (config.channels, config.image_size, config.image_size)
+    if images.ndim != 4 or tuple(images.shape[1:]) != expected:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}, expected (batch, {', '.join(map(str, expected))}); "
+            "model.transform makes such a tensor from a PIL image, images[None] adds the batch"
+        )

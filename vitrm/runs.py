@@ -1,0 +1,323 @@
+"""The run folder: the only contract between training, the command line and the app. Only this module knows its files.
+
+    config.json        the whole configuration, before the first step
+    started.json       the command, commit, versions and hardware it was started with
+    status.json        running, stopped, failed (with the cause) or finished; written in place, so a full disk can't stop it
+    metrics.jsonl      one event a line, appended and flushed
+    model.safetensors  the averaged weights of the best epoch on validation, replaced atomically
+    state.pt           everything needed to continue exactly, replaced atomically
+    summary.json       last: its presence means the run is complete
+    README.md          the model card, written with the summary
+
+A folder in `checkpoints/` is a run folder without `state.pt`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from vitrm.config import Config, ConfigError
+from vitrm.config import preset as find_preset
+from vitrm.data import Preprocess
+from vitrm.model import ViTRM
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD = (
+    "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
+    "README.md",
+)  # fmt: skip
+_STATUS_BYTES = 4096
+
+
+class RunError(ValueError):
+    """A run folder or checkpoint that cannot be used; the message names it, what is wrong and what to do."""
+
+
+class Run:
+    """A run folder on disk. Use `create_run` or `find_run` to get one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def config(self) -> Config:
+        """Raises RunError if config.json is absent or cannot be read."""
+        return _read_config(self.path / CONFIG)
+
+    def summary(self) -> dict[str, Any] | None:
+        """None while the run is not complete."""
+        return _read_json(self.path / SUMMARY)
+
+    def status(self) -> dict[str, Any]:
+        """`{"status": ..., "cause": ..., "pid": ...}`; a status of None where there is none (a bundled checkpoint)."""
+        return _read_json(self.path / STATUS) or {"status": None, "cause": None, "pid": None}
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All events so far, each with its class name under "event". A half-written last line is left out."""
+        events = []
+        with contextlib.suppress(FileNotFoundError), open(self.path / METRICS, encoding="utf-8") as lines:
+            for line in lines:
+                with contextlib.suppress(json.JSONDecodeError):
+                    events.append(json.loads(line))
+        return events
+
+    def set_status(self, status: str, cause: str | None = None) -> None:
+        """Overwrite status.json in place: its blocks are already allocated, so this works on a full disk."""
+        text = json.dumps({"status": status, "cause": cause and cause[:2000], "pid": os.getpid()})
+        file = self.path / STATUS
+        with open(file, "r+b" if file.exists() else "wb") as out:
+            out.write(text.encode().ljust(_STATUS_BYTES)[:_STATUS_BYTES])
+
+    def record(self, event: Any) -> None:
+        """Append one event (a dataclass) to metrics.jsonl."""
+        line = json.dumps({"event": type(event).__name__} | asdict(event))
+        with open(self.path / METRICS, "a", encoding="utf-8") as out:
+            out.write(line + "\n")
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Replace state.pt. The number of recorded events goes with it, so that resuming drops later ones."""
+        events = len(self.metrics())
+        _replace(self.path / STATE, lambda file: torch.save(state | {"events": events}, file))
+
+    def load_state(self) -> dict[str, Any]:
+        """The last saved state; events recorded after it are dropped. Raises RunError if there is none to read."""
+        file = self.path / STATE
+        if not file.exists():
+            raise RunError(f"'{self.path}' has no {STATE}: nothing was saved before it ended; start it again")
+        try:
+            state = torch.load(file, weights_only=True, map_location="cpu")
+        except Exception as error:  # torch raises RuntimeError, EOFError, UnpicklingError and more
+            raise RunError(f"'{file}' is damaged ({error}); start the run again") from None
+        events = self.metrics()[: state.pop("events")]
+        self._write_text(METRICS, "\n".join(json.dumps(event) for event in events))
+        return state
+
+    def save_weights(self, model: ViTRM) -> None:
+        """Replace model.safetensors."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        _replace(self.path / WEIGHTS, lambda file: safetensors.torch.save_file(tensors, file))
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write the model card and, last of all, summary.json: `summary` with the origin of the run added."""
+        summary = summary | (_read_json(self.path / STARTED) or {})
+        self._write_text(CARD, model_card(self.name, self.config(), summary))
+        self._write_text(SUMMARY, json.dumps(summary, indent=2))
+        self.set_status("finished")
+
+    def load_model(self, device: torch.device | str = "cpu") -> ViTRM:
+        """The trained model in evaluation mode, with `.class_names` and `.transform`.
+
+        Reads safetensors only, never a pickle, and checks every name and shape against the configuration before
+        anything is allocated. Raises RunError if weights and configuration are damaged or do not match.
+        """
+        config, file = self.config(), self.path / WEIGHTS
+        if not file.exists():
+            raise RunError(f"'{self.path}' has no {WEIGHTS} yet: the first epoch has not ended")
+        with torch.device("meta"):
+            model = ViTRM(config.model)
+        expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        try:
+            with safetensors.safe_open(file, framework="pt") as tensors:
+                found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+                if found != expected:
+                    odd = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
+                    raise RunError(
+                        f"'{file}' does not fit its {CONFIG}: tensor '{odd[0]}' has shape {found.get(odd[0], 'absent')},"
+                        f" expected {expected.get(odd[0], 'absent')}; use the files of one and the same run"
+                    )
+                weights = {name: tensors.get_tensor(name).float() for name in expected}
+        except (safetensors.SafetensorError, OSError) as error:
+            raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
+        model.load_state_dict(weights, assign=True)
+        return equip(model.to(device).eval(), config)
+
+    def _write_text(self, name: str, text: str) -> None:
+        _replace(self.path / name, lambda file: Path(file).write_text(f"{text}\n" if text else "", encoding="utf-8"))
+
+
+def equip(model: ViTRM, config: Config) -> ViTRM:
+    """`model` with `.class_names` and `.transform` (PIL image -> (C, H, W) tensor), plain ones where data is unknown."""
+    channels, data = config.model.channels, config.data
+    model.class_names = data.classes or tuple(str(i) for i in range(config.model.num_classes))
+    model.transform = Preprocess(config.model.image_size, data.mean or (0.5,) * channels, data.std or (0.5,) * channels)
+    return model
+
+
+def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM:
+    """An untrained model of a preset; overrides are `ModelConfig` fields, as in `build("paper", dropout=0.0)`.
+
+    Raises ConfigError for an unknown preset or field, or a value that makes no model.
+    """
+    if num_classes is not None:
+        overrides["num_classes"] = num_classes
+    config = find_preset(preset).with_fields({f"model.{name}": value for name, value in overrides.items()})
+    return equip(ViTRM(config.model), Config(model=config.model))
+
+
+def load(name: str | Path, device: torch.device | str = "cpu") -> ViTRM:
+    """A trained model by checkpoint name or run folder, in evaluation mode, with `.class_names` and `.transform`."""
+    return find_run(name).load_model(device)
+
+
+def create_run(path: str | Path, config: Config, command: str, device: torch.device | str) -> Run:
+    """A new run folder with its configuration and origin written. Raises RunError if the folder already holds a run."""
+    run = Run(Path(path))
+    if (run.path / CONFIG).exists():
+        raise RunError(
+            f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
+        )
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.set_status("running")
+    run._write_text(STARTED, json.dumps({"command": command} | provenance(device), indent=2))
+    run._write_text(CONFIG, json.dumps(config.to_dict(), indent=2))
+    return run
+
+
+def find_run(name: str | Path) -> Run:
+    """A run by folder, by name in ./runs, or by name in the bundled checkpoints. Raises RunError listing what there is."""
+    for path in (Path(name), Path("runs") / name, ROOT / "checkpoints" / name):
+        if (path / CONFIG).is_file():
+            return Run(path)
+    known = ", ".join(run.name for run in list_runs()) or "none"
+    raise RunError(f"no run or checkpoint '{name}'; there are: {known}")
+
+
+def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
+    """All bundled checkpoints, then all runs, each by name."""
+    folders = [ROOT / "checkpoints", Path(runs_folder)]
+    return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
+
+
+def export(run: Run, path: str | Path, half: bool = False) -> Run:
+    """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`."""
+    target = Run(Path(path))
+    if run.summary() is None:
+        raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
+    model = run.load_model()
+    target.path.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG, METRICS, SUMMARY):
+        shutil.copyfile(run.path / name, target.path / name)
+    target.save_weights(model.to(torch.bfloat16) if half else model)
+    target._write_text(CARD, model_card(target.name, target.config(), target.summary()))
+    return target
+
+
+def provenance(device: torch.device | str) -> dict[str, Any]:
+    """What a result needs to be believed: commit, versions, hardware."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        hardware = f"{_cpu_name()}, {torch.get_num_threads()} threads"
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": device.type,
+        "hardware": hardware,
+    }
+
+
+def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
+    """The model card in Markdown, every number from the run itself."""
+    test, split_sizes = summary["test"], summary["split_sizes"]
+    percent = [f"{100 * value:.1f}" for value in test["accuracy"]]
+    auroc = ["–" if value is None else f"{value:.2f}" for value in test["halt_auroc"]]
+    halt = [f"{value:.2f}" for value in test["halt_prob"]]
+    header = " | ".join(str(n) for n in range(1, len(percent) + 1))
+    trained = config.model.supervision_steps
+    note = (
+        "" if len(percent) == trained else f" It was trained on {trained}; the steps after that go beyond its training."
+    )
+    lines = [
+        f"# {name}",
+        "",
+        f"A ViTRM with {summary['parameters']:,} parameters, trained on {summary['data']}.",
+        "",
+        f"| supervision step | {header} |",
+        "|" + " --- |" * (len(percent) + 1),
+        f"| test accuracy, % | {' | '.join(percent)} |",
+        f"| mean halting probability | {' | '.join(halt)} |",
+        f"| AUROC of the halting logit | {' | '.join(auroc)} |",
+        "",
+        f"Policy: {test['policy']}.{note}",
+        f"Chance is {100 / config.model.num_classes:.1f} %.",
+        "",
+        f"- **Data:** {summary['data']}; {split_sizes['train']:,} training, {split_sizes['val']:,} validation and "
+        f"{split_sizes['test']:,} test images. The weights were chosen on validation "
+        f"({100 * summary['best_val_accuracy']:.1f} %, epoch {summary['best_epoch']} of {summary['epochs']}); "
+        "test was used once, for this table.",
+        f"- **Command:** `{summary['command']}`",
+        f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test['seed']})",
+        f"- **Hardware and time:** {summary['hardware']}; {summary['seconds'] / 60:.1f} minutes of training",
+        f"- **Software:** Python {summary['python']}, torch {summary['torch']}, commit {summary['commit']}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _read_config(file: Path) -> Config:
+    values = _read_json(file)
+    if values is None:
+        raise RunError(f"'{file}' is absent; '{file.parent}' is no run folder")
+    try:
+        return Config.from_dict(values)
+    except ConfigError as error:
+        raise RunError(f"'{file}': {error}") from None
+
+
+def _read_json(file: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"'{file}' is damaged ({error})") from None
+
+
+def _replace(file: Path, write: Callable[[str], Any]) -> None:
+    """Write beside `file`, then rename: a reader sees the old content or the new, and a full disk keeps the old."""
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        write(str(temporary))
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _commit() -> str:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + (
+            " + local changes" if git("status", "--porcelain", "-uno") else ""
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

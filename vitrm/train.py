@@ -1,0 +1,373 @@
+"""Training as a generator of events. It neither prints nor writes files: see cli.py and runs.py for that.
+
+    trainer = Trainer(config, dataset)
+    for event in trainer.events():
+        ...
+
+`trainer.stop()` ends the training after the batch in progress. `trainer.state_dict()` is valid after every event and
+after such an end, and `load_state_dict` continues from it exactly: all randomness of a batch is derived from
+(seed, epoch, batch).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vitrm.augment import augment, mix
+from vitrm.config import Config, ConfigError
+from vitrm.data import Dataset
+from vitrm.distributed import Group
+from vitrm.evaluation import evaluate
+from vitrm.losses import accuracy, classification_loss, halting_loss
+from vitrm.model import ViTRM
+
+REPORT_EVERY = 10  # batches between two Progress events
+MEASURED = ("loss", "halt_loss", "accuracy", "halt_prob", "answer_norm", "memory_norm")  # of each supervision step
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a number; the message says where, and the last saved state is still good."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Means over the batches since the last report, one entry per supervision step that was run.
+
+    `loss` is the cross-entropy in nats (ln C is chance), `halt_loss` the halting loss; `accuracy` counts mixed labels
+    by share. `steps_run` is the mean number of supervision steps before Eq. 6 stopped the unrolling.
+    """
+
+    epoch: int  # from 1
+    batch: int  # batches done in this epoch
+    batches: int  # batches in an epoch
+    loss: tuple[float, ...]
+    halt_loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    halt_prob: tuple[float, ...]
+    answer_norm: float  # mean length of y after the last step
+    memory_norm: float  # mean length of a token of z after the last step
+    steps_run: float
+    lr: float
+    images_per_s: float
+    time_left_s: float  # if no early stop
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """Validation scores of the averaged weights after an epoch (policy: every supervision step runs)."""
+
+    epoch: int
+    train_loss: tuple[float, ...]  # means over the epoch, per supervision step
+    train_accuracy: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+    val_halt_prob: tuple[float, ...]
+    val_halt_auroc: tuple[float | None, ...]
+    best: bool  # the last step's validation accuracy is the best so far
+    lr: float
+    seconds: float  # training time so far, all sessions
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a training that ran to its end."""
+
+    reason: str
+    epoch: int
+    best_epoch: int
+    best_val_accuracy: float
+    seconds: float
+
+
+Event = Progress | EpochEnd | Finished
+
+
+class _Means:
+    """Running sums per supervision step; kept as tensors, so that adding never waits for the device."""
+
+    def __init__(self, steps: int, device: torch.device) -> None:
+        self.sums = torch.zeros(len(MEASURED) + 1, steps, dtype=torch.float64, device=device)  # row 0 counts
+
+    def add(self, index: int, measured: Tensor) -> None:
+        self.sums[0, index] += 1
+        self.sums[1:, index] += measured
+
+    def read(self) -> dict[str, tuple[float, ...]]:
+        count, *rows = self.sums.cpu()
+        done = count > 0
+        means = {name: tuple((row[done] / count[done]).tolist()) for name, row in zip(MEASURED, rows, strict=True)}
+        means["count"] = tuple(count[done].tolist())
+        return means
+
+
+class Trainer:
+    """One training run in memory. `model` holds the raw weights, `averaged` their moving average (EMA).
+
+    Raises ConfigError or DataError before the first step if config and data do not fit.
+    """
+
+    def __init__(
+        self, config: Config, dataset: Dataset, device: torch.device | str = "cpu", group: Group | None = None
+    ) -> None:
+        self.config = fit_config(config, dataset)
+        self.group = group or Group()
+        self.device = torch.device(device)
+        self.dataset = dataset
+        self.train_split, self.val_split = dataset.train.to(self.device), dataset.val
+        torch.manual_seed(config.train.seed)
+        self.model = ViTRM(self.config.model).to(self.device)
+        self.averaged = deepcopy(self.model).requires_grad_(False)
+        if config.train.compile:
+            self.model.block.compile()
+        decayed = [p for p in self.model.parameters() if p.ndim > 1]
+        plain = [p for p in self.model.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": config.train.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=config.train.lr,
+            betas=config.train.betas,
+            fused=True,
+        )
+        self.batches = math.ceil(len(self.train_split) / config.train.batch_size)
+        self.epoch, self.batch, self.updates, self.seconds = 0, 0, 0, 0.0  # epoch from 0: the one in progress
+        self.best_epoch, self.best_val_accuracy = 0, -1.0
+        self.epoch_means, self.recent_means = self._means(), self._means()
+        self.stopping = False
+
+    def stop(self) -> None:
+        """End `events` after the batch in progress, without a Finished event. Safe to call from a signal handler."""
+        self.stopping = True
+
+    def events(self) -> Iterator[Event]:
+        """Train from where `state_dict` left off, to the end or until `stop`."""
+        train = self.config.train
+        while self.epoch < train.epochs and not self.stopping:
+            if train.patience and self.epoch - self.best_epoch >= train.patience:
+                yield self._finished(f"no better validation accuracy for {train.patience} epochs")
+                return
+            yield from self._epoch()
+        if not self.stopping:
+            yield self._finished(f"all {train.epochs} epochs done")
+
+    def lr_at(self, epoch: float) -> float:
+        """Learning rate at a fractional epoch: linear warm-up from one batch's share, then cosine to min_lr."""
+        train = self.config.train
+        if epoch < train.warmup_epochs:
+            return train.lr * (epoch + 1 / self.batches) / (train.warmup_epochs + 1 / self.batches)
+        done = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
+        return train.min_lr + (train.lr - train.min_lr) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+    def train_batch(self, images: Tensor, labels: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Deep supervision on one batch of uint8 images (Eq. 5, 6), one item per supervision step n that was run.
+
+        Each item is (n, measurements), the latter in the order of `MEASURED`. With update="step" the weights have
+        moved when it is yielded; with "batch" they move at the end.
+        """
+        train, model = self.config.train, self.model.train()
+        images = self.dataset.preprocess.normalize(augment(images, train))
+        images, targets = mix(images, labels, self.config.model.num_classes, train)
+        seeds = torch.randint(2**31, (len(images),)).to(self.device)
+        whole = len(images)
+        images, targets, seeds = self.group.share_of(images, targets, seeds)
+        weight = len(images) * self.group.size / whole  # the last batch may not divide evenly
+        total = 0.0
+        steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
+        for n, step in enumerate(steps):
+            logits, halt_logit = step.logits.float(), step.halt_logit.float()
+            loss = classification_loss(logits, targets, train.label_smoothing)
+            halt_loss = halting_loss(halt_logit, logits, targets)
+            both = loss + train.halt_weight * halt_loss
+            if train.update == "step":
+                self._update(both, weight)
+            else:
+                total = total + both
+            measured = torch.stack([
+                loss.detach(),
+                halt_loss.detach(),
+                accuracy(logits, targets),
+                halt_logit.detach().sigmoid().mean(),
+                step.answer.detach().float().norm(dim=-1).mean(),
+                step.memory.detach().float().norm(dim=-1).mean(),
+            ])  # fmt: skip
+            self.group.mean_([measured], weight)
+            yield n, measured
+            if train.stop_unrolling and measured[3] > self.config.model.halt_threshold:
+                break
+        if train.update == "batch":
+            self._update(total / (n + 1), weight)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to continue exactly: tensors and plain values only."""
+        return {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch_sums": self.epoch_means.sums,
+            "recent_sums": self.recent_means.sums,
+            **{name: getattr(self, name) for name in _COUNTERS},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`'s result. Raises ConfigError if it belongs to another configuration."""
+        try:
+            self.model.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.epoch_means.sums = state["epoch_sums"].to(self.device)
+            self.recent_means.sums = state["recent_sums"].to(self.device)
+            for name in _COUNTERS:
+                setattr(self, name, state[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ConfigError(f"the saved state does not fit this configuration: {error}") from None
+
+    # One epoch
+
+    def _epoch(self) -> Iterator[Event]:
+        train = self.config.train
+        order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
+        started, started_at = time.perf_counter(), self.seconds
+        reported, reported_at = self.batch, started
+        while self.batch < self.batches:
+            self.stopping = self.group.any(self.stopping)
+            if self.stopping:
+                self.seconds = started_at + time.perf_counter() - started
+                return
+            torch.manual_seed(_mixed_seed(train.seed, self.epoch, self.batch + 1))
+            lr = self.lr_at(self.epoch + self.batch / self.batches)
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
+            index = order[self.batch * train.batch_size : (self.batch + 1) * train.batch_size].to(self.device)
+            for n, measured in self.train_batch(self.train_split.images[index], self.train_split.labels[index]):
+                self.recent_means.add(n, measured)
+                self.epoch_means.add(n, measured)
+            self.batch += 1
+            if self.batch % REPORT_EVERY == 0 or self.batch == self.batches:
+                now = time.perf_counter()
+                self.seconds = started_at + now - started
+                speed = (self.batch - reported) * train.batch_size / (now - reported_at)
+                means, self.recent_means = self.recent_means.read(), self._means()
+                self._check_finite(means["loss"])
+                left = ((train.epochs - self.epoch) * self.batches - self.batch) * train.batch_size / speed
+                yield self._progress(means, lr, speed, left)
+                reported, reported_at = self.batch, time.perf_counter()
+        scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))
+        means, self.epoch_means = self.epoch_means.read(), self._means()
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.seconds = started_at + time.perf_counter() - started
+        best = scores.accuracy[-1] > self.best_val_accuracy
+        if best:
+            self.best_epoch, self.best_val_accuracy = self.epoch, scores.accuracy[-1]
+        yield EpochEnd(
+            epoch=self.epoch,
+            train_loss=means["loss"],
+            train_accuracy=means["accuracy"],
+            val_loss=scores.loss,
+            val_accuracy=scores.accuracy,
+            val_halt_prob=scores.halt_prob,
+            val_halt_auroc=scores.halt_auroc,
+            best=best,
+            lr=lr,
+            seconds=self.seconds,
+        )
+
+    def _update(self, loss: Tensor, weight: float) -> None:
+        """One optimizer step and one step of the moving average; `weight` is this process's share of the batch."""
+        train = self.config.train
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.group.mean_([p.grad for p in self.model.parameters() if p.grad is not None], weight)
+        if train.grad_clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), train.grad_clip)
+        self.optimizer.step()
+        self.updates += 1
+        decay = min(train.ema_decay, self.updates / (self.updates + 10))  # a short memory while there is little to keep
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
+
+    def _autocast(self):
+        if self.config.train.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def _means(self) -> _Means:
+        return _Means(self.config.model.supervision_steps, self.device)
+
+    def _generator(self, *numbers: int) -> torch.Generator:
+        return torch.Generator().manual_seed(_mixed_seed(self.config.train.seed, *numbers))
+
+    def _progress(self, means: dict[str, tuple[float, ...]], lr: float, speed: float, left: float) -> Progress:
+        return Progress(
+            epoch=self.epoch + 1,
+            batch=self.batch,
+            batches=self.batches,
+            loss=means["loss"],
+            halt_loss=means["halt_loss"],
+            accuracy=means["accuracy"],
+            halt_prob=means["halt_prob"],
+            answer_norm=means["answer_norm"][-1],
+            memory_norm=means["memory_norm"][-1],
+            steps_run=sum(means["count"]) / means["count"][0],
+            lr=lr,
+            images_per_s=speed,
+            time_left_s=left,
+        )
+
+    def _check_finite(self, losses: tuple[float, ...]) -> None:
+        if not all(math.isfinite(loss) for loss in losses):
+            raise TrainingDiverged(
+                f"the loss became {losses} in epoch {self.epoch + 1}, batch {self.batch}; "
+                f"lower --train.lr (now {self.config.train.lr}) or --train.grad_clip ({self.config.train.grad_clip})"
+            )
+
+    def _finished(self, reason: str) -> Finished:
+        return Finished(reason, self.epoch, self.best_epoch, self.best_val_accuracy, self.seconds)
+
+
+_COUNTERS = ("epoch", "batch", "updates", "seconds", "best_epoch", "best_val_accuracy")
+
+
+def fit_config(config: Config, dataset: Dataset) -> Config:
+    """`config` with what the data turned out to be filled in. Raises ConfigError if the model cannot take it."""
+    classes, shape = dataset.classes, tuple(dataset.train.images.shape[1:])
+    if config.model.num_classes != len(classes):
+        raise ConfigError(
+            f"num_classes={config.model.num_classes}, but {dataset.source} has {len(classes)} classes; "
+            f"use --model.num_classes {len(classes)}"
+        )
+    expected = (config.model.channels, config.model.image_size, config.model.image_size)
+    if shape != expected:
+        raise ConfigError(f"{dataset.source} has images of shape {shape}, the model expects {expected}")
+    found = replace(
+        config.data,
+        source=dataset.source,
+        classes=classes,
+        mean=dataset.preprocess.mean,
+        std=dataset.preprocess.std,
+    )
+    return replace(config, data=found)
+
+
+def _each_under(context, iterator: Iterator) -> Iterator:
+    """The same items, each computed inside a fresh `context()` that is left before the item is handed on."""
+    while True:
+        with context():
+            item = next(iterator, None)
+        if item is None:
+            return
+        yield item
+
+
+def _mixed_seed(*numbers: int) -> int:
+    """One 63-bit seed out of several numbers."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 6_364_136_223_846_793_005 + number + 1_442_695_040_888_963_407) % 2**63
+    return seed
