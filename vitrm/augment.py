@@ -1,4 +1,4 @@
-"""Training augmentation of a batch: crop, flip, RandAugment, then Mixup or CutMix.
+"""Training augmentation of a batch: crop, affine map, flip, RandAugment, then Mixup or CutMix.
 
 Every random draw is per image (Mixup and CutMix: one weight per batch, as in the paper) and comes from torch's
 default generator, which the trainer seeds for each batch: the same batch is always augmented the same way.
@@ -14,9 +14,11 @@ from vitrm.config import TrainConfig
 
 
 def augment(images: Tensor, config: TrainConfig) -> Tensor:
-    """(B, C, H, W) uint8 -> the same shape: random crop from a zero-padded image, flip, RandAugment."""
+    """(B, C, H, W) uint8 -> the same shape: random crop from a zero-padded image, affine map, flip, RandAugment."""
     if config.crop_pad:
         images = random_crop(images, config.crop_pad)
+    if config.affine:
+        images = random_affine(images, config.affine)
     if config.flip:
         flipped = torch.rand(len(images), device=images.device) < 0.5
         images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
@@ -37,6 +39,19 @@ def random_crop(images: Tensor, pad: int) -> Tensor:
     columns = offset[:, 1:] + torch.arange(w, device=images.device)  # (B, W)
     batch = torch.arange(b, device=images.device)
     return padded[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def random_affine(images: Tensor, strength: float) -> Tensor:
+    """Each uint8 image rotated, zoomed and shifted by its own draws from -strength..strength, edges repeated.
+
+    Rotation is in radians, zoom a factor 1 + draw, the shift a share of half the image. Bilinear.
+    """
+    angle, zoom, right, down = (torch.rand(4, len(images), device=images.device) * 2 - 1) * strength
+    cos, sin = (1 + zoom) * angle.cos(), (1 + zoom) * angle.sin()
+    maps = torch.stack([cos, -sin, right, sin, cos, down], dim=-1).view(-1, 2, 3)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+    return moved.round().clamp(0, 255).to(torch.uint8)
 
 
 def mix(images: Tensor, labels: Tensor, num_classes: int, config: TrainConfig) -> tuple[Tensor, Tensor]:

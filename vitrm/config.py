@@ -123,6 +123,7 @@ class TrainConfig:
     update: Literal["step", "batch"] = "step"
     crop_pad: int = 4
     flip: bool = True
+    affine: float = 0.0  # largest rotation (radians), zoom and shift (share of the image) of a random affine map
     randaugment_ops: int = 2
     randaugment_magnitude: int = 9
     mixup_alpha: float = 0.2
@@ -139,7 +140,7 @@ class TrainConfig:
         _check(0 <= self.min_lr <= self.lr, f"min_lr={self.min_lr}: expected between 0 and lr={self.lr}")
         _check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
         _check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
-        for name in ("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad",
+        for name in ("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad", "affine",
                      "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
             _check(getattr(self, name) >= 0, f"{name}={getattr(self, name)}: expected 0 or more")
         _check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")

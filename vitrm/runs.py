@@ -23,16 +23,15 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-import torch
+from typing import TYPE_CHECKING, Any
 
 from vitrm.config import Config, ConfigError
 from vitrm.config import preset as find_preset
-from vitrm.data import Preprocess
-from vitrm.model import ViTRM
+
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
+    import torch
+
+    from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD = (
@@ -92,11 +91,15 @@ class Run:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace state.pt. The number of recorded events goes with it, so that resuming drops later ones."""
+        import torch
+
         events = len(self.metrics())
         _replace(self.path / STATE, lambda file: torch.save(state | {"events": events}, file))
 
     def load_state(self) -> dict[str, Any]:
         """The last saved state; events recorded after it are dropped. Raises RunError if there is none to read."""
+        import torch
+
         file = self.path / STATE
         if not file.exists():
             raise RunError(f"'{self.path}' has no {STATE}: nothing was saved before it ended; start it again")
@@ -110,6 +113,8 @@ class Run:
 
     def save_weights(self, model: ViTRM) -> None:
         """Replace model.safetensors."""
+        import safetensors.torch
+
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         _replace(self.path / WEIGHTS, lambda file: safetensors.torch.save_file(tensors, file))
 
@@ -126,6 +131,11 @@ class Run:
         Reads safetensors only, never a pickle, and checks every name and shape against the configuration before
         anything is allocated. Raises RunError if weights and configuration are damaged or do not match.
         """
+        import safetensors
+        import torch
+
+        from vitrm.model import ViTRM
+
         config, file = self.config(), self.path / WEIGHTS
         if not file.exists():
             raise RunError(f"'{self.path}' has no {WEIGHTS} yet: the first epoch has not ended")
@@ -153,6 +163,8 @@ class Run:
 
 def equip(model: ViTRM, config: Config) -> ViTRM:
     """`model` with `.class_names` and `.transform` (PIL image -> (C, H, W) tensor), plain ones where data is unknown."""
+    from vitrm.data import Preprocess
+
     channels, data = config.model.channels, config.data
     model.class_names = data.classes or tuple(str(i) for i in range(config.model.num_classes))
     model.transform = Preprocess(config.model.image_size, data.mean or (0.5,) * channels, data.std or (0.5,) * channels)
@@ -164,6 +176,8 @@ def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTR
 
     Raises ConfigError for an unknown preset or field, or a value that makes no model.
     """
+    from vitrm.model import ViTRM
+
     if num_classes is not None:
         overrides["num_classes"] = num_classes
     config = find_preset(preset).with_fields({f"model.{name}": value for name, value in overrides.items()})
@@ -206,6 +220,8 @@ def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
 
 def export(run: Run, path: str | Path, half: bool = False) -> Run:
     """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`."""
+    import torch
+
     target = Run(Path(path))
     if run.summary() is None:
         raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
@@ -220,6 +236,8 @@ def export(run: Run, path: str | Path, half: bool = False) -> Run:
 
 def provenance(device: torch.device | str) -> dict[str, Any]:
     """What a result needs to be believed: commit, versions, hardware."""
+    import torch
+
     device = torch.device(device)
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)

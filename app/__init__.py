@@ -1,0 +1,1 @@
+"""The Streamlit app: glue between vitrm and the pages."""

@@ -1,0 +1,135 @@
+"""What a trace is, and its file. Pure numpy: reading a trace needs no torch."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+
+class TraceError(ValueError):
+    """A trace file that cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One image's recursion, immutable.
+
+    N supervision steps, T recursion steps, M memory iterations, C classes, K memory tokens of width D, S patches read
+    per supervision step, `depth` layers with H heads. At [n, t, m] stands the moment after memory iteration m and
+    its read-out; the last m of a recursion step is its real answer. All float arrays are float32.
+    """
+
+    class_names: tuple[str, ...]
+    patch_size: int
+    halt_threshold: float  # tau of the configuration
+    trained_steps: int  # N the model was trained with; later steps go beyond its training
+    seed: int  # of the glimpses
+    label: int | None  # the true class, where it is known; the model never sees it
+    pixels: np.ndarray  # (C, H, W) uint8, exactly what the model was given, before normalisation
+    patches: np.ndarray  # (N, S) row-major indices of the patches read in each supervision step
+    logits: np.ndarray  # (N, T, M, C)
+    halt_logit: np.ndarray  # (N, T, M)
+    answer: np.ndarray  # (N, T, M, D), y
+    memory: np.ndarray  # (N, T, M, K, D), z
+    initial_answer: np.ndarray  # (D,), y before the first move
+    initial_memory: np.ndarray  # (K, D), z before the first move
+    # Attention of each memory token (row) to the patches and to [y ; z]. With joint reading one softmax runs over both,
+    # so that their rows sum to 1 together; with cross reading each sums to 1. None where the layer has no attention.
+    patch_attention: np.ndarray | None  # (N, T, M, depth, H, K, S)
+    state_attention: np.ndarray | None  # (N, T, M, depth, H, K, 1+K)
+    answer_attention: np.ndarray | None  # (N, T, M, depth, H, 1+K), of y to [y ; z] in the answer update
+
+    @property
+    def probs(self) -> np.ndarray:
+        """(N, T, M, C) class probabilities."""
+        shifted = np.exp(self.logits - self.logits.max(axis=-1, keepdims=True))
+        return shifted / shifted.sum(axis=-1, keepdims=True)
+
+    @property
+    def halt_prob(self) -> np.ndarray:
+        """(N, T, M) halting probability, 0..1."""
+        return 1 / (1 + np.exp(-self.halt_logit))
+
+    @property
+    def halt_step(self) -> int | None:
+        """First supervision step (from 0) whose halting probability exceeds the threshold; None if none does."""
+        above = np.flatnonzero(self.halt_prob[:, -1, -1] > self.halt_threshold)
+        return int(above[0]) if len(above) else None
+
+    @property
+    def answer_change(self) -> np.ndarray:
+        """(N, T, M) length of the change of y since the moment before; the first is measured from its learned start."""
+        return _change(self.answer[..., None, :], self.initial_answer[None])
+
+    @property
+    def memory_change(self) -> np.ndarray:
+        """(N, T, M) mean length of the change of a memory token since the moment before."""
+        return _change(self.memory, self.initial_memory)
+
+    @property
+    def kl(self) -> np.ndarray:
+        """(N, T, M) KL divergence in nats of the prediction from the one a moment before; the first entry is NaN."""
+        log_probs = np.log(np.maximum(self.probs, 1e-12)).reshape(-1, self.logits.shape[-1])
+        divergence = (np.exp(log_probs[1:]) * (log_probs[1:] - log_probs[:-1])).sum(axis=-1)
+        return np.concatenate([[np.nan], divergence]).reshape(self.halt_logit.shape)
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace as compressed NPZ."""
+        save_traces(path, {"": self})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trace:
+        """Read `save`'s file. Raises TraceError if it is no such file; never unpickles."""
+        return load_traces(path)[""]
+
+
+def save_traces(path: str | Path, traces: dict[str, Trace]) -> None:
+    """Write several traces of one model, by name, into one compressed NPZ file."""
+    entries = list(traces.values())
+    meta = {name: getattr(entries[0], name) for name in _SHARED}
+    meta |= {name: [getattr(entry, name) for entry in entries] for name in _OWN} | {"names": list(traces)}
+    arrays = {
+        name: np.stack([getattr(entry, name) for entry in entries])
+        for name in _ARRAYS
+        if getattr(entries[0], name) is not None
+    }
+    np.savez_compressed(path, meta=np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), **arrays)
+
+
+def load_traces(path: str | Path) -> dict[str, Trace]:
+    """Read `save_traces`'s file. Raises TraceError if it is damaged or no such file; never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            meta = json.loads(file["meta"].tobytes())
+            arrays = {name: file[name] for name in _ARRAYS if name in file}
+        shared = {name: meta[name] for name in _SHARED} | {"class_names": tuple(meta["class_names"])}
+        absent = dict.fromkeys(name for name in _ARRAYS if name not in arrays)
+        return {
+            name: Trace(
+                **shared,
+                **absent,
+                **{own: meta[own][i] for own in _OWN},
+                **{array: values[i] for array, values in arrays.items()},
+            )
+            for i, name in enumerate(meta["names"])
+        }
+    except FileNotFoundError:
+        raise TraceError(f"'{path}' does not exist") from None
+    except (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        raise TraceError(f"'{path}' is no trace file, or damaged ({error})") from None
+
+
+_SHARED = ("class_names", "patch_size", "halt_threshold", "trained_steps")  # by all traces of one file
+_OWN = ("seed", "label")
+_ARRAYS = tuple(f.name for f in fields(Trace) if f.name not in _SHARED + _OWN)
+
+
+def _change(states: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Mean over tokens of the length of the difference to the moment before: (N, T, M, K, D), (K, D) -> (N, T, M)."""
+    flat = states.reshape(-1, *states.shape[3:])
+    before = np.concatenate([start[None], flat[:-1]])
+    return np.linalg.norm(flat - before, axis=-1).mean(axis=-1).reshape(states.shape[:3])
