@@ -343,8 +343,11 @@ class ViTRM(nn.Module):
         """
         config = self.config
         _check_images(images, config)
+        steps = config.supervision_steps if supervision_steps is None else supervision_steps
+        if steps < 1:
+            raise ValueError(f"supervision_steps={steps}: expected 1 or more")
         state, reading, patches = self.initial_state(len(images)), None, None
-        for n in range(supervision_steps or config.supervision_steps):
+        for n in range(steps):
             if config.glimpse_patches is not None:
                 patches = glimpse_patches(n, seeds, len(images), config, images.device)
                 reading = self.read(images, patches)
