@@ -30,7 +30,7 @@ _HOME = {
     "preset": "config",
     "trace": "tracing",
 }
-__all__ = sorted(_HOME)
+__all__ = [*_HOME]
 __version__ = "0.1.0"
 
 

@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("name")
     export.add_argument("folder", help="for instance checkpoints/my-model")
     export.add_argument("--bf16", action="store_true", help="half the size")
+    export.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
+    export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
     export.set_defaults(run=_export)
 
     download = commands.add_parser("download", help="fetch a data set now, to train on it later without a network")
@@ -251,9 +253,14 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.runs import export, find_run
+    from vitrm.tracing import gallery
 
     _no_settings(overrides, "export takes no settings")
-    print(f"exported to {export(find_run(arguments.name), arguments.folder, half=arguments.bf16).path}")
+    run = export(find_run(arguments.name), arguments.folder, half=arguments.bf16)
+    if arguments.gallery:
+        dataset = _load_data(run.config(), arguments.data_root)
+        run.save_gallery(gallery(run.load_model(), dataset.test, arguments.gallery))
+    print(f"exported to {run.path}")
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from dataclasses import dataclass, field, fields, replace
@@ -16,6 +17,22 @@ from typing import Any, Literal, Self
 
 class ConfigError(ValueError):
     """A setting that cannot be used; the message names it, what was expected and what to do."""
+
+
+# Far above anything useful. They keep a damaged or hostile config.json from taking all memory, or forever.
+_LARGEST = {
+    "num_classes": 100_000,
+    "image_size": 4096,
+    "patch_size": 4096,
+    "dim": 16_384,
+    "depth": 256,
+    "num_heads": 1024,
+    "mlp_dim": 65_536,
+    "memory_tokens": 65_536,
+    "memory_steps": 1000,
+    "recursion_steps": 1000,
+    "supervision_steps": 1000,
+}
 
 
 def _check(condition: bool, message: str) -> None:
@@ -55,9 +72,10 @@ class ModelConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("num_classes", "image_size", "channels", "patch_size", "dim", "depth", "num_heads", "mlp_dim",
-                     "memory_steps", "recursion_steps", "supervision_steps"):  # fmt: skip
-            _check(getattr(self, name) >= 1, f"{name}={getattr(self, name)}: expected 1 or more")
+        for name, largest in _LARGEST.items():
+            value = getattr(self, name)
+            if value is not None:
+                _check(1 <= value <= largest, f"{name}={value}: expected 1 to {largest:,}")
         _check(
             self.image_size % self.patch_size == 0,
             f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}",
@@ -66,8 +84,8 @@ class ModelConfig:
         _check(self.channels in (1, 3), f"channels={self.channels}: expected 1 (grey) or 3 (colour)")
         _check(0 <= self.dropout < 1, f"dropout={self.dropout}: expected 0 <= dropout < 1")
         _check(0 < self.halt_threshold < 1, f"halt_threshold={self.halt_threshold}: expected between 0 and 1")
-        if self.memory_tokens is not None:
-            _check(self.memory_tokens >= 1, f"memory_tokens={self.memory_tokens}: expected 1 or more, or null")
+        _check(math.isfinite(self.halt_bias), f"halt_bias={self.halt_bias}: expected a finite number")
+        _check(self.num_patches <= 65_536, f"{self.num_patches:,} patches: expected at most 65,536; enlarge patch_size")
         if self.glimpse_patches is not None:
             _check(
                 1 <= self.glimpse_patches <= self.num_patches,
@@ -136,13 +154,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check(self.epochs >= 1, f"epochs={self.epochs}: expected 1 or more")
         _check(self.batch_size >= 1, f"batch_size={self.batch_size}: expected 1 or more")
-        _check(self.lr > 0, f"lr={self.lr}: expected more than 0")
+        _check(0 < self.lr < math.inf, f"lr={self.lr}: expected more than 0")
         _check(0 <= self.min_lr <= self.lr, f"min_lr={self.min_lr}: expected between 0 and lr={self.lr}")
+        _check(all(0 <= beta < 1 for beta in self.betas), f"betas={self.betas}: expected two values, 0 <= beta < 1")
         _check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
         _check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
         for name in ("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad", "affine",
                      "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
-            _check(getattr(self, name) >= 0, f"{name}={getattr(self, name)}: expected 0 or more")
+            _check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
+        _check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")
         _check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")
         _check(
             self.backprop != "all" or self.update == "batch",
@@ -168,6 +188,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")
+        _check(0 <= self.split_seed < 2**63, f"split_seed={self.split_seed}: expected 0 to 2^63 - 1")
+        _check(all(0 < value < math.inf for value in self.std), f"std={self.std}: expected values above 0")
+        _check(all(map(math.isfinite, self.mean)), f"mean={self.mean}: expected finite values")
 
 
 @dataclass(frozen=True)
@@ -248,7 +271,7 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
         raise wrong
     try:
         number = hint(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise wrong from None
     if hint is int and not isinstance(value, str) and number != value:
         raise wrong
@@ -268,8 +291,8 @@ def _describe(hint: Any) -> str:
 
 def _small(**changes: Any) -> TrainConfig:
     """The recipe of the small presets: the paper's, less what a model of this size does not need."""
-    plain = dict(randaugment_ops=0, mixup_alpha=0.0, cutmix_alpha=0.0, patience=0, stop_unrolling=False)
-    return TrainConfig(**(plain | changes))
+    plain = TrainConfig(randaugment_ops=0, mixup_alpha=0.0, cutmix_alpha=0.0, patience=0, stop_unrolling=False)
+    return replace(plain, **changes)
 
 
 _TINY = ModelConfig(
@@ -298,6 +321,9 @@ _DIGITS = ModelConfig(
     dropout=0.0,
 )
 
+# An 8 x 8 digit fills its frame: whole-pixel shifts cut strokes off, small rotations and zooms do not.
+_DIGIT_IMAGES = {"crop_pad": 0, "flip": False, "affine": 0.1}
+
 # One preset, one idea. `vitrm train NAME` runs it as it is.
 PRESETS: dict[str, Config] = {
     # The published CIFAR-10 setting: 3.62 M parameters, 93.1 % in the paper's Table 1 at batch 128.
@@ -305,11 +331,11 @@ PRESETS: dict[str, Config] = {
     # Photographs on a CPU: 0.34 M parameters, each supervision step glimpses a quarter of the patches.
     "tiny": Config(_TINY, _small(epochs=30, lr=1e-3, warmup_epochs=1), DataConfig(source="cifar10")),
     # Handwritten digits in a minute or two; every step sees the whole image.
-    "digits": Config(_DIGITS, _small(epochs=60, lr=1e-3, warmup_epochs=3, crop_pad=0, flip=False, ema_decay=0.99)),
+    "digits": Config(_DIGITS, _small(epochs=60, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES)),
     # Handwritten digits, a quarter of the patches per step: more steps really help.
     "digits-glimpse": Config(
-        replace(_DIGITS, memory_steps=1, supervision_steps=6, glimpse_patches=4),
-        _small(epochs=80, lr=2e-3, warmup_epochs=3, crop_pad=0, flip=False, ema_decay=0.99),
+        replace(_DIGITS, memory_steps=2, supervision_steps=6, glimpse_patches=4),
+        _small(epochs=100, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
     ),
 }
 

@@ -9,7 +9,9 @@
     summary.json       last: its presence means the run is complete
     README.md          the model card, written with the summary
 
-A folder in `checkpoints/` is a run folder without `state.pt`.
+    gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
+
+A folder in `checkpoints/` is a run folder without what only training needs.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitrm.config import Config, ConfigError
 from vitrm.config import preset as find_preset
+from vitrm.traces import Trace, load_traces, save_traces
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
@@ -34,9 +37,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD = (
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY = (
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
-    "README.md",
+    "README.md", "gallery.npz",
 )  # fmt: skip
 _STATUS_BYTES = 4096
 
@@ -117,6 +120,15 @@ class Run:
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         _replace(self.path / WEIGHTS, lambda file: safetensors.torch.save_file(tensors, file))
+
+    def gallery(self) -> dict[str, Trace]:
+        """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none."""
+        file = self.path / GALLERY
+        return load_traces(file) if file.exists() else {}
+
+    def save_gallery(self, traces: dict[str, Trace]) -> None:
+        """Replace gallery.npz."""
+        save_traces(self.path / GALLERY, traces)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the model card and, last of all, summary.json: `summary` with the origin of the run added."""
@@ -227,7 +239,7 @@ def export(run: Run, path: str | Path, half: bool = False) -> Run:
         raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
     model = run.load_model()
     target.path.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, METRICS, SUMMARY):
+    for name in (CONFIG, STARTED, METRICS, SUMMARY):
         shutil.copyfile(run.path / name, target.path / name)
     target.save_weights(model.to(torch.bfloat16) if half else model)
     target._write_text(CARD, model_card(target.name, target.config(), target.summary()))

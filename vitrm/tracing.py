@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vitrm.data import Split
 from vitrm.model import LayerAttention, ViTRM
 from vitrm.traces import Trace
 
@@ -69,6 +70,17 @@ def trace(
         initial_memory=model.memory_init[0].float().cpu().numpy(),
         **{name: _array([moment[name] for moment in moments], shape) for name in moments[0]},
     )
+
+
+def gallery(model: ViTRM, split: Split, count: int) -> dict[str, Trace]:
+    """Traces of `count` images of the test split, named "test-INDEX": the first of each class, then the second, ..."""
+    seen: dict[int, int] = {}
+    turns = []  # (how many of its class came before, class, index)
+    for index, label in enumerate(split.labels.tolist()):
+        turns.append((seen.get(label, 0), label, index))
+        seen[label] = seen.get(label, 0) + 1
+    chosen = sorted(turns)[:count]
+    return {f"test-{index}": trace(model, split.images[index], label=label) for _, label, index in chosen}
 
 
 def _memory_attention(layers: tuple[LayerAttention, ...], memory: int, patches: int) -> dict[str, Tensor | None]:

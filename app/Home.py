@@ -1,0 +1,23 @@
+"""The entry point: `streamlit run app/Home.py` from the repository root."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ on the path
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+
+def main() -> None:
+    """Page settings and navigation; every page is a file in pages/."""
+    st.set_page_config(page_title="ViTRM", page_icon="🔁", layout="wide", initial_sidebar_state="auto")
+    pages = [
+        st.Page(ROOT / "pages" / "watch.py", title="Watch it refine", icon=":material/play_circle:", default=True),
+    ]
+    st.navigation(pages, position="top").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Everything the app keeps between reruns, all of it bounded. Importing this does not import torch."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+
+import streamlit as st
+
+from vitrm.config import Config
+from vitrm.runs import Run, find_run
+from vitrm.traces import Trace
+
+_INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
+
+
+def run(name: str) -> Run:
+    """The run or checkpoint of that name. Raises RunError if there is none."""
+    return find_run(name)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def facts(name: str) -> tuple[Config, dict]:
+    """Configuration and summary of a finished run."""
+    found = find_run(name)
+    return found.config(), found.summary() or {}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def gallery(name: str) -> dict[str, Trace]:
+    """Ready-made traces of a checkpoint: on screen before torch has loaded."""
+    return find_run(name).gallery()
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the model …")
+def model(name: str):
+    """The trained model, one copy for all sessions. Use it under the inference lock only."""
+    _settle_torch()
+    return find_run(name).load_model()
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the images …")
+def dataset(name: str):
+    """The data a run was trained on. Raises DataError if it is not on this machine."""
+    from vitrm.data import load_dataset
+
+    config, _ = facts(name)
+    return load_dataset(
+        config.data.source,
+        config.model.image_size,
+        config.model.channels,
+        val_fraction=config.data.val_fraction,
+        split_seed=config.data.split_seed,
+    )
+
+
+def trace(name: str, image: str, steps: int, seed: int) -> Trace:
+    """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
+    ready = gallery(name).get(image)
+    if ready is not None and len(ready.patches) == steps and ready.seed == seed:
+        return ready
+    return _computed_trace(name, image, steps, seed)
+
+
+@st.cache_resource(max_entries=128, show_spinner="Running the model …")
+def _computed_trace(name: str, image: str, steps: int, seed: int) -> Trace:
+    from vitrm.tracing import trace as make_trace
+
+    index = int(image.removeprefix("test-"))
+    split = dataset(name).test
+    with _INFERENCE:
+        return make_trace(model(name), split.images[index], steps, seed, label=int(split.labels[index]))
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up(name: str) -> threading.Thread:
+    """Load torch, the model and its images in the background, so that the first click finds them ready."""
+
+    def load() -> None:
+        model(name)
+        dataset(name)
+
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _settle_torch() -> None:
+    """Two threads, and torch's many objects out of the garbage collector's way."""
+    import torch
+
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    gc.collect()
+    gc.freeze()
