@@ -30,7 +30,7 @@ _HOME = {
     "preset": "config",
     "trace": "tracing",
 }
-__all__ = [*_HOME]
+__all__ = sorted(_HOME)  # noqa: PLE0605 (one list of the names, not two)
 __version__ = "0.1.0"
 
 
