@@ -42,7 +42,7 @@ DATA_NAMES = {
 
 
 def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any]) -> str:
-    """What is on screen and what it is worth: data, checkpoint, and its measured accuracy with all that qualifies it."""
+    """What is on screen and what it is worth: data, checkpoint, measured accuracy and all that qualifies it."""
     test, sizes = summary["test"], summary["split_sizes"]
     trained = config.model.supervision_steps
     first, last = (100 * test["accuracy"][n] for n in (0, trained - 1))
@@ -52,7 +52,8 @@ def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: 
         f"Image: {data}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
         f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
         f"other images of that set. Measured on its test split: {steps} right (n = {test['n']}, every step run for "
-        f"every image, glimpse seed {test['seed']}, training seed {summary['seed']}; chance {100 / config.model.num_classes:.0f} %)."
+        f"every image, glimpse seed {test['seed']}, training seed {summary['seed']}; "
+        f"chance {100 / config.model.num_classes:.0f} %)."
     )
 
 

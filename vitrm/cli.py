@@ -310,7 +310,14 @@ def _load_data(config: Config, root: str):
     from vitrm.data import load_dataset
 
     model, data = config.model, config.data
-    dataset = load_dataset(data.source, model.image_size, model.channels, data.val_fraction, data.split_seed, root)
+    dataset = load_dataset(
+        data.source,
+        model.image_size,
+        model.channels,
+        val_fraction=data.val_fraction,
+        split_seed=data.split_seed,
+        root=root,
+    )
     if dataset.skipped:
         print(f"{len(dataset.skipped)} unreadable images skipped:", file=sys.stderr)
         for line in dataset.skipped[:20]:

@@ -6,8 +6,10 @@ Validation is carved out of the training images by seed; the test split never de
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import io
-import urllib.error
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from torch import Tensor
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, folder:PATH, parquet:PATH"
 MAX_PIXELS = 100_000_000  # one image; larger ones are refused by their header, before decoding
 IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"])
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # no others: PIL hands some to outside programs
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
 
@@ -95,6 +98,7 @@ def load_dataset(
     source: str,
     image_size: int,
     channels: int,
+    *,
     val_fraction: float = 0.1,
     split_seed: int = 0,
     root: str | Path = "data",
@@ -135,17 +139,24 @@ def load_dataset(
 
 
 def fit_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """(C, size, size) uint8 of any PIL image: EXIF rotation applied, transparency on white, centre square, resized."""
-    image = ImageOps.exif_transpose(image)
+    """(C, size, size) uint8 of any PIL image: EXIF rotation applied, transparency on white, centre square, resized.
+
+    Raises DataError if its colours cannot be converted.
+    """
+    with contextlib.suppress(Exception):  # PIL raises many kinds on damaged EXIF, which says nothing of the pixels
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits a pixel: scale by the image's own range
-        values = np.asarray(image, dtype=np.float64)
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
         low, high = float(values.min()), float(values.max())
         scale = 255 / (high - low) if high > low else 0.0
         image = Image.fromarray(((values - low) * scale).round().astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if channels == 1 else "RGB")
+    try:
+        image = image.convert("L" if channels == 1 else "RGB")
+    except ValueError:
+        raise DataError(f"colour mode {image.mode} cannot be read; save the image as RGB") from None
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
@@ -155,13 +166,15 @@ def fit_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
 def decode_image(content: bytes) -> Image.Image:
     """The decoded first frame. Raises DataError with the reason if the bytes are no readable, reasonable image."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} accepted")
             image.load()
             return image.copy()
     except DataError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # PIL's own limits lie nearby
+        raise DataError(f"more than the {MAX_PIXELS:,} pixels accepted") from None
     except UnidentifiedImageError:
         raise DataError("not an image file" if content else "empty file") from None
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error and more
@@ -189,9 +202,10 @@ def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]
     factory = getattr(torchvision.datasets, _TORCHVISION[source])
     try:
         parts = [factory(root, train=train, download=True) for train in (True, False)]
-    except (urllib.error.URLError, RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, http.client.HTTPException) as error:  # OSError: no network, no space, no right
+        reason = " ".join(str(error).split())
         raise DataError(
-            f"could not download {source} into '{root}' ({error}). Connect to the internet once, or copy the "
+            f"could not download {source} into '{root}' ({reason}). Connect to the internet once, or copy the "
             "downloaded files there from another machine; --data digits needs no network"
         ) from None
     splits = []
@@ -203,18 +217,21 @@ def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]
 
 
 def _folder(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Split, Split, tuple[str, ...]]:
-    """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out."""
+    """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out.
+
+    PATH/train without a test folder is the second form, one level down.
+    """
     if not path.is_dir():
         raise DataError(f"folder '{path}' does not exist; expected {path}/CLASS/image.png or {path}/train/CLASS/...")
     held_out = next((path / name for name in ("test", "val", "validation") if (path / name).is_dir()), None)
-    separate = (path / "train").is_dir() and held_out is not None
-    train_root = path / "train" if separate else path
-    classes = tuple(sorted(entry.name for entry in train_root.iterdir() if entry.is_dir()))
+    train_root = path / "train" if _subfolders(path / "train") else path
+    separate = train_root != path and held_out is not None
+    classes = tuple(_subfolders(train_root))
     if len(classes) < 2:
         raise DataError(f"'{train_root}' holds {len(classes)} class folders, expected at least 2")
 
     def read(folder: Path) -> Split:
-        extra = [e.name for e in folder.iterdir() if e.is_dir() and e.name not in classes]
+        extra = [name for name in _subfolders(folder) if name not in classes]
         if extra:
             raise DataError(f"'{folder}' has a class folder '{extra[0]}' that '{train_root}' lacks")
         files = [
@@ -230,6 +247,11 @@ def _folder(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Spl
     return *_carve_test(read(train_root)), classes
 
 
+def _subfolders(path: Path) -> list[str]:
+    """Names of the visible folders in `path`, sorted; none if there is no such folder."""
+    return sorted(e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".")) if path.is_dir() else []
+
+
 def _parquet(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Split, Split, tuple[str, ...]]:
     """Hugging Face image layout: train-*.parquet and test-*.parquet with an image column {bytes, path} and a label."""
     files = {part: sorted(path.glob(f"**/{part}*.parquet")) for part in ("train", "test", "validation")}
@@ -237,7 +259,9 @@ def _parquet(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Sp
         raise DataError(f"no train*.parquet under '{path}'; expected the Hugging Face image layout")
     read = {part: [_read_parquet(file) for file in found] for part, found in files.items() if found}
     names = read["train"][0][2]
-    labels = sorted({label for rows in read.values() for _, part, _ in rows for label in part})
+    labels = sorted({label for tables in read.values() for _, part, _ in tables for label in part})
+    if not labels:
+        raise DataError(f"the parquet files under '{path}' have no rows")
     if names is None:
         names = tuple(str(label) for label in range(labels[-1] + 1))
     if labels[0] < 0 or labels[-1] >= len(names):
@@ -245,18 +269,20 @@ def _parquet(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Sp
     splits = {}
     for part, tables in read.items():
         rows = [
-            (f"{part} row {i}", (lambda content=image["bytes"]: content or b""), label)
-            for i, (image, label) in enumerate(pair for images, labels, _ in tables for pair in zip(images, labels))
+            (f"{part} row {i}", (lambda content=image: content or b""), label)
+            for i, (image, label) in enumerate(
+                pair for images, labels, _ in tables for pair in zip(images, labels, strict=True)
+            )
         ]
         splits[part] = _decode_all(rows, shape, skipped)
     held_out = splits.get("test") or splits.get("validation")
     return (splits["train"], held_out, names) if held_out else (*_carve_test(splits["train"]), names)
 
 
-def _read_parquet(file: Path) -> tuple[list[dict], list[int], tuple[str, ...] | None]:
-    import json
-
+def _read_parquet(file: Path) -> tuple[list[bytes | None], list[int], tuple[str, ...] | None]:
+    """Encoded images, labels, and the class names where the file's metadata has them."""
     import pyarrow
+    import pyarrow.compute
     import pyarrow.parquet
 
     try:
@@ -267,9 +293,21 @@ def _read_parquet(file: Path) -> tuple[list[dict], list[int], tuple[str, ...] | 
     label = next((c for c in ("label", "labels", "fine_label") if c in table.column_names), None)
     if image is None or label is None:
         raise DataError(f"'{file}' has columns {table.column_names}, expected an image column (img) and a label column")
-    meta = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    names = meta.get("info", {}).get("features", {}).get(label, {}).get("names")
-    return table[image].to_pylist(), table[label].to_pylist(), tuple(names) if names else None
+    images, labels = table[image], table[label]
+    if pyarrow.types.is_struct(images.type) and images.type.get_field_index("bytes") >= 0:
+        images = pyarrow.compute.struct_field(images, "bytes")
+    if not (pyarrow.types.is_binary(images.type) or pyarrow.types.is_large_binary(images.type)):
+        raise DataError(f"'{file}' has images of type {images.type}, expected encoded bytes, or a struct that has them")
+    if not pyarrow.types.is_integer(labels.type) or labels.null_count:
+        raise DataError(
+            f"'{file}' has labels of type {labels.type}, {labels.null_count} absent; expected whole numbers"
+        )
+    try:
+        meta = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = meta.get("info", {}).get("features", {}).get(label, {}).get("names")
+    except (ValueError, AttributeError):
+        names = None  # metadata of some other kind
+    return images.to_pylist(), labels.to_pylist(), tuple(names) if names else None
 
 
 def _decode_all(
@@ -297,9 +335,9 @@ def _carve_test(everything: Split) -> tuple[Split, Split]:
 
 def _mean_std(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Per channel, 0..1 scale, rounded so that a config prints them; a constant channel gets std 1."""
-    counts = torch.stack(
-        [torch.bincount(c.reshape(-1).to(torch.int64), minlength=256) for c in images.unbind(1)]
-    ).double()
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.float64)
+    for part in images.split(1024):  # bincount needs eight bytes a pixel
+        counts += torch.stack([torch.bincount(c.reshape(-1).to(torch.int64), minlength=256) for c in part.unbind(1)])
     levels = torch.arange(256, dtype=torch.float64) / 255
     weights = counts / counts.sum(dim=1, keepdim=True)
     mean = weights @ levels
