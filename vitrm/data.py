@@ -139,24 +139,19 @@ def load_dataset(
 
 
 def fit_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """(C, size, size) uint8 of any PIL image: EXIF rotation applied, transparency on white, centre square, resized.
-
-    Raises DataError if its colours cannot be converted.
-    """
+    """(C, size, size) uint8 of any PIL image: EXIF rotation applied, transparency on white, centre square, resized."""
     with contextlib.suppress(Exception):  # PIL raises many kinds on damaged EXIF, which says nothing of the pixels
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits a pixel: scale by the image's own range
         values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
         low, high = float(values.min()), float(values.max())
-        scale = 255 / (high - low) if high > low else 0.0
-        image = Image.fromarray(((values - low) * scale).round().astype(np.uint8))
+        image = Image.fromarray(((values - low) / ((high - low) or 1.0) * 255).round().astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    try:
-        image = image.convert("L" if channels == 1 else "RGB")
-    except ValueError:
-        raise DataError(f"colour mode {image.mode} cannot be read; save the image as RGB") from None
+    if image.mode == "LAB":
+        image = image.convert("RGB")  # PIL has no direct way to grey
+    image = image.convert("L" if channels == 1 else "RGB")
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
