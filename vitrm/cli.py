@@ -226,7 +226,7 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
             f"but {run.name} was trained on {', '.join(model.class_names)}"
         )
     scores = evaluate(
-        model, model.transform, dataset.split(arguments.split), arguments.supervision_steps, arguments.seed
+        model, model.transform, dataset.split(arguments.split), arguments.supervision_steps, seed=arguments.seed
     )
     result = {
         "accuracy": scores.accuracy,

@@ -8,7 +8,8 @@ and measurements are averaged, so that all weights stay equal and the result is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -24,9 +25,13 @@ class Group:
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
 
-    def share_of(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """This process's images (or labels, or seeds) of a batch."""
-        return tensors if self.size == 1 else tuple(tensor[self.rank :: self.size] for tensor in tensors)
+    def share_of(self, *tensors: Tensor) -> tuple[tuple[Tensor, ...], float]:
+        """This process's images (labels, seeds) of a batch, and how much they weigh in `mean_`: 1 on average."""
+        whole = len(tensors[0])
+        if whole < self.size:  # too few to go round: everyone takes all of them, for the same mean
+            return tensors, 1.0
+        shares = tuple(tensor[self.rank :: self.size] for tensor in tensors)
+        return shares, len(shares[0]) * self.size / whole
 
     def mean_(self, tensors: Iterable[Tensor], weight: float = 1.0) -> None:
         """Replace each tensor by its mean over the processes, `weight` counting this process's share."""
@@ -47,6 +52,15 @@ class Group:
             flags = flags.cuda()
         dist.all_reduce(flags)
         return bool(flags.item())
+
+    @contextmanager
+    def first_goes_ahead(self) -> Iterator[None]:
+        """Rank 0 runs the body before the others do, so that they find what it downloaded."""
+        if self.rank > 0:
+            self.any(False)
+        yield
+        if self.rank == 0:
+            self.any(False)
 
     def from_first(self, compute: Callable[[], T]) -> T:
         """What rank 0 computes, on every process."""

@@ -35,6 +35,7 @@ def predict_steps(
     preprocess: Preprocess,
     split: Split,
     supervision_steps: int | None = None,
+    *,
     seed: int = 0,
     batch_size: int = 256,
 ) -> tuple[Tensor, Tensor]:
@@ -67,11 +68,12 @@ def evaluate(
     preprocess: Preprocess,
     split: Split,
     supervision_steps: int | None = None,
+    *,
     seed: int = 0,
     batch_size: int = 256,
 ) -> StepScores:
     """Scores per supervision step on a split (policy: every step runs, as in the paper's evaluation)."""
-    logits, halts = predict_steps(model, preprocess, split, supervision_steps, seed, batch_size)
+    logits, halts = predict_steps(model, preprocess, split, supervision_steps, seed=seed, batch_size=batch_size)
     right = logits.argmax(dim=-1) == split.labels.cpu()  # (N, n)
     return StepScores(
         n=len(split),
@@ -83,8 +85,8 @@ def evaluate(
 
 
 def auroc(scores: Tensor, positive: Tensor) -> float | None:
-    """Probability that a random positive scores above a random negative; None if there is only one kind."""
-    if bool(positive.all()) or not bool(positive.any()):
+    """Probability that a random positive scores above a random negative; None if there is only one kind, or NaN."""
+    if bool(positive.all()) or not bool(positive.any()) or bool(scores.isnan().any()):
         return None
     from sklearn.metrics import roc_auc_score
 

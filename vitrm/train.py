@@ -140,7 +140,7 @@ class Trainer:
         self.epoch, self.batch, self.updates, self.seconds = 0, 0, 0, 0.0  # epoch from 0: the one in progress
         self.best_epoch, self.best_val_accuracy = 0, -1.0
         self.epoch_means, self.recent_means = self._means(), self._means()
-        self.stopping = False
+        self.stopping = self.stopped = False  # asked to, by this process; done so, in all of them
 
     def stop(self) -> None:
         """End `events` after the batch in progress, without a Finished event. Safe to call from a signal handler."""
@@ -149,13 +149,14 @@ class Trainer:
     def events(self) -> Iterator[Event]:
         """Train from where `state_dict` left off, to the end or until `stop`."""
         train = self.config.train
-        while self.epoch < train.epochs and not self.stopping:
+        while self.epoch < train.epochs:
             if train.patience and self.epoch - self.best_epoch >= train.patience:
                 yield self._finished(f"no better validation accuracy for {train.patience} epochs")
                 return
             yield from self._epoch()
-        if not self.stopping:
-            yield self._finished(f"all {train.epochs} epochs done")
+            if self.stopped:
+                return
+        yield self._finished(f"all {train.epochs} epochs done")
 
     def lr_at(self, epoch: float) -> float:
         """Learning rate at a fractional epoch: linear warm-up from one batch's share, then cosine to min_lr."""
@@ -175,9 +176,7 @@ class Trainer:
         images = self.dataset.preprocess.normalize(augment(images, train))
         images, targets = mix(images, labels, self.config.model.num_classes, train)
         seeds = torch.randint(2**31, (len(images),)).to(self.device)
-        whole = len(images)
-        images, targets, seeds = self.group.share_of(images, targets, seeds)
-        weight = len(images) * self.group.size / whole  # the last batch may not divide evenly
+        (images, targets, seeds), weight = self.group.share_of(images, targets, seeds)
         total = 0.0
         steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
         for n, step in enumerate(steps):
@@ -236,8 +235,8 @@ class Trainer:
         started, started_at = time.perf_counter(), self.seconds
         reported, reported_at = self.batch, started
         while self.batch < self.batches:
-            self.stopping = self.group.any(self.stopping)
-            if self.stopping:
+            self.stopped = self.group.any(self.stopping)  # the one place to stop at, or processes would wait in vain
+            if self.stopped:
                 self.seconds = started_at + time.perf_counter() - started
                 return
             torch.manual_seed(_mixed_seed(train.seed, self.epoch, self.batch + 1))
@@ -259,6 +258,7 @@ class Trainer:
                 yield self._progress(means, lr, speed, left)
                 reported, reported_at = self.batch, time.perf_counter()
         scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))
+        self._check_finite(scores.loss)
         means, self.epoch_means = self.epoch_means.read(), self._means()
         self.epoch, self.batch = self.epoch + 1, 0
         self.seconds = started_at + time.perf_counter() - started
