@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
+import importlib
 import threading
 
 import streamlit as st
@@ -74,12 +74,12 @@ def _computed_trace(name: str, image: str, steps: int, seed: int) -> Trace:
 
 
 @st.cache_resource(show_spinner=False)
-def warm_up(name: str) -> threading.Thread:
-    """Load torch, the model and its images in the background, so that the first click finds them ready."""
+def warm_up() -> threading.Thread:
+    """Import what the first computed trace needs, in the background: the page on screen does not wait for it."""
 
     def load() -> None:
-        model(name)
-        dataset(name)
+        importlib.import_module("vitrm.tracing")
+        importlib.import_module("sklearn.datasets")
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()
@@ -87,9 +87,9 @@ def warm_up(name: str) -> threading.Thread:
 
 
 def _settle_torch() -> None:
-    """Two threads, and torch's many objects out of the garbage collector's way."""
+    """One thread is fastest for one small image; torch's many objects stay out of the garbage collector's way."""
     import torch
 
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    torch.set_num_threads(1)
     gc.collect()
     gc.freeze()

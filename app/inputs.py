@@ -24,15 +24,16 @@ def choose_image(gallery: dict[str, Trace], test_images: int) -> None:
         if st.session_state[_CHOICE] is not None:
             _show(st.session_state[_CHOICE])
 
-    with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):
-        if gallery:
-            st.segmented_control(
-                "Pick an image by its true class",
-                list(gallery),
-                format_func=lambda name: gallery[name].class_names[gallery[name].label],
-                key=_CHOICE,
-                on_change=take_choice,
-            )
+    if gallery:
+        by_class = sorted(gallery, key=lambda name: gallery[name].label)
+        st.segmented_control(
+            "Pick an image by its true class",
+            by_class,
+            format_func=lambda name: gallery[name].class_names[gallery[name].label],
+            key=_CHOICE,
+            on_change=take_choice,
+        )
+    with st.container(horizontal=True, key="choose_image"):
         st.button(
             "Random image",
             icon=":material/casino:",

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache, figures, inputs, state
+from app.diagram import diagram
 from app.player import player
 from vitrm.runs import RunError
 
@@ -31,7 +32,7 @@ with st.expander("The numbers behind the curves"):
     st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
 
 st.header("What the model is")
-st.html(figures.model_diagram(config.model, dark=st.context.theme.type == "dark"))
+diagram(config.model, key="diagram")
 
 st.header("Where to go next")
 look, train, code = st.columns(3, border=True)
@@ -49,4 +50,4 @@ code.markdown(
     "The whole recursion is one file: `vitrm/model.py`."
 )
 state.to_url()
-cache.warm_up(checkpoint)
+cache.warm_up()

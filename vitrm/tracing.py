@@ -33,7 +33,10 @@ def trace(
     is only noted down. Raises ValueError if the pixels do not fit.
     """
     config = model.config
-    pixels = model.transform.pixels(image) if isinstance(image, Image.Image) else np.array(image)
+    if isinstance(image, Image.Image):
+        pixels = model.transform.pixels(image)
+    else:
+        pixels = image.cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
     if pixels.dtype != np.uint8:
         raise ValueError(f"pixels are {pixels.dtype}, expected uint8 (0..255) or a PIL image")
     images = model.transform.normalize(torch.tensor(pixels, device=model.answer_init.device))[None]

@@ -212,8 +212,7 @@ function build(root, model) {
       return view.plot.inverse(event.clientX - box.left);
     },
     setPlaying(on) {
-      playing.firstChild.textContent = on ? "❚❚ Pause" : "▶ Play";
-      playing.setAttribute("aria-label", on ? "Pause" : "Play");
+      playing.querySelector("span").textContent = on ? "Pause" : "Play";
     },
   };
   view.setPlaying(false);
@@ -313,8 +312,8 @@ function drawChart(view, model) {
   const x = (i) => left + ((width - left - right) * (i + 0.5)) / model.count;
   const lanes = [
     { name: "class probability", top: 16, height: 118, max: 1, ticks: [0, 0.5, 1] },
-    { name: "halting probability", top: 158, height: 58, max: 1, ticks: [0, 1] },
-    { name: "change of y and z per update", top: 240, height: 42, max: null, ticks: [0] },
+    { name: "halting probability", top: 162, height: 54, max: 1, ticks: [0, 1] },
+    { name: "change of z (solid) and y (dashed) per update", top: 244, height: 38, max: null, ticks: [0] },
   ];
   const bottom = lanes[2].top + lanes[2].height;
   const stepWidth = (x(1) - x(0)) * model.perStep;

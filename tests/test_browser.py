@@ -1,0 +1,164 @@
+"""The app in a real browser: headless Chromium, driven by Playwright. Needs Chromium on the PATH."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A real server on a free port; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/Home.py", "--server.port", str(port)]
+    command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+                break
+            except OSError:
+                assert process.poll() is None, process.stdout.read().decode()
+                time.sleep(0.5)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    assert path, "Chromium is needed for the browser tests: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A new page that notes console errors, requests that leave the machine and websocket messages to the server."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.problems, page.outside, page.sent = [], [], []
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("request", lambda request: note_outside(page, request.url))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: page.sent.append(frame)))  # noqa: PLW0108
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+def note_outside(page, url):
+    if url.startswith("http") and not url.startswith("http://127.0.0.1:"):
+        page.outside.append(url)
+
+
+def sentence(page):
+    return page.locator(".sentence")
+
+
+def open_home(page, server, query=""):
+    page.goto(f"{server}/{query}")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    settle(page)
+
+
+def settle(page):
+    """Until the script has finished and no message is on its way."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_timeout(700)
+
+
+def test_the_page_is_filled_on_arrival_changes_with_the_image_and_stays_on_this_machine(page, server):
+    open_home(page, server)
+    first = page.locator(".bars").inner_text()
+    page.locator(".player").press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    answer = sentence(page).locator("b").inner_text()
+    group = page.get_by_role("radiogroup", name="Pick an image by its true class")
+    wanted = "3" if answer != "3" else "4"
+    group.get_by_text(wanted, exact=True).click()
+    expect(page.locator(".bars small")).to_have_text("true class")
+    expect(page.locator(".bars li", has=page.locator("small"))).to_contain_text(wanted)
+    settle(page)
+    assert page.locator(".bars").inner_text() != first
+    page.locator(".player").press("End")
+    expect(sentence(page)).not_to_contain_text(f"answers {answer} ")
+    assert page.problems == []
+    assert page.outside == []
+
+
+def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, server):
+    open_home(page, server)
+    page.sent.clear()
+    page.get_by_role("button", name="Play").click()
+    page.locator(".sentence", has_text="Supervision step 5 of 6").wait_for()
+    assert page.sent == []
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    settle(page)
+    assert len(page.sent) == 1  # the position at which it came to rest
+    page.sent.clear()
+    box = page.locator("svg.chart").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    for k in range(12):
+        page.mouse.move(box["x"] + 60 + 20 * k, box["y"] + 60)
+    assert page.sent == []
+    page.mouse.up()
+    settle(page)
+    assert len(page.sent) == 1
+    assert page.problems == []
+
+
+def test_the_keyboard_moves_through_every_level(page, server):
+    open_home(page, server)
+    player = page.locator(".player")
+    player.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    page.locator("select.level").select_option("single update")
+    player.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 3 of 6, memory iteration 1 of 2")
+    player.press("Home")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6, memory iteration 1 of 2")
+    player.press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    player.press("ArrowLeft")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
+
+
+def test_a_link_restores_the_image(page, server):
+    open_home(page, server, "?image=test-17&glimpse_seed=2")
+    expect(page.get_by_text("test split, number 17, glimpse seed 2")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nothing_hangs_over_the_edge(page, server, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    open_home(page, server)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
+    assert over <= 0
