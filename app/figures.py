@@ -31,23 +31,14 @@ def numbers(trace: Trace) -> list[dict[str, Any]]:
     return rows
 
 
-DATA_NAMES = {
-    "digits": "handwritten digits (scikit-learn, 8 × 8 pixels)",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "fashion_mnist": "Fashion-MNIST",
-}
-
-
 def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any]) -> str:
     """What is on screen and what it is worth: data, checkpoint, measured accuracy and all that qualifies it."""
     test, sizes = summary["test"], summary["split_sizes"]
     trained = config.model.supervision_steps
     first, last = (100 * test["accuracy"][n] for n in (0, trained - 1))
-    data = DATA_NAMES.get(config.data.source, config.data.source)
     steps = f"{first:.1f} % after step 1, {last:.1f} % after step {trained}" if trained > 1 else f"{last:.1f} %"
     return (
-        f"Image: {data}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
+        f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
         f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
         f"other images of that set. Measured on its test split: {steps} right (n = {test['n']}, every step run for "
         f"every image, glimpse seed {test['seed']}, training seed {summary['seed']}; "

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("name")
     export.add_argument("folder", help="for instance checkpoints/my-model")
     export.add_argument("--bf16", action="store_true", help="half the size")
+    export.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
     export.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
     export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
     export.set_defaults(run=_export)
@@ -232,7 +233,7 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         "accuracy": scores.accuracy,
         "halt_prob": scores.halt_prob,
         "halt_auroc": scores.halt_auroc,
-        "data": config.data.source,
+        "data": config.data.title,
         "split": arguments.split,
         "n": scores.n,
         "policy": scores.policy,
@@ -256,7 +257,7 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.tracing import gallery
 
     _no_settings(overrides, "export takes no settings")
-    run = export(find_run(arguments.name), arguments.folder, half=arguments.bf16)
+    run = export(find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name)
     if arguments.gallery:
         dataset = _load_data(run.config(), arguments.data_root)
         run.save_gallery(gallery(run.load_model(), dataset.test, arguments.gallery))

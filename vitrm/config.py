@@ -170,6 +170,14 @@ class TrainConfig:
         )
 
 
+_DATA_TITLES = {
+    "digits": "handwritten digits (scikit-learn, 8 × 8 pixels)",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "fashion_mnist": "Fashion-MNIST",
+}
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """What is learned from, and what it turned out to be: the run folder's memory of its data.
@@ -180,11 +188,17 @@ class DataConfig:
     """
 
     source: str = "digits"
+    name: str = ""  # what people call it, for cards and captions; empty: the source itself
     val_fraction: float = 0.1
     split_seed: int = 0
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What to call the data wherever a number stands beside it."""
+        return self.name or _DATA_TITLES.get(self.source, self.source)
 
     def __post_init__(self) -> None:
         _check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")

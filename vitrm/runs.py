@@ -230,8 +230,11 @@ def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
     return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
 
 
-def export(run: Run, path: str | Path, half: bool = False) -> Run:
-    """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`."""
+def export(run: Run, path: str | Path, half: bool = False, data_name: str = "") -> Run:
+    """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`.
+
+    `data_name` is what the card and the app call the data, where the source is only a path.
+    """
     import torch
 
     target = Run(Path(path))
@@ -239,10 +242,14 @@ def export(run: Run, path: str | Path, half: bool = False) -> Run:
         raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
     model = run.load_model()
     target.path.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, STARTED, METRICS, SUMMARY):
+    config = run.config()
+    if data_name:
+        config = config.with_fields({"data.name": data_name})
+    target._write_text(CONFIG, json.dumps(config.to_dict(), indent=2))
+    for name in (STARTED, METRICS, SUMMARY):
         shutil.copyfile(run.path / name, target.path / name)
     target.save_weights(model.to(torch.bfloat16) if half else model)
-    target._write_text(CARD, model_card(target.name, target.config(), target.summary()))
+    target._write_text(CARD, model_card(target.name, config, target.summary()))
     return target
 
 
@@ -278,7 +285,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"A ViTRM with {summary['parameters']:,} parameters, trained on {summary['data']}.",
+        f"A ViTRM with {summary['parameters']:,} parameters, trained on {config.data.title}.",
         "",
         f"| supervision step | {header} |",
         "|" + " --- |" * (len(percent) + 1),
@@ -289,7 +296,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
         f"Policy: {test['policy']}.{note}",
         f"Chance is {100 / config.model.num_classes:.1f} %.",
         "",
-        f"- **Data:** {summary['data']}; {split_sizes['train']:,} training, {split_sizes['val']:,} validation and "
+        f"- **Data:** {config.data.title}; {split_sizes['train']:,} training, {split_sizes['val']:,} validation and "
         f"{split_sizes['test']:,} test images. The weights were chosen on validation "
         f"({100 * summary['best_val_accuracy']:.1f} %, epoch {summary['best_epoch']} of {summary['epochs']}); "
         "test was used once, for this table.",

@@ -274,7 +274,7 @@ class Trainer:
             val_halt_prob=scores.halt_prob,
             val_halt_auroc=scores.halt_auroc,
             best=best,
-            lr=lr,
+            lr=self.optimizer.param_groups[0]["lr"],
             seconds=self.seconds,
         )
 
