@@ -10,13 +10,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vitrm.config import PRESETS, Config, ConfigError, preset
 from vitrm.data import SOURCES, DataError
+from vitrm.runs import RunError
 
 SAVE_EVERY_S = 20.0
 
@@ -27,9 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, extra = parser.parse_known_args(argv)
     try:
         return arguments.run(arguments, _overrides(extra))
-    except (ConfigError, DataError, _run_error()) as error:
+    except (ConfigError, DataError, RunError, OSError) as error:
         print(f"vitrm: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("name", help="a checkpoint or run folder")
     evaluate.add_argument("--data", help="other data than it was trained on")
     evaluate.add_argument("--split", default="test", choices=("val", "test"))
-    evaluate.add_argument("--supervision-steps", type=int, help="default: as trained")
+    evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
     evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
@@ -72,16 +75,23 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
     bench.add_argument("presets", nargs="*", default=["paper", "tiny", "digits"])
-    bench.add_argument("--repeats", type=int, default=7)
+    bench.add_argument("--repeats", type=_positive, default=7)
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(run=_bench)
 
     for command in (train, evaluate, bench):
         command.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
-        command.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 8), help="CPU threads")
+        command.add_argument("--threads", type=_positive, default=min(os.cpu_count() or 1, 8), help="CPU threads")
     for command in (train, evaluate, download):
         command.add_argument("--data-root", default="data", help="where downloads go (default: data)")
     return parser
+
+
+def _positive(text: str) -> int:
+    """An argument that counts something."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 or more")
+    return int(text)
 
 
 def _overrides(extra: Sequence[str]) -> dict[str, str]:
@@ -112,47 +122,26 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     import torch
 
     from vitrm.distributed import join_group
-    from vitrm.runs import create_run, find_run
-    from vitrm.train import Trainer, TrainingDiverged
+    from vitrm.train import TrainingDiverged
 
     device = _device(arguments)
     group = join_group(device)
-    if arguments.resume:
-        _no_settings(overrides, "a resumed run keeps its settings")
-        run = find_run(arguments.resume)
-        if run.summary() is not None:
-            raise ConfigError(f"'{run.path}' is complete; nothing to resume")
-        config = run.config()
-        state = run.load_state()
-    else:
-        if not arguments.preset:
-            raise ConfigError(f"say what to train: vitrm train PRESET, one of {', '.join(PRESETS)}; or --resume RUN")
-        config, run, state = preset(arguments.preset), None, None
-        if arguments.data:
-            config = config.with_fields({"data.source": arguments.data})
-        config = config.with_fields(overrides)
-    dataset = _load_data(config, arguments.data_root)
-    if run is None and "model.num_classes" not in overrides:
-        config = config.with_fields({"model.num_classes": len(dataset.classes)})
-    trainer = Trainer(config, dataset, device, group)
-    if state is not None:
-        trainer.load_state_dict(state)
-    if group.rank > 0:  # only rank 0 writes and prints
-        with _stops_on_signal(trainer):
+    run, trainer = _prepare(arguments, overrides, device, group)
+    if run is None:  # only rank 0 writes and prints
+        with _stops_on_signal(trainer), suppress(TrainingDiverged):
             for _ in trainer.events():
                 pass
         return 0
-    if state is not None:
-        run.set_status("running")
-    else:
-        name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-        run = create_run(Path(arguments.runs) / name, trainer.config, _command_line(group.size), device)
-    resume = f"vitrm train --resume {shlex.quote(str(run.path))}"
-    print(f"training into {run.path} ({len(dataset.train):,} images, {device}); stop with Ctrl-C, continue: {resume}")
-    bar, finished = _Bar(trainer), None
+    images, resume = len(trainer.dataset.train), f"vitrm train --resume {shlex.quote(str(run.path))}"
+    print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
         with _stops_on_signal(trainer):
-            finished = _record_events(run, trainer, bar)
+            finished = _record_events(run, trainer)
+        if finished is None:
+            run.set_status("stopped")
+            print(f"stopped and saved; continue with: {resume}")
+            return 130
+        run.finish(_summary(run, trainer, finished))
     except KeyboardInterrupt:
         run.set_status("stopped")
         print(f"stopped at once; continue from the last saved state with: {resume}")
@@ -161,31 +150,62 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         run.set_status("failed", str(error))
         print(f"vitrm: {error}\nthe last saved state is kept; continue with: {resume}", file=sys.stderr)
         return 1
-    finally:
-        bar.close()
-    if finished is None:
-        run.set_status("stopped")
-        print(f"stopped and saved; continue with: {resume}")
-        return 130
-    run.finish(_summary(run, trainer, dataset, finished))
+    except BaseException as error:  # a fault in this program: whoever watches the run folder should know of it too
+        run.set_status("failed", f"{type(error).__name__}: {error}")
+        raise
     print(f"{finished.reason}; best validation accuracy {100 * finished.best_val_accuracy:.1f} %")
     print((run.path / "README.md").read_text(encoding="utf-8"))
     return 0
 
 
-def _record_events(run, trainer, bar: _Bar):
+def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
+    """The run folder (None except on rank 0) and the trainer, new or as the resumed run left it."""
+    from vitrm.runs import create_run, find_run
+    from vitrm.train import Trainer
+
+    if arguments.resume:
+        _no_settings(overrides, "a resumed run keeps its settings")
+        run = find_run(arguments.resume)
+        if run.summary() is not None:
+            raise ConfigError(f"'{run.path}' is complete; nothing to resume")
+        config, state = run.config(), run.load_state()
+    elif arguments.preset:
+        run, config, state = None, preset(arguments.preset), None
+        if arguments.data:
+            config = config.with_fields({"data.source": arguments.data})
+        config = config.with_fields(overrides)
+    else:
+        raise ConfigError(f"say what to train: vitrm train PRESET, one of {', '.join(PRESETS)}; or --resume RUN")
+    with group.first_goes_ahead():
+        dataset = _load_data(config, arguments.data_root)
+    if run is None and "model.num_classes" not in overrides:
+        config = config.with_fields({"model.num_classes": len(dataset.classes)})
+    trainer = Trainer(config, dataset, device, group)
+    if state is not None:
+        trainer.load_state_dict(state)
+    if group.rank > 0:
+        return None, trainer
+    if run is None:
+        name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+        run = create_run(Path(arguments.runs) / name, trainer.config, _command_line(group.size), device)
+    run.set_status("running")
+    return run, trainer
+
+
+def _record_events(run, trainer):
     """Everything the trainer says goes into the run folder. Returns the Finished event, or None if it was stopped."""
     from vitrm.train import EpochEnd, Finished
 
     event, saved = None, time.monotonic()
-    for event in trainer.events():
-        run.record(event)
-        bar.show(event)
-        if isinstance(event, EpochEnd) and event.best:
-            run.save_weights(trainer.averaged)
-        if isinstance(event, EpochEnd) or time.monotonic() - saved > SAVE_EVERY_S:
-            run.save_state(trainer.state_dict())
-            saved = time.monotonic()
+    with closing(_Bar(trainer)) as bar:
+        for event in trainer.events():
+            run.record(event)
+            bar.show(event)
+            if isinstance(event, EpochEnd) and event.best:
+                run.save_weights(trainer.averaged)
+            if isinstance(event, EpochEnd) or time.monotonic() - saved > SAVE_EVERY_S:
+                run.save_state(trainer.state_dict())
+                saved = time.monotonic()
     if isinstance(event, Finished):
         return event
     run.save_state(trainer.state_dict())
@@ -287,12 +307,6 @@ def _bench(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 # What they share
 
 
-def _run_error() -> type[Exception]:
-    from vitrm.runs import RunError
-
-    return RunError
-
-
 def _device(arguments: argparse.Namespace) -> str:
     """The device to use; also sets the number of CPU threads. Raises ConfigError if it is not there."""
     import torch
@@ -301,9 +315,11 @@ def _device(arguments: argparse.Namespace) -> str:
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if arguments.device == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if here[name])
-    if not here.get(arguments.device.partition(":")[0], False):
+    try:
+        torch.empty(1, device=arguments.device)
+    except (RuntimeError, AssertionError):  # no such device, not built for it, or not so many of it
         usable = ", ".join(name for name, found in here.items() if found)
-        raise ConfigError(f"device '{arguments.device}' is not available here; usable: {usable}")
+        raise ConfigError(f"device '{arguments.device}' is not available here; usable: {usable}") from None
     return arguments.device
 
 
@@ -328,11 +344,11 @@ def _load_data(config: Config, root: str):
     return dataset
 
 
-def _summary(run, trainer, dataset, finished) -> dict[str, Any]:
+def _summary(run, trainer, finished) -> dict[str, Any]:
     """The run's last word. Test is touched here, once, with the weights that validation chose."""
     from vitrm.evaluation import evaluate
 
-    model, config = run.load_model(trainer.device), trainer.config
+    model, config, dataset = run.load_model(trainer.device), trainer.config, trainer.dataset
     steps = config.model.supervision_steps
     scores = evaluate(model, model.transform, dataset.test, 2 * steps if steps > 1 else 1)
     return {

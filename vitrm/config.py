@@ -215,6 +215,12 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     data: DataConfig = field(default_factory=DataConfig)
 
+    def __post_init__(self) -> None:
+        for name, expected in (("classes", self.model.num_classes), ("mean", self.model.channels),
+                               ("std", self.model.channels)):  # fmt: skip
+            found = len(getattr(self.data, name))
+            _check(found in (0, expected), f"data.{name} has {found} entries, but the model needs {expected}")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse."""
         return dataclasses.asdict(self)

@@ -2,7 +2,7 @@
 
     config.json        the whole configuration, before the first step
     started.json       the command, commit, versions and hardware it was started with
-    status.json        running, stopped, failed (with the cause) or finished; written in place, so a full disk can't stop it
+    status.json        running, stopped, failed (with the cause) or finished; written in place, even on a full disk
     metrics.jsonl      one event a line, appended and flushed
     model.safetensors  the averaged weights of the best epoch on validation, replaced atomically
     state.pt           everything needed to continue exactly, replaced atomically
@@ -73,7 +73,10 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """All events so far, each with its class name under "event". A half-written last line is left out."""
         events = []
-        with contextlib.suppress(FileNotFoundError), open(self.path / METRICS, encoding="utf-8") as lines:
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open(self.path / METRICS, encoding="utf-8", errors="replace") as lines,
+        ):
             for line in lines:
                 with contextlib.suppress(json.JSONDecodeError):
                     events.append(json.loads(line))
@@ -81,10 +84,11 @@ class Run:
 
     def set_status(self, status: str, cause: str | None = None) -> None:
         """Overwrite status.json in place: its blocks are already allocated, so this works on a full disk."""
-        text = json.dumps({"status": status, "cause": cause and cause[:2000], "pid": os.getpid()})
+        short = cause and cause[:500]  # at most six bytes a character, so that all of it fits
+        text = json.dumps({"status": status, "cause": short, "pid": os.getpid()}, ensure_ascii=False)
         file = self.path / STATUS
         with open(file, "r+b" if file.exists() else "wb") as out:
-            out.write(text.encode().ljust(_STATUS_BYTES)[:_STATUS_BYTES])
+            out.write(text.encode(errors="replace").ljust(_STATUS_BYTES))
 
     def record(self, event: Any) -> None:
         """Append one event (a dataclass) to metrics.jsonl."""
@@ -108,9 +112,10 @@ class Run:
             raise RunError(f"'{self.path}' has no {STATE}: nothing was saved before it ended; start it again")
         try:
             state = torch.load(file, weights_only=True, map_location="cpu")
+            events = self.metrics()[: state.pop("events")]
         except Exception as error:  # torch raises RuntimeError, EOFError, UnpicklingError and more
-            raise RunError(f"'{file}' is damaged ({error}); start the run again") from None
-        events = self.metrics()[: state.pop("events")]
+            reason = str(error).partition("\n")[0]  # the rest of torch's text advises to load it unsafely
+            raise RunError(f"'{file}' is damaged ({reason}); start the run again") from None
         self._write_text(METRICS, "\n".join(json.dumps(event) for event in events))
         return state
 
@@ -160,8 +165,9 @@ class Run:
                 if found != expected:
                     odd = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
                     raise RunError(
-                        f"'{file}' does not fit its {CONFIG}: tensor '{odd[0]}' has shape {found.get(odd[0], 'absent')},"
-                        f" expected {expected.get(odd[0], 'absent')}; use the files of one and the same run"
+                        f"'{file}' does not fit its {CONFIG}: tensor '{odd[0]}' has shape "
+                        f"{found.get(odd[0], 'absent')}, expected {expected.get(odd[0], 'absent')}; "
+                        "use the files of one and the same run"
                     )
                 weights = {name: tensors.get_tensor(name).float() for name in expected}
         except (safetensors.SafetensorError, OSError) as error:
@@ -174,7 +180,7 @@ class Run:
 
 
 def equip(model: ViTRM, config: Config) -> ViTRM:
-    """`model` with `.class_names` and `.transform` (PIL image -> (C, H, W) tensor), plain ones where data is unknown."""
+    """`model` with `.class_names` and `.transform` (PIL image -> (C, H, W) tensor); plain ones if data is unknown."""
     from vitrm.data import Preprocess
 
     channels, data = config.model.channels, config.data
@@ -216,7 +222,7 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
 
 
 def find_run(name: str | Path) -> Run:
-    """A run by folder, by name in ./runs, or by name in the bundled checkpoints. Raises RunError listing what there is."""
+    """A run by folder, by name in ./runs, or by name in the bundled checkpoints. Raises RunError listing all names."""
     for path in (Path(name), Path("runs") / name, ROOT / "checkpoints" / name):
         if (path / CONFIG).is_file():
             return Run(path)
@@ -240,6 +246,8 @@ def export(run: Run, path: str | Path, half: bool = False, data_name: str = "") 
     target = Run(Path(path))
     if run.summary() is None:
         raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
+    if target.path.resolve() == run.path.resolve():
+        raise RunError(f"'{run.path}' cannot be exported onto itself; choose another folder")
     model = run.load_model()
     target.path.mkdir(parents=True, exist_ok=True)
     config = run.config()
@@ -324,15 +332,23 @@ def _read_json(file: Path) -> dict[str, Any] | None:
         return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no text, or nested without end
         raise RunError(f"'{file}' is damaged ({error})") from None
 
 
 def _replace(file: Path, write: Callable[[str], Any]) -> None:
-    """Write beside `file`, then rename: a reader sees the old content or the new, and a full disk keeps the old."""
+    """Write beside `file`, then rename: a reader sees the old content or the new, and a full disk keeps the old.
+
+    Raises OSError, whatever `write` raises when the disk is full.
+    """
+    import safetensors
+
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
-        write(str(temporary))
+        try:
+            write(str(temporary))
+        except (RuntimeError, safetensors.SafetensorError) as error:  # how torch and safetensors say it
+            raise OSError(f"could not write '{file}' ({error}); is the disk full?") from error
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, file)
