@@ -27,8 +27,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitrm.config import Config, ConfigError
+from vitrm.config import Config
 from vitrm.config import preset as find_preset
+from vitrm.errors import ConfigError, RunError
 from vitrm.traces import Trace, load_traces, save_traces
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
@@ -42,10 +43,6 @@ CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY = (
     "README.md", "gallery.npz",
 )  # fmt: skip
 _STATUS_BYTES = 4096
-
-
-class RunError(ValueError):
-    """A run folder or checkpoint that cannot be used; the message names it, what is wrong and what to do."""
 
 
 class Run:
@@ -124,7 +121,8 @@ class Run:
         import safetensors.torch
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-        _replace(self.path / WEIGHTS, lambda file: safetensors.torch.save_file(tensors, file))
+        content = safetensors.torch.save(tensors)  # save_file would make a file that only its owner can read
+        _replace(self.path / WEIGHTS, lambda file: Path(file).write_bytes(content))
 
     def gallery(self) -> dict[str, Trace]:
         """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none."""
@@ -339,15 +337,13 @@ def _read_json(file: Path) -> dict[str, Any] | None:
 def _replace(file: Path, write: Callable[[str], Any]) -> None:
     """Write beside `file`, then rename: a reader sees the old content or the new, and a full disk keeps the old.
 
-    Raises OSError, whatever `write` raises when the disk is full.
+    Raises OSError if it cannot be written.
     """
-    import safetensors
-
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         try:
             write(str(temporary))
-        except (RuntimeError, safetensors.SafetensorError) as error:  # how torch and safetensors say it
+        except RuntimeError as error:  # how torch.save says it
             raise OSError(f"could not write '{file}' ({error}); is the disk full?") from error
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
