@@ -15,9 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vitrm.config import PRESETS, Config, ConfigError, preset
-from vitrm.data import SOURCES, DataError
-from vitrm.runs import RunError
+from vitrm.config import PRESETS, Config, preset
+from vitrm.data import SOURCES
+from vitrm.errors import ConfigError, DataError, VitrmError
 
 SAVE_EVERY_S = 20.0
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, extra = parser.parse_known_args(argv)
     try:
         return arguments.run(arguments, _overrides(extra))
-    except (ConfigError, DataError, RunError, OSError) as error:
+    except (VitrmError, OSError) as error:
         print(f"vitrm: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -148,7 +148,9 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         return 130
     except (TrainingDiverged, OSError, torch.OutOfMemoryError) as error:
         run.set_status("failed", str(error))
-        print(f"vitrm: {error}\nthe last saved state is kept; continue with: {resume}", file=sys.stderr)
+        print(f"vitrm: {error}", file=sys.stderr)
+        if run.resumable and not isinstance(error, TrainingDiverged):  # which would only diverge again
+            print(f"the last saved state is kept; continue with: {resume}", file=sys.stderr)
         return 1
     except BaseException as error:  # a fault in this program: whoever watches the run folder should know of it too
         run.set_status("failed", f"{type(error).__name__}: {error}")

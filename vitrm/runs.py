@@ -55,6 +55,16 @@ class Run:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has come to its end."""
+        return (self.path / SUMMARY).is_file()
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a state was saved to continue from."""
+        return (self.path / STATE).exists()
+
     def config(self) -> Config:
         """Raises RunError if config.json is absent or cannot be read."""
         return _read_config(self.path / CONFIG)
@@ -105,7 +115,7 @@ class Run:
         import torch
 
         file = self.path / STATE
-        if not file.exists():
+        if not self.resumable:
             raise RunError(f"'{self.path}' has no {STATE}: nothing was saved before it ended; start it again")
         try:
             state = torch.load(file, weights_only=True, map_location="cpu")
