@@ -15,6 +15,8 @@ def main() -> None:
     st.set_page_config(page_title="ViTRM", page_icon="🔁", layout="wide", initial_sidebar_state="auto")
     pages = [
         st.Page(ROOT / "pages" / "watch.py", title="Watch it refine", icon=":material/play_circle:", default=True),
+        st.Page(ROOT / "pages" / "step.py", title="Step through", icon=":material/footprint:"),
+        st.Page(ROOT / "pages" / "attention.py", title="Attention", icon=":material/visibility:"),
     ]
     st.navigation(pages, position="top").run()
 

@@ -9,22 +9,26 @@ import threading
 import streamlit as st
 
 from vitrm.config import Config
-from vitrm.runs import Run, find_run
+from vitrm.errors import RunError
+from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
 
 _INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
 
-def run(name: str) -> Run:
-    """The run or checkpoint of that name. Raises RunError if there is none."""
-    return find_run(name)
+def checkpoints() -> list[str]:
+    """Names of all finished models on this machine, the bundled ones first."""
+    return [run.name for run in list_runs() if run.is_complete]
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
 def facts(name: str) -> tuple[Config, dict]:
-    """Configuration and summary of a finished run."""
-    found = find_run(name)
-    return found.config(), found.summary() or {}
+    """Configuration and summary of a finished run. Raises RunError if there is none of that name."""
+    run = find_run(name)
+    summary = run.summary()
+    if summary is None:
+        raise RunError(f"'{run.path}' is not finished")
+    return run.config(), summary
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -4,17 +4,51 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import cache, state
+from vitrm.config import Config
+from vitrm.errors import DataError, VitrmError
 from vitrm.traces import Trace
 
 _CHOICE = "gallery_choice"
 
 
-def choose_image(gallery: dict[str, Trace], test_images: int) -> None:
-    """Pick a ready-made image, a random one of the test split, or another draw of the glimpses."""
+def choose_checkpoint() -> str:
+    """Pick one of the finished models on this machine."""
+    names = cache.checkpoints()
+    chosen = st.session_state[state.CHECKPOINT]
+    if chosen not in names:
+        st.warning(f"There is no checkpoint “{chosen}” here; showing “{names[0]}”.")
+        chosen = st.session_state[state.CHECKPOINT] = names[0]
+
+    def take() -> None:
+        st.session_state[state.CHECKPOINT] = st.session_state["checkpoint_choice"]
+
+    st.selectbox("Model", names, index=names.index(chosen), key="checkpoint_choice", on_change=take)
+    return st.session_state[state.CHECKPOINT]
+
+
+def choose_trace(checkpoint: str) -> tuple[Trace, Config, dict[str, Any]]:
+    """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
+
+    What cannot be shown is said in one sentence, and the page ends there.
+    """
+    try:
+        config, summary = cache.facts(checkpoint)
+        image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], config)
+        return cache.trace(checkpoint, image, config.model.supervision_steps, seed), config, summary
+    except DataError as error:
+        st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
+    except VitrmError as error:
+        st.error(f"This checkpoint cannot be shown: {error}")
+    st.stop()
+
+
+def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -> tuple[str, int]:
+    """A ready-made image, a random one of the test split, or another draw of the glimpses."""
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
@@ -40,13 +74,17 @@ def choose_image(gallery: dict[str, Trace], test_images: int) -> None:
             key="random_image",
             on_click=lambda: _show(f"test-{random.randrange(test_images)}"),
         )
-        st.button(
-            "Other glimpses",
-            icon=":material/visibility:",
-            key="other_glimpses",
-            help="The same image, with the patches drawn in another order",
-            on_click=lambda: st.session_state.update({state.GLIMPSE_SEED: st.session_state[state.GLIMPSE_SEED] + 1}),
-        )
+        if config.model.glimpse_patches:
+            st.button(
+                "Other glimpses",
+                icon=":material/visibility:",
+                key="other_glimpses",
+                help="The same image, with the patches drawn in another order",
+                on_click=lambda: st.session_state.update(
+                    {state.GLIMPSE_SEED: st.session_state[state.GLIMPSE_SEED] + 1}
+                ),
+            )
+    return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
 
 
 def _show(image: str) -> None:

@@ -8,8 +8,8 @@ CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
 GLIMPSE_SEED = "glimpse_seed"
 
-DEFAULTS = {CHECKPOINT: "digits-glimpse", IMAGE: "test-0", GLIMPSE_SEED: 0}
-IN_URL = {IMAGE: str, GLIMPSE_SEED: int}  # what a link carries, and its type
+DEFAULTS = {CHECKPOINT: "digits-glimpse", IMAGE: "test-9", GLIMPSE_SEED: 0}
+IN_URL = {CHECKPOINT: str, IMAGE: str, GLIMPSE_SEED: int}  # what a link carries, and its type
 
 
 def start(**defaults: object) -> None:

@@ -1,10 +1,16 @@
 """The pages run without an exception and say what they show (Streamlit's AppTest, no browser)."""
 
+import base64
+import inspect
 import json
+import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,8 +88,45 @@ def test_an_image_that_does_not_exist_is_said_and_replaced(home, image):
     assert player_data(home)["label"] is not None
 
 
-def test_a_missing_checkpoint_is_one_clear_sentence(home):
-    home.session_state["checkpoint"] = "no-such-model"
-    home.run()
+def open_page(app, name, **session):
+    app.run()
+    for key, value in session.items():
+        app.session_state[key] = value
+    return app.switch_page(f"../pages/{name}.py").run()
+
+
+def test_a_missing_checkpoint_is_said_and_replaced(home):
+    open_page(home, "step", checkpoint="no-such-model")
     assert not home.exception
-    assert "no run or checkpoint 'no-such-model'" in home.error[0].value
+    assert "no checkpoint “no-such-model”" in home.warning[0].value
+    assert player_data(home)["shape"]
+
+
+def test_stepping_through_shows_equations_shapes_and_the_lines_that_run(home):
+    open_page(home, "step")
+    assert not home.exception
+    equations = {equation["id"]: equation for equation in player_data(home)["equations"]}
+    assert list(equations) == ["look", "memory", "answer", "read"]
+    assert equations["memory"]["shapes"] == "[x ; y ; z] (1, 13, 64) → z (1, 8, 64)"
+    for method, name in ((ViTRM.update_memory, "memory"), (ViTRM.update_answer, "answer"), (ViTRM.read_out, "read")):
+        lines, first = inspect.getsourcelines(method)
+        shown = equations[name]
+        assert shown["source"] == textwrap.dedent("".join(lines[shown["line"] - first :])).rstrip()
+
+
+def test_the_attention_page_sends_weights_that_sum_to_one(home):
+    open_page(home, "attention")
+    assert not home.exception
+    attention = player_data(home)["attention"]
+    to_patches, to_state = (
+        np.frombuffer(base64.b64decode(attention[name]), "<u2").reshape(-1, columns).astype(float) / 65535
+        for name, columns in (("toPatches", attention["reads"]), ("toState", 1 + attention["tokens"]))
+    )
+    np.testing.assert_allclose(to_patches.sum(axis=1) + to_state.sum(axis=1), 1, atol=1e-3)
+
+
+def test_a_model_that_sees_everything_offers_no_glimpses(home):
+    open_page(home, "attention", checkpoint="digits")
+    assert not home.exception
+    assert not player_data(home)["glimpse"]
+    assert [button.key for button in home.button] == ["random_image"]

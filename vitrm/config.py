@@ -14,10 +14,7 @@ import typing
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
-
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message names it, what was expected and what to do."""
-
+from vitrm.errors import ConfigError
 
 # Far above anything useful. They keep a damaged or hostile config.json from taking all memory, or forever.
 _LARGEST = {

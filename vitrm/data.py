@@ -19,16 +19,14 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from vitrm.errors import DataError
+
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, folder:PATH, parquet:PATH"
 MAX_PIXELS = 100_000_000  # one image; larger ones are refused by their header, before decoding
 IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"])
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # no others: PIL hands some to outside programs
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message says what was found, what was expected and what to do."""
 
 
 @dataclass(frozen=True)

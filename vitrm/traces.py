@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-
-class TraceError(ValueError):
-    """A trace file that cannot be read; the message says why."""
+from vitrm.errors import TraceError
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from vitrm.augment import augment, mix
-from vitrm.config import Config, ConfigError
+from vitrm.config import Config
 from vitrm.data import Dataset
 from vitrm.distributed import Group
+from vitrm.errors import ConfigError
 from vitrm.evaluation import evaluate
 from vitrm.losses import accuracy, classification_loss, halting_loss
 from vitrm.model import ViTRM

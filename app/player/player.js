@@ -10,6 +10,7 @@ export default function (component) {
   const root = parentElement.querySelector(".player");
   const model = decode(data);
   const view = build(root, model);
+  view.panels = makePanels(root, model, (position) => go(position));
   // The host calls this function again for new data; the learner's place, level and speed stay with the element.
   const kept = root.vitrm || { level: data.level, speed: "1" };
   const state = (root.vitrm = kept.id === data.id ? kept : { level: kept.level, speed: kept.speed, id: data.id });
@@ -96,6 +97,7 @@ export default function (component) {
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
     view.layout();
+    for (const panel of view.panels) panel.layout();
     render(view, model, state.position);
   };
   const resize = new ResizeObserver(redraw);
@@ -111,7 +113,6 @@ export default function (component) {
 // Data
 
 function decode(data) {
-  const floats = (text) => new Float32Array(bytes(text).buffer);
   const [steps, recursions, memory] = data.shape;
   const perRecursion = memory + 1;
   const probs = floats(data.probs);
@@ -124,6 +125,7 @@ function decode(data) {
   return {
     ...data,
     steps, recursions, memory, perRecursion,
+    memory_: data.memory, // the memory panel's arrays; `memory` is M
     perStep: recursions * perRecursion,
     count: steps * recursions * perRecursion,
     pixels: bytes(data.pixels),
@@ -219,6 +221,12 @@ function build(root, model) {
   return view;
 }
 
+function makePanels(root, model, go) {
+  const host = root.querySelector(".extras");
+  host.replaceChildren();
+  return model.panels.map((name) => PANEL_MAKERS[name](host.appendChild(element("section", `panel panel-${name}`)), model, go));
+}
+
 function render(view, model, position) {
   const place = locate(model, position);
   const probs = probabilities(model, place.readout);
@@ -265,6 +273,7 @@ function render(view, model, position) {
   );
   view.scrub.setAttribute("aria-valuetext", where);
   view.canvas.setAttribute("aria-label", `${view.seen.textContent} The answer is ${model.classes[best]}.`);
+  for (const panel of view.panels) panel.draw(place, position);
   view.badge.textContent = model.haltStep === null
     ? `All ${model.steps} steps were run. With threshold ${model.threshold} the model would never halt early.`
     : `All ${model.steps} steps were run. With threshold ${model.threshold} the model would have halted after step ` +
@@ -314,8 +323,9 @@ function drawChart(view, model) {
     { name: "class probability", top: 16, height: 118, max: 1, ticks: [0, 0.5, 1] },
     { name: "halting probability", top: 162, height: 54, max: 1, ticks: [0, 1] },
     { name: "change of z (solid) and y (dashed) per update", top: 244, height: 38, max: null, ticks: [0] },
+    { name: "KL from the prediction before, nats", top: 308, height: 30, max: null, ticks: [0] },
   ];
-  const bottom = lanes[2].top + lanes[2].height;
+  const bottom = lanes[3].top + lanes[3].height;
   const stepWidth = (x(1) - x(0)) * model.perStep;
   for (let n = 0; n < model.steps; n++) {
     const start = x(n * model.perStep) - (x(1) - x(0)) / 2;
@@ -361,6 +371,10 @@ function drawChart(view, model) {
   add(svg, "text", { x: left - 6, y: lanes[2].top + 8, "text-anchor": "end" }, lanes[2].max.toPrecision(2));
   curve(lanes[2], at(model.memoryChange), "var(--z)");
   curve(lanes[2], at(model.answerChange), "var(--y)", "5 3");
+  const divergence = model.kl.map((v) => (Number.isNaN(v) ? 0 : v));
+  lanes[3].max = Math.max(...divergence, 1e-9);
+  add(svg, "text", { x: left - 6, y: lanes[3].top + 8, "text-anchor": "end" }, lanes[3].max.toPrecision(2));
+  curve(lanes[3], at(divergence), "var(--ink)");
   const cursor = add(svg, "g", {});
   add(cursor, "line", { class: "cursor", x1: 0, x2: 0, y1: 12, y2: bottom });
   const probs = probabilities(model, locate(model, model.count - 1).readout);
@@ -384,8 +398,7 @@ function element(tag, className = "", text = "") {
 }
 
 function add(parent, tag, attributes, text) {
-  const node = parent.appendChild(document.createElementNS(SVG, tag));
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  const node = parent.appendChild(svgElement(tag, attributes));
   if (text !== undefined) node.textContent = text;
   return node;
 }

@@ -1,0 +1,21 @@
+"""Everything that is the user's to mend. Each message names the value, what was expected and what to do next."""
+
+
+class VitrmError(ValueError):
+    """Base of the errors below; whoever shows one shows its message, not a traceback."""
+
+
+class ConfigError(VitrmError):
+    """A setting that cannot be used."""
+
+
+class DataError(VitrmError):
+    """Data that cannot be used."""
+
+
+class RunError(VitrmError):
+    """A run folder or checkpoint that cannot be used."""
+
+
+class TraceError(VitrmError):
+    """A trace file that cannot be read."""
