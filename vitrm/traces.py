@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -50,7 +49,7 @@ class Trace:
     @property
     def halt_prob(self) -> np.ndarray:
         """(N, T, M) halting probability, 0..1."""
-        return 1 / (1 + np.exp(-self.halt_logit))
+        return np.exp(-np.logaddexp(0, -self.halt_logit))  # no overflow, however sure the model is
 
     @property
     def halt_step(self) -> int | None:
@@ -95,13 +94,14 @@ def save_traces(path: str | Path, traces: dict[str, Trace]) -> None:
         for name in _ARRAYS
         if getattr(entries[0], name) is not None
     }
-    np.savez_compressed(path, meta=np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), **arrays)
+    with open(path, "wb") as out:  # given a name, numpy would add a suffix of its own
+        np.savez_compressed(out, meta=np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), **arrays)
 
 
 def load_traces(path: str | Path) -> dict[str, Trace]:
     """Read `save_traces`'s file. Raises TraceError if it is damaged or no such file; never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
             meta = json.loads(file["meta"].tobytes())
             arrays = {name: file[name] for name in _ARRAYS if name in file}
         shared = {name: meta[name] for name in _SHARED} | {"class_names": tuple(meta["class_names"])}
@@ -117,7 +117,7 @@ def load_traces(path: str | Path) -> dict[str, Trace]:
         }
     except FileNotFoundError:
         raise TraceError(f"'{path}' does not exist") from None
-    except (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # numpy, zipfile, zlib and json each raise kinds of their own on damaged bytes
         raise TraceError(f"'{path}' is no trace file, or damaged ({error})") from None
 
 
