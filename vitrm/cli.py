@@ -24,10 +24,13 @@ SAVE_EVERY_S = 20.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 for a message about the input, 130 for a stop by the user."""
-    parser = _parser()
-    arguments, extra = parser.parse_known_args(argv)
     try:
-        return arguments.run(arguments, _overrides(extra))
+        words, overrides = _split_settings(sys.argv[1:] if argv is None else argv)
+        arguments, unknown = _parser().parse_known_args(words)
+        if unknown:
+            hint = "settings look like --train.lr 1e-3, see vitrm train --help"
+            raise ConfigError(f"unknown argument '{unknown[0]}'; {hint}")
+        return arguments.run(arguments, overrides)
     except (VitrmError, OSError) as error:
         print(f"vitrm: {error}", file=sys.stderr)
         return 1
@@ -94,20 +97,24 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _overrides(extra: Sequence[str]) -> dict[str, str]:
-    """`--train.lr 1e-3` and `--train.lr=1e-3` as {"train.lr": "1e-3"}."""
-    values, words = {}, list(extra)
+def _split_settings(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The command line without its settings, and these: `--train.lr 1e-3` or `--train.lr=1e-3` as {"train.lr": "1e-3"}.
+
+    They are taken out before argparse sees them, which would take their values for positional arguments.
+    """
+    words, others, settings = list(argv), [], {}
     while words:
         word = words.pop(0)
         name, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or "." not in name:
-            raise ConfigError(f"unknown argument '{word}'; settings look like --train.lr 1e-3, see vitrm train --help")
+            others.append(word)
+            continue
         if not equals:
             if not words:
                 raise ConfigError(f"'{word}' needs a value")
             value = words.pop(0)
-        values[name] = value
-    return values
+        settings[name] = value
+    return others, settings
 
 
 def _no_settings(overrides: dict[str, str], why: str) -> None:
