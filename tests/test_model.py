@@ -9,7 +9,7 @@ import torch
 from vitrm.config import ModelConfig, preset
 from vitrm.glimpse import glimpse_patches
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import ViTRM
+from vitrm.model import Dropout, ViTRM
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.
@@ -344,3 +344,24 @@ def test_glimpses_are_uniform_over_patches_and_differ_between_seeds():
     chi_square = ((counts - expected) ** 2 / (expected * (1 - 16 / 64))).sum()
     assert chi_square < 115  # the 99.99 % point of chi-square(63)
     assert len({tuple(row.sort().values.tolist()) for row in drawn}) == images
+
+
+def test_dropout_drops_the_given_share_and_keeps_the_mean():
+    dropout = Dropout(0.1).train()
+    dropped = dropout(torch.ones(999, 1001))
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.1, abs=0.002)
+    assert dropped.max().item() == pytest.approx(1 / 0.9, rel=1e-4)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.002)
+    assert len(dropped.unique()) == 2
+
+
+def test_dropout_sends_gradient_only_through_what_it_kept():
+    tokens = torch.randn(50, 7, requires_grad=True)
+    kept = Dropout(0.5).train()(tokens)
+    kept.sum().backward()
+    assert torch.equal(tokens.grad != 0, kept != 0)
+
+
+def test_dropout_does_nothing_in_evaluation():
+    tokens = torch.randn(5, 3)
+    assert torch.equal(Dropout(0.5).eval()(tokens), tokens)

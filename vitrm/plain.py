@@ -7,13 +7,20 @@ layers over the whole sequence [x ; y ; z] (or [y ; z]) and then throws most of 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from vitrm.config import ModelConfig
 from vitrm.model import ALL, Block, LayerAttention, Reading, State, ViTRM
 
 
 class PlainViTRM(ViTRM):
-    """`ViTRM` computed as the equations are written. Loads the same `state_dict`."""
+    """`ViTRM` computed as the equations are written, with torch's own dropout. Loads the same `state_dict`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        for module in self.modules():
+            if hasattr(module, "dropout"):
+                module.dropout = nn.Dropout(module.dropout.p)
 
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
         """Nothing is prepared: the patch tokens alone."""
