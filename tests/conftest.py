@@ -10,14 +10,18 @@ from vitrm.data import load_dataset
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Sums in a fixed order, and no fight over cores with whatever else the machine is doing."""
+def _one_thread_for_fixtures():
+    """As below, for what is made once for many tests."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _seeded():
-    """Every test draws the same numbers, whichever tests run before it."""
+def _same_start():
+    """Every test draws the same numbers and sums in the same order, whichever tests (or commands) ran before it.
+
+    One thread also means no fight over cores with whatever else the machine is doing.
+    """
+    torch.set_num_threads(1)
     torch.manual_seed(0)
 
 

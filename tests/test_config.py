@@ -16,7 +16,10 @@ def test_every_preset_survives_json(name):
 
 
 def test_what_the_data_turned_out_to_be_survives_json():
-    config = Config(data=DataConfig(classes=("cat", "dog"), mean=(0.5, 0.25, 0.125), std=(1.0, 0.5, 0.25)))
+    config = Config(
+        ModelConfig(num_classes=2),
+        data=DataConfig(classes=("cat", "dog"), mean=(0.5, 0.25, 0.125), std=(1.0, 0.5, 0.25)),
+    )
     assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -86,7 +89,7 @@ def test_unknown_keys_and_wrong_types_are_refused_by_name(values, message):
         ("model.reading", "cross", "cross"),
         ("model.halt_bias", "-3", -3.0),
         ("data.source", "folder:my pictures", "folder:my pictures"),
-        ("data.classes", "cat,dog", ("cat", "dog")),
+        ("data.mean", "0.1,0.2,0.3", (0.1, 0.2, 0.3)),
     ],
 )
 def test_values_typed_on_a_command_line_become_the_type_of_the_field(setting, text, value):
@@ -186,6 +189,19 @@ def test_models_that_cannot_be_built_are_refused(changes, message):
 def test_recipes_that_cannot_work_are_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         TrainConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"classes": ("cat", "dog")}, "data.classes has 2 entries, but the model needs 10"),
+        ({"mean": (0.5,)}, "data.mean has 1 entries, but the model needs 3"),
+        ({"std": (0.5,) * 4}, "data.std has 4 entries, but the model needs 3"),
+    ],
+)
+def test_data_and_model_that_do_not_fit_are_refused(data, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(data=DataConfig(**data))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ import safetensors.torch
 import torch
 
 from vitrm import cli
-from vitrm.config import Config, ConfigError
+from vitrm.config import ConfigError
 from vitrm.evaluation import evaluate
 from vitrm.model import ViTRM
 from vitrm.runs import Run, RunError, build, create_run, export, find_run, list_runs, load
@@ -482,8 +481,3 @@ def test_a_killed_training_continues_to_the_same_result(finished, tmp_path):
 def test_a_complete_run_has_nothing_to_resume(finished, capsys):
     assert _train("--resume", str(finished.path)) == 1
     assert capsys.readouterr().err == f"vitrm: '{finished.path}' is complete; nothing to resume\n"
-
-
-def test_absurd_configs_are_refused_when_typed_too():
-    with pytest.raises(ConfigError, match="classes has 2 entries, but the model needs 10"):
-        replace(Config(), data=replace(Config().data, classes=("a", "b")))

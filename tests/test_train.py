@@ -407,22 +407,34 @@ def test_auroc_by_hand():
     assert auroc(torch.ones(4), right) == 0.5
     assert auroc(scores, torch.ones(4, dtype=torch.bool)) is None
     assert auroc(scores, torch.zeros(4, dtype=torch.bool)) is None
+    assert auroc(torch.tensor([0.1, float("nan"), 0.3, 0.4]), right) is None
+
+
+def test_auroc_is_scikit_learns_ties_included():
+    from sklearn.metrics import roc_auc_score
+
+    scores, right = torch.randint(20, (500,)).float(), torch.rand(500) < 0.3
+    assert auroc(scores, right) == pytest.approx(roc_auc_score(right.numpy(), scores.numpy()))
 
 
 # Several processes
 
+# 49 images, 16 at a time: the last batch is a single image, fewer than there are processes.
+SOME_DATA = """
+import torch
+from vitrm.data import Dataset, Preprocess, Split
+
+torch.manual_seed(7)
+splits = [Split(torch.randint(256, (n, 1, 8, 8), dtype=torch.uint8), torch.arange(n) % 10) for n in (49, 20, 20)]
+dataset = Dataset("noise", tuple("0123456789"), *splits, Preprocess(8, (0.5,), (0.25,)))
+"""
 TRAIN_IN_A_GROUP = """
 import json, sys
-from dataclasses import replace
-import torch
 from vitrm.config import Config
-from vitrm.data import load_dataset
 from vitrm.distributed import join_group
 from vitrm.train import Trainer
 
 torch.set_num_threads(1)
-digits = load_dataset("digits", 8, 1)
-dataset = replace(digits, train=digits.train.subset(torch.arange(49)), val=digits.val.subset(torch.arange(20)))
 group = join_group("cpu")
 with group.first_goes_ahead():
     print(group.rank, flush=True)
@@ -436,10 +448,9 @@ if group.rank == 0:
 """
 
 
-def test_two_processes_reach_the_weights_of_one(small_run, digits, tmp_path):
-    # 49 images, 16 at a time: the last batch is a single image, fewer than there are processes.
+def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
     config = _with(small_run, dropout=0.0, epochs=1, glimpse_patches=4)
-    (tmp_path / "train.py").write_text(TRAIN_IN_A_GROUP)
+    (tmp_path / "train.py").write_text(SOME_DATA + TRAIN_IN_A_GROUP)
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -451,8 +462,9 @@ def test_two_processes_reach_the_weights_of_one(small_run, digits, tmp_path):
     )
     together = torch.load(tmp_path / "result.pt", weights_only=True)
 
-    dataset = replace(digits, train=digits.train.subset(torch.arange(49)), val=digits.val.subset(torch.arange(20)))
-    alone = Trainer(config, dataset)
+    made = {}
+    exec(SOME_DATA, made)
+    alone = Trainer(config, made["dataset"])
     first, *_ = alone.events()
     assert together["updates"] == alone.updates == 8  # four batches, two supervision steps
     assert together["loss"] == pytest.approx(first.loss, abs=1e-5)
