@@ -16,6 +16,7 @@ _HOME = {
     "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Edit": "edits",
     "ModelConfig": "config",
     "RunError": "errors",
     "Trace": "traces",

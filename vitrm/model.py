@@ -22,7 +22,7 @@ queries, feed-forward and output only where they are kept (`keep`): z in Eq. 2, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class Dropout(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         if not self.training or self.p == 0 or tokens.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(tokens, self.p, self.training)
-        dropped = round(self.p * 65536)  # of 65536 equally likely values
+        dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
         bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
         kept = bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
         return tokens * kept.to(tokens.dtype).mul_(65536 / (65536 - dropped))
@@ -276,6 +276,7 @@ class Move:
     state: State
     patches: Tensor | None  # (B, S) indices of the patches being read, row-major; None = all of them
     attention: tuple[LayerAttention, ...] | None
+    closes_step: bool  # this answer update was the last move of its supervision step
 
 
 @dataclass(frozen=True)
@@ -352,21 +353,26 @@ class ViTRM(nn.Module):
         seeds: int | Tensor = 0,
         backprop: str = "supervision_step",
         record: bool = False,
+        *,
+        recursion_steps: int | None = None,
+        memory_steps: int | None = None,
+        edit: Callable[[State, State], State] | None = None,
     ) -> Iterator[Move]:
         """Every update of the recursion, in order, each computed when it is asked for.
 
-        images (B, C, H, W); `supervision_steps` N defaults to the config's. `seeds`, one for all images or (B,),
-        draws the glimpses; the draw of an image depends on its own seed alone. `backprop` is the gradient policy of
-        `TrainConfig`. `record=True` attaches the attention weights. In training mode the image is embedded anew
-        at each supervision step, because the weights may have moved in between.
+        images (B, C, H, W); `supervision_steps` N, `recursion_steps` T and `memory_steps` M default to the config's.
+        `seeds`, one for all images or (B,), draws the glimpses; the draw of an image depends on its own seed alone.
+        `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
+        replace the state after a memory update, given the one before and the one after. In training mode the image
+        is embedded anew at each supervision step, because the weights may have moved in between.
         """
         config = self.config
         _check_images(images, config)
-        steps = config.supervision_steps if supervision_steps is None else supervision_steps
-        if steps < 1:
-            raise ValueError(f"supervision_steps={steps}: expected 1 or more")
+        n_steps = _count("supervision_steps", supervision_steps, config)
+        t_steps = _count("recursion_steps", recursion_steps, config)
+        m_steps = _count("memory_steps", memory_steps, config)
         state, reading, patches = self.initial_state(len(images)), None, None
-        for n in range(steps):
+        for n in range(n_steps):
             if config.glimpse_patches is not None:
                 patches = glimpse_patches(n, seeds, len(images), config, images.device)
                 reading = self.read(images, patches)
@@ -374,15 +380,17 @@ class ViTRM(nn.Module):
                 reading = self.read(images)
             if backprop != "all":
                 state = state.detach() if n else state
-            for t in range(config.recursion_steps):
-                free = backprop == "last_recursion" and t < config.recursion_steps - 1
-                for m in [*range(config.memory_steps), None]:
+            for t in range(t_steps):
+                free = backprop == "last_recursion" and t < t_steps - 1
+                for m in [*range(m_steps), None]:
                     with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
                         if m is None:
                             state, attention = self.update_answer(state, record)
                         else:
+                            before = state
                             state, attention = self.update_memory(reading, state, record)
-                    yield Move(n, t, m, state, patches, attention)
+                            state = state if edit is None else edit(before, state)
+                    yield Move(n, t, m, state, patches, attention, closes_step=m is None and t == t_steps - 1)
 
     def steps(
         self,
@@ -390,13 +398,17 @@ class ViTRM(nn.Module):
         supervision_steps: int | None = None,
         seeds: int | Tensor = 0,
         backprop: str = "supervision_step",
+        *,
+        recursion_steps: int | None = None,
+        memory_steps: int | None = None,
     ) -> Iterator[Step]:
         """The read-out after each supervision step; arguments as in `moves`.
 
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
-        for move in self.moves(images, supervision_steps, seeds, backprop):
-            if move.memory_step is None and move.recursion_step == self.config.recursion_steps - 1:
+        budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
+        for move in self.moves(images, supervision_steps, seeds, backprop, **budget):
+            if move.closes_step:
                 logits, halt_logit = self.read_out(move.state.answer)
                 yield Step(logits, halt_logit, move.state.answer, move.state.memory, move.patches)
 
@@ -405,6 +417,14 @@ class ViTRM(nn.Module):
         for step in self.steps(images, supervision_steps, seeds):
             last = step
         return last.logits
+
+
+def _count(name: str, given: int | None, config: ModelConfig) -> int:
+    """How many steps to run: as given, or as configured. Raises ValueError below 1."""
+    count = getattr(config, name) if given is None else given
+    if count < 1:
+        raise ValueError(f"{name}={count}: expected 1 or more")
+    return count
 
 
 def _head(config: ModelConfig, outputs: int) -> nn.Module:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from vitrm.data import Split
+from vitrm.edits import Edit
 from vitrm.model import LayerAttention, ViTRM
 from vitrm.traces import Trace
 
@@ -26,11 +27,16 @@ def trace(
     supervision_steps: int | None = None,
     seed: int = 0,
     label: int | None = None,
+    *,
+    recursion_steps: int | None = None,
+    memory_steps: int | None = None,
+    edit: Edit | None = None,
 ) -> Trace:
     """The trace of one image: a PIL image, or its (C, H, W) uint8 pixels as a tensor or array.
 
-    Every supervision step runs (no halting). `seed` draws the glimpses; `label`, the true class,
-    is only noted down. Raises ValueError if the pixels do not fit.
+    Every supervision step runs (no halting); N, T and M default to the configuration's. `seed` draws the glimpses;
+    `label`, the true class, is only noted down. `edit` changes one thing on the way. Raises ValueError if the pixels
+    do not fit, ConfigError if the edit names what is not there.
     """
     config = model.config
     if isinstance(image, Image.Image):
@@ -39,14 +45,15 @@ def trace(
         pixels = image.cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
     if pixels.dtype != np.uint8:
         raise ValueError(f"pixels are {pixels.dtype}, expected uint8 (0..255) or a PIL image")
-    expected = (config.channels, config.image_size, config.image_size)
-    if pixels.shape != expected:  # numpy and torch would broadcast some of them
-        raise ValueError(f"pixels have shape {pixels.shape}, expected {expected}, or a PIL image of any size")
+    edit = edit or Edit()
+    edit.check(config.num_patches, config.memory_size)
+    pixels = edit.pixels(pixels, config.patch_size, model.transform.mean)
     images = model.transform.normalize(torch.tensor(pixels, device=model.answer_init.device))[None]
+    budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
     was_training = model.training
     model.eval()
     patches, moments = [], []
-    for move in model.moves(images, supervision_steps, seed, record=True):
+    for move in model.moves(images, supervision_steps, seed, record=True, edit=edit.state if edit else None, **budget):
         if move.memory_step is None:
             continue  # the read-out after the last memory iteration is this very update
         if move.memory_step == 0 and move.recursion_step == 0:
@@ -62,7 +69,7 @@ def trace(
             "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
         })  # fmt: skip
     model.train(was_training)
-    shape = (len(patches), config.recursion_steps, config.memory_steps)
+    shape = (len(patches), recursion_steps or config.recursion_steps, memory_steps or config.memory_steps)
     return Trace(
         class_names=model.class_names,
         patch_size=config.patch_size,
