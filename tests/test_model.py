@@ -9,7 +9,7 @@ import torch
 from vitrm.config import ModelConfig, preset
 from vitrm.glimpse import glimpse_patches
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import Dropout, ViTRM
+from vitrm.model import Attention, Dropout, ViTRM
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.
@@ -365,3 +365,33 @@ def test_dropout_sends_gradient_only_through_what_it_kept():
 def test_dropout_does_nothing_in_evaluation():
     tokens = torch.randn(5, 3)
     assert torch.equal(Dropout(0.5).eval()(tokens), tokens)
+
+
+def test_dropout_draws_every_element_independently_and_by_the_seed():
+    ones, masks = torch.ones(400_000), []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        masks.append(Dropout(0.5)(ones) > 0)
+    assert torch.equal(masks[0], masks[1])
+    count = (masks[0].view(-1, 4).long() * torch.tensor([8, 4, 2, 1])).sum(1).bincount(minlength=16)
+    assert int((count - 100_000 / 16).abs().max()) < 5 * (100_000 / 16) ** 0.5  # all 16 patterns of neighbours alike
+    agree = float((masks[0] == masks[2]).float().mean())
+    assert agree == pytest.approx(0.5, abs=0.004)
+
+
+def test_dropout_of_almost_everything_stays_finite():
+    assert torch.isfinite(Dropout(1 - 1e-9).train()(torch.randn(5, 7))).all()
+
+
+def test_dropout_in_training_acts_on_the_attention_weights_as_well():
+    layer = Attention(16, 2, dropout=0.5)
+    tokens, everything = torch.randn(1, 4, 16), slice(None)
+    with torch.no_grad():
+        layer.out.weight.copy_(torch.eye(16))
+    torch.manual_seed(3)
+    once, _ = layer(layer.project(tokens, everything), everything, record=False)
+    again, _ = layer(layer.project(tokens, everything), everything, record=False)
+    assert not torch.equal(once, again)
+    mean = torch.stack([layer(layer.project(tokens, everything), everything, False)[0] for _ in range(4000)]).mean(0)
+    layer.eval()
+    torch.testing.assert_close(mean, layer(layer.project(tokens, everything), everything, False)[0], atol=0.06, rtol=0)
