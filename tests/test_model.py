@@ -131,6 +131,46 @@ def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny):
         torch.testing.assert_close(mixed[0], expected)
 
 
+@pytest.mark.parametrize("kind", ["swiglu", "gelu"])
+def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residual(tiny, kind):
+    layer = _model(replace(tiny, feed_forward=kind)).block.layers[0]
+    tokens, everything = torch.randn(2, 5, 16), slice(None)
+    mixed, _ = layer.mix(layer.mix.project(layer.norm_mix(tokens), everything), everything, False)
+    middle = tokens + mixed
+    hidden = layer.feed_forward.into(layer.norm_ff(middle))
+    if kind == "swiglu":
+        value, gate = hidden[..., :24], hidden[..., 24:]
+        hidden = value * gate * torch.sigmoid(gate)
+    else:
+        hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
+    expected = middle + hidden @ layer.feed_forward.back.weight.T + layer.feed_forward.back.bias
+    found, _ = layer(tokens, layer.project(tokens, everything), everything, False)
+    torch.testing.assert_close(found, expected)
+
+
+def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_answer_alone(tiny):
+    layer = _model(replace(tiny, reading="cross")).block.layers[0]
+    patches, tokens = torch.randn(1, 16, 16), torch.randn(1, 4, 16)
+    seen, _ = layer.look(tokens, layer.project_image(patches), record=False)
+    assert torch.equal(seen[:, 0], tokens[:, 0])
+    query = layer.cross.query(layer.norm_query(tokens[0, 1:]))
+    key, value = layer.cross.key_value(layer.norm_image(patches[0])).split(16, dim=-1)
+    heads = [
+        torch.softmax(query[:, h] @ key[:, h].T / math.sqrt(8), -1) @ value[:, h] for h in (slice(8), slice(8, 16))
+    ]
+    torch.testing.assert_close(seen[0, 1:], tokens[0, 1:] + layer.cross.out(torch.cat(heads, dim=-1)))
+
+
+def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny):
+    mix = _model(replace(tiny, token_mixing="mlp")).block.layers[0].mix
+    tokens = torch.randn(2, 4, 16)  # [y ; z]
+    padded = torch.cat([torch.zeros(2, 16, 16), tokens], dim=1)
+    hidden = torch.nn.functional.gelu(mix.into(padded.mT))
+    expected = mix.back(hidden).mT[:, -4:]
+    found, _ = mix((tokens,), slice(None), False)
+    torch.testing.assert_close(found, expected)
+
+
 def _parameters_by_formula(config):
     d, f, c, k = config.dim, config.mlp_dim, config.num_classes, config.memory_size
     patch = config.channels * config.patch_size**2
