@@ -9,6 +9,7 @@ import threading
 import streamlit as st
 
 from vitrm.config import Config
+from vitrm.edits import Edit
 from vitrm.errors import RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
@@ -59,22 +60,22 @@ def dataset(name: str):
     )
 
 
-def trace(name: str, image: str, steps: int, seed: int) -> Trace:
+def trace(name: str, image: str, seed: int, edit: Edit | None = None) -> Trace:
     """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
     ready = gallery(name).get(image)
-    if ready is not None and len(ready.patches) == steps and ready.seed == seed:
+    if ready is not None and ready.seed == seed and not edit:
         return ready
-    return _computed_trace(name, image, steps, seed)
+    return _computed_trace(name, image, seed, edit)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_trace(name: str, image: str, steps: int, seed: int) -> Trace:
+def _computed_trace(name: str, image: str, seed: int, edit: Edit | None) -> Trace:
     from vitrm.tracing import trace as make_trace
 
     index = int(image.removeprefix("test-"))
     split = dataset(name).test
     with _INFERENCE:
-        return make_trace(model(name), split.images[index], steps, seed, label=int(split.labels[index]))
+        return make_trace(model(name), split.images[index], seed=seed, label=int(split.labels[index]), edit=edit)
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,8 +9,9 @@ from typing import Any
 import streamlit as st
 
 from app import cache, state
+from app.player import Choices, choices, parse_edit
 from vitrm.config import Config
-from vitrm.errors import DataError, VitrmError
+from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.traces import Trace
 
 _CHOICE = "gallery_choice"
@@ -39,12 +40,33 @@ def choose_trace(checkpoint: str) -> tuple[Trace, Config, dict[str, Any]]:
     try:
         config, summary = cache.facts(checkpoint)
         image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], config)
-        return cache.trace(checkpoint, image, config.model.supervision_steps, seed), config, summary
+        return cache.trace(checkpoint, image, seed), config, summary
     except DataError as error:
         st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
     except VitrmError as error:
         st.error(f"This checkpoint cannot be shown: {error}")
     st.stop()
+
+
+def player_choices(key: str) -> Choices:
+    """Where the player `key` stands: what was chosen in it, or what the link says before it has been shown."""
+    session = st.session_state
+    chosen = choices(key, Choices(session[state.POSITION], session[state.VIEW], session[state.EDIT]))
+    session[state.POSITION], session[state.VIEW], session[state.EDIT] = chosen.position, chosen.view, chosen.edit
+    return chosen
+
+
+def edited_trace(checkpoint: str, text: str) -> Trace | None:
+    """The chosen image again, under the edit that the player or a link names; None if there is none to show."""
+    if not text:
+        return None
+    try:
+        return cache.trace(
+            checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED], parse_edit(text)
+        )
+    except ConfigError as error:
+        st.warning(f"The edit in this link is left out: {error}")
+        return None
 
 
 def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -> tuple[str, int]:

@@ -7,9 +7,19 @@ import streamlit as st
 CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
 GLIMPSE_SEED = "glimpse_seed"
+POSITION = "position"  # in the player, in moves; None: where it starts by itself
+VIEW = "view"  # layer.head.token.patch of the attention panel
+EDIT = "edit"  # what the edits panel changes
 
-DEFAULTS = {CHECKPOINT: "digits-glimpse", IMAGE: "test-9", GLIMPSE_SEED: 0}
-IN_URL = {CHECKPOINT: str, IMAGE: str, GLIMPSE_SEED: int}  # what a link carries, and its type
+DEFAULTS = {CHECKPOINT: "digits-glimpse", IMAGE: "test-9", GLIMPSE_SEED: 0, POSITION: None, VIEW: "", EDIT: ""}
+IN_URL = {
+    CHECKPOINT: str,
+    IMAGE: str,
+    GLIMPSE_SEED: int,
+    POSITION: int,
+    VIEW: str,
+    EDIT: str,
+}  # what a link carries, and its type
 
 
 def start(**defaults: object) -> None:

@@ -14,7 +14,16 @@ st.markdown(
 )
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
-player(trace, key="attention_player", panels=("attention",), level="single update")
+chosen = inputs.player_choices("attention_player")
+edited = inputs.edited_trace(checkpoint, chosen.edit)
+player(
+    trace,
+    key="attention_player",
+    panels=("attention", "edits"),
+    level="single update",
+    chosen=chosen,
+    edited=edited,
+)
 st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
 state.to_url()
 cache.warm_up()

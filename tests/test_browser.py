@@ -162,3 +162,19 @@ def test_nothing_hangs_over_the_edge(page, server, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
     assert over <= 0
+
+
+def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth(page, server):
+    page.goto(f"{server}/attention?position=17")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    page.locator("svg.heat rect.cell").first.click()
+    expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 1, column 1")
+    page.get_by_role("button", name="Memory token 1: as it is").click()
+    expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
+    expect(page.get_by_role("button", name="Memory token 1: zero")).to_be_visible()
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")  # the place is kept
+    settle(page)
+    assert "edit=z0" in page.url
+    assert "position=17" in page.url
+    page.get_by_role("button", name="Undo all").click()
+    expect(page.locator(".panel-edits")).to_contain_text("Nothing is changed yet")

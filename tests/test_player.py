@@ -8,8 +8,11 @@ import pytest
 
 from app import figures
 from app.diagram import drawing
-from app.player import payload
+from app.player import parse_edit, payload
+from app.player.payload import principal_plane
 from vitrm.config import PRESETS
+from vitrm.edits import Edit
+from vitrm.errors import ConfigError
 from vitrm.runs import build, find_run
 from vitrm.tracing import trace
 
@@ -35,9 +38,41 @@ def test_the_payload_holds_the_probabilities_of_the_trace():
     assert data["patches"] == shown.patches.tolist()
 
 
-def test_two_traces_have_two_ids_and_one_trace_has_one():
-    first, second, *_ = find_run("digits-glimpse").gallery().values()
-    assert payload(first)["id"] == payload(first)["id"] != payload(second)["id"]
+@pytest.mark.parametrize(
+    ("text", "edit"),
+    [
+        ("", Edit()),
+        ("p3,7", Edit(hidden_patches=(3, 7))),
+        ("p3;z0;f2;s", Edit(hidden_patches=(3,), zeroed=(0,), frozen=(2,), shuffled=True)),
+    ],
+)
+def test_an_edit_is_read_from_its_link(text, edit):
+    assert parse_edit(text) == edit
+
+
+@pytest.mark.parametrize("text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²"])
+def test_an_edit_that_cannot_be_read_is_refused_by_name(text):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parse_edit(text)
+
+
+def test_the_edits_panel_gets_both_runs():
+    run = find_run("digits-glimpse")
+    shown = next(iter(run.gallery().values()))
+    edited = trace(run.load_model(), shown.pixels, edit=parse_edit("p5"))
+    data = payload(shown, ("attention", "edits"), "p5", edited)["edits"]
+    np.testing.assert_array_equal(decoded(data["original"]["probs"]), shown.probs.ravel())
+    np.testing.assert_array_equal(decoded(data["edited"]["probs"]), edited.probs.ravel())
+
+
+def test_the_plane_keeps_the_largest_directions():
+    generator = np.random.default_rng(0)
+    states = generator.normal(size=(5, 3, 4)) * np.array([9.0, 2.0, 0, 0])  # all movement in one plane
+    path, share = principal_plane(states)
+    assert path.shape == (5, 3, 2)
+    assert share.sum() == pytest.approx(1)
+    centred = states.reshape(-1, 4) - states.reshape(-1, 4).mean(axis=0)
+    np.testing.assert_allclose(np.linalg.norm(path.reshape(-1, 2), axis=1), np.linalg.norm(centred, axis=1), atol=1e-9)
 
 
 def test_the_gallery_is_what_the_model_computes_today():

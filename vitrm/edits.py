@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from vitrm.errors import ConfigError
-from vitrm.model import State
+
+if TYPE_CHECKING:  # reading an edit from a link needs no torch
+    from vitrm.model import State
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,8 @@ class Edit:
         memory[:, list(self.zeroed)] = 0
         memory[:, list(self.frozen)] = before.memory[:, list(self.frozen)]
         if self.shuffled:
-            order = torch.randperm(memory.shape[1], generator=torch.Generator().manual_seed(0))
-            memory = memory[:, order.to(memory.device)]
-        return State(after.answer, memory)
+            memory = memory[:, np.random.default_rng(0).permutation(memory.shape[1]).tolist()]
+        return replace(after, memory=memory)
 
 
 def _check_range(what: str, indices: Iterable[int], count: int) -> None:

@@ -6,14 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from app.player.payload import PANELS, payload
+from app.player.payload import PANELS, parse_edit, payload
 from vitrm.traces import Trace
 
-__all__ = ["PANELS", "payload", "player"]
+__all__ = ["PANELS", "Choices", "choices", "parse_edit", "payload", "player"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the learner has chosen inside a player."""
+
+    position: int | None = None  # in moves, where it last came to rest
+    view: str = ""  # "layer.head.token.patch" of the attention panel
+    edit: str = ""  # see `parse_edit`
 
 
 def _file(name: str) -> str:
@@ -28,11 +38,35 @@ _component = st.components.v2.component(
 )
 
 
-def player(trace: Trace, key: str, panels: Sequence[str] = (), level: str = "supervision step") -> int:
-    """Show the player for a trace; returns the position, in moves, where the learner last came to rest.
+def player(
+    trace: Trace,
+    key: str,
+    *,
+    panels: Sequence[str] = (),
+    level: str = "supervision step",
+    chosen: Choices = Choices(),
+    edited: Trace | None = None,
+) -> None:
+    """Show the player for a trace; `choices(key)` tells what was chosen in it.
 
-    `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first.
+    `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first;
+    `chosen` is where it starts; `edited` is the trace under `chosen.edit`.
     """
-    data = payload(trace, panels) | {"level": level}
-    result = _component(data=data, key=key, default={"position": 0}, on_position_change=lambda: None)
-    return int(result.position or 0)
+    data = payload(trace, panels, chosen.edit, edited)
+    data |= {"level": level, "start": chosen.position, "view": chosen.view}
+    _component(
+        data=data,
+        key=key,
+        default={"position": chosen.position, "view": chosen.view, "edit": chosen.edit},
+        on_position_change=lambda: None,
+        on_view_change=lambda: None,
+        on_edit_change=lambda: None,
+    )
+
+
+def choices(key: str, start: Choices) -> Choices:
+    """What has been chosen in the player `key`; `start` before it has been shown."""
+    kept = st.session_state.get(key)
+    if kept is None:
+        return start
+    return Choices(kept.get("position"), kept.get("view") or "", kept.get("edit") or "")

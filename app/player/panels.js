@@ -1,7 +1,7 @@
 // Extra views of the player. Each is made once for a trace and then follows the position:
-// panel(host, model, go) -> { draw(place, position), layout() }.
+// panel(host, model, { go, report }) -> { draw(place, position), layout() }.
 
-const PANEL_MAKERS = { equations: equationsPanel, memory: memoryPanel, attention: attentionPanel };
+const PANEL_MAKERS = { equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, edits: editsPanel };
 
 // What is being computed: the equation, the shapes, and the core's own lines
 
@@ -109,7 +109,7 @@ function memoryPanel(host, model) {
 
 // What the memory reads from the image, and what the answer reads from the memory
 
-function attentionPanel(host, model, go) {
+function attentionPanel(host, model, { go, report }) {
   host.append(element("h4", "", "What the memory reads"));
   const a = model.attention;
   if (!a) {
@@ -120,7 +120,7 @@ function attentionPanel(host, model, go) {
   const toPatches = weights(a.toPatches), toState = weights(a.toState), ofAnswer = weights(a.ofAnswer);
   const readouts = model.steps * model.recursions * model.memory;
   const total = (model.imageSize / model.patchSize) ** 2, across = Math.sqrt(total);
-  const chosen = { layer: a.depth - 1, head: -1, token: -1, patch: null }; // -1: the mean
+  const chosen = attentionChoice(model.view, a); // head or token -1: the mean
   const controls = host.appendChild(element("div", "options"));
   const select = (name, options) => {
     const label = controls.appendChild(element("label", "", `${name} `));
@@ -134,6 +134,9 @@ function attentionPanel(host, model, go) {
   const head = select("Head", numbers(a.heads, "mean of all"));
   const token = select("Memory token", numbers(a.tokens, "mean of all"));
   layer.value = chosen.layer;
+  head.value = chosen.head;
+  token.value = chosen.token;
+  const tell = () => report("view", [chosen.layer, chosen.head, chosen.token, chosen.patch ?? -1].join("."));
 
   const grid = host.appendChild(element("div", "pair"));
   const left = grid.appendChild(element("figure"));
@@ -248,13 +251,14 @@ function attentionPanel(host, model, go) {
     if (last) draw(last);
   };
   for (const [box, name] of [[layer, "layer"], [head, "head"], [token, "token"]]) {
-    box.addEventListener("change", () => { chosen[name] = Number(box.value); refresh(); });
+    box.addEventListener("change", () => { chosen[name] = Number(box.value); refresh(); tell(); });
   }
   map.addEventListener("click", (event) => {
     const patch = event.target.closest?.("[data-patch]")?.dataset.patch;
     if (patch === undefined) return;
     chosen.patch = Number(patch) === chosen.patch ? null : Number(patch);
     paintInverse();
+    tell();
     if (last) draw(last);
   });
   function draw(place) {
@@ -295,6 +299,135 @@ function attentionPanel(host, model, go) {
   }
   refresh();
   return { layout() {}, draw };
+}
+
+// Layer, head, token and patch from a link, "layer.head.token.patch" with -1 for the mean or none
+function attentionChoice(view, a) {
+  const [layer, head, token, patch] = String(view || "").split(".").map(Number);
+  const within = (value, low, high, otherwise) => (Number.isInteger(value) && value >= low && value < high ? value : otherwise);
+  return {
+    layer: within(layer, 0, a.depth, a.depth - 1),
+    head: within(head, -1, a.heads, -1),
+    token: within(token, -1, a.tokens, -1),
+    patch: within(patch, 0, 1e6, null),
+  };
+}
+
+// Change one thing and run again: what the edited thing was worth
+
+function editsPanel(host, model, { report }) {
+  const { tokens, original, edited } = model.edits;
+  const edit = parseEdit(model.edits.edit);
+  const across = model.imageSize / model.patchSize;
+  host.append(element("h4", "", "Change one thing, and see what it was worth"));
+  const grid = host.appendChild(element("div", "pair"));
+  const left = grid.appendChild(element("figure"));
+  left.append(element("figcaption", "", "Hide patches (click)"));
+  const map = left.appendChild(element("div", "hide-grid"));
+  map.style.gridTemplateColumns = `repeat(${across}, 1fr)`;
+  const send = () => report("edit", formatEdit(edit));
+  for (let patch = 0; patch < across * across; patch++) {
+    const button = map.appendChild(element("button", edit.hidden.has(patch) ? "on" : "", edit.hidden.has(patch) ? "×" : ""));
+    button.setAttribute("aria-label", `Patch in row ${Math.floor(patch / across) + 1}, column ${(patch % across) + 1}`);
+    button.setAttribute("aria-pressed", edit.hidden.has(patch));
+    button.style.backgroundImage = `url(${patchImage(model, patch)})`;
+    button.addEventListener("click", () => { toggle(edit.hidden, patch); send(); });
+  }
+  left.append(element("p", "note", "A hidden patch gets the mean colour of the training images; everything else stays as it is."));
+  const right = grid.appendChild(element("figure"));
+  right.append(element("figcaption", "", "Memory tokens (click: zero it, freeze it, leave it)"));
+  const chips = right.appendChild(element("div", "chips"));
+  for (let k = 0; k < tokens; k++) {
+    const kind = edit.zeroed.has(k) ? "zero" : edit.frozen.has(k) ? "frozen" : "";
+    const button = chips.appendChild(element("button", kind, `${k + 1}${kind ? ` ${kind}` : ""}`));
+    button.setAttribute("aria-label", `Memory token ${k + 1}: ${kind || "as it is"}`);
+    button.addEventListener("click", () => {
+      if (edit.zeroed.delete(k)) edit.frozen.add(k);
+      else if (!edit.frozen.delete(k)) edit.zeroed.add(k);
+      send();
+    });
+  }
+  const more = right.appendChild(element("div", "chips"));
+  const shuffle = more.appendChild(element("button", edit.shuffled ? "on" : "", "Shuffle all tokens"));
+  shuffle.setAttribute("aria-pressed", edit.shuffled);
+  shuffle.addEventListener("click", () => { edit.shuffled = !edit.shuffled; send(); });
+  const reset = more.appendChild(element("button", "", "Undo all"));
+  reset.disabled = !model.edits.edit;
+  reset.addEventListener("click", () => report("edit", ""));
+  const table = right.appendChild(element("table", "compare"));
+  const said = right.appendChild(element("p", "note"));
+  const before = { probs: floats(original.probs), halt: floats(original.halt) };
+  const after = edited && { probs: floats(edited.probs), halt: floats(edited.halt) };
+  return {
+    layout() {},
+    draw(place) {
+      const c = model.classes.length;
+      const at = (run) => {
+        const probs = run.probs.subarray(place.readout * c, (place.readout + 1) * c);
+        const best = probs.indexOf(Math.max(...probs));
+        return { probs, best, halt: run.halt[place.readout] };
+      };
+      const first = at(before), second = after ? at(after) : null;
+      const rows = [
+        ["", "as it is", "edited"],
+        ["answer", model.classes[first.best], second ? model.classes[second.best] : "–"],
+        [`probability of ${model.classes[first.best]}`, percentFine(first.probs[first.best]), second ? percentFine(second.probs[first.best]) : "–"],
+        ["halting probability", first.halt.toFixed(3), second ? second.halt.toFixed(3) : "–"],
+      ];
+      const mass = attentionTo(model, place, edit.hidden);
+      if (edit.hidden.size) rows.push(["attention to the hidden patches in this update", mass === null ? "not read in this step" : percentFine(mass), ""]);
+      table.replaceChildren(...rows.map((row, r) => {
+        const line = element("tr");
+        row.forEach((text, k) => line.append(element(r === 0 || k === 0 ? "th" : "td", "", text)));
+        return line;
+      }));
+      said.textContent = second
+        ? `At this point the edit moves the probability of ${model.classes[first.best]} by ${signed(100 * (second.probs[first.best] - first.probs[first.best]))} points ` +
+          `and the halting probability by ${signed(second.halt - first.halt, 3)}. An edit also makes an image or a state that the model was never trained on.`
+        : "Nothing is changed yet. Hide a patch that gets much attention, then one that gets little: which of them moves the answer?";
+    },
+  };
+}
+
+function attentionTo(model, place, hidden) {
+  const a = model.attention;
+  if (!a) return null;
+  const read = model.patches[place.n].map((patch, s) => (hidden.has(patch) ? s : -1)).filter((s) => s >= 0);
+  if (!read.length) return null;
+  a.weights ??= new Uint16Array(bytes(a.toPatches).buffer);
+  let sum = 0;
+  for (let h = 0; h < a.heads; h++) {
+    for (let k = 0; k < a.tokens; k++) {
+      for (const s of read) sum += a.weights[(((place.readout * a.depth + a.depth - 1) * a.heads + h) * a.tokens + k) * a.reads + s];
+    }
+  }
+  return sum / (a.heads * a.tokens) / 65535;
+}
+
+// "p3,7;z0;f2;s": hidden patches, zeroed tokens, frozen tokens, shuffled
+function parseEdit(text) {
+  const list = (letter) => new Set((text.split(";").find((part) => part[0] === letter) ?? "").slice(1).split(",").filter(Boolean).map(Number));
+  return { hidden: list("p"), zeroed: list("z"), frozen: list("f"), shuffled: text.split(";").includes("s") };
+}
+
+function formatEdit(edit) {
+  const part = (letter, set) => (set.size ? [letter + [...set].sort((a, b) => a - b).join(",")] : []);
+  return [...part("p", edit.hidden), ...part("z", edit.zeroed), ...part("f", edit.frozen), ...(edit.shuffled ? ["s"] : [])].join(";");
+}
+
+function toggle(set, value) {
+  if (!set.delete(value)) set.add(value);
+}
+
+function patchImage(model, patch) {
+  const p = model.patchSize, across = model.imageSize / p;
+  const canvas = Object.assign(document.createElement("canvas"), { width: p, height: p });
+  canvas.getContext("2d").drawImage(bitmap(model), (patch % across) * p, Math.floor(patch / across) * p, p, p, 0, 0, p, p);
+  return canvas.toDataURL();
+}
+
+function signed(value, digits = 1) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
 // Colours: attention is cividis, differences are blue and orange around zero

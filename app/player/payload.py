@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from app.source import method_source
+from vitrm.edits import Edit
+from vitrm.errors import ConfigError
 from vitrm.traces import Trace
 
-PANELS = ("equations", "memory", "attention")
+PANELS = ("equations", "memory", "attention", "edits")
 
 
-def payload(trace: Trace, panels: Sequence[str] = ()) -> dict[str, Any]:
+def payload(trace: Trace, panels: Sequence[str] = (), edit: str = "", edited: Trace | None = None) -> dict[str, Any]:
     """The trace for the browser, with what the named extra panels need.
+
+    The edits panel compares with `edited`, the trace of the same image under `edit` (see `parse_edit`).
 
     Read-outs are flattened to one axis, R = N * T * M, in the order in which they happen.
     """
@@ -44,8 +47,8 @@ def payload(trace: Trace, panels: Sequence[str] = ()) -> dict[str, Any]:
     }
     content = {"equations": _equations, "memory": _memory, "attention": _attention}
     for panel in panels:
-        values[panel] = content[panel](trace)
-    return values | {"id": f"{zlib.crc32((values['pixels'] + values['probs']).encode()):08x}"}
+        values[panel] = _edits(trace, edit, edited) if panel == "edits" else content[panel](trace)
+    return values
 
 
 def _equations(trace: Trace) -> list[dict[str, Any]]:
@@ -119,6 +122,32 @@ def _attention(trace: Trace) -> dict[str, Any] | None:
         "toState": _base64(np.round(trace.state_attention * 65535), "<u2"),  # (R, depth, H, K, 1+K)
         "ofAnswer": _base64(np.round(trace.answer_attention * 65535), "<u2"),  # (R, depth, H, 1+K)
     }
+
+
+def _edits(trace: Trace, edit: str, edited: Trace | None) -> dict[str, Any]:
+    def curves(of: Trace) -> dict[str, str]:
+        return {"probs": _base64(of.probs), "halt": _base64(of.halt_prob)}
+
+    return {
+        "tokens": trace.initial_memory.shape[0],
+        "edit": edit,
+        "original": curves(trace),
+        "edited": edited and curves(edited),
+    }
+
+
+def parse_edit(text: str) -> Edit:
+    """The edit that a link or the edits panel names: "p3,7;z0;f2;s" hides patches 3 and 7, sets memory token 0 to
+    zero, freezes token 2 and shuffles all. Raises ConfigError if it cannot be read.
+    """
+    fields: dict[str, Any] = {}
+    for part in filter(None, text.split(";")):
+        name = {"p": "hidden_patches", "z": "zeroed", "f": "frozen", "s": "shuffled"}.get(part[0])
+        numbers = part[1:].split(",") if part[1:] else []
+        if name is None or not all(number.isdecimal() for number in numbers) or (name == "shuffled") == bool(numbers):
+            raise ConfigError(f"the edit '{part}' cannot be read; expected for instance p3,7 or z0 or f2 or s")
+        fields[name] = True if name == "shuffled" else tuple(int(number) for number in numbers)
+    return Edit(**fields)
 
 
 def _base64(array: np.ndarray, dtype: Any = "<f4") -> str:

@@ -10,12 +10,11 @@ export default function (component) {
   const root = parentElement.querySelector(".player");
   const model = decode(data);
   const view = build(root, model);
-  view.panels = makePanels(root, model, (position) => go(position));
-  // The host calls this function again for new data; the learner's place, level and speed stay with the element.
-  const kept = root.vitrm || { level: data.level, speed: "1" };
-  const state = (root.vitrm = kept.id === data.id ? kept : { level: kept.level, speed: kept.speed, id: data.id });
+  view.panels = makePanels(root, model, { go: (position) => go(position), report: setStateValue });
+  // The host calls this function again for new data, another image say; the learner's place stays with the element.
+  const state = (root.vitrm ??= { level: data.level, speed: "1", position: data.start ?? stops(model, "supervision step")[0] });
   if (!view.levels.includes(state.level)) state.level = "supervision step";
-  state.position = clamp(state.position ?? stops(model, "supervision step")[0], model);
+  state.position = clamp(state.position, model);
   view.level.value = state.level;
   view.speed.value = state.speed;
   let timer = null;
@@ -221,10 +220,10 @@ function build(root, model) {
   return view;
 }
 
-function makePanels(root, model, go) {
+function makePanels(root, model, actions) {
   const host = root.querySelector(".extras");
   host.replaceChildren();
-  return model.panels.map((name) => PANEL_MAKERS[name](host.appendChild(element("section", `panel panel-${name}`)), model, go));
+  return model.panels.map((name) => PANEL_MAKERS[name](host.appendChild(element("section", `panel panel-${name}`)), model, actions));
 }
 
 function render(view, model, position) {
@@ -284,17 +283,8 @@ function drawImage(canvas, model, seen, reading) {
   const size = model.imageSize, scale = Math.max(1, Math.floor(512 / size)), side = size * scale;
   if (canvas.width !== side) canvas.width = canvas.height = side;
   const pen = canvas.getContext("2d");
-  if (!model.bitmap) {
-    const plane = size * size, rgba = new Uint8ClampedArray(4 * plane);
-    for (let k = 0; k < plane; k++) {
-      for (let c = 0; c < 3; c++) rgba[4 * k + c] = model.pixels[(model.channels === 1 ? 0 : c) * plane + k];
-      rgba[4 * k + 3] = 255;
-    }
-    model.bitmap = new OffscreenCanvas(size, size);
-    model.bitmap.getContext("2d").putImageData(new ImageData(rgba, size, size), 0, 0);
-  }
   pen.imageSmoothingEnabled = false;
-  pen.drawImage(model.bitmap, 0, 0, side, side);
+  pen.drawImage(bitmap(model), 0, 0, side, side);
   if (!model.glimpse) return;
   const p = model.patchSize * scale, across = size / model.patchSize;
   const style = getComputedStyle(canvas);
@@ -312,6 +302,20 @@ function drawImage(canvas, model, seen, reading) {
       pen.strokeRect(left + pen.lineWidth / 2, top + pen.lineWidth / 2, p - pen.lineWidth, p - pen.lineWidth);
     }
   }
+}
+
+// The image as given to the model, one canvas pixel each
+function bitmap(model) {
+  if (!model.bitmap) {
+    const size = model.imageSize, plane = size * size, rgba = new Uint8ClampedArray(4 * plane);
+    for (let k = 0; k < plane; k++) {
+      for (let c = 0; c < 3; c++) rgba[4 * k + c] = model.pixels[(model.channels === 1 ? 0 : c) * plane + k];
+      rgba[4 * k + 3] = 255;
+    }
+    model.bitmap = new OffscreenCanvas(size, size);
+    model.bitmap.getContext("2d").putImageData(new ImageData(rgba, size, size), 0, 0);
+  }
+  return model.bitmap;
 }
 
 function drawChart(view, model) {
