@@ -45,6 +45,9 @@ def trace(
         pixels = image.cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
     if pixels.dtype != np.uint8:
         raise ValueError(f"pixels are {pixels.dtype}, expected uint8 (0..255) or a PIL image")
+    expected = (config.channels, config.image_size, config.image_size)
+    if pixels.shape != expected:  # numpy and torch would broadcast some of them
+        raise ValueError(f"pixels have shape {pixels.shape}, expected {expected}, or a PIL image of any size")
     edit = edit or Edit()
     edit.check(config.num_patches, config.memory_size)
     pixels = edit.pixels(pixels, config.patch_size, model.transform.mean)
