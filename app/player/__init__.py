@@ -52,12 +52,15 @@ def player(
     `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first;
     `chosen` is where it starts; `edited` is the trace under `chosen.edit`.
     """
+    if key not in st.session_state:  # about to appear: later choices are its own, and must not change what it is sent
+        st.session_state[f"{key}_start"] = chosen
+    start = st.session_state[f"{key}_start"]
     data = payload(trace, panels, chosen.edit, edited)
-    data |= {"level": level, "start": chosen.position, "view": chosen.view}
+    data |= {"level": level, "start": start.position, "view": start.view}
     _component(
         data=data,
         key=key,
-        default={"position": chosen.position, "view": chosen.view, "edit": chosen.edit},
+        default={"position": start.position, "view": start.view, "edit": start.edit},
         on_position_change=lambda: None,
         on_view_change=lambda: None,
         on_edit_change=lambda: None,

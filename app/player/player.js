@@ -8,10 +8,11 @@ const MOVES_PER_SECOND = 2;
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
   const root = parentElement.querySelector(".player");
+  root.vitrmLeave?.(); // the host calls again for new data without cleaning up after the last call
   const model = decode(data);
   const view = build(root, model);
   view.panels = makePanels(root, model, { go: (position) => go(position), report: setStateValue });
-  // The host calls this function again for new data, another image say; the learner's place stays with the element.
+  // For new data, another image say, the learner's place stays with the element.
   const state = (root.vitrm ??= { level: data.level, speed: "1", position: data.start ?? stops(model, "supervision step")[0] });
   if (!view.levels.includes(state.level)) state.level = "supervision step";
   state.position = clamp(state.position, model);
@@ -102,11 +103,12 @@ export default function (component) {
   const resize = new ResizeObserver(redraw);
   resize.observe(root);
   redraw();
-  return () => {
+  root.vitrmLeave = () => {
     stop.abort();
     resize.disconnect();
     if (timer !== null) clearInterval(timer);
   };
+  return root.vitrmLeave;
 }
 
 // Data
