@@ -481,3 +481,20 @@ def test_a_killed_training_continues_to_the_same_result(finished, tmp_path):
 def test_a_complete_run_has_nothing_to_resume(finished, capsys):
     assert _train("--resume", str(finished.path)) == 1
     assert capsys.readouterr().err == f"vitrm: '{finished.path}' is complete; nothing to resume\n"
+
+
+def test_a_run_that_another_process_is_training_is_not_resumed(copy, capsys):
+    (copy.path / "summary.json").unlink()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        copy.set_status("running")
+        assert not copy.is_running  # that is this process
+        text = (copy.path / "status.json").read_text().replace(str(os.getpid()), str(other.pid))
+        (copy.path / "status.json").write_text(text)
+        assert copy.is_running
+        assert _train("--resume", str(copy.path)) == 1
+        assert f"is being trained by process {other.pid}" in capsys.readouterr().err
+    finally:
+        other.kill()
+        other.wait()
+    assert not copy.is_running

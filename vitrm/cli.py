@@ -177,6 +177,8 @@ def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: s
         run = find_run(arguments.resume)
         if run.summary() is not None:
             raise ConfigError(f"'{run.path}' is complete; nothing to resume")
+        if group.rank == 0 and run.is_running:
+            raise ConfigError(f"'{run.path}' is being trained by process {run.status()['pid']}; stop that one first")
         config, state = run.config(), run.load_state()
     elif arguments.preset:
         run, config, state = None, preset(arguments.preset), None

@@ -109,7 +109,8 @@ class ModelConfig:
 class TrainConfig:
     """How a model is trained. The defaults are the published recipe (batch 128, at most 1000 epochs).
 
-    `backprop` says how far a loss reaches back and `update` how often the weights move:
+    `backprop` says how far a loss reaches back and `update` how often the weights move ("batch": once, by the mean of
+    the supervision steps' losses):
 
     =================== ============ ==========================================================
     backprop            update       schedule
@@ -138,7 +139,7 @@ class TrainConfig:
     update: Literal["step", "batch"] = "step"
     crop_pad: int = 4
     flip: bool = True
-    affine: float = 0.0  # largest rotation (radians), zoom and shift (share of the image) of a random affine map
+    affine: float = 0.0  # largest rotation (radians), zoom and shift (share of half the image) of a random map
     randaugment_ops: int = 2
     randaugment_magnitude: int = 9
     mixup_alpha: float = 0.2

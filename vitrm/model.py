@@ -73,7 +73,7 @@ class Dropout(nn.Module):
         dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
         bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
         kept = bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
-        return tokens * kept.to(tokens.dtype).mul_(65536 / (65536 - dropped))
+        return tokens * torch.where(kept, 65536 / (65536 - dropped), 0.0).to(tokens.dtype)
 
 
 class Attention(nn.Module):

@@ -77,6 +77,20 @@ class Run:
         """`{"status": ..., "cause": ..., "pid": ...}`; a status of None where there is none (a bundled checkpoint)."""
         return _read_json(self.path / STATUS) or {"status": None, "cause": None, "pid": None}
 
+    @property
+    def is_running(self) -> bool:
+        """Whether another process is training into this folder now. Always False on Windows, where none can be asked."""
+        status = self.status()
+        if status["status"] != "running" or status["pid"] == os.getpid() or os.name == "nt":
+            return False
+        try:
+            os.kill(status["pid"], 0)  # sends nothing
+        except PermissionError:
+            return True
+        except (ProcessLookupError, OverflowError, TypeError):
+            return False
+        return True
+
     def metrics(self) -> list[dict[str, Any]]:
         """All events so far, each with its class name under "event". A half-written last line is left out."""
         events = []
