@@ -17,6 +17,7 @@ _HOME = {
     "ConfigError": "errors",
     "DataError": "errors",
     "Edit": "edits",
+    "Halt": "halting",
     "ModelConfig": "config",
     "RunError": "errors",
     "Trace": "traces",
@@ -29,6 +30,7 @@ _HOME = {
     "evaluate": "evaluation",
     "load": "runs",
     "load_dataset": "data",
+    "predict": "halting",
     "preset": "config",
     "trace": "tracing",
 }

@@ -22,7 +22,8 @@ queries, feed-forward and output only where they are kept (`keep`): z in Eq. 2, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -204,6 +205,10 @@ class Reading(NamedTuple):
     tokens: Tensor  # (B, L, D)
     projected: tuple[tuple[Tensor, ...], ...]  # joint: first layer's; cross: every layer's keys and values
 
+    def of(self, images: Tensor) -> Reading:
+        """The same for some of the images, by index."""
+        return Reading(self.tokens[images], tuple(tuple(part[images] for part in layer) for layer in self.projected))
+
 
 class LayerAttention(NamedTuple):
     """Attention weights of one layer: over the block's own sequence, and over the patches (cross reading only)."""
@@ -264,6 +269,10 @@ class State:
 
     def detach(self) -> State:
         return State(self.answer.detach(), self.memory.detach())
+
+    def of(self, images: Tensor) -> State:
+        """The same for some of the images, by index."""
+        return State(self.answer[images], self.memory[images])
 
 
 @dataclass(frozen=True)
@@ -357,7 +366,7 @@ class ViTRM(nn.Module):
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
-    ) -> Iterator[Move]:
+    ) -> Generator[Move, Tensor | None, None]:
         """Every update of the recursion, in order, each computed when it is asked for.
 
         images (B, C, H, W); `supervision_steps` N, `recursion_steps` T and `memory_steps` M default to the config's.
@@ -365,6 +374,9 @@ class ViTRM(nn.Module):
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. In training mode the image
         is embedded anew at each supervision step, because the weights may have moved in between.
+
+        Whoever sends an index of images into the generator (`moves.send(index)`) goes on with those images alone:
+        that is how images that have halted leave the batch.
         """
         config = self.config
         _check_images(images, config)
@@ -390,7 +402,10 @@ class ViTRM(nn.Module):
                             before = state
                             state, attention = self.update_memory(reading, state, record)
                             state = state if edit is None else edit(before, state)
-                    yield Move(n, t, m, state, patches, attention, closes_step=m is None and t == t_steps - 1)
+                    staying = yield Move(n, t, m, state, patches, attention, m is None and t == t_steps - 1)
+                    if staying is not None:
+                        images, state, reading = images[staying], state.of(staying), reading.of(staying)
+                        seeds = seeds[staying] if isinstance(seeds, Tensor) else seeds
 
     def steps(
         self,
@@ -401,16 +416,21 @@ class ViTRM(nn.Module):
         *,
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
-    ) -> Iterator[Step]:
-        """The read-out after each supervision step; arguments as in `moves`.
+    ) -> Generator[Step, Tensor | None, None]:
+        """The read-out after each supervision step; arguments, and what can be sent, as in `moves`.
 
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        for move in self.moves(images, supervision_steps, seeds, backprop, **budget):
-            if move.closes_step:
-                logits, halt_logit = self.read_out(move.state.answer)
-                yield Step(logits, halt_logit, move.state.answer, move.state.memory, move.patches)
+        moves = self.moves(images, supervision_steps, seeds, backprop, **budget)
+        staying = None
+        with contextlib.suppress(StopIteration):
+            while True:
+                move = moves.send(staying)
+                staying = None
+                if move.closes_step:
+                    logits, halt_logit = self.read_out(move.state.answer)
+                    staying = yield Step(logits, halt_logit, move.state.answer, move.state.memory, move.patches)
 
     def forward(self, images: Tensor, supervision_steps: int | None = None, seeds: int | Tensor = 0) -> Tensor:
         """Class logits (B, C) after the last supervision step; no halting, as in the paper's evaluation."""

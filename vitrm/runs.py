@@ -79,7 +79,7 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """Whether another process is training into this folder now. Always False on Windows, where none can be asked."""
+        """Whether another process is training into this folder now; on Windows, where none can be asked, False."""
         status = self.status()
         if status["status"] != "running" or status["pid"] == os.getpid() or os.name == "nt":
             return False

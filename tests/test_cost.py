@@ -1,0 +1,57 @@
+"""The counted multiply-adds are those that torch sees."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from vitrm.config import PRESETS, ModelConfig
+from vitrm.cost import multiply_adds
+from vitrm.model import ViTRM
+
+SMALL = ModelConfig(
+    image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, memory_tokens=3, memory_steps=2
+)
+VARIANTS = {
+    "joint": {},
+    "one-layer": {"depth": 1},
+    "three-layers": {"depth": 3},
+    "gelu": {"feed_forward": "gelu"},
+    "one-token-per-patch": {"memory_tokens": None},
+    "cross": {"reading": "cross"},
+    "cross-one-layer": {"reading": "cross", "depth": 1},
+    "mlp": {"token_mixing": "mlp"},
+    "mlp-cross": {"token_mixing": "mlp", "reading": "cross"},
+    "glimpses": {"glimpse_patches": 5, "supervision_steps": 3},
+    "glimpses-cross": {"glimpse_patches": 5, "reading": "cross", "supervision_steps": 2},
+    "two-blocks": {"shared_block": False},
+    "mlp-head": {"head": "mlp"},
+    "deep": {"recursion_steps": 2, "supervision_steps": 3},
+}
+
+
+def counted(config):
+    model = ViTRM(config).eval()
+    images = torch.randn(1, config.channels, config.image_size, config.image_size)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        model(images)
+    return counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_option_costs_what_torch_counts(variant):
+    config = replace(SMALL, **VARIANTS[variant])
+    assert multiply_adds(config) == counted(config)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_costs_what_torch_counts(name):
+    config = PRESETS[name].model
+    assert multiply_adds(config) == counted(config)
+
+
+def test_steps_given_at_run_time_cost_as_if_they_were_configured():
+    deeper = replace(SMALL, supervision_steps=4, recursion_steps=2, memory_steps=5)
+    assert multiply_adds(SMALL, 4, 2, 5) == multiply_adds(deeper)

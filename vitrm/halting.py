@@ -1,0 +1,120 @@
+"""Early exit at inference: `predict(model, images, halt)`. Images that have seen enough leave the batch.
+
+The paper halts in training only and runs every step at evaluation; halting at inference is drawn in its Figure 1.
+Every result here names its policy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vitrm.cost import multiply_adds
+from vitrm.errors import ConfigError
+from vitrm.model import Step, ViTRM
+
+
+@dataclass(frozen=True)
+class Halt:
+    """When an image leaves: after the first supervision step at which its rule says so, or after `max_steps`.
+
+    ========= ==================================================== =====================
+    rule      says "enough" when                                   threshold
+    ========= ==================================================== =====================
+    "fixed"   never (every image runs `max_steps`)                 not used
+    "learned" the halting probability sigmoid(q) exceeds it        0..1
+    "entropy" the entropy of the prediction falls below it         nats, 0..ln(classes)
+    "change"  the memory moved less since the step before          mean length per token
+    ========= ==================================================== =====================
+
+    `max_steps=None` is the number of supervision steps the model was trained with.
+    """
+
+    rule: Literal["fixed", "learned", "entropy", "change"] = "learned"
+    threshold: float = 0.5
+    max_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("fixed", "learned", "entropy", "change"):
+            raise ConfigError(f"unknown halting rule '{self.rule}': expected fixed, learned, entropy or change")
+        if not math.isfinite(self.threshold):
+            raise ConfigError(f"halting threshold {self.threshold}: expected a number")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ConfigError(f"max_steps={self.max_steps}: expected 1 or more")
+
+    def describe(self, trained_steps: int) -> str:
+        """The policy in words, to stand beside every number it produced."""
+        steps = self.max_steps or trained_steps
+        words = {
+            "fixed": f"all {steps} supervision steps run for every image; no halting",
+            "learned": f"halted when the halting probability exceeds {self.threshold:g}",
+            "entropy": f"halted when the entropy of the prediction falls below {self.threshold:g} nats",
+            "change": f"halted when the memory moves less than {self.threshold:g} in a step",
+        }[self.rule]
+        return words if self.rule == "fixed" else f"{words}, after at most {steps} supervision steps"
+
+    def enough(self, step: Step, memory_before: Tensor | None) -> Tensor:
+        """(B,) which images may leave after this step. `memory_before` is None after the first one."""
+        if self.rule == "learned":
+            return step.halt_prob > self.threshold
+        if self.rule == "entropy":
+            log_probs = step.logits.log_softmax(dim=-1)
+            return -(log_probs.exp() * log_probs).sum(dim=-1) < self.threshold
+        if self.rule == "change" and memory_before is not None:
+            return (step.memory - memory_before).norm(dim=-1).mean(dim=-1) < self.threshold
+        return torch.zeros(len(step.logits), dtype=torch.bool, device=step.logits.device)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What came out for each image, in the order in which they came in."""
+
+    probs: Tensor  # (B, C) class probabilities at the exit
+    label: Tensor  # (B,) the most probable class
+    halt_prob: Tensor  # (B,) at the exit
+    exit_step: Tensor  # (B,) supervision steps that were run, from 1
+    multiply_adds: Tensor  # (B,) of all matrix products, int64
+    policy: str
+
+
+@torch.inference_mode()
+def predict(
+    model: ViTRM, images: Tensor, halt: Halt = Halt(), seeds: int | Tensor = 0
+) -> Prediction:  # fmt: skip
+    """Classify images (B, C, H, W), letting each leave when it has seen enough.
+
+    The result of an image depends on nothing else in its batch. `seeds`, one for all or (B,), draws the glimpses.
+    Leaves the model in evaluation mode.
+    """
+    model.eval()
+    steps = halt.max_steps or model.config.supervision_steps
+    batch, device = len(images), images.device
+    probs = torch.empty(batch, model.config.num_classes, device=device)
+    halt_prob = torch.empty(batch, device=device)
+    exit_step = torch.zeros(batch, dtype=torch.int64, device=device)
+    running = torch.arange(batch, device=device)  # places, in the answer, of the images still in the batch
+    recursion, staying, before = model.steps(images, steps, seeds), None, None
+    for n in range(1, steps + 1):
+        step = recursion.send(staying)
+        leaving = torch.ones_like(running, dtype=torch.bool) if n == steps else halt.enough(step, before)
+        gone = running[leaving]
+        probs[gone] = step.logits[leaving].softmax(dim=-1).float()
+        halt_prob[gone] = step.halt_prob[leaving].float()
+        exit_step[gone] = n
+        staying = (~leaving).nonzero()[:, 0]
+        if len(staying) == 0:
+            break
+        running, before = running[staying], step.memory[staying]
+    cost = torch.tensor([multiply_adds(model.config, n) for n in range(steps + 1)], device=device)
+    return Prediction(
+        probs=probs,
+        label=probs.argmax(dim=-1),
+        halt_prob=halt_prob,
+        exit_step=exit_step,
+        multiply_adds=cost[exit_step],
+        policy=halt.describe(model.config.supervision_steps),
+    )
