@@ -236,3 +236,24 @@ def test_unreadable_images_are_counted_and_named(tmp_path, capsys):
 def test_the_number_of_threads_is_the_one_asked_for(runs):
     cli.main(["evaluate", str(runs / "small"), "--threads", "2", "--device", "cpu"])
     assert torch.get_num_threads() == 2
+
+
+def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
+    from vitrm.runs import Run
+
+    settings = ["--train.epochs", "3", "--model.dim", "16", "--model.num_heads", "2", "--model.mlp_dim", "16"]
+    assert cli.main(["train", "digits", *settings, "--device", "cpu", "--runs", str(tmp_path), "--name", "run"]) == 0
+    run = Run(tmp_path / "run")
+    whole = run.summary()
+    lines = run.metrics()
+    second = max(i for i, event in enumerate(lines) if event["event"] == "EpochEnd" and event["epoch"] == 2)
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in lines[: second + 1]))
+    assert cli.main(["finish", str(run.path)]) == 1
+    assert "is complete already" in capsys.readouterr().err
+    (run.path / "summary.json").unlink()
+    assert cli.main(["finish", str(run.path), "--device", "cpu"]) == 0
+    finished = run.summary()
+    assert finished["reason"] == "stopped after epoch 2 of 3"
+    assert finished["epochs"] == 2
+    assert finished["test"] == whole["test"]  # the same weights file
+    assert "stopped after epoch 2 of 3" in capsys.readouterr().out

@@ -63,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
 
+    finish = commands.add_parser(
+        "finish", help="end a stopped run as it is: test its best weights, write its model card"
+    )
+    finish.add_argument("name")
+    finish.set_defaults(run=_finish)
+
     export = commands.add_parser("export", help="turn a finished run into a checkpoint folder")
     export.add_argument("name")
     export.add_argument("folder", help="for instance checkpoints/my-model")
@@ -82,10 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(run=_bench)
 
-    for command in (train, evaluate, bench):
+    for command in (train, evaluate, finish, bench):
         command.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
         command.add_argument("--threads", type=_positive, default=min(os.cpu_count() or 1, 8), help="CPU threads")
-    for command in (train, evaluate, download):
+    for command in (train, evaluate, finish, download):
         command.add_argument("--data-root", default="data", help="where downloads go (default: data)")
     return parser
 
@@ -148,7 +154,7 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
             run.set_status("stopped")
             print(f"stopped and saved; continue with: {resume}")
             return 130
-        run.finish(_summary(run, trainer, finished))
+        run.finish(_summary(run, trainer.dataset, finished, device))
     except KeyboardInterrupt:
         run.set_status("stopped")
         print(f"stopped at once; continue from the last saved state with: {resume}")
@@ -283,6 +289,34 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     return 0
 
 
+def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.runs import find_run
+    from vitrm.train import Finished
+
+    _no_settings(overrides, "finish takes no settings")
+    run = find_run(arguments.name)
+    if run.is_complete:
+        raise ConfigError(f"'{run.path}' is complete already")
+    if run.is_running:
+        raise ConfigError(f"'{run.path}' is being trained by process {run.status()['pid']}; stop it first")
+    device, config = _device(arguments), run.config()
+    ends = [event for event in run.metrics() if event["event"] == "EpochEnd"]
+    if not ends:
+        raise ConfigError(f"'{run.path}' has not finished its first epoch; there are no weights to test")
+    last, best = ends[-1], next(end for end in reversed(ends) if end["best"])
+    finished = Finished(
+        reason=f"stopped after epoch {last['epoch']} of {config.train.epochs}",
+        epoch=last["epoch"],
+        best_epoch=best["epoch"],
+        best_val_accuracy=best["val_accuracy"][-1],
+        seconds=last["seconds"],
+    )
+    run.record(finished)
+    run.finish(_summary(run, _load_data(config, arguments.data_root), finished, device))
+    print((run.path / "README.md").read_text(encoding="utf-8"))
+    return 0
+
+
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.runs import export, find_run
     from vitrm.tracing import gallery
@@ -355,11 +389,11 @@ def _load_data(config: Config, root: str):
     return dataset
 
 
-def _summary(run, trainer, finished) -> dict[str, Any]:
+def _summary(run, dataset, finished, device: str) -> dict[str, Any]:
     """The run's last word. Test is touched here, once, with the weights that validation chose."""
     from vitrm.evaluation import evaluate
 
-    model, config, dataset = run.load_model(trainer.device), trainer.config, trainer.dataset
+    model, config = run.load_model(device), run.config()
     steps = config.model.supervision_steps
     scores = evaluate(model, model.transform, dataset.test, 2 * steps if steps > 1 else 1)
     return {

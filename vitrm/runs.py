@@ -330,7 +330,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
         f"{split_sizes['test']:,} test images. The weights were chosen on validation "
         f"({100 * summary['best_val_accuracy']:.1f} %, epoch {summary['best_epoch']} of {summary['epochs']}); "
         "test was used once, for this table.",
-        f"- **Command:** `{summary['command']}`",
+        f"- **Command:** `{summary['command']}`; it ended with: {summary['reason']}",
         f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test['seed']})",
         f"- **Hardware and time:** {summary['hardware']}; {summary['seconds'] / 60:.1f} minutes of training",
         f"- **Software:** Python {summary['python']}, torch {summary['torch']}, commit {summary['commit']}",
