@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", default="test", choices=("val", "test"))
     evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
     evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
+    evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
 
@@ -256,7 +257,7 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     run = find_run(arguments.name)
     config, model = run.config(), run.load_model(_device(arguments))
     if arguments.data:
-        config = replace(config, data=replace(config.data, source=arguments.data))
+        config = replace(config, data=replace(config.data, source=arguments.data, name=""))
     dataset = _load_data(config, arguments.data_root)
     if dataset.classes != model.class_names:
         raise DataError(
@@ -276,6 +277,12 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         "policy": scores.policy,
         "seed": arguments.seed,
     }
+    report = None
+    if arguments.halting:
+        from vitrm.halting_report import halting_report
+
+        report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
+        result["halting"] = asdict(report)
     if arguments.json:
         print(json.dumps(result))
         return 0
@@ -286,7 +293,25 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
     ):
         print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
+    if report is not None:
+        _print_halting(report)
     return 0
+
+
+def _print_halting(report) -> None:
+    chosen, everything = report.chosen, report.anytime[-1]
+    print(f"\n{report.verdict}")
+    print(f"learned halting, threshold {chosen.threshold:.4f} chosen on validation, applied to test:")
+    print(
+        f"  accuracy {100 * chosen.accuracy:.2f} % ({100 * everything.accuracy:.2f} % with every step), "
+        f"{chosen.mean_steps:.2f} of {len(report.anytime)} steps, "
+        f"{chosen.mean_multiply_adds / everything.mean_multiply_adds:.2f} of the multiply-adds"
+    )
+    print(f"  the same exits dealt out at random: {100 * report.random_exit_accuracy:.2f} %")
+    print(f"  perfect halting: {100 * report.oracle.accuracy:.2f} % after {report.oracle.mean_steps:.2f} steps")
+    for out in report.exits:
+        right = "" if out.accuracy is None else f", {100 * out.accuracy:.1f} % of them right"
+        print(f"  left after step {out.step}: {100 * out.share:.1f} %{right}")
 
 
 def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:

@@ -29,6 +29,15 @@ class StepScores:
         return POLICY.format(n=len(self.accuracy))
 
 
+@dataclass(frozen=True)
+class StepOutputs:
+    """What every supervision step made of every image of a split, on the CPU in float32."""
+
+    logits: Tensor  # (N, n, C)
+    halt_logit: Tensor  # (N, n)
+    memory_change: Tensor  # (N, n) mean length of a memory token's change since the step before; 0 at the first
+
+
 @torch.inference_mode()
 def predict_steps(
     model: ViTRM,
@@ -38,24 +47,26 @@ def predict_steps(
     *,
     seed: int = 0,
     batch_size: int = 256,
-) -> tuple[Tensor, Tensor]:
-    """Logits (N, n, C) and halting logits (N, n) of a whole split, on the CPU, every step run for every image.
+) -> StepOutputs:
+    """Every step of every image of a split; nothing halts.
 
     Image i of the split draws its glimpses from seed and i alone, whatever the batch size.
     """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    logits, halts = [], []
+    parts = []
     for start in range(0, len(split), batch_size):
         part = slice(start, start + batch_size)
         images = preprocess.normalize(split.images[part].to(device))
         seeds = image_seeds(seed, start, len(images)).to(device)
         steps = list(model.steps(images, supervision_steps, seeds))
-        logits.append(torch.stack([step.logits for step in steps]).float().cpu())
-        halts.append(torch.stack([step.halt_logit for step in steps]).float().cpu())
+        memory = torch.stack([steps[0].memory, *(step.memory for step in steps)])  # (1+N, n, K, D)
+        change = (memory[1:] - memory[:-1]).norm(dim=-1).mean(dim=-1)
+        logits, halts = (torch.stack([getattr(s, name) for s in steps]) for name in ("logits", "halt_logit"))
+        parts.append([tensor.float().cpu() for tensor in (logits, halts, change)])
     model.train(was_training)
-    return torch.cat(logits, dim=1), torch.cat(halts, dim=1)
+    return StepOutputs(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
 
 
 def image_seeds(seed: int, start: int, count: int) -> Tensor:
@@ -73,7 +84,8 @@ def evaluate(
     batch_size: int = 256,
 ) -> StepScores:
     """Scores per supervision step on a split (policy: every step runs, as in the paper's evaluation)."""
-    logits, halts = predict_steps(model, preprocess, split, supervision_steps, seed=seed, batch_size=batch_size)
+    outputs = predict_steps(model, preprocess, split, supervision_steps, seed=seed, batch_size=batch_size)
+    logits, halts = outputs.logits, outputs.halt_logit
     right = logits.argmax(dim=-1) == split.labels.cpu()  # (N, n)
     return StepScores(
         n=len(split),
