@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import threading
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -36,6 +37,22 @@ def facts(name: str) -> tuple[Config, dict]:
 def gallery(name: str) -> dict[str, Trace]:
     """Ready-made traces of a checkpoint: on screen before torch has loaded."""
     return find_run(name).gallery()
+
+
+@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
+def halting(name: str) -> dict | None:
+    """The stored judgement of a checkpoint's halting; None where none has been made."""
+    return find_run(name).halting()
+
+
+@st.cache_data(max_entries=8, show_spinner="Judging the halting on validation and test …")
+def judged_halting(name: str) -> dict:
+    """The judgement made now, for a checkpoint that has none stored."""
+    from vitrm.halting_report import halting_report
+
+    data = dataset(name)
+    with _INFERENCE:
+        return asdict(halting_report(model(name), data.val, data.test))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")

@@ -1,4 +1,4 @@
-"""Figures as pure functions: plain values in, a table, text or figure out. No streamlit here."""
+"""Tables and captions as pure functions: plain values in, text out. No streamlit here."""
 
 from __future__ import annotations
 

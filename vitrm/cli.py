@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--bf16", action="store_true", help="half the size")
     export.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
     export.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
+    export.add_argument("--halting", action="store_true", help="add the judgement of its halting")
     export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
     export.set_defaults(run=_export)
 
@@ -343,14 +344,18 @@ def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
 
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.halting_report import halting_report
     from vitrm.runs import export, find_run
     from vitrm.tracing import gallery
 
     _no_settings(overrides, "export takes no settings")
     run = export(find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name)
-    if arguments.gallery:
-        dataset = _load_data(run.config(), arguments.data_root)
-        run.save_gallery(gallery(run.load_model(), dataset.test, arguments.gallery))
+    if arguments.gallery or arguments.halting:
+        dataset, model = _load_data(run.config(), arguments.data_root), run.load_model()
+        if arguments.gallery:
+            run.save_gallery(gallery(model, dataset.test, arguments.gallery))
+        if arguments.halting:
+            run.save_halting(halting_report(model, dataset.val, dataset.test))
     print(f"exported to {run.path}")
     return 0
 

@@ -11,6 +11,8 @@
 
     gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
 
+    halting.json       the judgement of its halting (halting_report.py), if it has been made
+
 A folder in `checkpoints/` is a run folder without what only training needs.
 """
 
@@ -35,12 +37,13 @@ from vitrm.traces import Trace, load_traces, save_traces
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
 
+    from vitrm.halting_report import HaltingReport
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY = (
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTING = (
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
-    "README.md", "gallery.npz",
+    "README.md", "gallery.npz", "halting.json",
 )  # fmt: skip
 _STATUS_BYTES = 4096
 
@@ -152,6 +155,14 @@ class Run:
         """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none."""
         file = self.path / GALLERY
         return load_traces(file) if file.exists() else {}
+
+    def halting(self) -> dict[str, Any] | None:
+        """The stored `HaltingReport` as plain values; None where none has been made."""
+        return _read_json(self.path / HALTING)
+
+    def save_halting(self, report: HaltingReport) -> None:
+        """Replace halting.json."""
+        self._write_text(HALTING, json.dumps(asdict(report)))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
