@@ -40,6 +40,7 @@ def drawing(config: ModelConfig, dark: bool) -> str:
         x=_tokens("x", min(reads, 6)),
         z=_tokens("z", min(config.memory_size, 6)),
         x_count=f"{reads} of {config.num_patches} a step" if seen else f"all {reads} of them",
+        x_changes="Each step is given other patches, but no update changes them." if seen else "It never changes.",
         z_count=f"{config.memory_size} memory tokens",
         layers=f"{config.depth} layer{'s' * (config.depth > 1)}",
         memory_steps=config.memory_steps,
