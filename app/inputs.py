@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -22,8 +23,10 @@ def choose_checkpoint() -> str:
     names = cache.checkpoints()
     chosen = st.session_state[state.CHECKPOINT]
     if chosen not in names:
-        st.warning(f"There is no checkpoint “{chosen}” here; showing “{names[0]}”.")
-        chosen = st.session_state[state.CHECKPOINT] = names[0]
+        usual = state.DEFAULTS[state.CHECKPOINT]
+        instead = usual if usual in names else names[0]
+        st.warning(f"There is no checkpoint “{chosen}” here; showing “{instead}”.")
+        chosen = st.session_state[state.CHECKPOINT] = instead
 
     def take() -> None:
         st.session_state[state.CHECKPOINT] = st.session_state["checkpoint_choice"]
@@ -56,17 +59,16 @@ def player_choices(key: str) -> Choices:
     return chosen
 
 
-def edited_trace(checkpoint: str, text: str) -> Trace | None:
-    """The chosen image again, under the edit that the player or a link names; None if there is none to show."""
-    if not text:
-        return None
+def edited_trace(checkpoint: str, chosen: Choices) -> tuple[Choices, Trace | None]:
+    """The chosen image again, under the edit that the player or a link names. One that cannot be made is left out."""
+    if not chosen.edit:
+        return chosen, None
+    image, seed = st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     try:
-        return cache.trace(
-            checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED], parse_edit(text)
-        )
+        return chosen, cache.trace(checkpoint, image, seed, parse_edit(chosen.edit))
     except ConfigError as error:
-        st.warning(f"The edit in this link is left out: {error}")
-        return None
+        st.warning(f"An edit is left out: {error}")
+        return replace(chosen, edit=""), None
 
 
 def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -> tuple[str, int]:

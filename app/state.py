@@ -12,14 +12,23 @@ VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
 
 DEFAULTS = {CHECKPOINT: "digits-glimpse", IMAGE: "test-9", GLIMPSE_SEED: 0, POSITION: None, VIEW: "", EDIT: ""}
+
+
+def _small_int(text: str) -> int:
+    number = int(text)
+    if abs(number) > 10**9:  # torch takes seeds of 64 bits, JavaScript counts to 2**53
+        raise ValueError(f"{text} is too large")
+    return number
+
+
 IN_URL = {
     CHECKPOINT: str,
     IMAGE: str,
-    GLIMPSE_SEED: int,
-    POSITION: int,
+    GLIMPSE_SEED: _small_int,
+    POSITION: _small_int,
     VIEW: str,
     EDIT: str,
-}  # what a link carries, and its type
+}  # what a link carries, and how it is read
 
 
 def start(**defaults: object) -> None:
@@ -29,13 +38,24 @@ def start(**defaults: object) -> None:
             st.session_state[key] = _from_url(key, default)
 
 
+def address() -> dict[str, str | None]:
+    """What the address says about the trace on show, None for a default.
+
+    The player writes it, with its own position, view and edit: writing `st.query_params` would add an entry to the
+    browser's history at every move, and each of them would have to be gone back through.
+    """
+    return {
+        key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None
+        for key in (CHECKPOINT, IMAGE, GLIMPSE_SEED)
+    }
+
+
 def to_url() -> None:
-    """Write what differs from the defaults into the address, so that it can be shared."""
-    for key in IN_URL:
-        if st.session_state[key] != DEFAULTS[key]:
-            st.query_params[key] = str(st.session_state[key])
-        else:
-            st.query_params.pop(key, None)
+    """Write the address of a page that has no player to do it."""
+    others = {key: st.query_params.get_all(key) for key in st.query_params if key not in IN_URL}
+    wanted = {key: [value] for key, value in address().items() if value is not None} | others
+    if wanted != {key: st.query_params.get_all(key) for key in st.query_params}:  # each write is a message
+        st.query_params.from_dict(wanted)
 
 
 def _from_url(key: str, default: object) -> object:

@@ -15,7 +15,7 @@ st.markdown(
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
 chosen = inputs.player_choices("attention_player")
-edited = inputs.edited_trace(checkpoint, chosen.edit)
+chosen, edited = inputs.edited_trace(checkpoint, chosen)
 player(
     trace,
     key="attention_player",
@@ -23,7 +23,7 @@ player(
     level="single update",
     chosen=chosen,
     edited=edited,
+    address=state.address(),
 )
 st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
-state.to_url()
 cache.warm_up()

@@ -14,9 +14,15 @@ st.markdown(
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
 chosen = inputs.player_choices("step_player")
-player(trace, key="step_player", panels=("equations", "memory"), level="single update", chosen=chosen)
+player(
+    trace,
+    key="step_player",
+    panels=("equations", "memory"),
+    level="single update",
+    chosen=chosen,
+    address=state.address(),
+)
 st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
 with st.expander("The numbers behind the curves"):
     st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
-state.to_url()
 cache.warm_up()

@@ -15,7 +15,7 @@ st.markdown(
     "in each step, so you can watch the evidence arrive and the answer settle. Press **Play**, or use the arrow keys."
 )
 trace, config, summary = inputs.choose_trace(CHECKPOINT)
-player(trace, key="player", chosen=inputs.player_choices("player"))
+player(trace, key="player", chosen=inputs.player_choices("player"), address=state.address())
 st.caption(figures.provenance(CHECKPOINT, st.session_state[state.IMAGE], trace.seed, config, summary))
 with st.expander("The numbers behind the curves"):
     st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
@@ -39,5 +39,4 @@ with code:
         "```sh\n.venv/bin/vitrm train digits\n```\n\n"
         f'```python\nimport vitrm\nmodel = vitrm.load("{CHECKPOINT}")\ntrace = vitrm.trace(model, image)\n```'
     )
-state.to_url()
 cache.warm_up()

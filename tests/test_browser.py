@@ -178,3 +178,86 @@ def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth
     assert "position=17" in page.url
     page.get_by_role("button", name="Undo all").click()
     expect(page.locator(".panel-edits")).to_contain_text("Nothing is changed yet")
+
+
+def views(page):
+    return page.locator(".panel-attention select").evaluate_all("boxes => boxes.map((box) => box.value)")
+
+
+def focused(page):
+    return page.evaluate("""() => {
+        let at = document.activeElement;
+        while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+        return at.getAttribute("aria-label");
+    }""")
+
+
+def test_an_edit_and_another_image_keep_view_focus_and_scroll(page, server):
+    page.goto(f"{server}/attention?view=0.1.2.-1")
+    page.locator(".player").wait_for()
+    settle(page)
+    page.locator("svg.heat text").first.click(force=True)  # on the number, which lies over its patch
+    expect(page.locator(".inverse")).to_contain_text("Who reads the patch")
+    chosen = views(page)
+    assert chosen[:3] == ["0", "1", "2"]
+    assert chosen[3] != "-1"
+    button = page.get_by_role("button", name="Memory token 2: as it is")
+    button.scroll_into_view_if_needed()
+    button.focus()
+    main = page.get_by_test_id("stMain")
+    height = main.evaluate("node => node.scrollTop")
+    page.keyboard.press("Enter")
+    expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
+    settle(page)
+    assert focused(page) == "Memory token 2: zero"
+    assert main.evaluate("node => node.scrollTop") == height
+    assert views(page) == chosen
+    page.get_by_role("button", name="Random image").click()
+    settle(page)
+    assert views(page) == chosen
+    assert [text for text in page.problems if "404" not in text] == []  # Streamlit asks twice for a sub-page
+
+
+def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
+    page.goto(f"{server}/attention?view=1.2.3.9999")  # no such patch: none
+    box = page.locator("select.choose-patch")
+    expect(box).to_have_value("-1")
+    box.focus()
+    page.keyboard.type("row 2, column 3")
+    expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 2, column 3")
+    settle(page)
+    assert "view=1.2.3.6" in page.url
+
+
+def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_control(page, server):
+    open_home(page, server)
+    page.keyboard.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6")
+    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
+    settle(page)
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6")
+
+
+def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
+    open_home(page, server)
+    page.get_by_role("link", name="Step through").first.click()
+    expect(page.get_by_role("heading", name="Step through the recursion")).to_be_visible()
+    settle(page)
+    for _ in range(3):
+        page.locator(".player").press("ArrowRight")
+        settle(page)
+    assert "position=5" in page.url
+    page.go_back()
+    expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    settle(page)
+    assert "position=5" in page.url
+
+
+def test_a_position_beyond_the_end_is_the_last_one(page, server):
+    page.goto(f"{server}/?position=9999")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    settle(page)
+    assert "position=17" in page.url

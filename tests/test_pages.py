@@ -130,3 +130,34 @@ def test_a_model_that_sees_everything_offers_no_glimpses(home):
     assert not home.exception
     assert not player_data(home)["glimpse"]
     assert [button.key for button in home.button] == ["random_image"]
+
+
+def test_a_missing_checkpoint_gives_way_to_the_usual_one(home):
+    open_page(home, "step", checkpoint="no-such-model")
+    assert home.selectbox[0].value == "digits-glimpse"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("glimpse_seed", "9" * 30), ("position", "9" * 30), ("position", "abc"), ("glimpse_seed", "")]
+)
+def test_a_number_that_no_link_of_ours_carries_is_left_out(home, name, value):
+    home.query_params[name] = value
+    home.run()
+    assert not home.exception
+    assert "glimpse seed 0" in home.caption[0].value
+    assert player_data(home)["start"] is None
+
+
+@pytest.mark.parametrize("edit", ["zzz", "p99", "z99", "p3;p4"])
+def test_an_edit_that_cannot_be_made_is_said_and_left_out(home, edit):
+    open_page(home, "attention", edit=edit)
+    assert not home.exception
+    assert "An edit is left out" in home.warning[0].value
+    assert player_data(home)["edits"]["edit"] == ""
+    assert player_data(home)["edits"]["edited"] is None
+
+
+def test_the_player_is_sent_the_address_of_the_trace_and_defaults_are_left_out(home):
+    home.query_params["image"] = "test-17"
+    home.run()
+    assert player_data(home)["address"] == {"checkpoint": None, "image": "test-17", "glimpse_seed": None}

@@ -50,7 +50,7 @@ def test_an_edit_is_read_from_its_link(text, edit):
     assert parse_edit(text) == edit
 
 
-@pytest.mark.parametrize("text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²"])
+@pytest.mark.parametrize("text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²", "p3;p4"])
 def test_an_edit_that_cannot_be_read_is_refused_by_name(text):
     with pytest.raises(ConfigError, match="cannot be read"):
         parse_edit(text)
@@ -99,3 +99,4 @@ def test_the_picture_says_the_numbers_of_the_configuration(preset):
     assert f"× {config.memory_steps}" in picture
     assert f"{config.memory_size} memory tokens" in picture
     assert f"{config.depth} layers" in picture
+    assert ("It never changes." in picture) == (config.glimpse_patches is None)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,17 +46,19 @@ def player(
     level: str = "supervision step",
     chosen: Choices = Choices(),
     edited: Trace | None = None,
+    address: Mapping[str, str | None] | None = None,
 ) -> None:
     """Show the player for a trace; `choices(key)` tells what was chosen in it.
 
     `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first;
-    `chosen` is where it starts; `edited` is the trace under `chosen.edit`.
+    `chosen` is where it starts; `edited` is the trace under `chosen.edit`;
+    `address` is what the page's address says besides these choices (None: nothing about this name).
     """
     if key not in st.session_state:  # about to appear: later choices are its own, and must not change what it is sent
         st.session_state[f"{key}_start"] = chosen
     start = st.session_state[f"{key}_start"]
     data = payload(trace, panels, chosen.edit, edited)
-    data |= {"level": level, "start": start.position, "view": start.view}
+    data |= {"level": level, "start": start.position, "view": start.view, "address": dict(address or {})}
     _component(
         data=data,
         key=key,

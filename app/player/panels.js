@@ -1,5 +1,5 @@
 // Extra views of the player. Each is made once for a trace and then follows the position:
-// panel(host, model, { go, report }) -> { draw(place, position), layout() }.
+// panel(host, model, { chosen, choose, go }) -> { draw(place, position), layout() }. `chosen` outlives new data.
 
 const PANEL_MAKERS = { equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, edits: editsPanel };
 
@@ -109,7 +109,7 @@ function memoryPanel(host, model) {
 
 // What the memory reads from the image, and what the answer reads from the memory
 
-function attentionPanel(host, model, { go, report }) {
+function attentionPanel(host, model, { chosen: kept, choose, go }) {
   host.append(element("h4", "", "What the memory reads"));
   const a = model.attention;
   if (!a) {
@@ -120,7 +120,7 @@ function attentionPanel(host, model, { go, report }) {
   const toPatches = weights(a.toPatches), toState = weights(a.toState), ofAnswer = weights(a.ofAnswer);
   const readouts = model.steps * model.recursions * model.memory;
   const total = (model.imageSize / model.patchSize) ** 2, across = Math.sqrt(total);
-  const chosen = attentionChoice(model.view, a); // head or token -1: the mean
+  const chosen = attentionChoice(kept.view, a, total); // head or token -1: the mean
   const controls = host.appendChild(element("div", "options"));
   const select = (name, options) => {
     const label = controls.appendChild(element("label", "", `${name} `));
@@ -133,10 +133,12 @@ function attentionPanel(host, model, { go, report }) {
   const layer = select("Layer", Array.from({ length: a.depth }, (_, k) => [k, String(k + 1)]));
   const head = select("Head", numbers(a.heads, "mean of all"));
   const token = select("Memory token", numbers(a.tokens, "mean of all"));
+  const place = (patch) => `row ${Math.floor(patch / across) + 1}, column ${(patch % across) + 1}`;
+  const patch = select("Patch", [[-1, "none"], ...Array.from({ length: total }, (_, k) => [k, place(k)])]);
   layer.value = chosen.layer;
   head.value = chosen.head;
   token.value = chosen.token;
-  const tell = () => report("view", [chosen.layer, chosen.head, chosen.token, chosen.patch ?? -1].join("."));
+  const tell = () => choose("view", [chosen.layer, chosen.head, chosen.token, chosen.patch ?? -1].join("."));
 
   const grid = host.appendChild(element("div", "pair"));
   const left = grid.appendChild(element("figure"));
@@ -156,7 +158,8 @@ function attentionPanel(host, model, { go, report }) {
   right.append(element("figcaption", "", "What the answer update attends to"));
   const answer = right.appendChild(svgElement("svg", { class: "answer-bars", viewBox: "0 0 300 96", role: "img" }));
   right.append(element("p", "note",
-    "The answer update never sees the image: its attention goes to itself (y) and to the memory tokens (1, 2, …). " +
+    "In percent, on one scale for all steps. The answer update never sees the image: its attention goes to itself (y) and to " +
+    "the memory tokens (1, 2, …). " +
     "Attention shows what was read, not what it was worth."));
   host.append(element("figcaption", "", "The same attention at every memory update (click to go there)"));
   const strip = host.appendChild(element("div", "strip"));
@@ -178,10 +181,22 @@ function attentionPanel(host, model, { go, report }) {
   const stepOf = (readout) => Math.floor(readout / (model.recursions * model.memory));
   const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory);
   const patchWeights = (readout, k) => Array.from({ length: a.reads }, (_, s) => of(toPatches, readout, a.reads, k, s));
-  let table = [], highest = 1, last = null;
+  // what the answer update attends to: itself, then each memory token
+  const answerWeights = (readout) => Array.from({ length: 1 + a.tokens }, (_, k) => {
+    let sum = 0, count = 0;
+    for (let h = 0; h < a.heads; h++) {
+      if (chosen.head >= 0 && h !== chosen.head) continue;
+      sum += ofAnswer[((readout * a.depth + chosen.layer) * a.heads + h) * (1 + a.tokens) + k];
+      count++;
+    }
+    return sum / count / 65535;
+  });
+  let table = [], highest = 1, answerTable = [], answerHighest = 1, last = null;
   const compute = () => {
     table = Array.from({ length: readouts }, (_, r) => patchWeights(r, chosen.token));
     highest = Math.max(...table.flat(), 1e-6);
+    answerTable = Array.from({ length: readouts }, (_, r) => answerWeights(r));
+    answerHighest = Math.max(...answerTable.flat(), 1e-6);
     bar.lastChild.lastChild.textContent = `${percentFine(highest)} (fixed over the steps)`;
   };
   const paint = (svg, readout, size, withNumbers) => {
@@ -215,13 +230,13 @@ function attentionPanel(host, model, { go, report }) {
     return { button, svg };
   });
   const paintInverse = () => {
+    patch.value = chosen.patch ?? -1;
     inverse.replaceChildren();
     if (chosen.patch === null) {
       inverse.append(element("p", "note", "Click a patch above to see which memory tokens read it, and when."));
       return;
     }
-    const row = Math.floor(chosen.patch / across) + 1, column = (chosen.patch % across) + 1;
-    inverse.append(element("figcaption", "", `Who reads the patch in row ${row}, column ${column}, and when`));
+    inverse.append(element("figcaption", "", `Who reads the patch in ${place(chosen.patch)}, and when`));
     const width = Math.max(8, Math.min(28, 640 / readouts)), height = a.tokens > 24 ? 5 : 14;
     const svg = inverse.appendChild(svgElement("svg", {
       class: "when", role: "img", width: 40 + width * readouts, height: 8 + height * a.tokens, viewBox: `0 0 ${40 + width * readouts} ${8 + height * a.tokens}`,
@@ -253,17 +268,20 @@ function attentionPanel(host, model, { go, report }) {
   for (const [box, name] of [[layer, "layer"], [head, "head"], [token, "token"]]) {
     box.addEventListener("change", () => { chosen[name] = Number(box.value); refresh(); tell(); });
   }
-  map.addEventListener("click", (event) => {
-    const patch = event.target.closest?.("[data-patch]")?.dataset.patch;
-    if (patch === undefined) return;
-    chosen.patch = Number(patch) === chosen.patch ? null : Number(patch);
+  const ask = (number) => {
+    chosen.patch = number < 0 ? null : number;
     paintInverse();
     tell();
     if (last) draw(last);
+  };
+  patch.addEventListener("change", () => ask(Number(patch.value)));
+  map.addEventListener("click", (event) => {
+    const clicked = event.target.closest?.("[data-patch]")?.dataset.patch;
+    if (clicked !== undefined) ask(Number(clicked) === chosen.patch ? -1 : Number(clicked));
   });
-  function draw(place) {
-    last = place;
-    const r = place.readout;
+  function draw(now) {
+    last = now;
+    const r = now.readout;
     paint(map, r, 240, true);
     const patches = table[r].reduce((sum, w) => sum + w, 0);
     const toAnswer = of(toState, r, 1 + a.tokens, chosen.token, 0);
@@ -274,24 +292,18 @@ function attentionPanel(host, model, { go, report }) {
       share[id].value.textContent = percent(value);
     }
     const strongest = table[r].indexOf(Math.max(...table[r]));
-    const patch = model.patches[place.n][strongest];
-    leftNote.textContent = `Numbers are percent of the chosen token's attention. Most goes to the patch in row ` +
-      `${Math.floor(patch / across) + 1}, column ${(patch % across) + 1}. ${place.isAnswer ? "The answer update itself does not look at the image; this is the last memory update." : ""}`;
+    leftNote.textContent = `Numbers are percent of the chosen token's attention. Most of what the patches get goes to ` +
+      `${place(model.patches[now.n][strongest])}. ${now.isAnswer ? "The answer update itself does not look at the image; this is the last memory update." : ""}`;
     map.setAttribute("aria-label", leftNote.textContent);
     answer.replaceChildren();
-    const bars = Array.from({ length: 1 + a.tokens }, (_, k) => {
-      let sum = 0, count = 0;
-      for (let h = 0; h < a.heads; h++) {
-        if (chosen.head >= 0 && h !== chosen.head) continue;
-        sum += ofAnswer[((r * a.depth + chosen.layer) * a.heads + h) * (1 + a.tokens) + k];
-        count++;
-      }
-      return sum / count / 65535;
-    });
+    const bars = answerTable[r];
     const width = 296 / bars.length, most = Math.max(...bars);
     bars.forEach((weight, k) => {
-      add(answer, "rect", { x: 2 + k * width, y: 78 - 70 * weight / Math.max(most, 1e-6), width: Math.max(1, width - 2), height: 70 * weight / Math.max(most, 1e-6), class: k ? "z" : "y" });
-      if (bars.length <= 25) add(answer, "text", { x: 2 + k * width + width / 2 - 1, y: 92, "text-anchor": "middle" }, k ? String(k) : "y");
+      const x = 2 + k * width, height = (64 * weight) / answerHighest;
+      add(answer, "rect", { x, y: 78 - height, width: Math.max(1, width - 2), height, class: k ? "z" : "y" });
+      if (bars.length > 25) return;
+      add(answer, "text", { x: x + width / 2 - 1, y: 92, "text-anchor": "middle" }, k ? String(k) : "y");
+      if (bars.length <= 10) add(answer, "text", { x: x + width / 2 - 1, y: 75 - height, "text-anchor": "middle" }, (100 * weight).toFixed(0));
     });
     const top = bars.indexOf(most);
     answer.setAttribute("aria-label", `The answer update attends most to ${top ? `memory token ${top}` : "itself"}, ${percentFine(most)}.`);
@@ -302,33 +314,33 @@ function attentionPanel(host, model, { go, report }) {
 }
 
 // Layer, head, token and patch from a link, "layer.head.token.patch" with -1 for the mean or none
-function attentionChoice(view, a) {
+function attentionChoice(view, a, patches) {
   const [layer, head, token, patch] = String(view || "").split(".").map(Number);
   const within = (value, low, high, otherwise) => (Number.isInteger(value) && value >= low && value < high ? value : otherwise);
   return {
     layer: within(layer, 0, a.depth, a.depth - 1),
     head: within(head, -1, a.heads, -1),
     token: within(token, -1, a.tokens, -1),
-    patch: within(patch, 0, 1e6, null),
+    patch: within(patch, 0, patches, null),
   };
 }
 
 // Change one thing and run again: what the edited thing was worth
 
-function editsPanel(host, model, { report }) {
+function editsPanel(host, model, { chosen, choose }) {
   const { tokens, original, edited } = model.edits;
-  const edit = parseEdit(model.edits.edit);
   const across = model.imageSize / model.patchSize;
+  const edit = parseEdit(chosen.edit, across * across, tokens); // what the learner chose last, though its run may not have arrived yet
   host.append(element("h4", "", "Change one thing, and see what it was worth"));
   const grid = host.appendChild(element("div", "pair"));
   const left = grid.appendChild(element("figure"));
   left.append(element("figcaption", "", "Hide patches (click)"));
   const map = left.appendChild(element("div", "hide-grid"));
   map.style.gridTemplateColumns = `repeat(${across}, 1fr)`;
-  const send = () => report("edit", formatEdit(edit));
+  const send = () => choose("edit", formatEdit(edit));
   for (let patch = 0; patch < across * across; patch++) {
     const button = map.appendChild(element("button", edit.hidden.has(patch) ? "on" : "", edit.hidden.has(patch) ? "×" : ""));
-    button.setAttribute("aria-label", `Patch in row ${Math.floor(patch / across) + 1}, column ${(patch % across) + 1}`);
+    button.setAttribute("aria-label", `Hide the patch in row ${Math.floor(patch / across) + 1}, column ${(patch % across) + 1}`);
     button.setAttribute("aria-pressed", edit.hidden.has(patch));
     button.style.backgroundImage = `url(${patchImage(model, patch)})`;
     button.addEventListener("click", () => { toggle(edit.hidden, patch); send(); });
@@ -352,8 +364,8 @@ function editsPanel(host, model, { report }) {
   shuffle.setAttribute("aria-pressed", edit.shuffled);
   shuffle.addEventListener("click", () => { edit.shuffled = !edit.shuffled; send(); });
   const reset = more.appendChild(element("button", "", "Undo all"));
-  reset.disabled = !model.edits.edit;
-  reset.addEventListener("click", () => report("edit", ""));
+  reset.disabled = !chosen.edit;
+  reset.addEventListener("click", () => choose("edit", ""));
   const table = right.appendChild(element("table", "compare"));
   const said = right.appendChild(element("p", "note"));
   const before = { probs: floats(original.probs), halt: floats(original.halt) };
@@ -405,9 +417,12 @@ function attentionTo(model, place, hidden) {
 }
 
 // "p3,7;z0;f2;s": hidden patches, zeroed tokens, frozen tokens, shuffled
-function parseEdit(text) {
-  const list = (letter) => new Set((text.split(";").find((part) => part[0] === letter) ?? "").slice(1).split(",").filter(Boolean).map(Number));
-  return { hidden: list("p"), zeroed: list("z"), frozen: list("f"), shuffled: text.split(";").includes("s") };
+function parseEdit(text, patches, tokens) {
+  const list = (letter, count) => {
+    const part = text.split(";").find((each) => each[0] === letter) ?? "";
+    return new Set(part.slice(1).split(",").filter(Boolean).map(Number).filter((k) => k < count)); // another model may have fewer
+  };
+  return { hidden: list("p", patches), zeroed: list("z", tokens), frozen: list("f", tokens), shuffled: text.split(";").includes("s") };
 }
 
 function formatEdit(edit) {

@@ -144,7 +144,8 @@ def parse_edit(text: str) -> Edit:
     for part in filter(None, text.split(";")):
         name = {"p": "hidden_patches", "z": "zeroed", "f": "frozen", "s": "shuffled"}.get(part[0])
         numbers = part[1:].split(",") if part[1:] else []
-        if name is None or not all(number.isdecimal() for number in numbers) or (name == "shuffled") == bool(numbers):
+        known = name is not None and name not in fields  # a part named twice would be read by half
+        if not known or not all(number.isdecimal() for number in numbers) or (name == "shuffled") == bool(numbers):
             raise ConfigError(f"the edit '{part}' cannot be read; expected for instance p3,7 or z0 or f2 or s")
         fields[name] = True if name == "shuffled" else tuple(int(number) for number in numbers)
     return Edit(**fields)

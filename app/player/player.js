@@ -10,10 +10,19 @@ export default function (component) {
   const root = parentElement.querySelector(".player");
   root.vitrmLeave?.(); // the host calls again for new data without cleaning up after the last call
   const model = decode(data);
+  // For new data, another image say, the learner's place and choices stay with the element.
+  const state = (root.vitrm ??= {
+    level: data.level, speed: "1", position: data.start ?? stops(model, "supervision step")[0],
+    rested: data.start ?? null, view: data.view, edit: data.edits?.edit ?? "",
+  });
+  const choose = (name, value) => {
+    state[name] = value;
+    setStateValue(name, value);
+    writeAddress(model, state);
+  };
   const view = build(root, model);
-  view.panels = makePanels(root, model, { go: (position) => go(position), report: setStateValue });
-  // For new data, another image say, the learner's place stays with the element.
-  const state = (root.vitrm ??= { level: data.level, speed: "1", position: data.start ?? stops(model, "supervision step")[0] });
+  const keepFocus = rememberFocus(root);
+  view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
   if (!view.levels.includes(state.level)) state.level = "supervision step";
   state.position = clamp(state.position, model);
   view.level.value = state.level;
@@ -25,7 +34,10 @@ export default function (component) {
     render(view, model, state.position);
   }
   function report() {
-    if (state.reported !== state.position) setStateValue("position", (state.reported = state.position));
+    if (state.rested === state.position) return;
+    state.rested = state.position;
+    setStateValue("position", state.position);
+    writeAddress(model, state);
   }
   function go(position) {
     pause();
@@ -66,11 +78,19 @@ export default function (component) {
   const stop = new AbortController();
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal: stop.signal });
   on(root, "click", (event) => actions[event.target.closest("[data-do]")?.dataset.do]?.());
-  on(root, "keydown", (event) => {
-    if (event.target.tagName === "SELECT" || !(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === " " && event.target.tagName === "BUTTON") return; // Space presses the focused button
+  const press = (event) => {
+    if (!(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     actions[keys[event.key]]();
+  };
+  on(root, "keydown", (event) => {
+    if (event.target.closest("select, pre")) return; // these move by themselves
+    if (event.key === " " && event.target.tagName === "BUTTON") return; // Space presses the focused button
+    press(event);
+  });
+  // The arrows work before the player has been touched, too; the other keys scroll the page then.
+  on(document, "keydown", (event) => {
+    if (event.target.matches("body, [data-testid=stMain]") && event.key.startsWith("Arrow")) press(event);
   });
   on(view.scrub, "input", () => {
     if (timer !== null) pause();
@@ -103,12 +123,47 @@ export default function (component) {
   const resize = new ResizeObserver(redraw);
   resize.observe(root);
   redraw();
+  keepFocus();
+  writeAddress(model, state);
   root.vitrmLeave = () => {
     stop.abort();
     resize.disconnect();
     if (timer !== null) clearInterval(timer);
   };
   return root.vitrmLeave;
+}
+
+// The address always says what is on screen. It is replaced, so that the browser's Back leaves the page at once.
+function writeAddress(model, state) {
+  const query = new URLSearchParams(location.search);
+  const here = {
+    ...model.address,
+    position: state.rested === null ? null : clamp(state.rested, model),
+    view: model.panels.includes("attention") ? state.view : null,
+    edit: model.panels.includes("edits") ? state.edit : null,
+  };
+  for (const [name, value] of Object.entries(here)) {
+    if (value === null || value === "") query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
+}
+
+// Panels are made anew for new data: the focus goes back to the control that had it, and the page does not jump.
+function rememberFocus(root) {
+  const controls = (panel) => [...panel.querySelectorAll("button, select, pre")];
+  const extras = root.querySelector(".extras");
+  const focused = root.getRootNode().activeElement;
+  const panel = focused && extras.contains(focused) ? focused.closest(".panel") : null;
+  const name = panel?.className, place = panel ? controls(panel).indexOf(focused) : -1;
+  extras.style.minHeight = `${extras.offsetHeight}px`;
+  return () => {
+    extras.style.minHeight = "";
+    if (place < 0) return;
+    const again = [...extras.children].find((child) => child.className === name);
+    if (again) controls(again)[place]?.focus({ preventScroll: true });
+  };
 }
 
 // Data
@@ -328,7 +383,7 @@ function drawChart(view, model) {
   const lanes = [
     { name: "class probability", top: 16, height: 118, max: 1, ticks: [0, 0.5, 1] },
     { name: "halting probability", top: 162, height: 54, max: 1, ticks: [0, 1] },
-    { name: "change of z (solid) and y (dashed) per update", top: 244, height: 38, max: null, ticks: [0] },
+    { name: "change of z (solid) and y (dashed) per memory update", top: 244, height: 38, max: null, ticks: [0] },
     { name: "KL from the prediction before, nats", top: 308, height: 30, max: null, ticks: [0] },
   ];
   const bottom = lanes[3].top + lanes[3].height;
@@ -348,14 +403,15 @@ function drawChart(view, model) {
   const clip = add(clipPath, "rect", { x: 0, y: 0, width: 0, height: bottom + 4 });
   const future = add(svg, "g", { class: "future" });
   const past = add(svg, "g", { "clip-path": "url(#past)" });
-  const curve = (lane, values, color, dash = "") => {
+  const every = Array.from({ length: model.count }, (_, i) => i);
+  const memoryMoves = every.filter((i) => !locate(model, i).isAnswer); // a change has happened there, once
+  const curve = (lane, array, color, dash = "", moves = every) => {
     const y = (v) => lane.top + lane.height * (1 - Math.min(1, v / lane.max));
-    const path = values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("");
+    const path = moves.map((i, k) => `${k ? "L" : "M"}${x(i).toFixed(1)} ${y(array[locate(model, i).readout]).toFixed(1)}`).join("");
     for (const layer of [future, past]) {
       add(layer, "path", { class: "curve", d: path, style: `stroke:${color}`, "stroke-dasharray": dash });
     }
   };
-  const at = (array) => Array.from({ length: model.count }, (_, i) => array[locate(model, i).readout]);
   lanes.forEach((lane) => {
     add(svg, "text", { class: "lane-name", x: left, y: lane.top - 5 }, lane.name);
     add(svg, "line", { class: "axis", x1: left, x2: width - right, y1: lane.top + lane.height, y2: lane.top + lane.height });
@@ -366,21 +422,20 @@ function drawChart(view, model) {
   });
   const dashes = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
   [...model.shown.keys()].reverse().forEach((k) => {
-    const values = at(model.probs.filter((_, j) => j % model.classes.length === model.shown[k]));
+    const values = model.probs.filter((_, j) => j % model.classes.length === model.shown[k]);
     curve(lanes[0], values, `var(--class-${k})`, dashes[k]);
   });
   const limit = lanes[1].top + lanes[1].height * (1 - model.threshold);
   add(svg, "line", { class: "limit", x1: left, x2: width - right, y1: limit, y2: limit });
   add(svg, "text", { x: left - 6, y: limit + 4, "text-anchor": "end" }, String(model.threshold));
-  curve(lanes[1], at(model.halt), "var(--y)");
+  curve(lanes[1], model.halt, "var(--y)");
   lanes[2].max = Math.max(...model.answerChange, ...model.memoryChange, 1e-9);
   add(svg, "text", { x: left - 6, y: lanes[2].top + 8, "text-anchor": "end" }, lanes[2].max.toPrecision(2));
-  curve(lanes[2], at(model.memoryChange), "var(--z)");
-  curve(lanes[2], at(model.answerChange), "var(--y)", "5 3");
-  const divergence = model.kl.map((v) => (Number.isNaN(v) ? 0 : v));
-  lanes[3].max = Math.max(...divergence, 1e-9);
+  curve(lanes[2], model.memoryChange, "var(--z)", "", memoryMoves);
+  curve(lanes[2], model.answerChange, "var(--y)", "5 3", memoryMoves);
+  lanes[3].max = Math.max(...model.kl.slice(1), 1e-9); // the first has no prediction before it
   add(svg, "text", { x: left - 6, y: lanes[3].top + 8, "text-anchor": "end" }, lanes[3].max.toPrecision(2));
-  curve(lanes[3], at(divergence), "var(--ink)");
+  curve(lanes[3], model.kl, "var(--ink)", "", memoryMoves.slice(1));
   const cursor = add(svg, "g", {});
   add(cursor, "line", { class: "cursor", x1: 0, x2: 0, y1: 12, y2: bottom });
   const probs = probabilities(model, locate(model, model.count - 1).readout);
