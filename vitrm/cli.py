@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
     bench.add_argument("presets", nargs="*", default=["paper", "tiny", "digits"])
+    bench.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
     bench.add_argument("--repeats", type=_positive, default=7)
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(run=_bench)
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, evaluate, finish, bench):
         command.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
         command.add_argument("--threads", type=_positive, default=min(os.cpu_count() or 1, 8), help="CPU threads")
-    for command in (train, evaluate, finish, download):
+    for command in (train, evaluate, finish, download, bench):
         command.add_argument("--data-root", default="data", help="where downloads go (default: data)")
     return parser
 
@@ -371,11 +372,18 @@ def _download(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
 
 def _bench(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
-    from vitrm.bench import bench, table
+    from vitrm.bench import bench, bench_halting, halting_table, table
+    from vitrm.runs import find_run
 
     _no_settings(overrides, "bench takes no settings")
-    result = bench(arguments.presets, _device(arguments), arguments.repeats)
-    print(json.dumps(result) if arguments.json else table(result))
+    device, show = _device(arguments), table
+    if arguments.halting:
+        run = find_run(arguments.halting)
+        split = _load_data(run.config(), arguments.data_root).test
+        result, show = bench_halting(run, split, device, arguments.repeats), halting_table
+    else:
+        result = bench(arguments.presets, device, arguments.repeats)
+    print(json.dumps(result) if arguments.json else show(result))
     return 0
 
 

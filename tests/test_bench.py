@@ -1,0 +1,54 @@
+"""The benchmark measures what it says it measures. Speeds themselves are never tested: machines are noisy."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from vitrm import bench
+from vitrm.cli import main
+from vitrm.config import PRESETS, Config
+from vitrm.cost import multiply_adds
+from vitrm.data import load_dataset
+from vitrm.errors import RunError
+from vitrm.runs import find_run
+
+
+def test_the_benchmark_reports_ratios_of_the_times_it_gives(capsys, monkeypatch):
+    small = replace(PRESETS["digits"].model, dim=16, num_heads=2, mlp_dim=16)
+    monkeypatch.setitem(PRESETS, "digits", Config(model=small))
+    assert main(["bench", "digits", "--json", "--repeats", "1", "--device", "cpu", "--threads", "1"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    row = result["presets"]["digits"]
+    assert row["training_speedup"] == pytest.approx(row["training_plain_s"] / row["training_s"])
+    assert row["inference_speedup"] == pytest.approx(row["inference_plain_s"] / row["inference_s"])
+    rate = row["training_gflop"] / row["training_s"] / row["matmul_gflop_per_s"]
+    assert row["matmul_share"] == pytest.approx(rate)
+    assert result["hardware"]
+
+
+def test_a_training_step_counts_about_three_forward_passes():
+    config = PRESETS["digits"].model
+    model = bench.ViTRM(config)
+    images, labels = torch.randn(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64)
+    counted = bench._count_flops(bench._training_step(model, images, labels))
+    forward = 2 * 2 * multiply_adds(config)
+    assert 2.7 * forward < counted < 3.05 * forward
+
+
+def test_early_exit_is_timed_at_the_stored_threshold_on_the_whole_split():
+    run = find_run("digits-glimpse")
+    split = load_dataset("digits", image_size=8, channels=1).test
+    result = bench.bench_halting(run, split.subset(torch.arange(40)), repeats=1)
+    assert result["n"] == 40
+    assert f"{run.halting()['chosen']['threshold']:g}" in result["policy"]
+    for row in result["batch"].values():
+        assert row["speedup"] == pytest.approx(row["every_step_s"] / row["halting_s"])
+    assert result["batch"]["1"]["halting_accuracy"] == result["batch"]["256"]["halting_accuracy"]
+
+
+def test_a_checkpoint_whose_halting_was_never_judged_is_refused():
+    split = load_dataset("digits", image_size=8, channels=1).test
+    with pytest.raises(RunError, match=r"no halting\.json"):
+        bench.bench_halting(find_run("digits"), split)
