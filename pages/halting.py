@@ -68,4 +68,5 @@ if report is not None and steps > 1:
         st.caption("Every step also makes some right answers wrong; more steps are not always better.")
     with st.expander("The numbers behind the figures"):
         st.dataframe(halting_figures.step_table(report), hide_index=True, width="stretch")
+state.to_url()
 cache.warm_up()

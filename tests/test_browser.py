@@ -238,6 +238,23 @@ def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_con
     page.keyboard.press("ArrowRight")
     settle(page)
     expect(sentence(page)).to_contain_text("Supervision step 2 of 6")
+    page.get_by_role("button", name="Random image").click()
+    settle(page)
+    page.keyboard.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 3 of 6")
+
+
+def test_a_page_without_a_player_keeps_its_address(page, server):
+    page.goto(f"{server}/halting?checkpoint=digits")
+    page.get_by_role("heading", name="When has it seen enough?").wait_for()
+    settle(page)
+    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
+    settle(page)
+    assert "checkpoint=digits" in page.url
+    assert "image=test-5" in page.url
+    page.reload()
+    page.get_by_role("heading", name="When has it seen enough?").wait_for()
+    expect(page.get_by_text("test split, number 5,")).to_be_visible()
 
 
 def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):

@@ -387,7 +387,7 @@ function editsPanel(host, model, { chosen, choose }) {
         ["halting probability", first.halt.toFixed(3), second ? second.halt.toFixed(3) : "–"],
       ];
       const mass = attentionTo(model, place, edit.hidden);
-      if (edit.hidden.size) rows.push(["attention to the hidden patches in this update", mass === null ? "not read in this step" : percentFine(mass), ""]);
+      if (edit.hidden.size) rows.push(["attention to the hidden patches (last layer, mean of heads and tokens)", mass === null ? "not read in this step" : percentFine(mass), ""]);
       table.replaceChildren(...rows.map((row, r) => {
         const line = element("tr");
         row.forEach((text, k) => line.append(element(r === 0 || k === 0 ? "th" : "td", "", text)));

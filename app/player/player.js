@@ -88,9 +88,9 @@ export default function (component) {
     if (event.key === " " && event.target.tagName === "BUTTON") return; // Space presses the focused button
     press(event);
   });
-  // The arrows work before the player has been touched, too; the other keys scroll the page then.
+  // The arrows work outside the player, too, wherever nothing else wants them; the other keys scroll the page there.
   on(document, "keydown", (event) => {
-    if (event.target.matches("body, [data-testid=stMain]") && event.key.startsWith("Arrow")) press(event);
+    if (event.target.matches("body, a, .stButton button, [data-testid=stMain]") && event.key.startsWith("Arrow")) press(event);
   });
   on(view.scrub, "input", () => {
     if (timer !== null) pause();
