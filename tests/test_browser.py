@@ -278,3 +278,8 @@ def test_a_position_beyond_the_end_is_the_last_one(page, server):
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     settle(page)
     assert "position=17" in page.url
+
+
+def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
+    page.goto(f"{server}/attention?position=2&edit=p5")  # patch 5 is not read before the second step
+    expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points and the halting probability by 0.000")

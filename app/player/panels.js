@@ -442,7 +442,8 @@ function patchImage(model, patch) {
 }
 
 function signed(value, digits = 1) {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+  const size = Math.abs(value).toFixed(digits);
+  return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
 }
 
 // Colours: attention is cividis, differences are blue and orange around zero
@@ -481,5 +482,5 @@ function floats(text) {
 }
 
 function percentFine(p) {
-  return `${(100 * p).toFixed(1)} %`;
+  return `${(100 * p).toFixed(1)}\u00a0%`;
 }
