@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import threading
@@ -115,3 +116,4 @@ def _settle_torch() -> None:
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # or libraries that count their objects at exit report them as leaked
