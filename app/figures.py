@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,23 @@ def numbers(trace: Trace) -> list[dict[str, Any]]:
         row |= {f"P({name}) %": 100 * float(p) for name, p in zip(trace.class_names, probs, strict=True)}
         rows.append(row)
     return rows
+
+
+def numbers_file(trace: Trace) -> bytes:
+    """`numbers` as CSV."""
+    rows = numbers(trace)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def trace_file(trace: Trace) -> bytes:
+    """The trace as the file that `Trace.load` reads."""
+    content = io.BytesIO()
+    trace.save(content)
+    return content.getvalue()
 
 
 def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any]) -> str:

@@ -25,4 +25,21 @@ player(
 st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
 with st.expander("The numbers behind the curves"):
     st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
+name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{trace.seed}"
+with st.container(horizontal=True):
+    st.download_button(
+        "Trace as NPZ",
+        lambda: figures.trace_file(trace),
+        f"{name}.npz",
+        icon=":material/download:",
+        help="Everything on this page as arrays; read it with vitrm.Trace.load(path)",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Numbers as CSV",
+        lambda: figures.numbers_file(trace),
+        f"{name}.csv",
+        icon=":material/table:",
+        on_click="ignore",
+    )
 cache.warm_up()

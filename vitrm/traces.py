@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -74,8 +75,8 @@ class Trace:
         divergence = (np.exp(log_probs[1:]) * (log_probs[1:] - log_probs[:-1])).sum(axis=-1)
         return np.concatenate([[np.nan], divergence]).reshape(self.halt_logit.shape)
 
-    def save(self, path: str | Path) -> None:
-        """Write the trace as compressed NPZ."""
+    def save(self, path: str | Path | BinaryIO) -> None:
+        """Write the trace as compressed NPZ, to a file or into one that is open."""
         save_traces(path, {"": self})
 
     @classmethod
@@ -84,7 +85,7 @@ class Trace:
         return load_traces(path)[""]
 
 
-def save_traces(path: str | Path, traces: dict[str, Trace]) -> None:
+def save_traces(path: str | Path | BinaryIO, traces: dict[str, Trace]) -> None:
     """Write several traces of one model, by name, into one compressed NPZ file."""
     entries = list(traces.values())
     meta = {name: getattr(entries[0], name) for name in _SHARED}
@@ -94,8 +95,12 @@ def save_traces(path: str | Path, traces: dict[str, Trace]) -> None:
         for name in _ARRAYS
         if getattr(entries[0], name) is not None
     }
-    with open(path, "wb") as out:  # given a name, numpy would add a suffix of its own
-        np.savez_compressed(out, meta=np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), **arrays)
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    if isinstance(path, str | Path):
+        with open(path, "wb") as out:  # given a name, numpy would add a suffix of its own
+            np.savez_compressed(out, **arrays)
+    else:
+        np.savez_compressed(path, **arrays)
 
 
 def load_traces(path: str | Path) -> dict[str, Trace]:
