@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitrm.config import preset
+from vitrm.config import Config, preset
 from vitrm.data import Split
 from vitrm.errors import RunError
 from vitrm.evaluation import image_seeds
@@ -22,7 +23,8 @@ from vitrm.halting import Halt, predict
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import ViTRM
 from vitrm.plain import PlainViTRM
-from vitrm.runs import Run, provenance
+from vitrm.runs import Run, equip, provenance
+from vitrm.tracing import trace
 
 BATCH = {"paper": 32}  # images in a batch; 128 for the small presets
 
@@ -36,14 +38,15 @@ def table(result: dict[str, Any]) -> str:
     """The result for a reader."""
     lines = [
         f"{result['hardware']}, torch {result['torch']}, fp32, commit {result['commit']}",
-        f"{'preset':16} {'batch':>5} {'training':>9} {'inference':>10} {'of matmul rate':>15}",
+        f"{'preset':16} {'batch':>5} {'training':>9} {'inference':>10} {'of matmul rate':>15} {'trace cost':>11}",
     ]
     for name, row in result["presets"].items():
         lines.append(
             f"{name:16} {row['batch']:5} {row['training_speedup']:8.2f}x {row['inference_speedup']:9.2f}x "
-            f"{row['matmul_share']:15.2f}"
+            f"{row['matmul_share']:15.2f} {row['trace_cost']:10.2f}x"
         )
     lines.append("training, inference: speed against the plain form with the same weights")
+    lines.append("trace cost: time of a whole trace of one image against one plain forward of the same steps")
     return "\n".join(lines)
 
 
@@ -112,6 +115,9 @@ def _bench_preset(name: str, device: str, repeats: int) -> dict[str, Any]:
     multiply, multiply_flops = _matmul(config.dim, 2 * config.mlp_dim, batch * (config.num_patches + 1), device)
     train_s, train_plain_s, multiply_s = _median_times([train, train_plain, multiply], repeats, device)
     infer_s, infer_plain_s = _median_times([_inference(m, images) for m in (model, plain)], repeats, device)
+    equip(model, Config(model=config))
+    one, pixels = images[:1], np.zeros(images.shape[1:], np.uint8)
+    forward_s, trace_s = _median_times([_inference(model, one), lambda: trace(model, pixels)], 3 * repeats, device)
     flops, rate = _count_flops(train), multiply_flops / multiply_s
     return {
         "batch": batch,
@@ -121,6 +127,8 @@ def _bench_preset(name: str, device: str, repeats: int) -> dict[str, Any]:
         "inference_s": infer_s,
         "inference_plain_s": infer_plain_s,
         "inference_speedup": infer_plain_s / infer_s,
+        "trace_cost": trace_s / forward_s,
+        "trace_ms": 1000 * trace_s,
         "training_gflop": flops / 1e9,
         "matmul_gflop_per_s": rate / 1e9,
         "matmul_share": flops / train_s / rate,

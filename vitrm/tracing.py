@@ -55,24 +55,29 @@ def trace(
     budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
     was_training = model.training
     model.eval()
+    m_steps = memory_steps or config.memory_steps
     patches, moments = [], []
     for move in model.moves(images, supervision_steps, seed, record=True, edit=edit.state if edit else None, **budget):
-        if move.memory_step is None:
-            continue  # the read-out after the last memory iteration is this very update
-        if move.memory_step == 0 and move.recursion_step == 0:
-            patches.append(torch.arange(config.num_patches) if move.patches is None else move.patches[0].cpu())
-        answered, answer_attention = model.update_answer(move.state, record=True)
+        if move.memory_step is None:  # the real answer update is the read-out of the last memory iteration
+            answered, answer_attention = move.state, move.attention
+        else:
+            if move.memory_step == 0 and move.recursion_step == 0:
+                patches.append(torch.arange(config.num_patches) if move.patches is None else move.patches[0].cpu())
+            memory_attention = move.attention
+            if move.memory_step == m_steps - 1:
+                continue
+            answered, answer_attention = model.update_answer(move.state, record=True)
         logits, halt_logit = model.read_out(answered.answer)
         moments.append({
             "logits": logits[0],
             "halt_logit": halt_logit[0],
             "answer": answered.answer[0, 0],
             "memory": answered.memory[0],
-            **_memory_attention(move.attention, config.memory_size, patches[-1].numel()),
+            **_memory_attention(memory_attention, config.memory_size, patches[-1].numel()),
             "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
         })  # fmt: skip
     model.train(was_training)
-    shape = (len(patches), recursion_steps or config.recursion_steps, memory_steps or config.memory_steps)
+    shape = (len(patches), recursion_steps or config.recursion_steps, m_steps)
     return Trace(
         class_names=model.class_names,
         patch_size=config.patch_size,
