@@ -41,7 +41,12 @@ if report is not None and steps > 1:
     st.markdown(report["verdict"])
     right, used, work, chance = st.columns(4)
     gain = 100 * (chosen["accuracy"] - everything["accuracy"])
-    right.metric("Accuracy with halting", f"{100 * chosen['accuracy']:.1f} %", f"{gain:+.1f} points against every step")
+    right.metric(
+        "Accuracy with halting",
+        f"{100 * chosen['accuracy']:.1f} %",
+        f"{gain:+.1f} points against every step",
+        delta_color="off",
+    )
     used.metric("Steps used, mean", f"{chosen['mean_steps']:.2f} of {steps}")
     share = chosen["mean_multiply_adds"] / everything["mean_multiply_adds"]
     work.metric("Multiply-adds, of every step's", f"{100 * share:.0f} %")

@@ -24,7 +24,7 @@ st.header("What the model is")
 diagram(config.model, key="diagram")
 
 st.header("Where to go next")
-step, attention, code = st.columns(3, border=True)
+step, attention, halting, code = st.columns([1, 1, 1, 1.4], border=True)
 with step:
     st.markdown("**Step through it**\n\nEvery update with its equation, its tensor shapes and the lines that do it.")
     st.page_link("../pages/step.py", label="Step through", icon=":material/footprint:")
@@ -33,6 +33,9 @@ with attention:
         "**See what it reads**\n\nWhich patches each memory token attends to, and what the answer takes from memory."
     )
     st.page_link("../pages/attention.py", label="Attention", icon=":material/visibility:")
+with halting:
+    st.markdown("**Ask when it has seen enough**\n\nHow stopping early saves work, and whether it is to be trusted.")
+    st.page_link("../pages/halting.py", label="Halting", icon=":material/stop_circle:")
 with code:
     st.markdown(
         "**Train one, or open it from Python**\n\nA digit model learns in about two minutes on a laptop:\n\n"
