@@ -1,0 +1,75 @@
+"""The bundled checkpoints: small, loadable, with cards that say what was measured, and as good as claimed."""
+
+import json
+
+import pytest
+
+from vitrm.cli import main
+from vitrm.runs import ROOT, Run, model_card
+
+NAMES = sorted(path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json"))
+
+
+@pytest.fixture(params=NAMES)
+def run(request):
+    return Run(ROOT / "checkpoints" / request.param)
+
+
+def evaluated(capsys, *arguments):
+    assert main(["evaluate", *arguments, "--json", "--device", "cpu", "--threads", "1"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_promised_checkpoints_are_there():
+    assert {"digits", "digits-glimpse", "cifar10-tiny"} <= set(NAMES)
+
+
+def test_every_file_is_small_and_nothing_is_left_over_from_training(run):
+    sizes = {file.name: file.stat().st_size for file in run.path.iterdir()}
+    assert max(sizes.values()) <= 5_000_000
+    assert "state.pt" not in sizes
+    assert {"model.safetensors", "config.json", "metrics.jsonl", "summary.json", "README.md"} <= set(sizes)
+
+
+def test_it_loads_and_has_as_many_parameters_as_its_card_says(run):
+    model = run.load_model()
+    assert not model.training
+    assert sum(p.numel() for p in model.parameters()) == run.summary()["parameters"]
+    assert len(model.class_names) == model.config.num_classes
+
+
+def test_the_card_is_the_one_its_summary_makes(run):
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    assert card == model_card(run.name, run.config(), run.summary()) + "\n"
+    assert "local changes" not in card
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-glimpse"])
+def test_what_the_card_claims_can_be_measured_again(name, capsys):
+    claimed = Run(ROOT / "checkpoints" / name).summary()["test"]
+    steps = len(claimed["accuracy"])
+    found = evaluated(capsys, name, "--supervision-steps", str(steps))
+    assert found["accuracy"] == pytest.approx(claimed["accuracy"], abs=1e-6)
+    assert found["halt_prob"] == pytest.approx(claimed["halt_prob"], abs=1e-4)
+
+
+def test_digits_is_right_on_at_least_97_5_percent(capsys):
+    assert evaluated(capsys, "digits")["accuracy"][-1] >= 0.975
+
+
+def test_with_glimpses_more_steps_really_help_and_halting_knows_it(capsys):
+    found = evaluated(capsys, "digits-glimpse", "--supervision-steps", "12")
+    accuracy = found["accuracy"]
+    assert accuracy[5] - accuracy[0] >= 0.15
+    assert accuracy[5] >= 0.96
+    assert accuracy[11] > accuracy[5] - 0.01
+    assert min(found["halt_auroc"][2:]) >= 0.80
+
+
+def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():
+    run = Run(ROOT / "checkpoints" / "cifar10-tiny")
+    accuracy = run.summary()["test"]["accuracy"]
+    trained = run.config().model.supervision_steps
+    assert "JPEG" in run.config().data.title
+    assert accuracy[trained - 1] >= 0.65
+    assert accuracy[trained - 1] - accuracy[0] >= 0.04
