@@ -35,6 +35,15 @@ def choose_checkpoint() -> str:
     return st.session_state[state.CHECKPOINT]
 
 
+def configuration(checkpoint: str) -> Config:
+    """The configuration of a checkpoint; what is wrong with it is said in one sentence, and the page ends there."""
+    try:
+        return cache.facts(checkpoint)[0]
+    except VitrmError as error:
+        st.error(f"This checkpoint cannot be shown: {error}")
+        st.stop()
+
+
 def choose_trace(checkpoint: str) -> tuple[Trace, Config, dict[str, Any]]:
     """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
 

@@ -77,3 +77,12 @@ def test_the_table_has_a_row_for_every_step(report):
     rows = halting_figures.step_table(report)
     assert [row["supervision step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert sum(row["leave here, %"] for row in rows) == pytest.approx(100)
+
+
+def test_a_model_whose_images_are_absent_still_shows_its_judgement(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    open_halting(page, checkpoint="cifar10-tiny", image="test-0")
+    assert not page.exception
+    assert "not on this machine" in page.error[0].value
+    assert "of 4" in page.metric[1].value
+    assert any("CIFAR-10 (JPEG)" in caption.value for caption in page.caption)
