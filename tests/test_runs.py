@@ -443,6 +443,7 @@ def _signal_at(monkeypatch, number, kind, count):
     ids=["interrupt-mid-epoch", "terminate-before-validation", "interrupt-between-epochs"],
 )
 def test_a_signal_saves_says_how_to_resume_and_changes_nothing(finished, tmp_path, monkeypatch, capsys, when):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patched:
         _signal_at(patched, *when)
         assert _train("digits", *SMALL, "--runs", str(tmp_path), "--name", "stopped") == 130
@@ -450,7 +451,7 @@ def test_a_signal_saves_says_how_to_resume_and_changes_nothing(finished, tmp_pat
     assert run.status()["status"] == "stopped"
     assert f"stopped and saved; continue with: vitrm train --resume {run.path}" in capsys.readouterr().out
     assert run.summary() is None
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
     assert _train("--resume", str(run.path), "--threads", "1", "--device", "cpu") == 0
     assert _results(run) == _results(finished)
