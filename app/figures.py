@@ -59,7 +59,7 @@ def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: 
     return (
         f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
         f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
-        f"other images of that set. Measured on its test split: {steps} right (n = {test['n']}, every step run for "
+        f"other images of that set. Measured on its test split: {steps} right (n = {test['n']:,}, every step run for "
         f"every image, glimpse seed {test['seed']}, training seed {summary['seed']}; "
         f"chance {100 / config.model.num_classes:.0f} %)."
     )

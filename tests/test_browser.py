@@ -167,6 +167,7 @@ def test_nothing_hangs_over_the_edge(page, server, width):
 def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth(page, server):
     page.goto(f"{server}/attention?position=17")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    expect(page.locator("select.choose-layer")).to_have_value("1")  # the last of two, unless a link says otherwise
     page.locator("svg.heat rect.cell").first.click()
     expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 1, column 1")
     page.get_by_role("button", name="Memory token 1: as it is").click()

@@ -315,7 +315,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
 
 // Layer, head, token and patch from a link, "layer.head.token.patch" with -1 for the mean or none
 function attentionChoice(view, a, patches) {
-  const [layer, head, token, patch] = String(view || "").split(".").map(Number);
+  const [layer, head, token, patch] = view ? String(view).split(".").map(Number) : [];
   const within = (value, low, high, otherwise) => (Number.isInteger(value) && value >= low && value < high ? value : otherwise);
   return {
     layer: within(layer, 0, a.depth, a.depth - 1),
