@@ -147,12 +147,14 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         with _stops_on_signal(trainer), suppress(TrainingDiverged):
             for _ in trainer.events():
                 pass
+            group.leave()
         return 0
     images, resume = len(trainer.dataset.train), f"vitrm train --resume {shlex.quote(str(run.path))}"
     print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
         with _stops_on_signal(trainer):
             finished = _record_events(run, trainer)
+        group.leave()
         if finished is None:
             run.set_status("stopped")
             print(f"stopped and saved; continue with: {resume}")

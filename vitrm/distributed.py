@@ -70,6 +70,12 @@ class Group:
         dist.broadcast_object_list(box)
         return box[0]
 
+    def leave(self) -> None:
+        """Part in good order: nobody goes while another is still listening. Call it once, when all work is done."""
+        if self.size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
 
 def join_group(device: str) -> Group:
     """The group that torchrun started this process in, or a group of one."""
