@@ -10,8 +10,10 @@ from dataclasses import asdict
 
 import streamlit as st
 
+from app import background
+from app.attribution import Attribution
+from app.player import parse_edit
 from vitrm.config import Config
-from vitrm.edits import Edit
 from vitrm.errors import RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
@@ -78,22 +80,60 @@ def dataset(name: str):
     )
 
 
-def trace(name: str, image: str, seed: int, edit: Edit | None = None) -> Trace:
+def trace(name: str, image: str, seed: int) -> Trace:
     """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
     ready = gallery(name).get(image)
-    if ready is not None and ready.seed == seed and not edit:
-        return ready
-    return _computed_trace(name, image, seed, edit)
+    return ready if ready is not None and ready.seed == seed else _computed_trace(name, image, seed)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_trace(name: str, image: str, seed: int, edit: Edit | None) -> Trace:
+def _computed_trace(name: str, image: str, seed: int) -> Trace:
     from vitrm.tracing import trace as make_trace
 
     index = int(image.removeprefix("test-"))
     split = dataset(name).test
     with _INFERENCE:
-        return make_trace(model(name), split.images[index], seed=seed, label=int(split.labels[index]), edit=edit)
+        return make_trace(model(name), split.images[index], seed=seed, label=int(split.labels[index]))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Running the model again …")
+def changed_trace(name: str, image: str, seed: int, edit: str) -> Trace:
+    """The same under the edit that a link or the edits panel names. Raises ConfigError if it cannot be made."""
+    from vitrm.tracing import trace as make_trace
+
+    unchanged = trace(name, image, seed)
+    change = parse_edit(edit, unchanged)
+    with _INFERENCE:
+        return make_trace(
+            model(name), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
+        )
+
+
+def attribution(name: str, image: str, seed: int) -> background.Job | None:
+    """The attribution of the last answer, if it has been started (see `start_attribution`)."""
+    return background.find(("attribution", name, image, seed))
+
+
+def start_attribution(name: str, image: str, seed: int) -> None:
+    """Attribute the last answer of that trace to the patches, in the background, once for everybody."""
+
+    def work(report: background.Report) -> Attribution:
+        from app.attribution import attribute
+
+        shown = trace(name, image, seed)
+        steps, target = len(shown.logits), int(shown.logits[-1, -1, -1].argmax())
+        network = model(name)
+
+        def between(share: float) -> None:
+            _INFERENCE.release()  # others may have their turn after every few images
+            _INFERENCE.acquire()
+            if not report(share):
+                raise background.Cancelled
+
+        with _INFERENCE:
+            return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
+
+    background.start(("attribution", name, image, seed), work)
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import cache, state
-from app.player import Choices, choices, parse_edit
+from app import background, cache, figures, state
+from app.attribution import Attribution
+from app.player import Choices, choices, standalone
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.traces import Trace
@@ -60,12 +61,48 @@ def choose_trace(checkpoint: str) -> tuple[Trace, Config, dict[str, Any]]:
     st.stop()
 
 
-def player_choices(key: str) -> Choices:
-    """Where the player `key` stands: what was chosen in it, or what the link says before it has been shown."""
+def player_choices(key: str, trace: Trace) -> Choices:
+    """Where the player `key` stands: what was chosen in it, or what the link says before it has been shown.
+
+    What a link names that the trace does not have is said, and left out.
+    """
     session = st.session_state
-    chosen = choices(key, Choices(session[state.POSITION], session[state.VIEW], session[state.EDIT]))
+    start = Choices(session[state.POSITION], session[state.VIEW], session[state.EDIT], session[state.THRESHOLD])
+    if key not in session:
+        start = _possible(start, trace)
+    chosen = choices(key, start)
     session[state.POSITION], session[state.VIEW], session[state.EDIT] = chosen.position, chosen.view, chosen.edit
+    session[state.THRESHOLD] = chosen.threshold
     return chosen
+
+
+def _possible(start: Choices, trace: Trace) -> Choices:
+    """The same with a position that this trace has. What else it does not have is said."""
+    steps, recursions, memory = trace.halt_logit.shape
+    moves = steps * recursions * (memory + 1)
+    if start.position is not None and not 0 <= start.position < moves:
+        st.warning(
+            f"The link names position {start.position}; here they go from 0 to {moves - 1}. Showing the nearest one."
+        )
+        start = replace(start, position=min(max(start.position, 0), moves - 1))
+    if start.view and trace.patch_attention is not None:
+        depth, heads, tokens = trace.patch_attention.shape[3:6]
+        limits = {"layer": depth, "head": heads, "memory token": tokens}
+        limits["patch"] = (trace.pixels.shape[-1] // trace.patch_size) ** 2
+        try:
+            numbers = [int(part) for part in start.view.split(".")]
+        except ValueError:
+            numbers = []
+        wrong = [
+            f"{name} {number + 1} (there are {count})"  # counted from 1 on the page
+            for (name, count), number in zip(limits.items(), numbers, strict=False)
+            if not (number < count and number >= (0 if name == "layer" else -1))
+        ]
+        if len(numbers) != len(limits):
+            wrong = [f"a view “{start.view}” that cannot be read, expected layer.head.token.patch"]
+        if wrong:  # the player leaves out what it does not have, and keeps the rest
+            st.warning(f"The link names {', '.join(wrong)}. Showing the usual one instead.")
+    return start
 
 
 def edited_trace(checkpoint: str, chosen: Choices) -> tuple[Choices, Trace | None]:
@@ -74,10 +111,81 @@ def edited_trace(checkpoint: str, chosen: Choices) -> tuple[Choices, Trace | Non
         return chosen, None
     image, seed = st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     try:
-        return chosen, cache.trace(checkpoint, image, seed, parse_edit(chosen.edit))
+        return chosen, cache.changed_trace(checkpoint, image, seed, chosen.edit)
     except ConfigError as error:
         st.warning(f"An edit is left out: {error}")
         return replace(chosen, edit=""), None
+
+
+def attribution(checkpoint: str) -> Attribution | None:
+    """The attribution of the image on show, if it is there."""
+    job = cache.attribution(checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED])
+    return job and job.result
+
+
+def offer_attribution(checkpoint: str) -> None:
+    """The button that has it computed, and how far that has got."""
+    which = checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
+    job = cache.attribution(*which)
+    if job is not None and job.is_running:
+        follow(job, "Attributing the answer to the patches, at every supervision step …")
+    elif job is None or job.error is not None:
+        if job is not None:
+            st.error(f"The attribution could not be computed: {job.error}.")
+        st.button(
+            "Compute what mattered",
+            icon=":material/query_stats:",
+            help="Integrated gradients, occlusion and saliency at every supervision step; takes some seconds",
+            on_click=cache.start_attribution,
+            args=which,
+        )
+
+
+def follow(job: background.Job, label: str) -> None:
+    """How far a background job has got, and a way to cancel it; the page runs again when it is over."""
+
+    @st.fragment(run_every=0.5)
+    def progress() -> None:
+        if not job.is_running:
+            st.rerun()
+        bar, cancel = st.columns([5, 1], vertical_alignment="bottom")
+        bar.progress(min(1.0, job.share), label)
+        if cancel.button("Cancel", key="cancel_job"):
+            job.cancel()
+            job.wait(10)
+            st.rerun()
+
+    progress()
+
+
+def downloads(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str) -> None:
+    """What is on show, as files to keep."""
+    name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{trace.seed}"
+    with st.container(horizontal=True):
+        st.download_button(
+            "Trace as NPZ",
+            lambda: figures.trace_file(trace),
+            f"{name}.npz",
+            icon=":material/download:",
+            help="Everything on this page as arrays; read it with vitrm.Trace.load(path)",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Numbers as CSV",
+            lambda: figures.numbers_file(trace),
+            f"{name}.csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Player as HTML",
+            lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attribution(checkpoint)),
+            f"{name}.html",
+            mime="text/html",
+            icon=":material/web:",
+            help="One file that opens in any browser, without this app and without a network",
+            on_click="ignore",
+        )
 
 
 def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -> tuple[str, int]:

@@ -10,8 +10,17 @@ GLIMPSE_SEED = "glimpse_seed"
 POSITION = "position"  # in the player, in moves; None: where it starts by itself
 VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
+THRESHOLD = "threshold"  # for halting; None: the checkpoint's own
 
-DEFAULTS = {CHECKPOINT: "digits-glimpse", IMAGE: "test-9", GLIMPSE_SEED: 0, POSITION: None, VIEW: "", EDIT: ""}
+DEFAULTS = {
+    CHECKPOINT: "digits-glimpse",
+    IMAGE: "test-9",
+    GLIMPSE_SEED: 0,
+    POSITION: None,
+    VIEW: "",
+    EDIT: "",
+    THRESHOLD: None,
+}
 
 
 def _small_int(text: str) -> int:
@@ -21,6 +30,13 @@ def _small_int(text: str) -> int:
     return number
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{text} is not within 0..1")
+    return share
+
+
 IN_URL = {
     CHECKPOINT: str,
     IMAGE: str,
@@ -28,6 +44,7 @@ IN_URL = {
     POSITION: _small_int,
     VIEW: str,
     EDIT: str,
+    THRESHOLD: _share,
 }  # what a link carries, and how it is read
 
 
@@ -41,8 +58,8 @@ def start(**defaults: object) -> None:
 def address() -> dict[str, str | None]:
     """What the address says about the trace on show, None for a default.
 
-    The player writes it, with its own position, view and edit: writing `st.query_params` would add an entry to the
-    browser's history at every move, and each of them would have to be gone back through.
+    The player writes it, with its own position, view, edit and threshold: writing `st.query_params` would add an entry
+    to the browser's history at every move, and each of them would have to be gone back through.
     """
     return {
         key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None

@@ -5,6 +5,8 @@ import streamlit as st
 from app import cache, figures, inputs, state
 from app.player import player
 
+PANELS = ("attention", "edits", "attribution")
+
 state.start()
 st.title("What the memory reads")
 st.markdown(
@@ -14,16 +16,20 @@ st.markdown(
 )
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
-chosen = inputs.player_choices("attention_player")
-chosen, edited = inputs.edited_trace(checkpoint, chosen)
+chosen, edited = inputs.edited_trace(checkpoint, inputs.player_choices("attention_player", trace))
 player(
     trace,
     key="attention_player",
-    panels=("attention", "edits"),
+    panels=PANELS,
     level="single update",
     chosen=chosen,
     edited=edited,
+    attribution=inputs.attribution(checkpoint),
+    name=f"{checkpoint}-{st.session_state[state.IMAGE]}",
     address=state.address(),
 )
-st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
+inputs.offer_attribution(checkpoint)
+caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary)
+st.caption(caption)
+inputs.downloads(trace, checkpoint, PANELS, caption)
 cache.warm_up()

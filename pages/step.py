@@ -5,6 +5,8 @@ import streamlit as st
 from app import cache, figures, inputs, state
 from app.player import player
 
+PANELS = ("equations", "memory")
+
 state.start()
 st.title("Step through the recursion")
 st.markdown(
@@ -13,33 +15,18 @@ st.markdown(
 )
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
-chosen = inputs.player_choices("step_player")
 player(
     trace,
     key="step_player",
-    panels=("equations", "memory"),
+    panels=PANELS,
     level="single update",
-    chosen=chosen,
+    chosen=inputs.player_choices("step_player", trace),
+    name=f"{checkpoint}-{st.session_state[state.IMAGE]}",
     address=state.address(),
 )
-st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
+caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary)
+st.caption(caption)
 with st.expander("The numbers behind the curves"):
     st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
-name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{trace.seed}"
-with st.container(horizontal=True):
-    st.download_button(
-        "Trace as NPZ",
-        lambda: figures.trace_file(trace),
-        f"{name}.npz",
-        icon=":material/download:",
-        help="Everything on this page as arrays; read it with vitrm.Trace.load(path)",
-        on_click="ignore",
-    )
-    st.download_button(
-        "Numbers as CSV",
-        lambda: figures.numbers_file(trace),
-        f"{name}.csv",
-        icon=":material/table:",
-        on_click="ignore",
-    )
+inputs.downloads(trace, checkpoint, PANELS, caption)
 cache.warm_up()

@@ -15,10 +15,18 @@ st.markdown(
     "in each step, so you can watch the evidence arrive and the answer settle. Press **Play**, or use the arrow keys."
 )
 trace, config, summary = inputs.choose_trace(CHECKPOINT)
-player(trace, key="player", chosen=inputs.player_choices("player"), address=state.address())
-st.caption(figures.provenance(CHECKPOINT, st.session_state[state.IMAGE], trace.seed, config, summary))
+player(
+    trace,
+    key="player",
+    chosen=inputs.player_choices("player", trace),
+    name=f"{CHECKPOINT}-{st.session_state[state.IMAGE]}",
+    address=state.address(),
+)
+caption = figures.provenance(CHECKPOINT, st.session_state[state.IMAGE], trace.seed, config, summary)
+st.caption(caption)
 with st.expander("The numbers behind the curves"):
     st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
+    inputs.downloads(trace, CHECKPOINT, (), caption)
 
 st.header("What the model is")
 diagram(config.model, key="diagram")

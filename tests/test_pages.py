@@ -3,14 +3,18 @@
 import base64
 import inspect
 import json
+import shutil
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import cache
 from vitrm.model import ViTRM
+from vitrm.traces import load_traces, save_traces
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -129,7 +133,7 @@ def test_a_model_that_sees_everything_offers_no_glimpses(home):
     open_page(home, "attention", checkpoint="digits")
     assert not home.exception
     assert not player_data(home)["glimpse"]
-    assert [button.key for button in home.button] == ["random_image"]
+    assert "other_glimpses" not in [button.key for button in home.button]
 
 
 def test_a_missing_checkpoint_gives_way_to_the_usual_one(home):
@@ -161,3 +165,78 @@ def test_the_player_is_sent_the_address_of_the_trace_and_defaults_are_left_out(h
     home.query_params["image"] = "test-17"
     home.run()
     assert player_data(home)["address"] == {"checkpoint": None, "image": "test-17", "glimpse_seed": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("position", 9999, "position 9999; here they go from 0 to 17"),
+        ("position", -3, "position -3; here"),
+        ("view", "1.7.2.3", "head 8 (there are 4)"),
+        ("view", "5.-1.99.-1", "layer 6 (there are 2), memory token 100 (there are 8)"),
+        ("view", "a.b", "cannot be read"),
+    ],
+)
+def test_what_a_link_names_and_the_trace_does_not_have_is_said(home, name, value, said):
+    open_page(home, "attention", **{name: value})
+    assert not home.exception
+    assert said in home.warning[0].value
+
+
+@pytest.mark.parametrize(("value", "kept"), [("0.83", 0.83), ("2", None), ("nan", None), ("x", None)])
+def test_a_threshold_in_a_link_is_the_players(home, value, kept):
+    home.query_params["threshold"] = value
+    home.run()
+    assert not home.exception
+    assert player_data(home)["chosenThreshold"] == kept
+
+
+@pytest.fixture
+def updates(monkeypatch):
+    """Every memory update of any model from now on."""
+    made = []
+    once = ViTRM.update_memory
+
+    def counted(*args, **kwargs):
+        made.append(None)
+        return once(*args, **kwargs)
+
+    monkeypatch.setattr(ViTRM, "update_memory", counted)
+    return made
+
+
+def test_moving_costs_no_forward_and_a_second_visitor_pays_nothing(home, updates):
+    open_page(home, "attention", image="test-203", edit="z1")
+    cost = len(updates)
+    assert cost == 2 * 6 * 2  # the trace, and the edited one
+    home.session_state["position"] = 7
+    home.run()
+    second = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=60)
+    open_page(second, "attention", image="test-203", edit="z1")
+    assert len(updates) == cost
+    assert player_data(second)["edits"] == player_data(home)["edits"]
+
+
+def test_an_attribution_is_computed_once_in_the_background(home):
+    open_page(home, "attention", image="test-12")
+    assert player_data(home)["attribution"] is None
+    next(button for button in home.button if button.label == "Compute what mattered").click().run()
+    job = cache.attribution("digits-glimpse", "test-12", 0)
+    assert job.wait(120)
+    assert job.error is None
+    home.run()
+    assert not home.exception
+    assert len(player_data(home)["attribution"]["maps"]) == 4
+    assert "Compute what mattered" not in [button.label for button in home.button]
+
+
+def test_a_checkpoint_whose_images_do_not_fit_is_refused_with_the_sizes(home, tmp_path, monkeypatch):
+    wrong = tmp_path / "runs" / "wrong"
+    shutil.copytree(ROOT / "checkpoints" / "digits-glimpse", wrong)
+    shown = replace(next(iter(load_traces(wrong / "gallery.npz").values())), pixels=np.zeros((3, 32, 32), np.uint8))
+    save_traces(wrong / "gallery.npz", {"test-9": shown})
+    monkeypatch.chdir(tmp_path)
+    open_page(home, "step", checkpoint="wrong")
+    assert not home.exception
+    assert "3 × 32 × 32" in home.error[0].value
+    assert "1 × 8 × 8" in home.error[0].value

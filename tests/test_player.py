@@ -1,21 +1,32 @@
 """What the player is sent: complete, small, and equal to the trace."""
 
 import base64
+import gc
 import json
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app import figures
+from app.attribution import METHODS, Attribution
 from app.diagram import drawing
-from app.player import parse_edit, payload
+from app.player import parse_edit, payload, standalone
 from app.player.payload import principal_plane
 from vitrm.config import PRESETS
 from vitrm.edits import Edit
 from vitrm.errors import ConfigError
+from vitrm.rollout import rollout
 from vitrm.runs import build, find_run
 from vitrm.traces import Trace
 from vitrm.tracing import trace
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """A ready-made trace of digits-glimpse: N = 6, T = 1, M = 2, 16 patches, 8 memory tokens."""
+    return next(iter(find_run("digits-glimpse").gallery().values()))
 
 
 def decoded(text):
@@ -27,7 +38,8 @@ def test_the_payload_is_json_and_small(preset, limit):
     model = build(preset)
     config = model.config
     pixels = np.zeros((config.channels, config.image_size, config.image_size), np.uint8)
-    assert len(json.dumps(payload(trace(model, pixels)))) < limit
+    sent = payload(trace(model, pixels), ("equations", "memory", "attention", "edits"))
+    assert len(json.dumps(sent)) < limit
 
 
 def test_the_payload_holds_the_probabilities_of_the_trace():
@@ -39,31 +51,101 @@ def test_the_payload_holds_the_probabilities_of_the_trace():
     assert data["patches"] == shown.patches.tolist()
 
 
+def test_what_depends_on_the_trace_alone_is_made_once_and_forgotten_with_it(shown):
+    mine = replace(shown)
+    first = payload(mine, ("attention",))
+    assert payload(mine, ("attention",))["attention"] is first["attention"]
+    gone = weakref.ref(mine)
+    del mine, first
+    gc.collect()
+    assert gone() is None
+
+
+def test_attention_is_sent_in_16_bits_or_in_8_where_there_is_much_of_it(shown):
+    weights = shown.patch_attention
+    fine = payload(shown, ("attention",))["attention"]
+    assert fine["bits"] == 16
+    sent = np.frombuffer(base64.b64decode(fine["toPatches"]), "<u2") / 65535
+    np.testing.assert_allclose(sent, weights.ravel(), atol=1e-5)
+    many = replace(shown, patch_attention=np.tile(weights, (1, 1, 1, 1, 400, 1, 1)))
+    coarse = payload(many, ("attention",))["attention"]
+    assert coarse["bits"] == 8
+    sent = np.frombuffer(base64.b64decode(coarse["toPatches"]), np.uint8) / 255
+    np.testing.assert_allclose(sent, many.patch_attention.ravel(), atol=0.5 / 255 + 1e-6)
+
+
 @pytest.mark.parametrize(
-    ("text", "edit"),
+    ("text", "edit", "counts"),
     [
-        ("", Edit()),
-        ("p3,7", Edit(hidden_patches=(3, 7))),
-        ("p3;z0;f2;s", Edit(hidden_patches=(3,), zeroed=(0,), frozen=(2,), shuffled=True)),
+        ("", Edit(), {}),
+        ("p3,7", Edit(hidden_patches=(3, 7)), {}),
+        ("p3;z0;f2;s", Edit(hidden_patches=(3,), zeroed=(0,), frozen=(2,), shuffled=True), {}),
+        ("n12;t2;m1", Edit(), {"supervision_steps": 12, "recursion_steps": 2, "memory_steps": 1}),
+        ("z1;m4", Edit(zeroed=(1,)), {"memory_steps": 4}),
     ],
 )
-def test_an_edit_is_read_from_its_link(text, edit):
-    assert parse_edit(text) == edit
+def test_an_edit_is_read_from_its_link(shown, text, edit, counts):
+    change = parse_edit(text, shown)
+    assert change.edit == edit
+    assert change.counts == counts
 
 
-@pytest.mark.parametrize("text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²", "p3;p4"])
-def test_an_edit_that_cannot_be_read_is_refused_by_name(text):
+@pytest.mark.parametrize("text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²", "p3;p4", "n", "n6;n12"])
+def test_an_edit_that_cannot_be_read_is_refused_by_name(shown, text):
     with pytest.raises(ConfigError, match="cannot be read"):
-        parse_edit(text)
+        parse_edit(text, shown)
 
 
-def test_the_edits_panel_gets_both_runs():
-    run = find_run("digits-glimpse")
-    shown = next(iter(run.gallery().values()))
-    edited = trace(run.load_model(), shown.pixels, edit=parse_edit("p5"))
-    data = payload(shown, ("attention", "edits"), "p5", edited)["edits"]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("n500", "expected n with one of 1, 2, 3, 4, 5, 6, 12, 24"),
+        ("t9", "expected t with one of 1, 2, 3, 4"),
+        ("m1,2", "expected m with"),
+        ("p16", "patch 16"),
+        ("z8", "memory token 8"),
+    ],
+)
+def test_an_edit_that_names_what_is_not_there_is_refused_with_what_there_is(shown, text, expected):
+    with pytest.raises(ConfigError, match=expected):
+        parse_edit(text, shown)
+
+
+def test_the_edits_panel_gets_both_runs_also_of_different_length(shown):
+    model = find_run("digits-glimpse").load_model()
+    change = parse_edit("p5;n12;m1", shown)
+    edited = trace(model, shown.pixels, edit=change.edit, **change.counts)
+    data = payload(shown, ("attention", "edits"), "p5;n12;m1", edited)["edits"]
+    assert data["original"]["shape"] == [6, 1, 2]
+    assert data["edited"]["shape"] == [12, 1, 1]
     np.testing.assert_array_equal(decoded(data["original"]["probs"]), shown.probs.ravel())
     np.testing.assert_array_equal(decoded(data["edited"]["probs"]), edited.probs.ravel())
+
+
+def test_the_attribution_panel_lays_three_methods_beside_rollout(shown):
+    assert payload(shown, ("attribution",))["attribution"] is None
+    maps = {name: np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32) for name in METHODS}
+    maps["occlusion"][2] = 0  # the same everywhere: no ranks to compare
+    maps["saliency"] = np.abs(maps["saliency"])
+    data = payload(shown, ("attribution",), attribution=Attribution(3, maps))["attribution"]
+    assert [entry["name"] for entry in data["maps"]] == ["Attention (rollout)", *(m.title for m in METHODS.values())]
+    np.testing.assert_array_equal(decoded(data["maps"][0]["values"]), rollout(shown)[:, -1, -1].ravel())
+    np.testing.assert_array_equal(decoded(data["maps"][1]["values"]), maps["integrated_gradients"].ravel())
+    assert data["agreement"]["Occlusion"][2] == 0
+    assert all(-1 <= value <= 1 for values in data["agreement"].values() for value in values)
+
+
+def test_the_standalone_page_holds_all_and_asks_for_nothing(shown):
+    hostile = replace(shown, class_names=("</script><script>alert(1)</script>", *shown.class_names[1:]))
+    page = standalone(hostile, "A <title>", "Said & done.", ("equations", "memory", "attention", "edits")).decode()
+    assert "A &lt;title&gt;" in page
+    assert "Said &amp; done." in page
+    assert "</script><script>alert" not in page
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert data["classes"] == list(hostile.class_names)
+    assert data["panels"] == ["equations", "memory", "attention"]  # an edit needs the model
+    for reach in ('src="', "@import", "url(http", "fetch(", "import("):
+        assert reach not in page
 
 
 def test_the_plane_keeps_the_largest_directions():

@@ -152,9 +152,22 @@ class Run:
         _replace(self.path / WEIGHTS, lambda file: Path(file).write_bytes(content))
 
     def gallery(self) -> dict[str, Trace]:
-        """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none."""
+        """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none.
+
+        Raises TraceError if the file is damaged, RunError if its images are not of the size the model takes.
+        """
         file = self.path / GALLERY
-        return load_traces(file) if file.exists() else {}
+        traces = load_traces(file) if file.exists() else {}
+        model = self.config().model
+        taken = (model.channels, model.image_size, model.image_size)
+        for trace in traces.values():
+            if trace.pixels.shape != taken:
+                given, wanted = (" × ".join(map(str, shape)) for shape in (trace.pixels.shape, taken))
+                raise RunError(
+                    f"'{file}' holds images of {given}, but the model takes {wanted}; make it anew with "
+                    "vitrm export --gallery"
+                )
+        return traces
 
     def halting(self) -> dict[str, Any] | None:
         """The stored `HaltingReport` as plain values; None where none has been made."""

@@ -12,9 +12,9 @@ import numpy as np
 from vitrm.errors import TraceError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
-    """One image's recursion, immutable.
+    """One image's recursion, immutable: its arrays cannot be written to. Two traces are equal if they are the same one.
 
     N supervision steps, T recursion steps, M memory iterations, C classes, K memory tokens of width D, S patches read
     per supervision step, `depth` layers with H heads. At [n, t, m] stands the moment after memory iteration m and
@@ -40,6 +40,18 @@ class Trace:
     patch_attention: np.ndarray | None  # (N, T, M, depth, H, K, S)
     state_attention: np.ndarray | None  # (N, T, M, depth, H, K, 1+K)
     answer_attention: np.ndarray | None  # (N, T, M, depth, H, 1+K), of y to [y ; z] in the answer update
+
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            if (array := getattr(self, name)) is not None:
+                array.flags.writeable = False
+
+    @property
+    def reading(self) -> str:
+        """How the memory reads the patches, "joint" or "cross" (see ModelConfig); "" without attention weights."""
+        if self.patch_attention is None:
+            return ""
+        return "cross" if self.patch_attention[0, 0, 0, 0, 0, 0].sum() > 0.999 else "joint"
 
     @property
     def probs(self) -> np.ndarray:

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from string import Template
+from typing import Any
 
 import streamlit as st
 
-from app.player.payload import PANELS, parse_edit, payload
+from app.attribution import Attribution
+from app.player.payload import PANELS, Change, parse_edit, payload
 from vitrm.traces import Trace
 
-__all__ = ["PANELS", "Choices", "choices", "parse_edit", "payload", "player"]
+__all__ = ["PANELS", "Change", "Choices", "choices", "parse_edit", "payload", "player", "standalone"]
 
 
 @dataclass(frozen=True)
@@ -24,17 +29,24 @@ class Choices:
     position: int | None = None  # in moves, where it last came to rest
     view: str = ""  # "layer.head.token.patch" of the attention panel
     edit: str = ""  # see `parse_edit`
+    threshold: float | None = None  # for halting; None: the model's own
 
 
 def _file(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
+_HTML, _CSS = _file("player.html"), _file("player.css")
+_SCRIPT = "\n".join(
+    _file(f"js/{part}.js")
+    for part in (
+        *("trace", "drawing", "chart", "player", "picture"),
+        *("equations", "memory", "attention", "attribution", "edits"),
+    )
+)
+
 _component = st.components.v2.component(
-    "vitrm_player",
-    html=_file("player.html"),
-    css=_file("player.css"),
-    js="\n".join(map(_file, ("player.js", "panels.js"))),
+    "vitrm_player", html=_HTML, css=_CSS, js="\n".join([_SCRIPT, _file("js/component.js")])
 )
 
 
@@ -46,26 +58,44 @@ def player(
     level: str = "supervision step",
     chosen: Choices = Choices(),
     edited: Trace | None = None,
+    attribution: Attribution | None = None,
+    title: str = "",
+    name: str = "",
+    together: str = "",
+    marks: Sequence[tuple[int, str]] = (),
     address: Mapping[str, str | None] | None = None,
 ) -> None:
     """Show the player for a trace; `choices(key)` tells what was chosen in it.
 
     `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first;
-    `chosen` is where it starts; `edited` is the trace under `chosen.edit`;
-    `address` is what the page's address says besides these choices (None: nothing about this name).
+    `chosen` is where it starts; `edited` is the trace under `chosen.edit`; `title` stands above it; `name` is what a
+    saved picture is called. Players with the same `together` move in step: the same supervision step in each.
+    `marks` are (supervision step from 0, text) pairs, drawn into the curves.
+    `address` is what the page's address says besides these choices (None: nothing about this name); a player that is
+    given none leaves the address alone.
     """
     if key not in st.session_state:  # about to appear: later choices are its own, and must not change what it is sent
         st.session_state[f"{key}_start"] = chosen
     start = st.session_state[f"{key}_start"]
-    data = payload(trace, panels, chosen.edit, edited)
-    data |= {"level": level, "start": start.position, "view": start.view, "address": dict(address or {})}
+    data = payload(trace, panels, chosen.edit, edited, attribution) | {
+        "level": level,
+        "title": title,
+        "name": name or key,
+        "together": together,
+        "marks": [{"step": step, "text": text} for step, text in marks],
+        "start": start.position,
+        "view": start.view,
+        "chosenThreshold": start.threshold,
+        "address": None if address is None else dict(address),
+    }
     _component(
         data=data,
         key=key,
-        default={"position": start.position, "view": start.view, "edit": start.edit},
+        default={"position": start.position, "view": start.view, "edit": start.edit, "threshold": start.threshold},
         on_position_change=lambda: None,
         on_view_change=lambda: None,
         on_edit_change=lambda: None,
+        on_threshold_change=lambda: None,
     )
 
 
@@ -74,4 +104,34 @@ def choices(key: str, start: Choices) -> Choices:
     kept = st.session_state.get(key)
     if kept is None:
         return start
-    return Choices(kept.get("position"), kept.get("view") or "", kept.get("edit") or "")
+    return Choices(kept.get("position"), kept.get("view") or "", kept.get("edit") or "", kept.get("threshold"))
+
+
+def standalone(
+    trace: Trace, title: str, caption: str, panels: Sequence[str] = (), attribution: Attribution | None = None
+) -> bytes:
+    """The player for a trace as one HTML file that needs no server and no network. Panels that compute are left out."""
+    shown = [panel for panel in panels if panel != "edits"]
+    data: dict[str, Any] = payload(trace, shown, attribution=attribution) | {
+        "level": "supervision step",
+        "title": "",
+        "name": title,
+        "together": "",
+        "marks": [],
+        "start": None,
+        "view": "",
+        "chosenThreshold": None,
+        "address": None,
+    }
+    return (
+        Template(_file("standalone.html"))
+        .substitute(
+            title=escape(title),
+            caption=escape(caption),
+            style=_CSS,
+            player=_HTML,
+            script=_SCRIPT,
+            data=json.dumps(data).replace("</", "<\\/"),  # a class may be called </script>
+        )
+        .encode()
+    )

@@ -3,29 +3,65 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from app.attribution import METHODS, Attribution
 from app.source import method_source
 from vitrm.edits import Edit
 from vitrm.errors import ConfigError
+from vitrm.rollout import rollout
 from vitrm.traces import Trace
 
-PANELS = ("equations", "memory", "attention", "edits")
+PANELS = ("equations", "memory", "attention", "attribution", "edits")
+_FINE = 700_000  # attention weights of a trace up to which 16 bits are spent on each; 8 beyond, to stay below 3 MB
 
 
-def payload(trace: Trace, panels: Sequence[str] = (), edit: str = "", edited: Trace | None = None) -> dict[str, Any]:
+def payload(
+    trace: Trace,
+    panels: Sequence[str] = (),
+    edit: str = "",
+    edited: Trace | None = None,
+    attribution: Attribution | None = None,
+) -> dict[str, Any]:
     """The trace for the browser, with what the named extra panels need.
 
-    The edits panel compares with `edited`, the trace of the same image under `edit` (see `parse_edit`).
+    The edits panel compares with `edited`, the trace of the same image under `edit` (see `parse_edit`); the
+    attribution panel shows `attribution`, or says that there is none yet. What depends on the trace alone is made once
+    for each trace, and forgotten with it.
 
     Read-outs are flattened to one axis, R = N * T * M, in the order in which they happen.
     """
+    values = _once(trace, "base", _base) | {"panels": list(panels)}
+    content = {"equations": _equations, "memory": _memory, "attention": _attention}
+    for panel in panels:
+        if panel == "edits":
+            values[panel] = _edits(trace, edit, edited)
+        elif panel == "attribution":
+            values[panel] = attribution and _attribution(trace, attribution)
+        else:
+            values[panel] = _once(trace, panel, content[panel])
+    return values
+
+
+_made: WeakKeyDictionary[Trace, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _once(trace: Trace, part: str, make: Callable[[Trace], Any]) -> Any:
+    parts = _made.setdefault(trace, {})
+    if part not in parts:
+        parts[part] = make(trace)
+    return parts[part]
+
+
+def _base(trace: Trace) -> dict[str, Any]:
     channels, size, _ = trace.pixels.shape
     total = (size // trace.patch_size) ** 2
-    values = {
+    return {
         "classes": list(trace.class_names),
         "label": trace.label,
         "channels": channels,
@@ -37,18 +73,12 @@ def payload(trace: Trace, panels: Sequence[str] = (), edit: str = "", edited: Tr
         "glimpse": trace.patches.shape[1] < total,
         "trainedSteps": trace.trained_steps,
         "threshold": trace.halt_threshold,
-        "haltStep": trace.halt_step,
         "probs": _base64(trace.probs),
         "halt": _base64(trace.halt_prob),
         "answerChange": _base64(trace.answer_change),
         "memoryChange": _base64(trace.memory_change),
         "kl": _base64(trace.kl),
-        "panels": list(panels),
     }
-    content = {"equations": _equations, "memory": _memory, "attention": _attention}
-    for panel in panels:
-        values[panel] = _edits(trace, edit, edited) if panel == "edits" else content[panel](trace)
-    return values
 
 
 def _equations(trace: Trace) -> list[dict[str, Any]]:
@@ -103,52 +133,125 @@ def principal_plane(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (..., 2) of states (..., D) on their two principal components, and the share each explains."""
     flat = states.reshape(-1, states.shape[-1]).astype(np.float64)
     centred = flat - flat.mean(axis=0)
-    _, scale, directions = np.linalg.svd(centred, full_matrices=False)
-    share = scale**2 / max((scale**2).sum(), 1e-12)
-    return (centred @ directions[:2].T).reshape(*states.shape[:-1], 2), share[:2]
+    variance, directions = np.linalg.eigh(centred.T @ centred)  # in rising order; much faster than an SVD of `centred`
+    share = variance[::-1] / max(variance.sum(), 1e-12)
+    return (centred @ directions[:, :-3:-1]).reshape(*states.shape[:-1], 2), share[:2]
 
 
 def _attention(trace: Trace) -> dict[str, Any] | None:
-    """Attention weights as 16-bit shares of 1; None where the model mixes tokens without attention."""
-    if trace.patch_attention is None or trace.state_attention is None or trace.answer_attention is None:
+    """Attention weights and rollout as whole-number shares of 1; None where tokens are mixed without attention."""
+    to_patches, to_state, of_answer = trace.patch_attention, trace.state_attention, trace.answer_attention
+    if to_patches is None or to_state is None or of_answer is None:
         return None
-    depth, heads, tokens, reads = trace.patch_attention.shape[3:]
+    depth, heads, tokens, reads = to_patches.shape[3:]
+    bits = 16 if to_patches.size + to_state.size + of_answer.size <= _FINE else 8
+
+    def shares(weights: np.ndarray) -> str:
+        return _base64(np.round(weights * (2**bits - 1)), "<u2" if bits == 16 else np.uint8)
+
     return {
         "depth": depth,
         "heads": heads,
         "tokens": tokens,
         "reads": reads,
-        "toPatches": _base64(np.round(trace.patch_attention * 65535), "<u2"),  # (R, depth, H, K, S)
-        "toState": _base64(np.round(trace.state_attention * 65535), "<u2"),  # (R, depth, H, K, 1+K)
-        "ofAnswer": _base64(np.round(trace.answer_attention * 65535), "<u2"),  # (R, depth, H, 1+K)
+        "reading": trace.reading,
+        "bits": bits,
+        "toPatches": shares(to_patches),  # (R, depth, H, K, S)
+        "toState": shares(to_state),  # (R, depth, H, K, 1+K)
+        "ofAnswer": shares(of_answer),  # (R, depth, H, 1+K)
+        "rollout": shares(_rollout(trace)),  # (R, L)
     }
 
 
+def _rollout(trace: Trace) -> np.ndarray:
+    return _once(trace, "rollout", rollout)
+
+
+def _attribution(trace: Trace, attribution: Attribution) -> dict[str, Any]:
+    """One map for each method, (N, L), beside rollout; and how far each ranks the patches as rollout does."""
+    maps = [
+        {"name": method.title, "how": method.how, "signed": method.signed, "values": _base64(attribution.maps[name])}
+        for name, method in METHODS.items()
+    ]
+    agreement = {}
+    if trace.patch_attention is not None:
+        reached = _rollout(trace)[:, -1, -1]  # (N, L)
+        how = "Rollout of the attention: what had reached the answer, derived."
+        maps.insert(0, {"name": "Attention (rollout)", "how": how, "signed": False, "values": _base64(reached)})
+        agreement = {
+            method.title: [_agreement(a, b) for a, b in zip(reached, np.abs(attribution.maps[name]), strict=True)]
+            for name, method in METHODS.items()
+        }
+    return {"target": attribution.target, "maps": maps, "agreement": agreement}
+
+
+def _agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation of two maps, -1..1; 0 where one of them is the same everywhere."""
+    from scipy.stats import spearmanr  # half a second, and only this panel needs it
+
+    return 0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else float(spearmanr(one, other).statistic)
+
+
 def _edits(trace: Trace, edit: str, edited: Trace | None) -> dict[str, Any]:
-    def curves(of: Trace) -> dict[str, str]:
-        return {"probs": _base64(of.probs), "halt": _base64(of.halt_prob)}
+    def curves(of: Trace) -> dict[str, Any]:
+        return {"probs": _base64(of.probs), "halt": _base64(of.halt_prob), "shape": list(of.halt_logit.shape)}
 
     return {
         "tokens": trace.initial_memory.shape[0],
         "edit": edit,
+        "choices": _counts(trace),
         "original": curves(trace),
         "edited": edited and curves(edited),
     }
 
 
-def parse_edit(text: str) -> Edit:
-    """The edit that a link or the edits panel names: "p3,7;z0;f2;s" hides patches 3 and 7, sets memory token 0 to
-    zero, freezes token 2 and shuffles all. Raises ConfigError if it cannot be read.
+@dataclass(frozen=True)
+class Change:
+    """What a learner changed about a run: an edit on the way, or how often the updates run."""
+
+    edit: Edit = field(default_factory=Edit)
+    counts: dict[str, int] = field(default_factory=dict)  # keyword arguments of `vitrm.trace`
+
+
+_COUNTS = {"n": "supervision_steps", "t": "recursion_steps", "m": "memory_steps"}
+
+
+def _counts(trace: Trace) -> dict[str, list[int]]:
+    """The numbers of steps a learner may ask for: few enough that a link cannot keep the server busy."""
+    _, recursions, memory = trace.halt_logit.shape
+    trained = trace.trained_steps
+    return {
+        "n": sorted({*range(1, min(trained, 8) + 1), trained, 2 * trained, 4 * trained}),
+        "t": list(range(1, max(4, recursions) + 1)),
+        "m": list(range(1, max(4, memory) + 1)),
+    }
+
+
+def parse_edit(text: str, trace: Trace) -> Change:
+    """What a link or the edits panel changes about the run behind a trace.
+
+    "p3,7;z0;f2;s;n12;t2;m1" hides patches 3 and 7, sets memory token 0 to zero, freezes token 2, shuffles all, and runs
+    12 supervision steps of 2 recursion steps of 1 memory iteration. Raises ConfigError if it cannot be read.
     """
     fields: dict[str, Any] = {}
+    counts: dict[str, int] = {}
     for part in filter(None, text.split(";")):
-        name = {"p": "hidden_patches", "z": "zeroed", "f": "frozen", "s": "shuffled"}.get(part[0])
-        numbers = part[1:].split(",") if part[1:] else []
-        known = name is not None and name not in fields  # a part named twice would be read by half
+        letter, numbers = part[0], part[1:].split(",") if part[1:] else []
+        name = {"p": "hidden_patches", "z": "zeroed", "f": "frozen", "s": "shuffled"}.get(letter) or _COUNTS.get(letter)
+        known = name is not None and name not in fields | counts  # a part named twice would be read by half
         if not known or not all(number.isdecimal() for number in numbers) or (name == "shuffled") == bool(numbers):
-            raise ConfigError(f"the edit '{part}' cannot be read; expected for instance p3,7 or z0 or f2 or s")
-        fields[name] = True if name == "shuffled" else tuple(int(number) for number in numbers)
-    return Edit(**fields)
+            raise ConfigError(f"the edit '{part}' cannot be read; expected for instance p3,7 or z0 or f2 or s or n12")
+        if letter in _COUNTS:
+            offered = _counts(trace)[letter]
+            if len(numbers) > 1 or int(numbers[0]) not in offered:
+                known_counts = ", ".join(map(str, offered))
+                raise ConfigError(f"the edit '{part}': expected {letter} with one of {known_counts} for this model")
+            counts[name] = int(numbers[0])
+        else:
+            fields[name] = True if name == "shuffled" else tuple(int(number) for number in numbers)
+    edit = Edit(**fields)
+    edit.check((trace.pixels.shape[-1] // trace.patch_size) ** 2, trace.initial_memory.shape[0])
+    return Change(edit, counts)
 
 
 def _base64(array: np.ndarray, dtype: Any = "<f4") -> str:

@@ -1,0 +1,106 @@
+"""Work that takes seconds and must not hold up a page: one thread for the whole server, one piece of work at a time.
+
+Whoever asks for the same work (the same key) gets the same job, so that a class waits once. No streamlit in here but
+the cache that keeps the registry over hot reloads.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import streamlit as st
+
+from vitrm.errors import VitrmError
+
+_KEPT = 64  # jobs that are remembered with their results
+
+Report = Callable[[float], bool]  # told the share done, 0..1; False: stop now, nobody wants it any more
+
+
+class Cancelled(Exception):
+    """Work that was told to stop raises this."""
+
+
+class Job:
+    """One piece of work. `result` is None until it is done; `error` says in one sentence why it failed."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self.result: Any = None
+        self.error: str | None = None
+        self._cancelled = threading.Event()
+        self._over = threading.Event()
+
+    @property
+    def is_running(self) -> bool:
+        """Waiting for its turn, or at work."""
+        return not self._over.is_set()
+
+    def report(self, share: float) -> bool:
+        self.share = share
+        return not self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it was over within `timeout` seconds."""
+        return self._over.wait(timeout)
+
+    def _run(self, work: Callable[[Report], Any]) -> None:
+        try:
+            if not self._cancelled.is_set():
+                self.result = work(self.report)
+        except Cancelled:
+            pass
+        except VitrmError as error:
+            self.error = str(error)
+        except Exception as error:  # a bug: it must end here, not in silence with a bar that never moves
+            logging.getLogger(__name__).exception("background work failed")
+            self.error = f"it failed ({type(error).__name__}); the server's log says why"
+        finally:
+            self._over.set()
+
+
+class _Jobs:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.known: OrderedDict[Hashable, Job] = OrderedDict()
+        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> _Jobs:
+    return _Jobs()
+
+
+def find(key: Hashable) -> Job | None:
+    """The job of that key, running or done; None if none was started, or it was cancelled, or forgotten since."""
+    jobs = _jobs()
+    with jobs.lock:
+        job = jobs.known.get(key)
+        if job is not None and job._cancelled.is_set():
+            return None
+        return job
+
+
+def start(key: Hashable, work: Callable[[Report], Any]) -> Job:
+    """The job of that key; `work(report)` is called in the background unless it has been started before.
+
+    `report(share)` returns False when the work is to stop; it may raise Cancelled then. A job that failed starts anew.
+    """
+    jobs = _jobs()
+    with jobs.lock:
+        job = jobs.known.get(key)
+        if job is None or job._cancelled.is_set() or job.error is not None:
+            job = jobs.known[key] = Job()
+            jobs.worker.submit(job._run, work)
+        jobs.known.move_to_end(key)
+        for old in [k for k, j in jobs.known.items() if not j.is_running][: max(0, len(jobs.known) - _KEPT)]:
+            del jobs.known[old]
+    return job

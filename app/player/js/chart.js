@@ -1,0 +1,82 @@
+// The curves over the whole trace: probabilities, halting probability, convergence.
+
+function drawChart(view, model) {
+  const svg = view.chart;
+  const width = svg.clientWidth || 320, left = 34, right = 8;
+  svg.replaceChildren();
+  const x = (i) => left + ((width - left - right) * (i + 0.5)) / model.count;
+  const lanes = [
+    { name: "class probability", top: 16, height: 118, max: 1, ticks: [0, 0.5, 1] },
+    { name: "halting probability", top: 162, height: 54, max: 1, ticks: [0, 1] },
+    { name: "change of z (solid) and y (dashed) per memory update", top: 244, height: 38, max: null, ticks: [0] },
+    { name: "KL from the prediction before, nats", top: 308, height: 30, max: null, ticks: [0] },
+  ];
+  const bottom = lanes[3].top + lanes[3].height;
+  const stepWidth = (x(1) - x(0)) * model.perStep;
+  for (let n = 0; n < model.steps; n++) {
+    const start = x(n * model.perStep) - (x(1) - x(0)) / 2;
+    if (n % 2 === 0) add(svg, "rect", { class: "band", x: start, y: 16, width: stepWidth, height: bottom - 16 });
+    if (n >= model.trainedSteps) add(svg, "rect", { class: "beyond", x: start, y: 16, width: stepWidth, height: bottom - 16 });
+    if (model.steps <= 16 || n % 4 === 3) {
+      add(svg, "text", { x: start + stepWidth / 2, y: bottom + 13, "text-anchor": "middle" }, String(n + 1));
+    }
+  }
+  const beyond = model.steps > model.trainedSteps ? " (shaded: beyond training)" : "";
+  add(svg, "text", { x: (left + width - right) / 2, y: bottom + 28, "text-anchor": "middle" }, `supervision step${beyond}`);
+  const defs = add(svg, "defs", {});
+  const clipPath = add(defs, "clipPath", { id: "past" });
+  const clip = add(clipPath, "rect", { x: 0, y: 0, width: 0, height: bottom + 4 });
+  const future = add(svg, "g", { class: "future" });
+  const past = add(svg, "g", { "clip-path": "url(#past)" });
+  const every = Array.from({ length: model.count }, (_, i) => i);
+  const memoryMoves = every.filter((i) => !locate(model, i).isAnswer); // a change has happened there, once
+  const curve = (lane, array, color, dash = "", moves = every) => {
+    const y = (v) => lane.top + lane.height * (1 - Math.min(1, v / lane.max));
+    const path = moves.map((i, k) => `${k ? "L" : "M"}${x(i).toFixed(1)} ${y(array[locate(model, i).readout]).toFixed(1)}`).join("");
+    for (const layer of [future, past]) {
+      add(layer, "path", { class: "curve", d: path, style: `stroke:${color}`, "stroke-dasharray": dash });
+    }
+  };
+  lanes.forEach((lane) => {
+    add(svg, "text", { class: "lane-name", x: left, y: lane.top - 5 }, lane.name);
+    add(svg, "line", { class: "axis", x1: left, x2: width - right, y1: lane.top + lane.height, y2: lane.top + lane.height });
+    lane.ticks.forEach((tick) => {
+      const y = lane.top + lane.height * (1 - (lane.max ? tick / lane.max : 0));
+      add(svg, "text", { x: left - 6, y: y + 4, "text-anchor": "end" }, String(tick));
+    });
+  });
+  const dashes = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
+  [...model.shown.keys()].reverse().forEach((k) => {
+    const values = model.probs.filter((_, j) => j % model.classes.length === model.shown[k]);
+    curve(lanes[0], values, `var(--class-${k})`, dashes[k]);
+  });
+  const limit = lanes[1].top + lanes[1].height * (1 - model.threshold);
+  add(svg, "line", { class: "limit", x1: left, x2: width - right, y1: limit, y2: limit });
+  add(svg, "text", { x: left - 6, y: limit + 4, "text-anchor": "end" }, model.threshold.toFixed(2));
+  curve(lanes[1], model.halt, "var(--y)");
+  lanes[2].max = Math.max(...model.answerChange, ...model.memoryChange, 1e-9);
+  add(svg, "text", { x: left - 6, y: lanes[2].top + 8, "text-anchor": "end" }, lanes[2].max.toPrecision(2));
+  curve(lanes[2], model.memoryChange, "var(--z)", "", memoryMoves);
+  curve(lanes[2], model.answerChange, "var(--y)", "5 3", memoryMoves);
+  lanes[3].max = Math.max(...model.kl.slice(1), 1e-9); // the first has no prediction before it
+  add(svg, "text", { x: left - 6, y: lanes[3].top + 8, "text-anchor": "end" }, lanes[3].max.toPrecision(2));
+  curve(lanes[3], model.kl, "var(--ink)", "", memoryMoves.slice(1));
+  for (const { step, text } of model.marks) {
+    const at = x((step + 1) * model.perStep - 1), late = at > width / 2;
+    add(svg, "line", { class: "mark", x1: at, x2: at, y1: 16, y2: bottom });
+    add(svg, "text", { class: "mark-name", x: at + (late ? -5 : 5), y: 26, "text-anchor": late ? "end" : "start" }, text);
+  }
+  const cursor = add(svg, "g", {});
+  add(cursor, "line", { class: "cursor", x1: 0, x2: 0, y1: 12, y2: bottom });
+  const probs = probabilities(model, locate(model, model.count - 1).readout);
+  const final = probs.indexOf(Math.max(...probs));
+  svg.setAttribute(
+    "aria-label",
+    `Curves over ${model.steps} supervision steps: class probabilities, halting probability and change of the state. ` +
+      `The last answer is ${model.classes[final]} with ${percent(probs[final])}.`,
+  );
+  view.plot = {
+    x, cursor, clip,
+    inverse: (px) => Math.round(((px - left) / (width - left - right)) * model.count - 0.5),
+  };
+}

@@ -1,0 +1,3 @@
+// How Streamlit mounts the player (components v2)
+
+export default mountPlayer;

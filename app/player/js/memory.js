@@ -1,0 +1,80 @@
+// How the memory moves: similarity between its tokens, and their path in a plane
+
+function memoryPanel(host, model) {
+  const { tokens, explained } = model.memory_;
+  const similarity = new Int8Array(bytes(model.memory_.similarity).buffer);
+  const path = floats(model.memory_.path);
+  host.append(element("h4", "", "How the memory moves"));
+  const grid = host.appendChild(element("div", "pair"));
+  const left = grid.appendChild(element("figure"));
+  left.append(element("figcaption", "", "Similarity of memory tokens"));
+  const map = left.appendChild(svgElement("svg", { class: "similarity", role: "img", viewBox: "0 0 240 240" }));
+  left.append(scaleBar("−1 opposite", "0", "+1 the same", "linear-gradient(90deg, #2166ac, #f7f7f7, #d97706)"));
+  const leftNote = left.appendChild(element("p", "note"));
+  const names = Array.from({ length: tokens }, (_, k) => `token ${k + 1}`);
+  let last = null;
+  numbersBehind(left, "similarity", () => [
+    ["cosine", ...names], ...names.map((name, k) => [name, ...names.map((_, j) => (similarity[(last.readout * tokens + k) * tokens + j] / 127).toFixed(2))]),
+  ]);
+  const right = grid.appendChild(element("figure"));
+  right.append(element("figcaption", "", "Path of each memory token"));
+  const plane = right.appendChild(svgElement("svg", { class: "plane", role: "img", viewBox: "0 0 300 240" }));
+  right.append(element("p", "note",
+    `Each line is one memory token, from its learned start (hollow) to now (numbered). The plane is fitted on this whole trace ` +
+    `and shows ${percent(explained[0] + explained[1])} of the movement; distances across it are not comparable between images.`));
+  numbersBehind(right, "path", () => [
+    ["memory token", "across", "up", "from its start"],
+    ...names.map((name, k) => {
+      const now = [0, 1].map((axis) => at(last.readout + 1, k, axis)), from = [0, 1].map((axis) => at(0, k, axis));
+      return [name, ...now.map((v) => v.toFixed(2)), Math.hypot(now[0] - from[0], now[1] - from[1]).toFixed(2)];
+    }),
+  ]);
+
+  const side = 224 / tokens;
+  const cells = Array.from({ length: tokens * tokens }, (_, k) => add(map, "rect", {
+    x: 8 + (k % tokens) * side, y: 8 + Math.floor(k / tokens) * side, width: side + 0.2, height: side + 0.2,
+  }));
+  const at = (r, k, axis) => path[(r * tokens + k) * 2 + axis];
+  const count = path.length / 2 / tokens;
+  const range = [0, 1].map((axis) => {
+    let low = Infinity, high = -Infinity;
+    for (let i = axis; i < path.length; i += 2) { low = Math.min(low, path[i]); high = Math.max(high, path[i]); }
+    return [low, high - low || 1];
+  });
+  const px = (r, k) => 16 + (268 * (at(r, k, 0) - range[0][0])) / range[0][1];
+  const py = (r, k) => 224 - (208 * (at(r, k, 1) - range[1][0])) / range[1][1];
+  const line = (k, to) => Array.from({ length: to + 1 }, (_, r) => `${r ? "L" : "M"}${px(r, k).toFixed(1)} ${py(r, k).toFixed(1)}`).join("");
+  const trails = Array.from({ length: tokens }, (_, k) => {
+    add(plane, "path", { class: "trail future", d: line(k, count - 1) });
+    const trail = add(plane, "path", { class: "trail" });
+    add(plane, "circle", { class: "start", cx: px(0, k), cy: py(0, k), r: 3 });
+    const dot = add(plane, "circle", { class: "dot", r: tokens > 24 ? 4 : 7 });
+    const label = tokens > 24 ? null : add(plane, "text", { class: "dot-name", "text-anchor": "middle" }, String(k + 1));
+    return { trail, dot, label };
+  });
+  return {
+    layout() {},
+    draw(place) {
+      last = place;
+      const base = place.readout * tokens * tokens;
+      let sum = 0;
+      cells.forEach((cell, k) => {
+        const value = similarity[base + k] / 127;
+        if (k % (tokens + 1)) sum += value;
+        cell.setAttribute("fill", diverging(value));
+      });
+      const mean = tokens > 1 ? sum / (tokens * (tokens - 1)) : 1;
+      leftNote.textContent = `Row and column: memory tokens 1 to ${tokens}; cosine of the angle between their states. ` +
+        `Mean of different tokens: ${mean.toFixed(2)}. High similarity says that tokens hold alike states, not what they hold.`;
+      map.setAttribute("aria-label", `Similarity of ${tokens} memory tokens; mean between different tokens ${mean.toFixed(2)}.`);
+      plane.setAttribute("aria-label", `Path of ${tokens} memory tokens over ${place.readout + 1} memory updates.`);
+      trails.forEach(({ trail, dot, label }, k) => {
+        trail.setAttribute("d", line(k, place.readout + 1));
+        const x = px(place.readout + 1, k), y = py(place.readout + 1, k);
+        dot.setAttribute("cx", x); dot.setAttribute("cy", y);
+        label?.setAttribute("x", x); label?.setAttribute("y", y + 3.5);
+      });
+      refreshNumbers(host);
+    },
+  };
+}

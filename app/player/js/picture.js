@@ -1,0 +1,43 @@
+// The player as it stands, as a PNG: a copy of its elements is drawn as an SVG picture, with no request to anywhere.
+
+async function savePicture(root, name) {
+  const { width, height } = root.getBoundingClientRect();
+  const scale = 2; // sharp on a projector and in print
+  const copy = root.cloneNode(true);
+  copy.style.margin = "0";
+  const canvases = root.querySelectorAll("canvas");
+  copy.querySelectorAll("canvas").forEach((canvas, k) => {
+    const image = element("img", canvas.className);
+    image.src = canvases[k].toDataURL();
+    canvas.replaceWith(image);
+  });
+  const boxes = root.querySelectorAll("select");
+  copy.querySelectorAll("select").forEach((box, k) => {
+    [...box.options].forEach((option, j) => option.toggleAttribute("selected", j === boxes[k].selectedIndex));
+  });
+  const sliders = root.querySelectorAll("input");
+  copy.querySelectorAll("input").forEach((slider, k) => slider.setAttribute("value", sliders[k].value));
+  const style = element("style");
+  style.textContent = [...root.getRootNode().querySelectorAll("style")].map((each) => each.textContent).join("\n");
+  const outside = getComputedStyle(root);
+  const page = element("div");
+  page.setAttribute("xmlns", "http://www.w3.org/1999/xhtml");
+  for (const property of ["--st-text-color", "--st-background-color", "--st-secondary-background-color", "--st-primary-color", "--st-font", "--st-code-font"]) {
+    page.style.setProperty(property, outside.getPropertyValue(property));
+  }
+  page.style.background = outside.getPropertyValue("--paper");
+  page.append(style, copy);
+  const text = new XMLSerializer().serializeToString(page);
+  const drawing = `<svg xmlns="${SVG}" width="${width * scale}" height="${height * scale}" viewBox="0 0 ${width} ${height}">` +
+    `<foreignObject width="100%" height="100%">${text}</foreignObject></svg>`;
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
+  await image.decode();
+  const canvas = Object.assign(document.createElement("canvas"), { width: width * scale, height: height * scale });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((blob) => {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }, "image/png");
+}

@@ -1,0 +1,97 @@
+// A trace as it came from Python, and where a position stands in it. Position i counts moves: in each recursion
+// step M memory updates, then the answer update.
+
+function decode(data) {
+  const [steps, recursions, memory] = data.shape;
+  const perRecursion = memory + 1;
+  const probs = floats(data.probs);
+  const classes = data.classes.length;
+  const peak = data.classes.map((_, c) => {
+    let top = 0;
+    for (let k = c; k < probs.length; k += classes) top = Math.max(top, probs[k]);
+    return top;
+  });
+  return {
+    ...data,
+    steps, recursions, memory, perRecursion,
+    memory_: data.memory, // the memory panel's arrays; `memory` is M
+    attention: data.attention && decodeAttention(data.attention),
+    ownThreshold: data.threshold, // tau of the configuration; `threshold` is the learner's
+    perStep: recursions * perRecursion,
+    count: steps * recursions * perRecursion,
+    pixels: bytes(data.pixels),
+    probs,
+    halt: floats(data.halt),
+    answerChange: floats(data.answerChange),
+    memoryChange: floats(data.memoryChange),
+    kl: floats(data.kl),
+    // the classes that ever got the most, always in the same place, so that rows never jump
+    shown: peak.map((_, c) => c).sort((a, b) => peak[b] - peak[a]).slice(0, SHOWN_CLASSES),
+  };
+}
+
+function bytes(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+// Where position i stands: step n, recursion t, the read-out it shows (an index into the arrays), and the kind of move.
+function locate(model, i) {
+  const n = Math.floor(i / model.perStep);
+  const t = Math.floor((i % model.perStep) / model.perRecursion);
+  const m = i % model.perRecursion;
+  const isAnswer = m === model.memory;
+  const readout = (n * model.recursions + t) * model.memory + Math.min(m, model.memory - 1);
+  return { n, t, m, isAnswer, readout };
+}
+
+function stops(model, level) {
+  const every = { "supervision step": model.perStep, "recursion step": model.perRecursion, "single update": 1 }[level];
+  return Array.from({ length: model.count / every }, (_, k) => (k + 1) * every - 1);
+}
+
+// Where another trace of the same page stands when this one is to stand with it: the same supervision step and kind of
+// move, or the nearest there is.
+function follow(model, place) {
+  const n = Math.min(place.n, model.steps - 1);
+  const t = place.isAnswer ? model.recursions - 1 : Math.min(place.t, model.recursions - 1);
+  const m = place.isAnswer ? model.memory : Math.min(place.m, model.memory - 1);
+  return n * model.perStep + t * model.perRecursion + m;
+}
+
+// The first supervision step whose halting probability exceeds the threshold; null if none does
+function haltStep(model, threshold) {
+  for (let n = 0; n < model.steps; n++) {
+    if (model.halt[(n + 1) * model.recursions * model.memory - 1] > threshold) return n;
+  }
+  return null;
+}
+
+function largest(values) {
+  let best = 0;
+  for (let k = 1; k < values.length; k++) if (values[k] > values[best]) best = k;
+  return best;
+}
+
+// Attention weights arrive as shares of 1 in 8 or 16 bits.
+function decodeAttention(attention) {
+  const read = (text) => (attention.bits === 8 ? bytes(text) : new Uint16Array(bytes(text).buffer));
+  const one = 2 ** attention.bits - 1;
+  const { toPatches, toState, ofAnswer, rollout } = attention;
+  return {
+    ...attention, one, toPatches: read(toPatches), toState: read(toState), ofAnswer: read(ofAnswer),
+    rollout: Float32Array.from(read(rollout), (share) => share / one),
+  };
+}
+
+function clamp(position, model) {
+  return Math.max(0, Math.min(model.count - 1, Math.round(position) || 0));
+}
+
+function probabilities(model, readout) {
+  const c = model.classes.length;
+  return model.probs.subarray(readout * c, (readout + 1) * c);
+}
+
+function floats(text) {
+  return new Float32Array(bytes(text).buffer);
+}
