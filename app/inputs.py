@@ -161,6 +161,7 @@ def follow(job: background.Job, label: str) -> None:
 def downloads(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str) -> None:
     """What is on show, as files to keep."""
     name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{trace.seed}"
+    attributed = attribution(checkpoint) if "attribution" in panels else None  # a click is served outside the session
     with st.container(horizontal=True):
         st.download_button(
             "Trace as NPZ",
@@ -179,7 +180,7 @@ def downloads(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: s
         )
         st.download_button(
             "Player as HTML",
-            lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attribution(checkpoint)),
+            lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attributed),
             f"{name}.html",
             mime="text/html",
             icon=":material/web:",

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -284,3 +285,75 @@ def test_a_position_beyond_the_end_is_the_last_one(page, server):
 def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
     page.goto(f"{server}/attention?position=2&edit=p5")  # patch 5 is not read before the second step
     expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points and the halting probability by 0.000")
+
+
+def test_the_threshold_can_be_moved_and_is_in_the_address(page, server):
+    open_home(page, server)
+    badge = page.locator(".badge")
+    expect(badge).to_contain_text("With threshold 0.50")
+    threshold = page.get_by_role("slider", name="Threshold for halting")
+    threshold.focus()
+    page.sent.clear()
+    threshold.press("End")
+    expect(badge).to_contain_text("With threshold 1.00 the model would never halt early")
+    expect(page.get_by_role("button", name="never halts")).to_be_disabled()
+    for _ in range(2):
+        threshold.press("ArrowLeft")
+    expect(badge).to_contain_text("With threshold 0.98")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")  # not moved
+    settle(page)
+    assert "threshold=0.98" in page.url
+    page.goto(page.url)
+    expect(page.locator(".badge")).to_contain_text("With threshold 0.98")
+
+
+def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_nothing(page, server, tmp_path):
+    page.goto(f"{server}/step?position=8")
+    expect(sentence(page)).to_contain_text("Supervision step 3 of 6, answer update")
+    size = page.locator(".player").bounding_box()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save picture").click()
+    assert download.value.suggested_filename == "digits-glimpse-test-9-9.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.size == (round(2 * size["width"]), round(2 * size["height"]))
+        assert len(set(picture.convert("L").resize((50, 50)).tobytes())) > 20  # something is drawn
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Player as HTML").click()
+    file = tmp_path / "player.html"
+    download.value.save_as(file)
+    page.context.set_offline(True)
+    page.outside.clear()
+    page.goto(file.as_uri())
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    page.keyboard.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    page.get_by_text("The numbers behind this figure").first.click()
+    expect(page.locator("details.numbers[open] tr")).to_have_count(9)  # a heading and eight memory tokens
+    assert page.outside == []
+    assert [text for text in page.problems if "404" not in text] == []
+
+
+def test_attribution_is_computed_in_the_background_and_follows_the_position(page, server):
+    page.goto(f"{server}/attention?image=test-21&position=2")
+    expect(page.locator(".panel-attribution")).to_contain_text("Not computed yet")
+    page.get_by_role("button", name="Compute what mattered").click()
+    panel = page.locator(".panel-attribution")
+    expect(panel).to_contain_text("Rank correlation with rollout")
+    expect(panel).to_contain_text("after supervision step 1,")
+    settle(page)
+    page.sent.clear()
+    before = panel.locator("svg.heat").nth(2).inner_html()
+    page.locator(".player").press("End")
+    expect(panel).to_contain_text("after supervision step 6,")
+    assert panel.locator("svg.heat").nth(2).inner_html() != before
+
+
+def test_more_steps_than_trained_are_compared_at_the_same_step(page, server):
+    page.goto(f"{server}/attention?position=17")
+    page.get_by_label("Supervision steps, N").select_option("12")
+    expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
+    expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points")  # six more steps change nothing at the sixth
+    settle(page)
+    assert "edit=n12" in page.url
+    page.get_by_label("Supervision steps, N").select_option("2")
+    expect(page.locator(".panel-edits")).to_contain_text("The edited run ends after supervision step 2")

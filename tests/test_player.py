@@ -11,6 +11,7 @@ import pytest
 
 from app import figures
 from app.attribution import METHODS, Attribution
+from app.bench import measure
 from app.diagram import drawing
 from app.player import parse_edit, payload, standalone
 from app.player.payload import principal_plane
@@ -192,3 +193,10 @@ def test_the_picture_says_the_numbers_of_the_configuration(preset):
     assert f"{config.memory_size} memory tokens" in picture
     assert f"{config.depth} layers" in picture
     assert ("It never changes." in picture) == (config.glimpse_patches is None)
+
+
+def test_the_benchmark_of_the_player_measures_what_is_sent():
+    row = measure("digits", repeats=1)
+    assert all(value > 0 for value in row.values())
+    assert row["kB_without_panels"] < row["kB"] < 500
+    assert row["filled_ms"] == pytest.approx(row["trace_ms"] + row["payload_ms"] + row["json_ms"])

@@ -110,8 +110,9 @@ def choices(key: str, start: Choices) -> Choices:
 def standalone(
     trace: Trace, title: str, caption: str, panels: Sequence[str] = (), attribution: Attribution | None = None
 ) -> bytes:
-    """The player for a trace as one HTML file that needs no server and no network. Panels that compute are left out."""
-    shown = [panel for panel in panels if panel != "edits"]
+    """The player for a trace as one HTML file, without server and network; what would need the model is left out."""
+    absent = {"edits"} if attribution else {"edits", "attribution"}
+    shown = [panel for panel in panels if panel not in absent]
     data: dict[str, Any] = payload(trace, shown, attribution=attribution) | {
         "level": "supervision step",
         "title": "",
