@@ -16,17 +16,22 @@ def numbers(trace: Trace) -> list[dict[str, Any]]:
     """The table behind the player: one row per read-out, probabilities in percent."""
     rows = []
     steps, recursions, memory = trace.halt_logit.shape
+    every, halt, kl = trace.probs, trace.halt_prob, trace.kl  # computed anew at each access
+    norms, changes = (trace.answer_norm, trace.memory_norm), (trace.answer_change, trace.memory_change)
     for n, t, m in np.ndindex(steps, recursions, memory):
-        probs = trace.probs[n, t, m]
+        probs = every[n, t, m]
         row = {"supervision step": n + 1}
         if recursions > 1:
             row["recursion step"] = t + 1
         row |= {
             "memory iteration": m + 1,
             "answer": trace.class_names[int(probs.argmax())],
-            "halting probability": float(trace.halt_prob[n, t, m]),
-            "change of y": float(trace.answer_change[n, t, m]),
-            "change of z": float(trace.memory_change[n, t, m]),
+            "halting probability": float(halt[n, t, m]),
+            "length of y": float(norms[0][n, t, m]),
+            "length of z": float(norms[1][n, t, m]),
+            "change of y": float(changes[0][n, t, m]),
+            "change of z": float(changes[1][n, t, m]),
+            "KL from the prediction before, nats": float(kl[n, t, m]),
         }
         row |= {f"P({name}) %": 100 * float(p) for name, p in zip(trace.class_names, probs, strict=True)}
         rows.append(row)

@@ -31,5 +31,5 @@ player(
 inputs.offer_attribution(checkpoint)
 caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
-inputs.downloads(trace, checkpoint, PANELS, caption)
+inputs.keep(trace, checkpoint, PANELS, caption)
 cache.warm_up()

@@ -26,7 +26,5 @@ player(
 )
 caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
-with st.expander("The numbers behind the curves"):
-    st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
-inputs.downloads(trace, checkpoint, PANELS, caption)
+inputs.keep(trace, checkpoint, PANELS, caption)
 cache.warm_up()

@@ -24,9 +24,7 @@ player(
 )
 caption = figures.provenance(CHECKPOINT, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
-with st.expander("The numbers behind the curves"):
-    st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
-    inputs.downloads(trace, CHECKPOINT, (), caption)
+inputs.keep(trace, CHECKPOINT, (), caption)
 
 st.header("What the model is")
 diagram(config.model, key="diagram")

@@ -181,7 +181,7 @@ def test_the_downloads_hold_the_trace_and_its_numbers(tmp_path):
     (tmp_path / "trace.npz").write_bytes(figures.trace_file(shown))
     np.testing.assert_array_equal(Trace.load(tmp_path / "trace.npz").patch_attention, shown.patch_attention)
     header, *lines = figures.numbers_file(shown).decode().splitlines()
-    assert header.startswith("supervision step,memory iteration,answer,halting probability")
+    assert header.startswith("supervision step,memory iteration,answer,halting probability,length of y")
     assert len(lines) == shown.halt_logit.size
 
 

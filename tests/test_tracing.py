@@ -243,3 +243,19 @@ def test_a_pickle_inside_a_trace_file_is_not_executed(tmp_path):
     with pytest.raises(TraceError, match="is no trace file, or damaged"):
         load_traces(tmp_path / "trace.npz")
     assert not (tmp_path / "mark").exists()
+
+
+def test_norms_are_lengths_of_the_states_and_the_arrays_cannot_be_written(tiny):
+    made = trace(_model(tiny), PIXELS)
+    np.testing.assert_allclose(made.answer_norm, np.sqrt((made.answer**2).sum(axis=-1)), rtol=1e-6)
+    lengths = np.sqrt((made.memory**2).sum(axis=-1))
+    np.testing.assert_allclose(made.memory_norm, lengths.mean(axis=-1), rtol=1e-6)
+    for array in (made.logits, made.memory, made.patch_attention, made.pixels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+def test_the_way_of_reading_is_told_from_the_weights(tiny):
+    for reading in ("joint", "cross"):
+        assert trace(_model(replace(tiny, reading=reading)), PIXELS).reading == reading
+    assert trace(_model(replace(tiny, token_mixing="mlp")), PIXELS).reading == ""

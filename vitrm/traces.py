@@ -71,6 +71,16 @@ class Trace:
         return int(above[0]) if len(above) else None
 
     @property
+    def answer_norm(self) -> np.ndarray:
+        """(N, T, M) length of y."""
+        return np.linalg.norm(self.answer, axis=-1)
+
+    @property
+    def memory_norm(self) -> np.ndarray:
+        """(N, T, M) mean length of a memory token."""
+        return np.linalg.norm(self.memory, axis=-1).mean(axis=-1)
+
+    @property
     def answer_change(self) -> np.ndarray:
         """(N, T, M) length of the change of y since the moment before; the first is measured from its learned start."""
         return _change(self.answer[..., None, :], self.initial_answer[None])

@@ -1,0 +1,90 @@
+"""Background work: once for everybody, one at a time, with an end that can be seen."""
+
+import threading
+
+import pytest
+
+from app import background
+from vitrm.errors import DataError
+
+
+@pytest.fixture
+def key(request):
+    return request.node.name
+
+
+def test_the_same_work_is_done_once_and_its_result_kept(key):
+    calls = []
+    first = background.start(key, lambda report: calls.append(1) or "made")
+    second = background.start(key, lambda report: calls.append(2) or "other")
+    assert first is second is background.find(key)
+    assert first.wait(30)
+    assert not first.is_running
+    assert first.result == "made"
+    assert background.start(key, lambda report: "again").result == "made"
+    assert calls == [1]
+
+
+def test_work_waits_for_its_turn_and_says_how_far_it_is(key):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(report):
+        report(0.25)
+        begun.set()
+        assert go_on.wait(30)
+        return 1
+
+    first = background.start(f"{key} 1", slow)
+    second = background.start(f"{key} 2", lambda report: 2)
+    assert begun.wait(30)
+    assert first.share == 0.25
+    assert second.is_running
+    go_on.set()
+    assert second.wait(30)
+    assert (first.result, second.result) == (1, 2)
+
+
+def test_cancelled_work_stops_and_can_be_started_anew(key):
+    begun = threading.Event()
+
+    def endless(report):
+        while report(0.5):
+            begun.set()
+        raise background.Cancelled
+
+    job = background.start(key, endless)
+    assert begun.wait(30)
+    job.cancel()
+    assert job.wait(30)
+    assert job.result is None
+    assert job.error is None
+    assert background.find(key) is None
+    again = background.start(key, lambda report: "done")
+    assert again.wait(30)
+    assert again.result == "done"
+
+
+def test_what_goes_wrong_is_said_and_does_not_stop_the_next(key, caplog):
+    def refused(report):
+        raise DataError("there are no images")
+
+    def broken(report):
+        raise ZeroDivisionError
+
+    first, second = background.start(f"{key} 1", refused), background.start(f"{key} 2", broken)
+    third = background.start(f"{key} 3", lambda report: 3)
+    assert third.wait(30)
+    assert first.error == "there are no images"
+    assert "ZeroDivisionError" in second.error
+    assert "background work failed" in caplog.text
+    assert third.result == 3
+    retried = background.start(f"{key} 1", lambda report: "now")
+    assert retried.wait(30)
+    assert retried.result == "now"
+
+
+def test_old_results_are_forgotten(key):
+    for number in range(background._KEPT + 5):
+        assert background.start((key, number), lambda report: 1).wait(30)
+    assert background.find((key, 0)) is None
+    assert background.find((key, background._KEPT + 4)) is not None
