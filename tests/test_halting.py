@@ -11,7 +11,15 @@ from vitrm.data import load_dataset
 from vitrm.halting import Halt, predict
 from vitrm.runs import load
 
-RULES = [Halt("learned", 0.9), Halt("entropy", 0.3), Halt("change", 5.0), Halt("learned", 0.99, max_steps=9)]
+RULES = [
+    Halt("learned", 0.9),
+    Halt("entropy", 0.3),
+    Halt("change", 5.0),
+    Halt("learned", 0.99, max_steps=9),
+    Halt("learned", 0.99, max_steps=3),
+    Halt("entropy", 0.05, max_steps=4),
+    Halt("change", 7.0, max_steps=4),
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,7 @@ def test_without_halting_the_answer_is_that_of_the_model(model, images):
     assert result.policy == "all 6 supervision steps run for every image; no halting"
 
 
-@pytest.mark.parametrize("halt", RULES, ids=lambda halt: f"{halt.rule}-{halt.threshold}")
+@pytest.mark.parametrize("halt", RULES, ids=lambda halt: f"{halt.rule}-{halt.threshold}-{halt.max_steps}")
 def test_an_image_leaves_at_the_first_step_at_which_its_rule_is_met(model, images, halt):
     result = predict(model, images, halt, SEEDS)
     last = halt.max_steps or 6

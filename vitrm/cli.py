@@ -303,19 +303,33 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
 
 def _print_halting(report) -> None:
-    chosen, everything = report.chosen, report.anytime[-1]
+    chosen, everything, sizes = report.chosen, report.anytime[-1], report.split_sizes
     print(f"\n{report.verdict}")
-    print(f"learned halting, threshold {chosen.threshold:.4f} chosen on validation, applied to test:")
-    print(
-        f"  accuracy {100 * chosen.accuracy:.2f} % ({100 * everything.accuracy:.2f} % with every step), "
-        f"{chosen.mean_steps:.2f} of {len(report.anytime)} steps, "
-        f"{chosen.mean_multiply_adds / everything.mean_multiply_adds:.2f} of the multiply-adds"
+    areas = (
+        "–" if area is None else f"{area:.3f} ({low:.3f} to {high:.3f})"
+        for area, (low, high) in zip(
+            (report.pooled_auroc, *report.halt_auroc),
+            (i or (0, 0) for i in (report.pooled_auroc_interval, *report.halt_auroc_interval)),
+            strict=True,
+        )
     )
-    print(f"  the same exits dealt out at random: {100 * report.random_exit_accuracy:.2f} %")
+    print(f"AUROC of the halting logit on test, with 95 % bootstrap interval: all steps {next(areas)}", end="")
+    print("".join(f"; step {n} {area}" for n, area in enumerate(areas, start=1)))
+    print(f"thresholds chosen on validation (n = {sizes['val']:,}), applied once to test (n = {sizes['test']:,}):")
+    rules = {"learned halting": chosen} | {f"rule {name}": point for name, point in report.competitors.items()}
+    for name, point in ({"every step": everything} | rules).items():
+        print(
+            f"  {name:16} {100 * point.accuracy:.2f} %, {point.mean_steps:.2f} of {len(report.anytime)} steps, "
+            f"{point.mean_multiply_adds / everything.mean_multiply_adds:.2f} of the multiply-adds"
+            + ("" if point is everything else f", threshold {point.threshold:.4f}")
+        )
+    print(f"  learned halting's exits dealt out at random: {100 * report.random_exit_accuracy:.2f} %")
     print(f"  perfect halting: {100 * report.oracle.accuracy:.2f} % after {report.oracle.mean_steps:.2f} steps")
     for out in report.exits:
         right = "" if out.accuracy is None else f", {100 * out.accuracy:.1f} % of them right"
         print(f"  left after step {out.step}: {100 * out.share:.1f} %{right}")
+    print(f"  right after some step and wrong after the last: {report.made_worse_count} images")
+    print(report.comparison)
 
 
 def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
@@ -358,7 +372,8 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         if arguments.gallery:
             run.save_gallery(gallery(model, dataset.test, arguments.gallery))
         if arguments.halting:
-            run.save_halting(halting_report(model, dataset.val, dataset.test))
+            shown = dataset.test if arguments.gallery else None  # images that may be passed on
+            run.save_halting(halting_report(model, dataset.val, dataset.test), shown)
     print(f"exported to {run.path}")
     return 0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,7 +40,6 @@ class StepOutputs:
     memory_change: Tensor  # (N, n) mean length of a memory token's change since the step before; 0 at the first
 
 
-@torch.inference_mode()
 def predict_steps(
     model: ViTRM,
     preprocess: Preprocess,
@@ -52,10 +53,23 @@ def predict_steps(
 
     Image i of the split draws its glimpses from seed and i alone, whatever the batch size.
     """
+    return join(list(predict_batches(model, preprocess, split, supervision_steps, seed=seed, batch_size=batch_size)))
+
+
+@torch.inference_mode()
+def predict_batches(
+    model: ViTRM,
+    preprocess: Preprocess,
+    split: Split,
+    supervision_steps: int | None = None,
+    *,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> Iterator[StepOutputs]:
+    """`predict_steps`, batch by batch, each computed when it is asked for."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    parts = []
     for start in range(0, len(split), batch_size):
         part = slice(start, start + batch_size)
         images = preprocess.normalize(split.images[part].to(device))
@@ -64,9 +78,13 @@ def predict_steps(
         memory = torch.stack([steps[0].memory, *(step.memory for step in steps)])  # (1+N, n, K, D)
         change = (memory[1:] - memory[:-1]).norm(dim=-1).mean(dim=-1)
         logits, halts = (torch.stack([getattr(s, name) for s in steps]) for name in ("logits", "halt_logit"))
-        parts.append([tensor.float().cpu() for tensor in (logits, halts, change)])
+        yield StepOutputs(*(tensor.float().cpu() for tensor in (logits, halts, change)))
     model.train(was_training)
-    return StepOutputs(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
+
+
+def join(parts: list[StepOutputs]) -> StepOutputs:
+    """The outputs of consecutive batches as one."""
+    return StepOutputs(*(torch.cat([getattr(p, f.name) for p in parts], dim=1) for f in fields(StepOutputs)))
 
 
 def image_seeds(seed: int, start: int, count: int) -> Tensor:
@@ -105,3 +123,29 @@ def auroc(scores: Tensor, positive: Tensor) -> float | None:
     hits = int(positive.sum())
     above = float(ranks[positive].sum()) - hits * (hits + 1) / 2  # pairs in the right order, ties counting a half
     return above / (hits * (len(positive) - hits))
+
+
+def auroc_interval(scores: Tensor, positive: Tensor, draws: int = 500, seed: int = 0) -> tuple[float, float] | None:
+    """The middle 95 % of `auroc` over bootstrap draws of the images; None where `auroc` is None.
+
+    scores and positive are (n,), or (N, n) for N answers per image: these are drawn together, being no independent
+    evidence.
+    """
+    if auroc(scores.flatten(), positive.flatten()) is None:
+        return None
+    images = scores.shape[-1]
+    _, level = np.unique(scores.double().cpu().numpy().ravel(), return_inverse=True)
+    order = np.argsort(level, kind="stable")
+    first = np.searchsorted(level[order], level[order], side="left")  # where the equal scores begin, and end
+    last = np.searchsorted(level[order], level[order], side="right")
+    right = positive.cpu().numpy().ravel()[order]
+    generator, areas = np.random.default_rng(seed), []
+    for _ in range(draws):
+        times = np.bincount(generator.integers(0, images, images), minlength=images)  # how often each image was drawn
+        times = np.tile(times, scores.numel() // images)[order]
+        below = np.concatenate([[0], np.cumsum(times * ~right)])
+        hits, misses = times[right].sum(), below[-1]
+        if hits and misses:
+            areas.append((times * right * (below[first] + below[last]) / 2).sum() / (hits * misses))
+    low, high = np.quantile(areas, (0.025, 0.975))
+    return float(low), float(high)

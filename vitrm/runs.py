@@ -11,14 +11,17 @@
 
     gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
 
-    halting.json       the judgement of its halting (halting_report.py), if it has been made
+    halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
+                       the images it names only where these may be passed on, and in a run folder of one's own
 
 A folder in `checkpoints/` is a run folder without what only training needs.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import json
 import os
 import platform
@@ -29,6 +32,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL import Image
+
 from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import ConfigError, RunError
@@ -37,6 +43,7 @@ from vitrm.traces import Trace, load_traces, save_traces
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
 
+    from vitrm.data import Split
     from vitrm.halting_report import HaltingReport
     from vitrm.model import ViTRM
 
@@ -46,6 +53,8 @@ CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTIN
     "README.md", "gallery.npz", "halting.json",
 )  # fmt: skip
 _STATUS_BYTES = 4096
+_HALTING_FORMAT = 2  # of halting.json; one of another format is as good as none
+_THUMBNAIL = 64  # pixels at most, of a picture in halting.json
 
 
 class Run:
@@ -170,12 +179,20 @@ class Run:
         return traces
 
     def halting(self) -> dict[str, Any] | None:
-        """The stored `HaltingReport` as plain values; None where none has been made."""
-        return _read_json(self.path / HALTING)
+        """The stored `HaltingReport` as plain values; None where none has been made, or by another version.
 
-    def save_halting(self, report: HaltingReport) -> None:
-        """Replace halting.json."""
-        self._write_text(HALTING, json.dumps(asdict(report)))
+        Under "images" it has the pictures that were stored with it, PNG in base64 by index in the test split.
+        """
+        report = _read_json(self.path / HALTING)
+        if not isinstance(report, dict) or report.get("format") != _HALTING_FORMAT:
+            return None
+        return report
+
+    def save_halting(self, report: HaltingReport, test: Split | None = None) -> None:
+        """Replace halting.json; with small pictures of the images it names, if given the test split they are in."""
+        named = {example.index for kind in (report.earliest, report.latest, report.made_worse) for example in kind}
+        images = {} if test is None else {str(i): _picture(test.images[i].cpu().numpy()) for i in sorted(named)}
+        self._write_text(HALTING, json.dumps(asdict(report) | {"format": _HALTING_FORMAT, "images": images}))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
@@ -361,6 +378,15 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _picture(pixels: np.ndarray) -> str:
+    """(C, H, W) uint8 as PNG in base64, made smaller where it is large."""
+    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    content = io.BytesIO()
+    image.save(content, format="PNG")
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def _read_config(file: Path) -> Config:
