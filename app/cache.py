@@ -6,15 +6,15 @@ import atexit
 import gc
 import importlib
 import threading
-from dataclasses import asdict
 
+import numpy as np
 import streamlit as st
 
 from app import background
 from app.attribution import Attribution
 from app.player import parse_edit
 from vitrm.config import Config
-from vitrm.errors import RunError
+from vitrm.errors import DataError, RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
 
@@ -42,20 +42,14 @@ def gallery(name: str) -> dict[str, Trace]:
     return find_run(name).gallery()
 
 
-@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
 def halting(name: str) -> dict | None:
-    """The stored judgement of a checkpoint's halting; None where none has been made."""
+    """The stored judgement of a checkpoint's halting; None where none has been made (yet: it is read anew)."""
     return find_run(name).halting()
 
 
-@st.cache_data(max_entries=8, show_spinner="Judging the halting on validation and test …")
-def judged_halting(name: str) -> dict:
-    """The judgement made now, for a checkpoint that has none stored."""
-    from vitrm.halting_report import halting_report
-
-    data = dataset(name)
-    with _INFERENCE:
-        return asdict(halting_report(model(name), data.val, data.test))
+def inference_lock() -> threading.Lock:
+    """What to hold while a model computes, for tenths of a second at most: everybody else waits for it."""
+    return _INFERENCE
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
@@ -80,20 +74,45 @@ def dataset(name: str):
     )
 
 
-def trace(name: str, image: str, seed: int) -> Trace:
-    """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
+@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
+def images_here(name: str) -> bool:
+    """Whether the images that a checkpoint was tested on can be had."""
+    try:
+        dataset(name)
+    except DataError:
+        return False
+    return True
+
+
+def trace(name: str, image: str, seed: int, depth: int = 1) -> Trace:
+    """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not.
+
+    `depth` multiplies the number of supervision steps the checkpoint was trained with.
+    """
     ready = gallery(name).get(image)
-    return ready if ready is not None and ready.seed == seed else _computed_trace(name, image, seed)
+    if ready is not None and ready.seed == seed and depth == 1:
+        return ready
+    return _computed_trace(name, image, seed, depth)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_trace(name: str, image: str, seed: int) -> Trace:
+def _computed_trace(name: str, image: str, seed: int, depth: int) -> Trace:
     from vitrm.tracing import trace as make_trace
 
     index = int(image.removeprefix("test-"))
-    split = dataset(name).test
+    pixels, label = _test_image(name, image, index)
+    steps = depth * facts(name)[0].model.supervision_steps
     with _INFERENCE:
-        return make_trace(model(name), split.images[index], seed=seed, label=int(split.labels[index]))
+        return make_trace(model(name), pixels, steps, seed=seed, label=label)
+
+
+def _test_image(name: str, image: str, index: int) -> tuple[np.ndarray, int | None]:
+    """Pixels (C, H, W) and true class: of the ready-made trace where there is one, else from the data."""
+    ready = gallery(name).get(image)
+    if ready is not None:
+        return ready.pixels, ready.label
+    split = dataset(name).test
+    return split.images[index].numpy(), int(split.labels[index])
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")

@@ -1,4 +1,4 @@
-"""Figures about halting as pure functions: a report or a trace in, a Plotly figure out. No streamlit here.
+"""Figures about halting as pure functions: a report in, a Plotly figure out, or words and tables. No streamlit here.
 
 A report is the plain form of `vitrm.halting_report.HaltingReport`.
 """
@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from vitrm.config import Config
-from vitrm.traces import Trace
 
 RULES = {"learned": "learned halting", "entropy": "low entropy", "change": "little change of z"}
 _RULE_LINES = {"learned": ("#c2185b", "solid"), "entropy": ("#0072b2", "dash"), "change": ("#e69f00", "dot")}
-_GREY = "#8a93a3"
+_GREY, _RIGHT, _WRONG, _BEYOND = "#8a93a3", "#0072b2", "#d55e00", "#e69f00"
 
 
 def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
@@ -42,7 +40,11 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
             line={"color": color, "dash": dash, "width": 3 if rule == "learned" else 2},
         )
     marks = [
-        ("chosen on validation", report["chosen"], "star", "#c2185b"),
+        ("chosen on validation", report["chosen"], "star", _RULE_LINES["learned"][0]),
+        *(
+            (f"{RULES[rule]}, chosen so", point, "circle", _RULE_LINES[rule][0])
+            for rule, point in report["competitors"].items()
+        ),
         ("perfect halting", report["oracle"], "diamond", "#009e73"),
     ]
     for name, point, symbol, color in marks:
@@ -51,7 +53,7 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
             y=_percent([point]),
             mode="markers",
             name=name,
-            marker={"symbol": symbol, "size": 15, "color": color},
+            marker={"symbol": symbol, "size": 11 if symbol == "circle" else 15, "color": color},
         )
     figure.add_scatter(
         x=_millions([report["chosen"]]),
@@ -70,9 +72,9 @@ def exits(report: dict[str, Any]) -> go.Figure:
     right = [100 * out["share"] * (out["accuracy"] or 0) for out in report["exits"]]
     wrong = [100 * out["share"] * (1 - (out["accuracy"] or 0)) for out in report["exits"]]
     labels = ["" if out["accuracy"] is None else f"{100 * out['accuracy']:.0f} % right" for out in report["exits"]]
-    figure.add_bar(x=steps, y=right, name="right", marker_color="#0072b2")
+    figure.add_bar(x=steps, y=right, name="right", marker_color=_RIGHT)
     figure.add_bar(
-        x=steps, y=wrong, name="wrong", marker_color="#d55e00", text=labels, textposition="outside", cliponaxis=False
+        x=steps, y=wrong, name="wrong", marker_color=_WRONG, text=labels, textposition="outside", cliponaxis=False
     )
     figure.update_layout(barmode="stack")
     return _styled(figure, "left after supervision step", "share of the test images, %")
@@ -101,43 +103,56 @@ def reliability(report: dict[str, Any]) -> go.Figure:
 
 def flips(report: dict[str, Any]) -> go.Figure:
     """What each further step does: answers that became right, and answers that became wrong."""
-    steps = list(range(2, len(report["anytime"]) + 1))
+    rows = [row for row in flip_table(report) if row["supervision step"] > 1]
+    steps, trained = [row["supervision step"] for row in rows], len(report["anytime"])
     figure = go.Figure()
-    figure.add_bar(
-        x=steps, y=[100 * v for v in report["became_right"][1:]], name="became right", marker_color="#0072b2"
-    )
-    figure.add_bar(
-        x=steps, y=[-100 * v for v in report["became_wrong"][1:]], name="became wrong", marker_color="#d55e00"
-    )
+    figure.add_bar(x=steps, y=[row["became right, %"] for row in rows], name="became right", marker_color=_RIGHT)
+    figure.add_bar(x=steps, y=[-row["became wrong, %"] for row in rows], name="became wrong", marker_color=_WRONG)
     figure.update_layout(barmode="relative")
+    if steps[-1] > trained:
+        figure.add_vrect(
+            x0=trained + 0.5,
+            x1=steps[-1] + 0.5,
+            fillcolor=_BEYOND,
+            opacity=0.14,
+            line_width=0,
+            annotation_text="beyond training",
+            annotation_position="top left",
+        )
     return _styled(figure, "supervision step", "share of the test images, %")
 
 
-def halting_curve(trace: Trace, threshold: float) -> go.Figure:
-    """One image: halting probability after each step, the threshold, and what the answer would be at every exit."""
-    halt, probs = trace.halt_prob[:, -1, -1], trace.probs[:, -1, -1]
-    steps = list(range(1, len(halt) + 1))
-    exit_step = exit_at(trace, threshold)
-    figure = go.Figure()
-    figure.add_scatter(
-        x=steps,
-        y=halt,
-        mode="lines+markers+text",
-        text=[trace.class_names[int(p.argmax())] for p in probs],
-        textposition="top center",
-        textfont={"size": 15},
-        line={"color": "#c2185b", "width": 3},
-        marker={"size": [17 if n == exit_step else 9 for n in steps]},
-        name="halting probability, with the answer",
-        cliponaxis=False,
-    )
-    figure.add_hline(y=threshold, line_dash="dash", line_color=_GREY, annotation_text=f"threshold {threshold:.2f}")
-    if steps[-1] > trace.trained_steps:
-        beyond = {"x0": trace.trained_steps + 0.5, "x1": steps[-1] + 0.5, "annotation_text": "beyond training"}
-        figure.add_vrect(**beyond, fillcolor="#e69f00", opacity=0.12, line_width=0)
-    figure.update_yaxes(range=[0, 1.18], tickvals=[0, 0.25, 0.5, 0.75, 1])
-    figure.update_xaxes(dtick=1)
-    return _styled(figure, "supervision step", "halting probability")
+def alternatives(report: dict[str, Any]) -> dict[str, str]:
+    """What each figure shows, in a sentence or two, for those who cannot see it."""
+    chosen, last, oracle = report["chosen"], report["anytime"][-1], report["oracle"]
+    busiest = max(report["exits"], key=lambda out: out["share"])
+    gap = max(report["reliability"], key=lambda b: abs(b["halt_prob"] - b["accuracy"]) * b["count"])
+    rows = flip_table(report)
+    worst = max(rows[1:], key=lambda row: row["became wrong, %"], default=rows[0])
+    said = "too sure" if gap["halt_prob"] > gap["accuracy"] else "not sure enough"
+    return {
+        "accuracy_for_cost": (
+            f"Accuracy against work for {len(report['budgeted'])} halting rules. Learned halting with the chosen "
+            f"threshold: {100 * chosen['accuracy']:.1f} % right at {chosen['mean_multiply_adds'] / 1e6:.1f} million "
+            f"multiply-adds; every step: {100 * last['accuracy']:.1f} % at {last['mean_multiply_adds'] / 1e6:.1f} "
+            f"million; perfect halting: {100 * oracle['accuracy']:.1f} % at {oracle['mean_multiply_adds'] / 1e6:.1f} "
+            f"million; the same exits at random: {100 * report['random_exit_accuracy']:.1f} %."
+        ),
+        "exits": (
+            f"Images by the step at which they leave. Most leave after step {busiest['step']}: "
+            f"{100 * busiest['share']:.0f} %, of which {100 * (busiest['accuracy'] or 0):.0f} % are right. "
+            f"{100 * report['exits'][-1]['share']:.0f} % run all {len(report['exits'])} steps."
+        ),
+        "reliability": (
+            f"Halting probability against share of right answers. The largest weighted gap: where it says "
+            f"{gap['halt_prob']:.2f}, {gap['accuracy']:.2f} are right, so it is {said} there."
+        ),
+        "flips": (
+            f"Answers that become right and wrong at each step, up to step {rows[-1]['supervision step']}. Step "
+            f"{worst['supervision step']} makes the most right answers wrong, {worst['became wrong, %']:.1f} %, and "
+            f"puts {worst['became right, %']:.1f} % right."
+        ),
+    }
 
 
 def provenance(checkpoint: str, config: Config, report: dict[str, Any]) -> str:
@@ -159,9 +174,8 @@ def step_table(report: dict[str, Any]) -> list[dict[str, Any]]:
             "accuracy if all stop here, %": 100 * point["accuracy"],
             "multiply-adds, millions": point["mean_multiply_adds"] / 1e6,
             "AUROC of halting": report["halt_auroc"][n],
+            "its 95 % interval": _interval(report["halt_auroc_interval"][n]),
             "ECE of halting": report["halt_ece"][n],
-            "became right, %": 100 * report["became_right"][n],
-            "became wrong, %": 100 * report["became_wrong"][n],
             "leave here, %": 100 * report["exits"][n]["share"],
             "of them right, %": None if (right := report["exits"][n]["accuracy"]) is None else 100 * right,
         }
@@ -169,10 +183,104 @@ def step_table(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def exit_at(trace: Trace, threshold: float) -> int | None:
-    """The first supervision step (from 1) whose halting probability exceeds the threshold; None if none does."""
-    above = np.flatnonzero(trace.halt_prob[:, -1, -1] > threshold)
-    return int(above[0]) + 1 if len(above) else None
+def flip_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per supervision step, those beyond training included."""
+    within = [
+        {
+            "supervision step": n + 1,
+            "trained": "yes",
+            "accuracy, %": 100 * point["accuracy"],
+            "became right, %": 100 * report["became_right"][n],
+            "became wrong, %": 100 * report["became_wrong"][n],
+        }
+        for n, point in enumerate(report["anytime"])
+    ]
+    beyond = [
+        {
+            "supervision step": step["step"],
+            "trained": "no",
+            "accuracy, %": 100 * step["accuracy"],
+            "became right, %": 100 * step["became_right"],
+            "became wrong, %": 100 * step["became_wrong"],
+        }
+        for step in report["beyond"]
+    ]
+    return within + beyond
+
+
+def policy_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per policy of the accuracy figure, the single ones first, then each rule as its threshold moves."""
+    every = report["anytime"][-1]
+    chosen = {"learned": report["chosen"]} | report["competitors"]
+    rows = [("every step", every, None), ("perfect halting (oracle)", report["oracle"], None)]
+    rows += [(f"{RULES[rule]}, chosen on validation", point, point["threshold"]) for rule, point in chosen.items()]
+    rows += [(RULES[rule], p, p["threshold"]) for rule, points in report["budgeted"].items() for p in points]
+    table = [
+        {
+            "policy": name,
+            "threshold": threshold,
+            "accuracy, %": 100 * point["accuracy"],
+            "steps, mean": point["mean_steps"],
+            "multiply-adds, millions": point["mean_multiply_adds"] / 1e6,
+        }
+        for name, point, threshold in rows
+    ]
+    random = table[2] | {
+        "policy": "the same exits, dealt at random",
+        "threshold": None,
+        "accuracy, %": 100 * report["random_exit_accuracy"],
+    }
+    return [*table[:2], random, *table[2:]]
+
+
+def reliability_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per tenth of the scale."""
+    return [
+        {"halting probability, mean": b["halt_prob"], "right, %": 100 * b["accuracy"], "answers": b["count"]}
+        for b in report["reliability"]
+    ]
+
+
+def ranking(report: dict[str, Any]) -> str:
+    """How well the halting probability ranks right above wrong answers, and how sure that is."""
+    if report["pooled_auroc"] is None:
+        return "Every answer is of one kind, right or wrong, so no AUROC can be given."
+    areas = [a for a in report["halt_auroc"] if a is not None]
+    return (
+        f"AUROC of the halting probability {report['pooled_auroc']:.2f} (95 % interval "
+        f"{_interval(report['pooled_auroc_interval'])}, bootstrap over the images; 0.5 is chance): all "
+        f"{len(report['anytime'])} steps of {report['split_sizes']['test']:,} test images together; by step from "
+        f"{min(areas):.2f} to {max(areas):.2f}."
+    )
+
+
+def example_caption(example: dict[str, Any], classes: tuple[str, ...]) -> str:
+    """True class, answers in order and exit of one image, short enough to stand under its picture."""
+    return f"{classes[example['label']]}: {answers(example, classes)} · left after {example['exit_step']}"
+
+
+def answers(example: dict[str, Any], classes: tuple[str, ...]) -> str:
+    """The answers after each step, equal ones in a row said once: "2 → 4 → 7"."""
+    given = [classes[k] for k in example["answers"]]
+    return " → ".join(name for n, name in enumerate(given) if n == 0 or name != given[n - 1])
+
+
+def example_table(examples: list[dict[str, Any]], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """One row per image."""
+    return [
+        {
+            "test image": example["index"],
+            "true class": classes[example["label"]],
+            "answer after each step": ", ".join(classes[k] for k in example["answers"]),
+            "halting probability": ", ".join(f"{p:.2f}" for p in example["halt_prob"]),
+            "left after step": example["exit_step"],
+        }
+        for example in examples
+    ]
+
+
+def _interval(bounds: list[float] | None) -> str | None:
+    return None if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}"
 
 
 def _millions(points: list[dict[str, Any]]) -> list[float]:

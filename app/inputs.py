@@ -17,6 +17,7 @@ from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.traces import Trace
 
 _CHOICE = "gallery_choice"
+_DEPTH = "depth_choice"
 
 
 def choose_checkpoint() -> str:
@@ -45,19 +46,22 @@ def configuration(checkpoint: str) -> Config:
         st.stop()
 
 
-def choose_trace(checkpoint: str) -> tuple[Trace, Config, dict[str, Any]]:
+def choose_trace(checkpoint: str, *, deeper: bool = False) -> tuple[Trace, Config, dict[str, Any]]:
     """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
 
-    What cannot be shown is said in one sentence, and the page ends there.
+    With `deeper` the learner may run more supervision steps than it was trained with. What cannot be shown is said in
+    one sentence, and the page ends there.
     """
     try:
         config, summary = cache.facts(checkpoint)
         image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], config)
-        return cache.trace(checkpoint, image, seed), config, summary
+        depth = _choose_depth(config.model.supervision_steps) if deeper else 1
+        return cache.trace(checkpoint, image, seed, depth=depth), config, summary
     except DataError as error:
         st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
     except VitrmError as error:
         st.error(f"This checkpoint cannot be shown: {error}")
+    state.to_url()
     st.stop()
 
 
@@ -229,6 +233,19 @@ def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -
                 ),
             )
     return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
+
+
+def _choose_depth(trained: int) -> int:
+    """How many times the trained number of supervision steps is to be run."""
+
+    def take() -> None:
+        if st.session_state[_DEPTH] is not None:
+            st.session_state[state.DEPTH] = st.session_state[_DEPTH]
+
+    st.session_state[_DEPTH] = st.session_state[state.DEPTH]
+    names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
+    st.segmented_control("Steps to run", state.DEPTHS, format_func=names.get, key=_DEPTH, on_change=take)
+    return st.session_state[state.DEPTH]
 
 
 def _show(image: str) -> None:

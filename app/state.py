@@ -10,7 +10,8 @@ GLIMPSE_SEED = "glimpse_seed"
 POSITION = "position"  # in the player, in moves; None: where it starts by itself
 VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
-THRESHOLD = "threshold"  # for halting; None: the checkpoint's own
+THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own
+DEPTH = "depth"  # how many times the trained number of supervision steps is run
 
 DEFAULTS = {
     CHECKPOINT: "digits-glimpse",
@@ -20,7 +21,9 @@ DEFAULTS = {
     VIEW: "",
     EDIT: "",
     THRESHOLD: None,
+    DEPTH: 1,
 }
+DEPTHS = (1, 2, 4)
 
 
 def _small_int(text: str) -> int:
@@ -37,6 +40,12 @@ def _share(text: str) -> float:
     return share
 
 
+def _depth(text: str) -> int:
+    if int(text) not in DEPTHS:
+        raise ValueError(f"{text} is none of {DEPTHS}")
+    return int(text)
+
+
 IN_URL = {
     CHECKPOINT: str,
     IMAGE: str,
@@ -45,6 +54,7 @@ IN_URL = {
     VIEW: str,
     EDIT: str,
     THRESHOLD: _share,
+    DEPTH: _depth,
 }  # what a link carries, and how it is read
 
 
@@ -55,20 +65,23 @@ def start(**defaults: object) -> None:
             st.session_state[key] = _from_url(key, default)
 
 
-def address() -> dict[str, str | None]:
-    """What the address says about the trace on show, None for a default.
+def address(*more: str) -> dict[str, str | None]:
+    """What the address says about the trace on show, and about the keys `more`; None for a default.
 
     The player writes it, with its own position, view, edit and threshold: writing `st.query_params` would add an entry
     to the browser's history at every move, and each of them would have to be gone back through.
     """
     return {
         key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None
-        for key in (CHECKPOINT, IMAGE, GLIMPSE_SEED)
+        for key in (CHECKPOINT, IMAGE, GLIMPSE_SEED, *more)
     }
 
 
 def to_url() -> None:
-    """Write the address of a page that has no player to do it."""
+    """Write the address of a page on which nothing else does it, because the trace could not be shown.
+
+    Whatever can be moved on a page writes the address itself, in the browser (see `address`).
+    """
     others = {key: st.query_params.get_all(key) for key in st.query_params if key not in IN_URL}
     wanted = {key: [value] for key, value in address().items() if value is not None} | others
     if wanted != {key: st.query_params.get_all(key) for key in st.query_params}:  # each write is a message

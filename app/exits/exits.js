@@ -1,0 +1,277 @@
+// Early exit for one image: the threshold moves here, in the browser, and everything follows without a message to the
+// server; where it comes to rest is reported once. The table under the curve is that curve in numbers.
+
+const SVG = "http://www.w3.org/2000/svg";
+const GUTTER = 78, HEIGHT = 176, TOP = 14, BOTTOM = 10; // pixels
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".exits");
+  root.vitrmLeave?.();
+  // For new data, another image say, the learner's threshold stays with the element.
+  const state = (root.vitrm ??= { threshold: data.start ?? data.threshold, chosen: data.start !== null });
+  if (!state.chosen) state.threshold = data.threshold; // the checkpoint's own
+  const slider = root.querySelector(".threshold");
+  const view = build(root, data);
+  const stop = new AbortController();
+  const on = (target, type, handler) => target.addEventListener(type, handler, { signal: stop.signal });
+
+  function show(threshold) {
+    state.threshold = Math.min(0.999, Math.max(0.01, threshold));
+    slider.value = state.threshold;
+    view.render(state.threshold);
+  }
+  function rest() {
+    const own = Math.abs(state.threshold - data.threshold) < 5e-4;
+    state.chosen = !own;
+    setStateValue("threshold", own ? null : Number(state.threshold.toFixed(4)));
+    writeAddress(data, state);
+  }
+  on(slider, "input", () => show(Number(slider.value)));
+  on(slider, "change", rest);
+  on(root, "click", (event) => {
+    const preset = event.target.closest("[data-threshold]");
+    if (!preset) return;
+    show(Number(preset.dataset.threshold));
+    rest();
+  });
+  const svg = root.querySelector(".chart");
+  let dragging = false;
+  on(svg, "pointerdown", (event) => {
+    if (!event.target.classList.contains("grip")) return;
+    dragging = true;
+    svg.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  on(svg, "pointermove", (event) => dragging && show(view.thresholdAt(event)));
+  on(svg, "pointerup", () => {
+    if (dragging) rest();
+    dragging = false;
+  });
+  const redraw = () => {
+    root.dataset.theme = isDark(root) ? "dark" : "light";
+    view.layout();
+    show(state.threshold);
+  };
+  const resize = new ResizeObserver(redraw);
+  resize.observe(root.querySelector(".top")); // its width changes with the page's, its height only with its text
+  redraw();
+  writeAddress(data, state);
+  root.vitrmLeave = () => {
+    stop.abort();
+    resize.disconnect();
+  };
+  return root.vitrmLeave;
+}
+
+// The address always says what is on screen. It is replaced, so that the browser's Back leaves the page at once.
+function writeAddress(data, state) {
+  const query = new URLSearchParams(location.search);
+  const here = { ...data.address, threshold: state.chosen ? String(Number(state.threshold.toFixed(4))) : null };
+  for (const [name, value] of Object.entries(here)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
+}
+
+function build(root, data) {
+  const find = (selector) => root.querySelector(selector);
+  const steps = data.halt.length, svg = find(".chart"), scroll = find(".scroll");
+  const answers = data.probs.map((row) => row.indexOf(Math.max(...row)));
+  const last = data.cost[steps - 1];
+  const picture = bitmap(data);
+  paint(find(".image"), data, picture, null);
+  find(".image").setAttribute("aria-label", data.label === null ? "The image" : `The image, a ${data.classes[data.label]}`);
+  find(".truth").textContent = data.label === null ? "" : `true class: ${data.classes[data.label]}`;
+  find(".presets").replaceChildren(...data.presets.map(([value, name]) => {
+    const button = element("button", "", `${digits(value)} ${name}`);
+    button.type = "button";
+    button.dataset.threshold = value;
+    return button;
+  }));
+
+  const head = element("tr"), body = find("tbody");
+  head.append(element("th", "", "after step"), ...each(steps, (n) => element("th", "", String(n + 1))));
+  head.firstChild.scope = "row";
+  find("thead").replaceChildren(head);
+  const row = (name, cell) => {
+    const line = element("tr");
+    line.append(Object.assign(element("th", "", name), { scope: "row" }), ...each(steps, cell));
+    return line;
+  };
+  const seenAt = (n) => new Set(data.patches.slice(0, n + 1).flat());
+  body.replaceChildren(
+    ...(data.glimpse ? [row("has seen", (n) => {
+      const cell = element("td"), canvas = cell.appendChild(element("canvas"));
+      paint(canvas, data, picture, seenAt(n));
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${seenAt(n).size} patches`);
+      return cell;
+    })] : []),
+    row("answers", (n) => {
+      const right = data.label === null ? "" : answers[n] === data.label ? "right" : "wrong";
+      const mark = { right: " ✓", wrong: " ✗" }[right] ?? "";
+      const cell = element("td", right, data.classes[answers[n]] + mark);
+      if (right) cell.title = right;
+      return cell;
+    }),
+    row("sure of it", (n) => element("td", "", percent(data.probs[n][answers[n]]))),
+    row("halting probability", (n) => element("td", "", digits(data.halt[n]))),
+    row("share of the work", (n) => element("td", "", percent(data.cost[n] / last))),
+  );
+  const rows = [head, ...body.rows];
+  for (const line of rows) {
+    for (let n = 0; n < steps; n++) line.cells[n + 1].classList.toggle("beyond", n >= data.trainedSteps);
+  }
+
+  let width = 0, column = 0;
+  const x = (n) => GUTTER + column * (n + 0.5);
+  const y = (p) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - p);
+  const parts = {};
+  return {
+    layout() {
+      const widest = Math.max(...data.classes.map((name) => name.length));
+      column = Math.max(42, 8 * widest + 18, (scroll.clientWidth - GUTTER) / steps);
+      width = GUTTER + column * steps;
+      const table = find("table");
+      table.style.width = `${width}px`;
+      head.firstChild.style.width = `${GUTTER}px`;
+      svg.style.width = `${width}px`;
+      svg.replaceChildren();
+      if (steps > data.trainedSteps) {
+        const left = GUTTER + column * data.trainedSteps;
+        add(svg, "rect", { class: "beyond", x: left, y: 0, width: width - left, height: HEIGHT });
+        add(svg, "text", { x: left + 6, y: HEIGHT - 14 }, "beyond training");
+      }
+      for (const p of [0, 0.5, 1]) {
+        add(svg, "line", { class: "axis", x1: GUTTER, x2: width, y1: y(p), y2: y(p) });
+        add(svg, "text", { x: GUTTER - 6, y: y(p) + 4, "text-anchor": "end" }, String(p));
+      }
+      add(svg, "text", { x: 0, y: y(0.75) - 4 }, "halting");
+      add(svg, "text", { x: 0, y: y(0.75) + 10 }, "probability");
+      const path = (from, to) => each(to - from, (k) => `${k ? "L" : "M"}${x(from + k).toFixed(1)} ${y(data.halt[from + k]).toFixed(1)}`).join("");
+      parts.unrun = add(svg, "path", { class: "curve unrun", d: path(0, steps) });
+      parts.run = add(svg, "path", { class: "curve" });
+      parts.path = path;
+      parts.dots = data.halt.map((p, n) => add(svg, "circle", { class: "dot", cx: x(n), cy: y(p), r: 5 }));
+      parts.limit = add(svg, "line", { class: "limit", x1: GUTTER, x2: width });
+      parts.name = add(svg, "text", { class: "limit-name", x: 0 });
+      parts.grip = add(svg, "line", { class: "grip", x1: 0, x2: width });
+    },
+    thresholdAt(event) {
+      const top = svg.getBoundingClientRect().top;
+      return 1 - (event.clientY - top - TOP) / (HEIGHT - TOP - BOTTOM);
+    },
+    render(threshold) {
+      const found = data.halt.findIndex((p) => p > threshold);
+      const exit = found < 0 ? steps - 1 : found;
+      find("output").textContent = digits(threshold);
+      find(".threshold").setAttribute("aria-valuetext", digits(threshold));
+      for (const button of root.querySelectorAll("[data-threshold]")) {
+        button.setAttribute("aria-pressed", String(Math.abs(Number(button.dataset.threshold) - threshold) < 5e-4));
+      }
+      parts.run.setAttribute("d", parts.path(0, exit + 1));
+      parts.dots.forEach((dot, n) => {
+        dot.classList.toggle("unrun", n > exit);
+        dot.setAttribute("r", n === exit ? 8 : 5);
+      });
+      for (const line of [parts.limit, parts.grip]) for (const end of ["y1", "y2"]) line.setAttribute(end, y(threshold));
+      parts.name.setAttribute("y", y(threshold) + 4);
+      parts.name.textContent = `▸ ${digits(threshold)}`;
+      for (const line of rows) {
+        for (let n = 0; n < steps; n++) {
+          line.cells[n + 1].classList.toggle("exit", n === exit);
+          line.cells[n + 1].classList.toggle("unrun", n > exit);
+        }
+      }
+      const badge = find(".badge"), all = found < 0;
+      badge.classList.toggle("all", all);
+      badge.textContent = all ? `ran all ${steps} step${steps > 1 ? "s" : ""}` : `stopped at ${exit + 1} of ${steps}`;
+      find(".verdict span").textContent = sentence(data, answers, exit, all);
+      const curve = data.halt.map((p, n) => `${digits(p)} after step ${n + 1}`).join(", ");
+      svg.setAttribute("aria-label", `Halting probability: ${curve}. Threshold ${digits(threshold)}: ${badge.textContent}.`);
+    },
+  };
+}
+
+// What this exit saves, and what it costs: in words, because that is the lesson.
+function sentence(data, answers, exit, all) {
+  const steps = data.halt.length, name = (n) => data.classes[answers[n]];
+  const right = data.label === null ? "" : answers[exit] === data.label ? ", which is right" : ", which is wrong";
+  const answer = `It answers ${name(exit)} (${percent(data.probs[exit][answers[exit]])})${right}.`;
+  const beyond = exit >= data.trainedSteps ? ` It was trained on ${data.trainedSteps} steps only.` : "";
+  if (all) return `The threshold was never passed, so nothing is saved. ${answer}${beyond}`;
+  if (exit === steps - 1) return `The threshold is passed at the last step only, so nothing is saved. ${answer}${beyond}`;
+  const saved = percent(1 - data.cost[exit] / data.cost[steps - 1]);
+  const rest = steps - 1 - exit;
+  const work = `Saves ${rest} of ${steps} steps and ${saved} of the multiply-adds.`;
+  const later = answers[steps - 1] === answers[exit]
+    ? "Running every step would have ended with the same answer."
+    : `Running every step would have ended with ${name(steps - 1)}` +
+      (data.label === null ? "." : answers[steps - 1] === data.label ? ", which is right." : ", which is wrong.");
+  return `${work} ${answer} ${later}${beyond}`;
+}
+
+// Drawing
+
+function bitmap(data) {
+  const [channels, height, width] = data.shape, plane = height * width;
+  const pixels = Uint8Array.from(atob(data.pixels), (c) => c.charCodeAt(0));
+  const rgba = new Uint8ClampedArray(4 * plane);
+  for (let k = 0; k < plane; k++) {
+    for (let c = 0; c < 3; c++) rgba[4 * k + c] = pixels[(channels === 1 ? 0 : c) * plane + k];
+    rgba[4 * k + 3] = 255;
+  }
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0);
+  return canvas;
+}
+
+function paint(canvas, data, picture, seen) {
+  const size = data.shape[1], scale = Math.max(1, Math.floor(192 / size)), side = size * scale;
+  canvas.width = canvas.height = side;
+  const pen = canvas.getContext("2d");
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(picture, 0, 0, side, side);
+  if (!seen) return;
+  const across = size / data.patchSize, p = side / across;
+  pen.fillStyle = "rgba(125, 133, 146, .86)";
+  for (let k = 0; k < across * across; k++) if (!seen.has(k)) pen.fillRect((k % across) * p, Math.floor(k / across) * p, p, p);
+}
+
+function each(count, make) {
+  return Array.from({ length: count }, (_, n) => make(n));
+}
+
+function element(tag, className = "", text = "") {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+function add(parent, tag, attributes, text) {
+  const node = parent.appendChild(document.createElementNS(SVG, tag));
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function percent(p) {
+  return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)} %`;
+}
+
+// Two digits, more near 1, where halting probabilities crowd.
+function digits(p) {
+  return p.toFixed(p > 0.9895 ? 3 : 2);
+}
+
+function isDark(root) {
+  const probe = root.appendChild(element("i"));
+  probe.style.color = "var(--st-background-color, white)";
+  const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+  probe.remove();
+  return 0.299 * r + 0.587 * g + 0.114 * b < 128;
+}
