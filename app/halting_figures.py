@@ -54,6 +54,7 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
             mode="markers",
             name=name,
             marker={"symbol": symbol, "size": 11 if symbol == "circle" else 15, "color": color},
+            showlegend=symbol != "circle",
         )
     figure.add_scatter(
         x=_millions([report["chosen"]]),
@@ -62,7 +63,7 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
         name="the same exits, dealt at random",
         marker={"symbol": "x", "size": 11, "color": _GREY},
     )
-    return _styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=420)
+    return _styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=460)
 
 
 def exits(report: dict[str, Any]) -> go.Figure:
@@ -71,12 +72,13 @@ def exits(report: dict[str, Any]) -> go.Figure:
     steps = [out["step"] for out in report["exits"]]
     right = [100 * out["share"] * (out["accuracy"] or 0) for out in report["exits"]]
     wrong = [100 * out["share"] * (1 - (out["accuracy"] or 0)) for out in report["exits"]]
-    labels = ["" if out["accuracy"] is None else f"{100 * out['accuracy']:.0f} % right" for out in report["exits"]]
+    labels = ["" if out["accuracy"] is None else f"{100 * out['accuracy']:.0f} %" for out in report["exits"]]
     figure.add_bar(x=steps, y=right, name="right", marker_color=_RIGHT)
     figure.add_bar(
         x=steps, y=wrong, name="wrong", marker_color=_WRONG, text=labels, textposition="outside", cliponaxis=False
     )
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", uniformtext={"mode": "show", "minsize": 11})
+    figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
     return _styled(figure, "left after supervision step", "share of the test images, %")
 
 
@@ -109,6 +111,7 @@ def flips(report: dict[str, Any]) -> go.Figure:
     figure.add_bar(x=steps, y=[row["became right, %"] for row in rows], name="became right", marker_color=_RIGHT)
     figure.add_bar(x=steps, y=[-row["became wrong, %"] for row in rows], name="became wrong", marker_color=_WRONG)
     figure.update_layout(barmode="relative")
+    figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
     if steps[-1] > trained:
         figure.add_vrect(
             x0=trained + 0.5,
@@ -116,6 +119,7 @@ def flips(report: dict[str, Any]) -> go.Figure:
             fillcolor=_BEYOND,
             opacity=0.14,
             line_width=0,
+            layer="below",
             annotation_text="beyond training",
             annotation_position="top left",
         )

@@ -42,6 +42,7 @@ def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
         f"{100 * chosen['accuracy']:.1f} %",
         f"{gain:+.1f} points against every step",
         delta_color="off",
+        delta_arrow="off",
     )
     used.metric("Steps used, mean", f"{chosen['mean_steps']:.2f} of {len(report['anytime'])}")
     share = chosen["mean_multiply_adds"] / everything["mean_multiply_adds"]
@@ -64,13 +65,16 @@ def charts(report: dict[str, Any]) -> None:
         "accuracy_for_cost",
         "Each line is one rule as its threshold moves; up and to the left is better. Learned halting is worth having "
         "where it lies above the grey line, which needs no halting at all, and above the rules that need no training. "
-        "Perfect halting looks at the true class; no rule can do that.",
+        "Dots and star: the threshold that validation chose. Perfect halting looks at the true class; no rule can.",
     )
     st.markdown(report["comparison"])
     left, middle, far = st.columns(3)
     with left:
         st.subheader("Who leaves when")
-        chart("exits", "With the chosen threshold. Late leavers are the hard images: expect fewer of them to be right.")
+        chart(
+            "exits",
+            "With the chosen threshold. Above each bar: how many of them are right. Hard images leave late.",
+        )
     with middle:
         st.subheader("Does it mean what it says?")
         chart("reliability", "Below the dashed line the model is too sure of itself. Larger dots: more answers.")
@@ -93,7 +97,7 @@ def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
         f"From the test split of {config.data.title} (n = {report['split_sizes']['test']:,}), glimpse seed "
         f"{report['seed']}, learned halting with the threshold above. Under each image: its true class, then the "
         "answers over the steps. "
-        + ("Choose one to step through it." if pictures else "The images themselves are not on this machine.")
+        + ("Each leads to the player, in a new tab." if pictures else "The images themselves are not on this machine.")
     )
     for kind, (title, caption) in _KINDS.items():
         found = report[kind]

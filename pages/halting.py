@@ -34,6 +34,11 @@ with split:
 cache.warm_up()
 with image:
     st.header("One image")
+    st.markdown(
+        "1. Lower the threshold until the image leaves at step 1. What is saved, and is the answer right?\n"
+        "2. Look for a random image that leaves at once and for one that runs every step. What makes it hard?\n"
+        "3. Run more steps than the model was trained for. Does the answer get better?"
+    )
     trace, _, summary = inputs.choose_trace(checkpoint, deeper=True)
     chosen = exit_threshold("exit_panel", st.session_state[state.THRESHOLD])
     st.session_state[state.THRESHOLD] = chosen

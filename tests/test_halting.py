@@ -65,6 +65,21 @@ def test_an_image_leaves_at_the_first_step_at_which_its_rule_is_met(model, image
         torch.testing.assert_close(result.probs[i], steps[expected - 1].logits[i].softmax(-1), atol=1e-5, rtol=0)
 
 
+def test_with_several_rules_an_image_leaves_at_the_first_that_says_so(model, images):
+    learned, entropy, change = Halt("learned", 0.99), Halt("entropy", 0.08), Halt("change", 6.0)
+    first = Halt("learned", 0.99, also=(entropy, change), max_steps=5)
+    result = predict(model, images, first, SEEDS)
+    alone = torch.stack([predict(model, images, halt, SEEDS).exit_step for halt in (learned, entropy, change)])
+    assert torch.equal(result.exit_step, alone.min(dim=0).values.clamp(max=5))
+    winners = alone.argmin(dim=0)
+    assert {0, 1} <= set(winners.tolist())  # no rule alone decides
+    assert result.exit_step.max() == 5
+    assert result.policy == (
+        "halted when the halting probability exceeds 0.99 or the entropy of the prediction falls below 0.08 nats "
+        "or the memory moves less than 6 in a step, after at most 5 supervision steps"
+    )
+
+
 def test_the_result_of_an_image_does_not_depend_on_its_batch(model, images):
     together = predict(model, images, Halt("learned", 0.9), SEEDS)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
@@ -107,6 +122,8 @@ def test_an_empty_batch_gives_an_empty_answer(model, images):
         ({"rule": "sometimes"}, "unknown halting rule 'sometimes'"),
         ({"threshold": math.nan}, "halting threshold nan"),
         ({"max_steps": 0}, "max_steps=0: expected 1 or more"),
+        ({"also": (Halt("entropy", 0.1, max_steps=2),)}, "give them to the outer policy"),
+        ({"also": (Halt("fixed"),)}, "cannot be combined: use max_steps"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(arguments, message):

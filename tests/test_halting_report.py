@@ -134,8 +134,13 @@ def test_the_report_agrees_with_predict(report, model, digits, rule):
 @pytest.mark.parametrize(
     ("entropy", "change", "said"),
     [
-        (Point(0.1, 0.98, 2.9, 29), Point(1, 0.90, 4.0, 40), "Low entropy of the prediction did at least as well"),
-        (Point(0.1, 0.97, 3.1, 31), Point(1, 0.98, 3.0, 30), "Little change of the memory did at least as well"),
+        (
+            Point(0.1, 0.98, 2.5, 25),
+            Point(1, 0.90, 4.0, 40),
+            "Low entropy of the prediction did about as well, or better",
+        ),
+        (Point(0.1, 0.979, 3.1, 31), Point(1, 0.90, 4.0, 40), "Low entropy of the prediction did about as well, or"),
+        (Point(0.1, 0.97, 3.1, 31), Point(1, 0.99, 3.0, 30), "Little change of the memory did about as well, or"),
         (Point(0.1, 0.97, 3.1, 31), Point(1, 0.90, 4.0, 40), "Learned halting did better than both"),
         (Point(0.1, 0.97, 2.9, 29), Point(1, 0.90, 4.0, 40), "None was better in both accuracy and cost"),
     ],

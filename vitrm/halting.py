@@ -31,12 +31,14 @@ class Halt:
     "change"  the memory moved less since the step before          mean length per token
     ========= ==================================================== =====================
 
-    `max_steps=None` is the number of supervision steps the model was trained with.
+    `max_steps=None` is the number of supervision steps the model was trained with. With `also`, an image leaves as
+    soon as the first of several rules says so: `Halt("learned", 0.99, also=(Halt("entropy", 0.05),), max_steps=4)`.
     """
 
     rule: Literal["fixed", "learned", "entropy", "change"] = "learned"
     threshold: float = 0.5
     max_steps: int | None = None
+    also: tuple[Halt, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rule not in ("fixed", "learned", "entropy", "change"):
@@ -45,20 +47,34 @@ class Halt:
             raise ConfigError(f"halting threshold {self.threshold}: expected a number")
         if self.max_steps is not None and self.max_steps < 1:
             raise ConfigError(f"max_steps={self.max_steps}: expected 1 or more")
+        if any(other.max_steps is not None or other.also for other in self.also):
+            raise ConfigError("a rule in also has max_steps or also of its own: give them to the outer policy")
+        if "fixed" in (self.rule, *(other.rule for other in self.also)) and self.also:
+            raise ConfigError("the rule fixed never says enough and cannot be combined: use max_steps")
 
     def describe(self, trained_steps: int) -> str:
         """The policy in words, to stand beside every number it produced."""
         steps = self.max_steps or trained_steps
-        words = {
-            "fixed": f"all {steps} supervision steps run for every image; no halting",
-            "learned": f"halted when the halting probability exceeds {self.threshold:g}",
-            "entropy": f"halted when the entropy of the prediction falls below {self.threshold:g} nats",
-            "change": f"halted when the memory moves less than {self.threshold:g} in a step",
+        if self.rule == "fixed":
+            return f"all {steps} supervision steps run for every image; no halting"
+        rules = " or ".join(rule._words() for rule in (self, *self.also))
+        return f"halted when {rules}, after at most {steps} supervision steps"
+
+    def _words(self) -> str:
+        return {
+            "learned": f"the halting probability exceeds {self.threshold:g}",
+            "entropy": f"the entropy of the prediction falls below {self.threshold:g} nats",
+            "change": f"the memory moves less than {self.threshold:g} in a step",
         }[self.rule]
-        return words if self.rule == "fixed" else f"{words}, after at most {steps} supervision steps"
 
     def enough(self, step: Step, memory_before: Tensor | None) -> Tensor:
         """(B,) which images may leave after this step. `memory_before` is None after the first one."""
+        said = self._says(step, memory_before)
+        for other in self.also:
+            said = said | other._says(step, memory_before)
+        return said
+
+    def _says(self, step: Step, memory_before: Tensor | None) -> Tensor:
         if self.rule == "learned":
             return step.halt_prob > self.threshold
         if self.rule == "entropy":

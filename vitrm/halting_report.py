@@ -274,19 +274,23 @@ def comparison(learned: Point, others: dict[str, Point], images: int) -> str:
     def no_worse(one: Point, other: Point) -> bool:
         return one.accuracy >= other.accuracy and one.mean_multiply_adds <= other.mean_multiply_adds
 
+    def even(point: Point) -> bool:
+        work = point.mean_multiply_adds / learned.mean_multiply_adds
+        return abs(point.accuracy - learned.accuracy) <= TOLERANCE and abs(work - 1) <= 0.05
+
     def measured(point: Point) -> str:
         return f"{100 * point.accuracy:.1f} % right with {point.mean_steps:.2f} steps"
 
-    better = [name for name, point in others.items() if no_worse(point, learned)]
+    rivals = [name for name, point in others.items() if even(point) or no_worse(point, learned)]
     listed = "; ".join(f"{names[name]}: {measured(point)}" for name, point in others.items())
-    if better:
-        judged = f"{' and '.join(names[name] for name in better).capitalize()} did at least as well, without training"
+    if rivals:
+        judged = f"{' and '.join(names[name] for name in rivals).capitalize()} did about as well, or better"
     elif all(no_worse(learned, point) for point in others.values()):
         judged = "Learned halting did better than both"
     else:
         judged = "None was better in both accuracy and cost"
     return (
-        f"Rules that need no training, thresholds chosen in the same way. {listed}; learned halting: "
+        f"Rules that need no training, with thresholds chosen in the same way, reach this: {listed}. Learned halting: "
         f"{measured(learned)}. {judged}. One image is {100 / images:.2f} points here."
     )
 

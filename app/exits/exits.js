@@ -2,7 +2,7 @@
 // server; where it comes to rest is reported once. The table under the curve is that curve in numbers.
 
 const SVG = "http://www.w3.org/2000/svg";
-const GUTTER = 78, HEIGHT = 176, TOP = 14, BOTTOM = 10; // pixels
+const HEIGHT = 176, TOP = 14, BOTTOM = 10; // pixels
 
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
@@ -126,28 +126,29 @@ function build(root, data) {
     for (let n = 0; n < steps; n++) line.cells[n + 1].classList.toggle("beyond", n >= data.trainedSteps);
   }
 
-  let width = 0, column = 0;
-  const x = (n) => GUTTER + column * (n + 0.5);
+  let width = 0, column = 0, gutter = 0;
+  const x = (n) => gutter + column * (n + 0.5);
   const y = (p) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - p);
   const parts = {};
   return {
     layout() {
       const widest = Math.max(...data.classes.map((name) => name.length));
-      column = Math.max(42, 8 * widest + 18, (scroll.clientWidth - GUTTER) / steps);
-      width = GUTTER + column * steps;
+      gutter = scroll.clientWidth < 420 ? 66 : 84;
+      column = Math.max(32, 7 * widest + 20, (scroll.clientWidth - gutter) / steps);
+      width = gutter + column * steps;
       const table = find("table");
       table.style.width = `${width}px`;
-      head.firstChild.style.width = `${GUTTER}px`;
+      head.firstChild.style.width = `${gutter}px`;
       svg.style.width = `${width}px`;
       svg.replaceChildren();
       if (steps > data.trainedSteps) {
-        const left = GUTTER + column * data.trainedSteps;
+        const left = gutter + column * data.trainedSteps;
         add(svg, "rect", { class: "beyond", x: left, y: 0, width: width - left, height: HEIGHT });
         add(svg, "text", { x: left + 6, y: HEIGHT - 14 }, "beyond training");
       }
       for (const p of [0, 0.5, 1]) {
-        add(svg, "line", { class: "axis", x1: GUTTER, x2: width, y1: y(p), y2: y(p) });
-        add(svg, "text", { x: GUTTER - 6, y: y(p) + 4, "text-anchor": "end" }, String(p));
+        add(svg, "line", { class: "axis", x1: gutter, x2: width, y1: y(p), y2: y(p) });
+        add(svg, "text", { x: gutter - 6, y: y(p) + 4, "text-anchor": "end" }, String(p));
       }
       add(svg, "text", { x: 0, y: y(0.75) - 4 }, "halting");
       add(svg, "text", { x: 0, y: y(0.75) + 10 }, "probability");
@@ -156,7 +157,7 @@ function build(root, data) {
       parts.run = add(svg, "path", { class: "curve" });
       parts.path = path;
       parts.dots = data.halt.map((p, n) => add(svg, "circle", { class: "dot", cx: x(n), cy: y(p), r: 5 }));
-      parts.limit = add(svg, "line", { class: "limit", x1: GUTTER, x2: width });
+      parts.limit = add(svg, "line", { class: "limit", x1: gutter, x2: width });
       parts.name = add(svg, "text", { class: "limit-name", x: 0 });
       parts.grip = add(svg, "line", { class: "grip", x1: 0, x2: width });
     },
@@ -186,10 +187,10 @@ function build(root, data) {
           line.cells[n + 1].classList.toggle("unrun", n > exit);
         }
       }
-      const badge = find(".badge"), all = found < 0;
+      const badge = find(".badge"), all = exit === steps - 1;
       badge.classList.toggle("all", all);
       badge.textContent = all ? `ran all ${steps} step${steps > 1 ? "s" : ""}` : `stopped at ${exit + 1} of ${steps}`;
-      find(".verdict span").textContent = sentence(data, answers, exit, all);
+      find(".verdict span").textContent = sentence(data, answers, exit, found < 0);
       const curve = data.halt.map((p, n) => `${digits(p)} after step ${n + 1}`).join(", ");
       svg.setAttribute("aria-label", `Halting probability: ${curve}. Threshold ${digits(threshold)}: ${badge.textContent}.`);
     },
@@ -197,12 +198,12 @@ function build(root, data) {
 }
 
 // What this exit saves, and what it costs: in words, because that is the lesson.
-function sentence(data, answers, exit, all) {
+function sentence(data, answers, exit, never) {
   const steps = data.halt.length, name = (n) => data.classes[answers[n]];
   const right = data.label === null ? "" : answers[exit] === data.label ? ", which is right" : ", which is wrong";
   const answer = `It answers ${name(exit)} (${percent(data.probs[exit][answers[exit]])})${right}.`;
   const beyond = exit >= data.trainedSteps ? ` It was trained on ${data.trainedSteps} steps only.` : "";
-  if (all) return `The threshold was never passed, so nothing is saved. ${answer}${beyond}`;
+  if (never) return `The threshold was never passed, so nothing is saved. ${answer}${beyond}`;
   if (exit === steps - 1) return `The threshold is passed at the last step only, so nothing is saved. ${answer}${beyond}`;
   const saved = percent(1 - data.cost[exit] / data.cost[steps - 1]);
   const rest = steps - 1 - exit;
