@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
+import logging
 import threading
+import time
+from dataclasses import asdict
 
 import numpy as np
 import streamlit as st
@@ -18,6 +22,7 @@ from vitrm.errors import DataError, RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
 
+_PAUSE_S = 0.005  # between two batches of a long work, so that whoever waits for the model gets it
 _INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
 
@@ -43,13 +48,46 @@ def gallery(name: str) -> dict[str, Trace]:
 
 
 def halting(name: str) -> dict | None:
-    """The stored judgement of a checkpoint's halting; None where none has been made (yet: it is read anew)."""
-    return find_run(name).halting()
+    """The judgement of a checkpoint's halting, stored with it or made since the server started; None without one."""
+    job = judging(name)
+    return find_run(name).halting() or (job and job.result)
 
 
-def inference_lock() -> threading.Lock:
-    """What to hold while a model computes, for tenths of a second at most: everybody else waits for it."""
-    return _INFERENCE
+def judging(name: str) -> background.Job | None:
+    """The judgement in the making, if it has been started (see `start_judging`)."""
+    return background.find(_judgement(name))
+
+
+def start_judging(name: str) -> None:
+    """Judge a checkpoint's halting in the background, once for everybody, and store the judgement with its run."""
+
+    def work(report: background.Report) -> dict:
+        from vitrm.halting_report import Progress
+        from vitrm.halting_report import judging as judge
+
+        data, network = dataset(name), model(name)
+        events, complete = judge(network, data.val, data.test), False
+        while True:
+            with contextlib.nullcontext() if complete else _INFERENCE:  # what is left then needs the numbers only
+                event = next(events)
+            if not isinstance(event, Progress):
+                break
+            complete = event.done == event.total
+            if not report(event.done / event.total):
+                raise background.Cancelled
+            time.sleep(_PAUSE_S)
+        try:
+            find_run(name).save_halting(event, data.test)
+        except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
+            logging.getLogger(__name__).warning("the judgement of %s is not kept: %s", name, error)
+        return asdict(event) | {"images": {}}
+
+    background.start(_judgement(name), work)
+
+
+def _judgement(name: str) -> tuple[str, ...]:
+    """What a judgement is known by: also which weights, as a run may be made again under the same name."""
+    return "halting", name, find_run(name).version
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
@@ -145,6 +183,7 @@ def start_attribution(name: str, image: str, seed: int) -> None:
 
         def between(share: float) -> None:
             _INFERENCE.release()  # others may have their turn after every few images
+            time.sleep(_PAUSE_S)  # without it this thread would have the lock back before they wake up
             _INFERENCE.acquire()
             if not report(share):
                 raise background.Cancelled

@@ -145,6 +145,28 @@ def offer_attribution(checkpoint: str) -> None:
         )
 
 
+def judgement(checkpoint: str) -> dict[str, Any] | None:
+    """The judgement of a checkpoint's halting; where there is none, a way to have it made, and how far that has got."""
+    report, job = cache.halting(checkpoint), cache.judging(checkpoint)
+    if report is not None:
+        return report
+    if job is not None and job.is_running:
+        follow(job, f"Judging the halting of {checkpoint} on its validation and test images …")
+        return None
+    if job is not None and job.error is not None:
+        st.error(f"The halting could not be judged: {job.error}")
+    st.markdown("The halting of this model has not been judged yet. It is done once, for everybody on this server.")
+    st.button(
+        "Judge its halting now",
+        icon=":material/monitoring:",
+        type="primary",
+        key="start_judging",
+        on_click=cache.start_judging,
+        args=(checkpoint,),
+    )
+    return None
+
+
 def follow(job: background.Job, label: str) -> None:
     """How far a background job has got, and a way to cancel it; the page runs again when it is over."""
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, figures, halting_view, inputs, judging, state
+from app import cache, figures, halting_view, inputs, state
 from app.exits import exit_panel, exit_threshold
 from vitrm.errors import VitrmError
 
@@ -24,7 +24,7 @@ with split:
         if steps == 1:
             st.info("This model runs a single supervision step: there is nothing to stop early.")
         else:
-            report = judging.judgement(checkpoint)
+            report = inputs.judgement(checkpoint)
     except VitrmError as error:
         st.error(f"The judgement cannot be shown: {error}")
     if report is not None:

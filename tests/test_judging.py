@@ -1,4 +1,4 @@
-"""Judging halting in the background: one thread for all, with progress, a stop, and a result that is kept."""
+"""Judging halting in the background: others get their turn, it can be cancelled, and the result is kept."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache, judging
+from app import background, cache
 from vitrm.runs import ROOT, find_run
 
 HOME = str(Path(__file__).resolve().parents[1] / "app" / "Home.py")
@@ -18,105 +18,64 @@ PATIENCE_S = 120
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A finished run of one's own, not judged yet, and a server that has just started."""
+    """A finished run of one's own that has not been judged yet."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "mine"
     shutil.copytree(ROOT / "checkpoints" / "digits-glimpse", folder)
     (folder / "halting.json").unlink()
     (folder / "gallery.npz").unlink()
-    for kept in (cache.dataset, cache.model, cache.facts, judging.judge):
+    for kept in (cache.dataset, cache.model, cache.facts, cache.gallery, cache.images_here, background._jobs):
         kept.clear()
-    yield find_run("mine")
-    judging.judge().close()
-    judging.judge.clear()
+    return find_run("mine")
 
 
 @pytest.fixture
-def page():
+def page(mine):
     app = AppTest.from_file(HOME, default_timeout=60)
     app.run()
     app.session_state["checkpoint"] = "mine"
-    return app
+    return app.switch_page("../pages/halting.py").run()
 
 
-def wait(job):
-    job.thread.join(PATIENCE_S)
-    assert not job.is_open
+def judged():
+    job = cache.judging("mine")
+    assert job.wait(PATIENCE_S)
     return job
 
 
-def until(condition):
-    for _ in range(10 * PATIENCE_S):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never came")
-
-
-@pytest.fixture
-def held():
-    """The lock under which models compute, held by somebody else until it is released."""
-    lock = cache.inference_lock()
-    lock.acquire()
-    yield lock
-    if lock.locked():
-        lock.release()
-
-
 def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, page):
-    page.switch_page("../pages/halting.py").run()
     assert not page.exception
     assert len(page.metric) == 0
     page.button(key="start_judging").click().run()
-    job = wait(judging.judge().job("mine"))
-    assert (job.state, job.done, job.total) == ("finished", 503, 503)
-    kept = mine.halting()
-    bundled = find_run("digits-glimpse").halting()
+    assert judged().share == 1
+    kept, bundled = mine.halting(), find_run("digits-glimpse").halting()
     assert kept["chosen"]["accuracy"] == pytest.approx(bundled["chosen"]["accuracy"], abs=0.005)
     assert len(kept["images"]) > 0
-    judging.judge.clear()  # the server starts again
+    background._jobs.clear()  # the server starts again
     page.run()
     assert not page.exception
     assert page.metric[0].value == f"{100 * kept['chosen']['accuracy']:.1f} %"
 
 
-def test_whoever_asks_for_a_judgement_that_is_being_made_joins_it(mine, held):
-    job = judging.judge().start("mine")
-    assert judging.judge().start("mine") is job
-    held.release()
-    assert wait(job).state == "finished"
-
-
 def test_others_get_the_model_between_two_batches(mine):
-    job, turns = judging.Judge().start("mine"), []
-    while job.is_open:
-        with cache.inference_lock():
-            turns.append(job.done)
-    assert len(set(turns)) >= 3  # it went on meanwhile, and was never waited for to the end
-    assert job.state == "finished"
+    cache.start_judging("mine")
+    job, turns = cache.judging("mine"), set()
+    while job.is_running:
+        with cache._INFERENCE:
+            turns.add(job.share)
+        time.sleep(0.001)
+    assert len(turns) >= 3  # of nine batches: it went on meanwhile, and was never waited for to the end
+    assert mine.halting() is not None
 
 
-def test_a_judgement_can_be_stopped_and_nothing_is_kept(mine, held):
-    job = judging.judge().start("mine")
-    job.stopping.set()
-    held.release()
-    wait(job)
-    assert job.state == "stopped"
-    assert mine.halting() is None
-    assert judging.judge().start("mine") is not job
-
-
-def test_one_that_waits_for_its_turn_says_so_and_can_be_stopped(mine, held):
-    shutil.copytree(mine.path, mine.path.with_name("other"))
-    first = judging.judge().start("mine")
-    until(lambda: first.state == "running")
-    second = judging.judge().start("other")
-    assert second.state == "waiting"
-    second.stopping.set()
-    wait(second)
-    assert second.state == "stopped"
-    held.release()
-    assert wait(first).state == "finished"
+def test_a_cancelled_judgement_leaves_nothing(mine):
+    with cache._INFERENCE:
+        cache.start_judging("mine")
+        job = cache.judging("mine")
+        job.cancel()
+    assert job.wait(PATIENCE_S)
+    assert job.error is None
+    assert mine.halting() is cache.halting("mine") is cache.judging("mine") is None
 
 
 def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, monkeypatch):
@@ -124,9 +83,10 @@ def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, m
         raise OSError("no space left")
 
     monkeypatch.setattr("vitrm.runs._replace", full)
-    wait(judging.judge().start("mine"))
+    cache.start_judging("mine")
+    judged()
     assert mine.halting() is None
-    page.switch_page("../pages/halting.py").run()
+    page.run()
     assert not page.exception
     assert "of 6" in page.metric[1].value
 
@@ -134,9 +94,22 @@ def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, m
 def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     config = mine.config()
     gone = replace(config, data=replace(config.data, source="folder:gone"))
-    mine._write_text("config.json", json.dumps(gone.to_dict()))
-    wait(judging.judge().start("mine"))
-    page.switch_page("../pages/halting.py").run()
+    (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
+    for kept in (cache.dataset, cache.facts):
+        kept.clear()
+    cache.start_judging("mine")
+    judged()
+    page.run()
     assert not page.exception
-    assert any("It cannot be judged here: folder 'gone' does not exist" in error.value for error in page.error)
+    assert any("could not be judged: folder 'gone' does not exist" in error.value for error in page.error)
     assert page.button(key="start_judging")
+
+
+def test_a_run_made_again_under_the_same_name_is_judged_again(mine):
+    cache.start_judging("mine")
+    judged()
+    (mine.path / "halting.json").unlink()
+    assert cache.halting("mine") is not None
+    weights = mine.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes())
+    assert cache.halting("mine") is None

@@ -73,6 +73,14 @@ class Run:
         return (self.path / SUMMARY).is_file()
 
     @property
+    def version(self) -> str:
+        """Another one whenever the weights have been replaced."""
+        try:
+            return str((self.path / WEIGHTS).stat().st_mtime_ns)
+        except FileNotFoundError:
+            return ""
+
+    @property
     def resumable(self) -> bool:
         """Whether a state was saved to continue from."""
         return (self.path / STATE).exists()
