@@ -6,11 +6,12 @@ the cache that keeps the registry over hot reloads.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import streamlit as st
@@ -71,7 +72,24 @@ class _Jobs:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.known: OrderedDict[Hashable, Job] = OrderedDict()
-        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+        self.waiting: queue.SimpleQueue[tuple[Job, Callable[[Report], Any]] | None] = queue.SimpleQueue()
+        # A daemon, and no pool: the end of the server would wait for a pool until all of its work was done.
+        self.worker = threading.Thread(target=self._serve, name="background", daemon=True)
+        self.worker.start()
+        atexit.register(self.close)
+
+    def _serve(self) -> None:
+        while (next_one := self.waiting.get()) is not None:
+            job, work = next_one
+            job._run(work)
+
+    def close(self) -> None:
+        """Cancel everything, and wait until the work in progress has noticed."""
+        with self.lock:
+            for job in self.known.values():
+                job.cancel()
+        self.waiting.put(None)
+        self.worker.join(timeout=10)
 
 
 @st.cache_resource(show_spinner=False)
@@ -99,7 +117,7 @@ def start(key: Hashable, work: Callable[[Report], Any]) -> Job:
         job = jobs.known.get(key)
         if job is None or job._cancelled.is_set() or job.error is not None:
             job = jobs.known[key] = Job()
-            jobs.worker.submit(job._run, work)
+            jobs.waiting.put((job, work))
         jobs.known.move_to_end(key)
         for old in [k for k, j in jobs.known.items() if not j.is_running][: max(0, len(jobs.known) - _KEPT)]:
             del jobs.known[old]

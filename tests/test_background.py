@@ -88,3 +88,22 @@ def test_old_results_are_forgotten(key):
         assert background.start((key, number), lambda report: 1).wait(30)
     assert background.find((key, 0)) is None
     assert background.find((key, background._KEPT + 4)) is not None
+
+
+def test_the_end_of_the_server_cancels_what_is_under_way_and_what_waits():
+    begun, jobs = threading.Event(), background._Jobs()
+
+    def endless(report):
+        while report(0.5):
+            begun.set()
+        raise background.Cancelled
+
+    first, second = background.Job(), background.Job()
+    jobs.known |= {1: first, 2: second}
+    for job in (first, second):
+        jobs.waiting.put((job, endless))
+    assert begun.wait(30)
+    jobs.close()
+    assert first.wait(30)
+    assert second.wait(30)
+    assert not jobs.worker.is_alive()
