@@ -180,6 +180,7 @@ def step_table(report: dict[str, Any]) -> list[dict[str, Any]]:
             "AUROC of halting": report["halt_auroc"][n],
             "its 95 % interval": _interval(report["halt_auroc_interval"][n]),
             "ECE of halting": report["halt_ece"][n],
+            **{f"AUROC of {RULES[rule]}": areas[n] for rule, areas in report["rule_auroc"].items()},
             "leave here, %": 100 * report["exits"][n]["share"],
             "of them right, %": None if (right := report["exits"][n]["accuracy"]) is None else 100 * right,
         }

@@ -46,8 +46,12 @@ def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
     )
     used.metric("Steps used, mean", f"{chosen['mean_steps']:.2f} of {len(report['anytime'])}")
     share = chosen["mean_multiply_adds"] / everything["mean_multiply_adds"]
-    work.metric("Multiply-adds, of every step's", f"{100 * share:.0f} %")
-    chance.metric("Same exits dealt at random", f"{100 * report['random_exit_accuracy']:.1f} %")
+    work.metric("Multiply-adds, against every step", f"{100 * share:.0f} %")
+    chance.metric(
+        "Same exits dealt at random",
+        f"{100 * report['random_exit_accuracy']:.1f} %",
+        help="As many images leave after each step, but chance decides which: what choosing them well is worth",
+    )
     st.caption(halting_figures.provenance(checkpoint, config, report))
 
 

@@ -18,7 +18,7 @@ config = inputs.configuration(checkpoint)
 steps = config.model.supervision_steps
 image, split = st.container(), st.container()  # the split comes first: it can be shown where the images are absent
 with split:
-    st.header("A whole test split")
+    st.header("All test images: does it pay?")
     report = None
     try:
         if steps == 1:
@@ -33,7 +33,7 @@ with split:
         halting_view.examples(report, checkpoint, config)
 cache.warm_up()
 with image:
-    st.header("One image")
+    st.header("One image: when does it stop?")
     st.markdown(
         "1. Lower the threshold until the image leaves at step 1. What is saved, and is the answer right?\n"
         "2. Look for a random image that leaves at once and for one that runs every step. What makes it hard?\n"

@@ -234,6 +234,15 @@ def test_a_judgement_in_an_older_form_counts_as_none(tmp_path):
     assert Run(tmp_path).halting() is None
 
 
+def test_a_rule_that_needs_no_training_ranks_answers_too(report, model, digits):
+    logits = model(model.transform.normalize(digits.test.images), 1, image_seeds(0, 0, len(digits.test)))
+    probs, right = logits.softmax(-1), logits.argmax(-1) == digits.test.labels
+    by_hand = auroc((probs * probs.log()).sum(-1).detach(), right)
+    assert report.rule_auroc["entropy"][0] == pytest.approx(by_hand, abs=1e-4)
+    assert report.rule_auroc["change"][0] is None  # nothing has changed yet
+    assert 0.5 < report.rule_auroc["change"][1] < 1
+
+
 def test_the_command_prints_the_same_figures(report, capsys):
     assert main(["evaluate", "digits-glimpse", "--halting", "--json", "--device", "cpu", "--threads", "1"]) == 0
     printed = json.loads(capsys.readouterr().out)["halting"]

@@ -85,6 +85,7 @@ class HaltingReport:
     beyond: tuple[Beyond, ...]  # the steps after N, up to twice the trained ones
     halt_auroc: tuple[float | None, ...]
     halt_auroc_interval: tuple[tuple[float, float] | None, ...]  # 95 %, bootstrap over images
+    rule_auroc: dict[str, tuple[float | None, ...]]  # the same for the rules that need no training
     pooled_auroc: float | None  # of the answers after all steps together
     pooled_auroc_interval: tuple[float, float] | None
     halt_ece: tuple[float, ...]  # expected calibration error of sigmoid(q) against correctness, 0..1
@@ -207,6 +208,13 @@ def _report(
         ),
         halt_auroc=tuple(auroc(scores, hits) for scores, hits in zip(halts, right, strict=True)),
         halt_auroc_interval=tuple(auroc_interval(scores, hits) for scores, hits in zip(halts, right, strict=True)),
+        rule_auroc={
+            rule: tuple(
+                auroc(_SIGN[rule] * scores, hits) if bool(scores.isfinite().all()) else None
+                for scores, hits in zip(on_test.scores[rule], right, strict=True)
+            )
+            for rule in competitors
+        },
         pooled_auroc=auroc(halts.flatten(), right.flatten()),
         pooled_auroc_interval=auroc_interval(halts, right),
         halt_ece=tuple(_ece(_reliability(p, hits), len(test)) for p, hits in zip(prob, right, strict=True)),

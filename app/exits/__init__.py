@@ -20,7 +20,10 @@ def _file(name: str) -> str:
 
 
 _component = st.components.v2.component(
-    "vitrm_exits", html=_file("exits.html"), css=_file("exits.css"), js=_file("exits.js")
+    "vitrm_exits",
+    html=_file("exits.html"),
+    css=_file("exits.css"),
+    js="\n".join(map(_file, ("../player/js/trace.js", "../player/js/drawing.js", "exits.js"))),
 )
 
 
@@ -60,7 +63,8 @@ def payload(trace: Trace, config: ModelConfig, chosen: float | None) -> dict[str
     return {
         "classes": list(trace.class_names),
         "label": trace.label,
-        "shape": list(trace.pixels.shape),
+        "channels": trace.pixels.shape[0],
+        "imageSize": trace.pixels.shape[1],
         "pixels": base64.b64encode(np.ascontiguousarray(trace.pixels).tobytes()).decode(),
         "patchSize": trace.patch_size,
         "patches": trace.patches.tolist(),

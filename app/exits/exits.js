@@ -1,11 +1,12 @@
 // Early exit for one image: the threshold moves here, in the browser, and everything follows without a message to the
-// server; where it comes to rest is reported once. The table under the curve is that curve in numbers.
+// server; where it comes to rest is reported once. The table under the curve is that curve in numbers. What it draws
+// with is the player's (trace.js, drawing.js).
 
-const SVG = "http://www.w3.org/2000/svg";
-const HEIGHT = 176, TOP = 14, BOTTOM = 10; // pixels
+const HEIGHT = 184, TOP = 24, BOTTOM = 10; // pixels
 
 export default function (component) {
-  const { data, parentElement, setStateValue } = component;
+  const { parentElement, setStateValue } = component;
+  const data = { ...component.data, pixels: bytes(component.data.pixels) };
   const root = parentElement.querySelector(".exits");
   root.vitrmLeave?.();
   // For new data, another image say, the learner's threshold stays with the element.
@@ -79,10 +80,9 @@ function writeAddress(data, state) {
 function build(root, data) {
   const find = (selector) => root.querySelector(selector);
   const steps = data.halt.length, svg = find(".chart"), scroll = find(".scroll");
-  const answers = data.probs.map((row) => row.indexOf(Math.max(...row)));
+  const answers = data.probs.map(largest);
   const last = data.cost[steps - 1];
-  const picture = bitmap(data);
-  paint(find(".image"), data, picture, null);
+  drawImage(find(".image"), { ...data, glimpse: false });
   find(".image").setAttribute("aria-label", data.label === null ? "The image" : `The image, a ${data.classes[data.label]}`);
   find(".truth").textContent = data.label === null ? "" : `true class: ${data.classes[data.label]}`;
   find(".presets").replaceChildren(...data.presets.map(([value, name]) => {
@@ -105,7 +105,7 @@ function build(root, data) {
   body.replaceChildren(
     ...(data.glimpse ? [row("has seen", (n) => {
       const cell = element("td"), canvas = cell.appendChild(element("canvas"));
-      paint(canvas, data, picture, seenAt(n));
+      drawImage(canvas, data, seenAt(n), new Set());
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `${seenAt(n).size} patches`);
       return cell;
@@ -150,8 +150,7 @@ function build(root, data) {
         add(svg, "line", { class: "axis", x1: gutter, x2: width, y1: y(p), y2: y(p) });
         add(svg, "text", { x: gutter - 6, y: y(p) + 4, "text-anchor": "end" }, String(p));
       }
-      add(svg, "text", { x: 0, y: y(0.75) - 4 }, "halting");
-      add(svg, "text", { x: 0, y: y(0.75) + 10 }, "probability");
+      add(svg, "text", { class: "axis-name", x: gutter, y: 13 }, "halting probability");
       const path = (from, to) => each(to - from, (k) => `${k ? "L" : "M"}${x(from + k).toFixed(1)} ${y(data.halt[from + k]).toFixed(1)}`).join("");
       parts.unrun = add(svg, "path", { class: "curve unrun", d: path(0, steps) });
       parts.run = add(svg, "path", { class: "curve" });
@@ -215,64 +214,11 @@ function sentence(data, answers, exit, never) {
   return `${work} ${answer} ${later}${beyond}`;
 }
 
-// Drawing
-
-function bitmap(data) {
-  const [channels, height, width] = data.shape, plane = height * width;
-  const pixels = Uint8Array.from(atob(data.pixels), (c) => c.charCodeAt(0));
-  const rgba = new Uint8ClampedArray(4 * plane);
-  for (let k = 0; k < plane; k++) {
-    for (let c = 0; c < 3; c++) rgba[4 * k + c] = pixels[(channels === 1 ? 0 : c) * plane + k];
-    rgba[4 * k + 3] = 255;
-  }
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0);
-  return canvas;
-}
-
-function paint(canvas, data, picture, seen) {
-  const size = data.shape[1], scale = Math.max(1, Math.floor(192 / size)), side = size * scale;
-  canvas.width = canvas.height = side;
-  const pen = canvas.getContext("2d");
-  pen.imageSmoothingEnabled = false;
-  pen.drawImage(picture, 0, 0, side, side);
-  if (!seen) return;
-  const across = size / data.patchSize, p = side / across;
-  pen.fillStyle = "rgba(125, 133, 146, .86)";
-  for (let k = 0; k < across * across; k++) if (!seen.has(k)) pen.fillRect((k % across) * p, Math.floor(k / across) * p, p, p);
-}
-
 function each(count, make) {
   return Array.from({ length: count }, (_, n) => make(n));
-}
-
-function element(tag, className = "", text = "") {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  node.textContent = text;
-  return node;
-}
-
-function add(parent, tag, attributes, text) {
-  const node = parent.appendChild(document.createElementNS(SVG, tag));
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function percent(p) {
-  return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)} %`;
 }
 
 // Two digits, more near 1, where halting probabilities crowd.
 function digits(p) {
   return p.toFixed(p > 0.9895 ? 3 : 2);
-}
-
-function isDark(root) {
-  const probe = root.appendChild(element("i"));
-  probe.style.color = "var(--st-background-color, white)";
-  const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
-  probe.remove();
-  return 0.299 * r + 0.587 * g + 0.114 * b < 128;
 }
