@@ -87,8 +87,14 @@ def charts(report: dict[str, Any]) -> None:
         chart("flips", "Every step also makes some right answers wrong; more steps are not always better.")
     with st.expander("The numbers behind the figures"):
         st.caption(halting_figures.ranking(report))
-        for table in ("step_table", "flip_table", "reliability_table", "policy_table"):
-            st.dataframe(getattr(halting_figures, table)(report), hide_index=True, width="stretch")
+        for name, rows in (
+            ("Who leaves when, and how well each step knows right from wrong", halting_figures.step_table(report)),
+            ("What a further step does", halting_figures.flip_table(report)),
+            ("Does it mean what it says? All steps together", halting_figures.reliability_table(report)),
+            ("What accuracy costs", halting_figures.policy_table(report)),
+        ):
+            st.markdown(f"**{name}**")
+            st.dataframe(rows, hide_index=True, width="stretch")
 
 
 def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
@@ -98,8 +104,8 @@ def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
     shown = [example for kind in _KINDS for example in report[kind]]
     pictures = _pictures(checkpoint, report, {example["index"] for example in shown})
     st.caption(
-        f"From the test split of {config.data.title} (n = {report['split_sizes']['test']:,}), glimpse seed "
-        f"{report['seed']}, learned halting with the threshold above. Under each image: its true class, then the "
+        f"From the test split of {config.data.title} (n = {report['split_sizes']['test']:,}), each image with "
+        "glimpses of its own, learned halting with the threshold above. Under each image: its true class, then the "
         "answers over the steps. "
         + ("Each leads to the player, in a new tab." if pictures else "The images themselves are not on this machine.")
     )
@@ -121,13 +127,15 @@ def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
                         pictures[example["index"]],
                         caption=halting_figures.example_caption(example, classes),
                         width=_SIDE,
-                        link=_link(checkpoint, example["index"]),
+                        link=_link(checkpoint, example),
                         alt=f"Test image {example['index']}, {halting_figures.example_caption(example, classes)}",
                     )
 
 
-def _link(checkpoint: str, index: int) -> str:
-    return "step?" + urlencode({state.CHECKPOINT: checkpoint, state.IMAGE: f"test-{index}"})
+def _link(checkpoint: str, example: dict[str, Any]) -> str:
+    """The player at that image, with the glimpses that the judgement drew."""
+    image = f"test-{example['index']}"
+    return "step?" + urlencode({state.CHECKPOINT: checkpoint, state.IMAGE: image, state.GLIMPSE_SEED: example["seed"]})
 
 
 def _pictures(checkpoint: str, report: dict[str, Any], wanted: set[int]) -> dict[int, Image.Image]:

@@ -318,6 +318,8 @@ def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page,
     assert "depth=2" in address
     page.go_back()
     expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
+    settle(page)
+    assert "threshold=0.95" in page.url  # the player has the same
     page.goto(address)
     expect(page.locator(".exits .name output")).to_have_text("0.95")
     expect(page.locator(".exits thead th")).to_have_count(13)

@@ -159,7 +159,8 @@ def test_the_images_worth_a_look_are_shown_and_lead_to_the_player(page, report):
     links = [image.link for image in shown]
     assert all(image.imgs[0].alt.startswith("Test image") for image in shown)
     assert len(shown) == len(report["earliest"]) + len(report["latest"]) + len(report["made_worse"])
-    assert f"step?checkpoint=digits-glimpse&image=test-{report['made_worse'][0]['index']}" in links
+    worst = report["made_worse"][0]
+    assert f"step?checkpoint=digits-glimpse&image=test-{worst['index']}&glimpse_seed={worst['seed']}" in links
 
 
 def test_a_model_whose_images_are_absent_still_shows_its_judgement(page, tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ from vitrm.halting_report import (
     verdict,
 )
 from vitrm.runs import Run, find_run, load
+from vitrm.tracing import trace
 
 COSTS = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)
 # Three steps of four images.
@@ -156,10 +157,17 @@ def test_the_images_to_look_at_are_found_by_hand():
     logits[..., 0] = torch.where(RIGHT, 2.0, -2.0)
     logits[0, 3, 0] = 5.0  # the most to lose
     exits = torch.tensor([0, 1, 2, 0])
-    found = _examples(logits, SCORES, torch.zeros(4, dtype=torch.int64), exits, RIGHT.any(0) & ~RIGHT[-1])
+    found = _examples(logits, SCORES, torch.zeros(4, dtype=torch.int64), exits, RIGHT.any(0) & ~RIGHT[-1], seed=0)
     assert [(e.index, e.exit_step) for e in found["earliest"]] == [(0, 1), (3, 1), (1, 2), (2, 3)]
     assert [(e.index, e.exit_step) for e in found["latest"]] == [(2, 3), (1, 2), (3, 1), (0, 1)]
     assert [(e.index, e.answers) for e in found["made_worse"]] == [(3, (0, 1, 1))]
+
+
+def test_the_images_to_look_at_can_be_seen_again(report, model, digits):
+    for example in (*report.earliest, *report.latest, *report.made_worse):
+        shown = trace(model, digits.test.images[example.index], seed=example.seed)
+        assert tuple(shown.probs[:, -1, -1].argmax(-1)) == example.answers
+        assert shown.halt_prob[:, -1, -1] == pytest.approx(example.halt_prob, abs=1e-3)
 
 
 def test_the_images_to_look_at_are_what_they_are_called(report):

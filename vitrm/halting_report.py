@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vitrm.cost import multiply_adds
 from vitrm.data import Split
-from vitrm.evaluation import StepOutputs, auroc, auroc_interval, join, predict_batches
+from vitrm.evaluation import StepOutputs, auroc, auroc_interval, image_seeds, join, predict_batches
 from vitrm.model import ViTRM
 
 BINS = 10
@@ -68,6 +68,7 @@ class Example:
     """One image of the test split and what became of it; N entries per list over supervision steps."""
 
     index: int  # in the split
+    seed: int  # of its glimpses
     label: int  # the true class
     answers: tuple[int, ...]  # the class it would be given after each step
     halt_prob: tuple[float, ...]
@@ -230,7 +231,7 @@ def _report(
         exits=tuple(_exits(right, exits, steps)),
         random_exit_accuracy=random_exit_accuracy,
         oracle=_point(right, first_right, costs, 0.0),
-        **_examples(outputs[1].logits[:steps], prob, test.labels.cpu(), exits, worse),
+        **_examples(outputs[1].logits[:steps], prob, test.labels.cpu(), exits, worse, seed=seed),
         made_worse_count=int(worse.sum()),
         verdict=verdict(prob, right, shares, chosen.accuracy - random_exit_accuracy),
         comparison=comparison(chosen, competitors, len(test)),
@@ -316,11 +317,11 @@ def _run(outputs: StepOutputs, split: Split) -> _Run:
 
 
 def _examples(
-    logits: Tensor, prob: Tensor, labels: Tensor, exits: Tensor, worse: Tensor
+    logits: Tensor, prob: Tensor, labels: Tensor, exits: Tensor, worse: Tensor, *, seed: int
 ) -> dict[str, tuple[Example, ...]]:
     """The images worth looking at: logits (N, n, C), prob (N, n), exits (n,) from 0, worse (n,) of `made_worse`."""
     answers, images = logits.argmax(dim=-1), torch.arange(len(labels))
-    at_exit = prob[exits, images]
+    at_exit, seeds = prob[exits, images], image_seeds(seed, 0, len(labels))
     of_truth = logits.softmax(dim=-1)[:, images, labels]  # (N, n)
     best = torch.where(answers == labels, of_truth, 0).max(dim=0).values
     loss = torch.where(worse, best - of_truth[-1], 0)
@@ -328,6 +329,7 @@ def _examples(
     def example(index: int) -> Example:
         return Example(
             index=index,
+            seed=int(seeds[index]),
             label=int(labels[index]),
             answers=tuple(answers[:, index].tolist()),
             halt_prob=tuple(round(p, 4) for p in prob[:, index].tolist()),

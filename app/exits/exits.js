@@ -117,9 +117,9 @@ function build(root, data) {
       if (right) cell.title = right;
       return cell;
     }),
-    row("sure of it", (n) => element("td", "", percent(data.probs[n][answers[n]]))),
+    row("sure of it, %", (n) => element("td", "", hundredths(data.probs[n][answers[n]]))),
     row("halting probability", (n) => element("td", "", digits(data.halt[n]))),
-    row("share of the work", (n) => element("td", "", percent(data.cost[n] / last))),
+    row("share of the work, %", (n) => element("td", "", hundredths(data.cost[n] / last))),
   );
   const rows = [head, ...body.rows];
   for (const line of rows) {
@@ -134,9 +134,10 @@ function build(root, data) {
     layout() {
       const widest = Math.max(...data.classes.map((name) => name.length));
       gutter = scroll.clientWidth < 420 ? 66 : 84;
-      column = Math.max(32, 7 * widest + 20, (scroll.clientWidth - gutter) / steps);
+      column = Math.max(steps > 12 ? 40 : 32, 7 * widest + 20, (scroll.clientWidth - gutter) / steps);
       width = gutter + column * steps;
       const table = find("table");
+      table.classList.toggle("tight", column < 44);
       table.style.width = `${width}px`;
       head.firstChild.style.width = `${gutter}px`;
       svg.style.width = `${width}px`;
@@ -216,6 +217,11 @@ function sentence(data, answers, exit, never) {
 
 function each(count, make) {
   return Array.from({ length: count }, (_, n) => make(n));
+}
+
+// In percent, where the row says so; 100 only for all of it
+function hundredths(p) {
+  return p >= 0.995 && p < 1 ? ">99" : String(Math.round(100 * p));
 }
 
 // Two digits, more near 1, where halting probabilities crowd.
