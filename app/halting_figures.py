@@ -162,10 +162,13 @@ def alternatives(report: dict[str, Any]) -> dict[str, str]:
 def provenance(checkpoint: str, config: Config, report: dict[str, Any]) -> str:
     """What was measured, on what, and how the threshold was found."""
     chosen, sizes = report["chosen"], report["split_sizes"]
+    threshold = (
+        f"threshold {chosen['threshold']:.4f}" if chosen["threshold"] < 1 else "a threshold that is never passed"
+    )
     return (
         f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}, glimpse seed "
         f"{report['seed']}, training seed {config.train.seed}; chance {100 / config.model.num_classes:.0f} %. Policy: "
-        f"learned halting, threshold {chosen['threshold']:.4f}, the cheapest that costs at most 0.2 points on "
+        f"learned halting, {threshold}, the cheapest that costs at most 0.2 points on "
         f"validation (n = {sizes['val']:,}), applied once to test."
     )
 

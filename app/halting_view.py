@@ -34,7 +34,7 @@ _KINDS = {
 def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
     """The verdict in words, and what the chosen threshold is worth."""
     chosen, everything = report["chosen"], report["anytime"][-1]
-    st.markdown(report["verdict"])
+    (st.warning if report["faults"] else st.markdown)(report["verdict"])
     right, used, work, chance = st.columns(4)
     gain = 100 * (chosen["accuracy"] - everything["accuracy"])
     right.metric(
@@ -109,6 +109,7 @@ def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
         "answers over the steps. "
         + ("Each leads to the player, in a new tab." if pictures else "The images themselves are not on this machine.")
     )
+    stops = [out["step"] for out in report["exits"] if out["share"] > 0]
     for kind, (title, caption) in _KINDS.items():
         found = report[kind]
         st.subheader(title)
@@ -116,7 +117,9 @@ def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
             count, total = report["made_worse_count"], report["split_sizes"]["test"]
             caption = f"{caption} They are {count:,} of {total:,} images; the largest losses first."  # noqa: PLW2901
         st.caption(caption)
-        if not found:
+        if kind != "made_worse" and len(stops) == 1:
+            st.markdown(f"With this threshold every image leaves after step {stops[0]}: none is first, none last.")
+        elif not found:
             st.markdown("There is none.")
         elif not pictures:
             st.dataframe(halting_figures.example_table(found, classes), hide_index=True, width="stretch")

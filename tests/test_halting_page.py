@@ -163,6 +163,20 @@ def test_the_images_worth_a_look_are_shown_and_lead_to_the_player(page, report):
     assert f"step?checkpoint=digits-glimpse&image=test-{worst['index']}&glimpse_seed={worst['seed']}" in links
 
 
+def test_useless_halting_is_said_before_anything_else(page, report, monkeypatch):
+    flat = copy.deepcopy(report)
+    flat |= {"faults": ["it is flat"], "verdict": "The learned halting of this model is of little use: it is flat."}
+    flat["chosen"]["threshold"] = 1.2
+    flat["exits"] = [{"step": n, "share": float(n == 6), "accuracy": 0.98 if n == 6 else None} for n in range(1, 7)]
+    monkeypatch.setattr("app.cache.halting", lambda name: flat)
+    open_halting(page)
+    assert not page.exception
+    assert "it is flat" in page.warning[0].value
+    assert any("a threshold that is never passed" in caption.value for caption in page.caption)
+    assert len(page.get("image")) == len(report["made_worse"])  # none is first or last
+    assert [name for _, name in panel_data(page)["presets"]] == ["as in training"]
+
+
 def test_a_model_whose_images_are_absent_still_shows_its_judgement(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     open_halting(page, checkpoint="cifar10-tiny", image="test-0")

@@ -104,6 +104,7 @@ class HaltingReport:
     latest: tuple[Example, ...]  # last to leave, the least certain before the others
     made_worse: tuple[Example, ...]  # right after some step, wrong after the last: the largest loss first
     made_worse_count: int  # of all test images
+    faults: tuple[str, ...]  # what is wrong with it, each in words; none if it is of use
     verdict: str  # what to think of it, in words
     comparison: str  # with the rules that need no training, in words
 
@@ -197,6 +198,7 @@ def _report(
     gains, losses = _flips(right)
     later_gains, later_losses = _flips(beyond)
     random_exit_accuracy = float((shares * right.double().mean(dim=1)).sum())
+    gain = chosen.accuracy - random_exit_accuracy
     worse = ever_right & ~right[-1]
     return HaltingReport(
         split_sizes={"val": len(val), "test": len(test)},
@@ -233,42 +235,49 @@ def _report(
         oracle=_point(right, first_right, costs, 0.0),
         **_examples(outputs[1].logits[:steps], prob, test.labels.cpu(), exits, worse, seed=seed),
         made_worse_count=int(worse.sum()),
-        verdict=verdict(prob, right, shares, chosen.accuracy - random_exit_accuracy),
+        faults=tuple(faults(prob, right, shares, gain)),
+        verdict=verdict(prob, right, shares, gain),
         comparison=comparison(chosen, competitors, len(test)),
     )
 
 
-def verdict(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | None = None) -> str:
-    """What to think of halting probabilities (N, n) beside correctness (N, n) and the share (N,) leaving per step.
+def faults(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | None = None) -> list[str]:
+    """What is wrong with halting probabilities (N, n) beside correctness (N, n) and the share (N,) leaving per step.
 
     `gain` is what these exits are worth in accuracy against the same exits dealt out at random, where it is known.
     """
-    faults = []
+    found = []
     low, high = np.quantile(halt_prob.double().numpy(), (0.05, 0.95))
-    steps, images = halt_prob.shape
     if low > 0.95 or high < 0.05:
         side = "above 0.95" if low > 0.95 else "below 0.05"
-        faults.append(f"it is saturated: nineteen in twenty of all halting probabilities are {side}")
+        found.append(f"it is saturated: nineteen in twenty of all halting probabilities are {side}")
     elif high - low < 0.05:
-        faults.append(f"it is flat: nine tenths of all halting probabilities lie within {high - low:.3f} of each other")
+        found.append(f"it is flat: nine tenths of all halting probabilities lie within {high - low:.3f} of each other")
     area = auroc(halt_prob.flatten(), right.flatten())
     if area is None:
         kind = "right" if bool(right.any()) else "wrong"
-        faults.append(f"it cannot be judged: every answer after every step is {kind}")
+        found.append(f"it cannot be judged: every answer after every step is {kind}")
     elif area < 0.6:
-        faults.append(f"it hardly knows right from wrong: AUROC {area:.2f}, where 0.5 is chance")
-    most = int(exit_shares.argmax())
+        found.append(f"it hardly knows right from wrong: AUROC {area:.2f}, where 0.5 is chance")
+    most, steps = int(exit_shares.argmax()), len(exit_shares)
     if exit_shares[most] > 0.95 and steps > 1:
         share = f"{100 * exit_shares[most]:.0f} % of the images"
         if most == steps - 1:
-            faults.append(f"it saves nothing: {share} run every step")
+            found.append(f"it saves nothing: {share} run every step")
         else:
-            faults.append(f"it has collapsed: {share} leave after step {most + 1}, so it is a fixed number of steps")
+            found.append(f"it has collapsed: {share} leave after step {most + 1}, so it is a fixed number of steps")
     elif gain is not None and gain <= 0:
-        faults.append("its exits are worth no more than the same exits dealt out at random")
-    if faults:
-        return f"The learned halting of this model is of little use: {'; '.join(faults)}."
-    used = int((exit_shares > 0.02).sum())
+        found.append("its exits are worth no more than the same exits dealt out at random")
+    return found
+
+
+def verdict(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | None = None) -> str:
+    """`faults` in a sentence; where there are none, what the halting probability can do."""
+    found = faults(halt_prob, right, exit_shares, gain)
+    if found:
+        return f"The learned halting of this model is of little use: {'; '.join(found)}."
+    (steps, images), used = halt_prob.shape, int((exit_shares > 0.02).sum())
+    area = auroc(halt_prob.flatten(), right.flatten())
     return (
         f"The learned halting of this model tells images apart: exits are spread over {used} steps, and of a right "
         f"and a wrong answer the right one has the higher halting probability in {100 * area:.0f} % of the cases "

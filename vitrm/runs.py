@@ -53,7 +53,7 @@ CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTIN
     "README.md", "gallery.npz", "halting.json",
 )  # fmt: skip
 _STATUS_BYTES = 4096
-_HALTING_FORMAT = 4  # of halting.json; one of another format is as good as none
+_HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
 _THUMBNAIL = 64  # pixels at most, of a picture in halting.json
 
 
