@@ -9,9 +9,8 @@ import importlib
 import logging
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-import numpy as np
 import streamlit as st
 
 from app import background
@@ -122,35 +121,31 @@ def images_here(name: str) -> bool:
     return True
 
 
-def trace(name: str, image: str, seed: int, depth: int = 1) -> Trace:
-    """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not.
-
-    `depth` multiplies the number of supervision steps the checkpoint was trained with.
-    """
+def trace(name: str, image: str, seed: int) -> Trace:
+    """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
     ready = gallery(name).get(image)
-    if ready is not None and ready.seed == seed and depth == 1:
-        return ready
-    return _computed_trace(name, image, seed, depth)
+    return ready if ready is not None and ready.seed == seed else _computed_trace(name, image, seed)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_trace(name: str, image: str, seed: int, depth: int) -> Trace:
+def _computed_trace(name: str, image: str, seed: int) -> Trace:
     from vitrm.tracing import trace as make_trace
 
     index = int(image.removeprefix("test-"))
-    pixels, label = _test_image(name, image, index)
-    steps = depth * facts(name)[0].model.supervision_steps
-    with _INFERENCE:
-        return make_trace(model(name), pixels, steps, seed=seed, label=label)
-
-
-def _test_image(name: str, image: str, index: int) -> tuple[np.ndarray, int | None]:
-    """Pixels (C, H, W) and true class: of the ready-made trace where there is one, else from the data."""
-    ready = gallery(name).get(image)
-    if ready is not None:
-        return ready.pixels, ready.label
     split = dataset(name).test
-    return split.images[index].numpy(), int(split.labels[index])
+    with _INFERENCE:
+        return make_trace(model(name), split.images[index], seed=seed, label=int(split.labels[index]))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Running more steps …")
+def deeper_trace(name: str, image: str, seed: int, depth: int) -> Trace:
+    """The same over `depth` times the trained supervision steps, without the attention that makes traces large."""
+    from vitrm.tracing import trace as make_trace
+
+    trained = trace(name, image, seed)
+    with _INFERENCE:
+        made = make_trace(model(name), trained.pixels, depth * trained.trained_steps, seed=seed, label=trained.label)
+    return replace(made, patch_attention=None, state_attention=None, answer_attention=None)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")

@@ -56,7 +56,9 @@ def choose_trace(checkpoint: str, *, deeper: bool = False) -> tuple[Trace, Confi
         config, summary = cache.facts(checkpoint)
         image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], config)
         depth = _choose_depth(config.model.supervision_steps) if deeper else 1
-        return cache.trace(checkpoint, image, seed, depth=depth), config, summary
+        if depth > 1:
+            return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
+        return cache.trace(checkpoint, image, seed), config, summary
     except DataError as error:
         st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
     except VitrmError as error:

@@ -242,6 +242,12 @@ def test_a_judgement_in_an_older_form_counts_as_none(tmp_path):
     assert Run(tmp_path).halting() is None
 
 
+@pytest.mark.parametrize(("gallery", "shown"), [((), False), (("--gallery", "1"), True)])
+def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(tmp_path, gallery, shown):
+    assert main(["export", "digits-glimpse", str(tmp_path / "mine"), "--halting", *gallery]) == 0
+    assert bool(Run(tmp_path / "mine").halting()["images"]) is shown
+
+
 def test_a_rule_that_needs_no_training_ranks_answers_too(report, model, digits):
     logits = model(model.transform.normalize(digits.test.images), 1, image_seeds(0, 0, len(digits.test)))
     probs, right = logits.softmax(-1), logits.argmax(-1) == digits.test.labels

@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--bf16", action="store_true", help="half the size")
     export.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
     export.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
-    export.add_argument("--halting", action="store_true", help="add the judgement of its halting")
+    export.add_argument(
+        "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
+    )
     export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
     export.set_defaults(run=_export)
 
