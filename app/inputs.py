@@ -179,8 +179,7 @@ def follow(job: background.Job, label: str) -> None:
         bar, cancel = st.columns([5, 1], vertical_alignment="bottom")
         bar.progress(min(1.0, job.share), label)
         if cancel.button("Cancel", key="cancel_job"):
-            job.cancel()
-            job.wait(10)
+            job.cancel()  # it need not be over: it counts as gone, and may be behind others in the queue
             st.rerun()
 
     progress()

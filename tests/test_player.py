@@ -91,7 +91,9 @@ def test_an_edit_is_read_from_its_link(shown, text, edit, counts):
     assert change.counts == counts
 
 
-@pytest.mark.parametrize("text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²", "p3;p4", "n", "n6;n12"])
+@pytest.mark.parametrize(
+    "text", ["p", "x1", "p-1", "p1,", "s1", "p1;;q", "p²", "n٣", "p" + "9" * 5000, "p3;p4", "n", "n6;n12"]
+)
 def test_an_edit_that_cannot_be_read_is_refused_by_name(shown, text):
     with pytest.raises(ConfigError, match="cannot be read"):
         parse_edit(text, shown)
@@ -134,6 +136,14 @@ def test_the_attribution_panel_lays_three_methods_beside_rollout(shown):
     np.testing.assert_array_equal(decoded(data["maps"][1]["values"]), maps["integrated_gradients"].ravel())
     assert data["agreement"]["Occlusion"][2] == 0
     assert all(-1 <= value <= 1 for values in data["agreement"].values() for value in values)
+
+
+def test_patches_that_were_not_read_do_not_make_two_maps_agree(shown):
+    reached, read = rollout(shown)[0, -1, -1], shown.patches[0]
+    opposite = np.zeros((6, 16), np.float32)
+    opposite[0, read] = 1 - reached[read]
+    data = payload(shown, ("attribution",), attribution=Attribution(3, dict.fromkeys(METHODS, opposite)))
+    assert data["attribution"]["agreement"]["Saliency"][0] == pytest.approx(-1)
 
 
 def test_the_standalone_page_holds_all_and_asks_for_nothing(shown):

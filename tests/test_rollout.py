@@ -8,7 +8,7 @@ import torch
 
 from vitrm.model import ViTRM
 from vitrm.rollout import rollout
-from vitrm.runs import find_run
+from vitrm.runs import build, find_run
 from vitrm.tracing import trace
 
 
@@ -63,6 +63,55 @@ def test_joint_reading_by_hand(shown):
     expected = np.zeros((1, 1, 2, 4))
     expected[0, 0, 0, [2, 0]], expected[0, 0, 1, [2, 0]] = answer, answer_2
     np.testing.assert_allclose(rollout(one), expected, atol=1e-6)
+
+
+def test_a_joint_row_that_spends_all_on_the_patches_is_still_joint(shown):
+    one = small(shown, "joint")
+    patches, state = one.patch_attention.copy(), one.state_attention.copy()
+    patches[0, 0, 0, 0, 0, 0], state[0, 0, 0, 0, 0, 0] = [0.8, 0.2], 0
+    assert replace(one, patch_attention=patches, state_attention=state).reading == "joint"
+
+
+def brute_force(trace):
+    """The same by whole matrices over [x ; y ; z], as in the paper, one for every layer."""
+    steps, recursions, memory_steps, depth, _, tokens, reads = trace.patch_attention.shape
+    total = (trace.pixels.shape[-1] // trace.patch_size) ** 2
+    keep = np.eye(reads + 1 + tokens)
+    to_patches, to_state, of_answer = (
+        weights.mean(axis=4) for weights in (trace.patch_attention, trace.state_attention, trace.answer_attention)
+    )
+
+    def half(size, row, weights):  # of the rows from `row` on passes by, half is attention
+        matrix = np.eye(size)
+        matrix[row : row + len(weights)] = (matrix[row : row + len(weights)] + weights) / 2
+        return matrix
+
+    sources, found = np.zeros((1 + tokens, total)), []  # of y and z
+    for n, t, m in np.ndindex(steps, recursions, memory_steps):
+        through = keep
+        for layer in range(depth):
+            read = np.hstack([to_patches[n, t, m, layer], np.zeros((tokens, 1 + tokens))])
+            mixed = np.hstack([np.zeros((tokens, reads)), to_state[n, t, m, layer]])
+            for weights in (read, mixed) if trace.reading == "cross" else (read + mixed,):
+                through = half(len(keep), reads + 1, weights) @ through
+        sources[1:] = (through @ np.vstack([np.eye(total)[trace.patches[n]], sources]))[reads + 1 :]
+        through = np.eye(1 + tokens)
+        for weights in of_answer[n, t, m]:
+            through = half(1 + tokens, 0, weights[None]) @ through
+        found.append((through @ sources)[0])
+        if m == memory_steps - 1:
+            sources[0] = found[-1]
+    return np.reshape(found, (steps, recursions, memory_steps, total))
+
+
+@pytest.mark.parametrize("reading", ["joint", "cross"])
+def test_a_traced_model_agrees_with_whole_matrices(reading):
+    torch.manual_seed(0)
+    model = build("digits-glimpse", reading=reading)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 8, 8), dtype=np.uint8)
+    made = trace(model, pixels, supervision_steps=3, recursion_steps=2, memory_steps=2, seed=4)
+    assert made.reading == reading
+    np.testing.assert_allclose(rollout(made), brute_force(made), atol=1e-6)
 
 
 def test_cross_reading_by_hand(shown):

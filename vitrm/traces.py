@@ -49,9 +49,10 @@ class Trace:
     @property
     def reading(self) -> str:
         """How the memory reads the patches, "joint" or "cross" (see ModelConfig); "" without attention weights."""
-        if self.patch_attention is None:
+        if self.patch_attention is None or self.state_attention is None:
             return ""
-        return "cross" if self.patch_attention[0, 0, 0, 0, 0, 0].sum() > 0.999 else "joint"
+        first = (0, 0, 0, 0, 0, 0)  # its row: of one softmax or of two
+        return "cross" if self.patch_attention[first].sum() + self.state_attention[first].sum() > 1.5 else "joint"
 
     @property
     def probs(self) -> np.ndarray:

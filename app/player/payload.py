@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,7 +169,10 @@ def _rollout(trace: Trace) -> np.ndarray:
 
 
 def _attribution(trace: Trace, attribution: Attribution) -> dict[str, Any]:
-    """One map for each method, (N, L), beside rollout; and how far each ranks the patches as rollout does."""
+    """One map for each method, (N, L), beside rollout; and how far each ranks the patches read so far as rollout does.
+
+    The others are 0 in every map, and would make any two of them seem to agree.
+    """
     maps = [
         {"name": method.title, "how": method.how, "signed": method.signed, "values": _base64(attribution.maps[name])}
         for name, method in METHODS.items()
@@ -178,8 +182,9 @@ def _attribution(trace: Trace, attribution: Attribution) -> dict[str, Any]:
         reached = _rollout(trace)[:, -1, -1]  # (N, L)
         how = "Rollout of the attention: what had reached the answer, derived."
         maps.insert(0, {"name": "Attention (rollout)", "how": how, "signed": False, "values": _base64(reached)})
+        read = [np.unique(trace.patches[: n + 1]) for n in range(len(reached))]
         agreement = {
-            method.title: [_agreement(a, b) for a, b in zip(reached, np.abs(attribution.maps[name]), strict=True)]
+            method.title: [_agreement(reached[n][r], np.abs(attribution.maps[name][n][r])) for n, r in enumerate(read)]
             for name, method in METHODS.items()
         }
     return {"target": attribution.target, "maps": maps, "agreement": agreement}
@@ -239,8 +244,14 @@ def parse_edit(text: str, trace: Trace) -> Change:
         letter, numbers = part[0], part[1:].split(",") if part[1:] else []
         name = {"p": "hidden_patches", "z": "zeroed", "f": "frozen", "s": "shuffled"}.get(letter) or _COUNTS.get(letter)
         known = name is not None and name not in fields | counts  # a part named twice would be read by half
-        if not known or not all(number.isdecimal() for number in numbers) or (name == "shuffled") == bool(numbers):
-            raise ConfigError(f"the edit '{part}' cannot be read; expected for instance p3,7 or z0 or f2 or s or n12")
+        if (
+            not known
+            or not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers)
+            or (name == "shuffled") == bool(numbers)
+        ):
+            raise ConfigError(
+                f"the edit '{part[:40]}' cannot be read; expected for instance p3,7 or z0 or f2 or s or n12"
+            )
         if letter in _COUNTS:
             offered = _counts(trace)[letter]
             if len(numbers) > 1 or int(numbers[0]) not in offered:
