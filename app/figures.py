@@ -13,7 +13,7 @@ from vitrm.traces import Trace
 
 
 def numbers(trace: Trace) -> list[dict[str, Any]]:
-    """The table behind the player: one row per read-out, probabilities in percent."""
+    """The trace as a table: one row per read-out, probabilities in percent."""
     rows = []
     steps, recursions, memory = trace.halt_logit.shape
     every, halt, kl = trace.probs, trace.halt_prob, trace.kl  # computed anew at each access

@@ -186,9 +186,7 @@ def follow(job: background.Job, label: str) -> None:
 
 
 def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str) -> None:
-    """What is on show as a table, and as files to keep."""
-    with st.expander("The numbers behind the curves"):
-        st.dataframe(figures.numbers(trace), hide_index=True, width="stretch")
+    """What is on show as files to keep."""
     name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{trace.seed}"
     attributed = attribution(checkpoint) if "attribution" in panels else None  # a click is served outside the session
     with st.container(horizontal=True):

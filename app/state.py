@@ -94,4 +94,7 @@ def _from_url(key: str, default: object) -> object:
     try:
         return IN_URL[key](st.query_params[key])
     except ValueError:
+        st.warning(
+            f"The link says {key}={st.query_params[key][:40]}, which cannot be read. Showing the usual one instead."
+        )
         return default

@@ -1,5 +1,6 @@
 """The app in a real browser: headless Chromium, driven by Playwright. Needs Chromium on the PATH."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -123,6 +124,8 @@ def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, serve
     settle(page)
     assert len(page.sent) == 1  # the position at which it came to rest
     page.sent.clear()
+    page.mouse.wheel(0, -5000)  # pressing Play may have scrolled the curves away
+    page.wait_for_timeout(300)
     box = page.locator("svg.chart").bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 60)
     page.mouse.down()
@@ -438,8 +441,10 @@ def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_noth
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
     page.keyboard.press("ArrowRight")
     expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
-    page.get_by_text("The numbers behind this figure").first.click()
+    page.locator(".panel-memory summary").first.click()
     expect(page.locator("details.numbers[open] tr")).to_have_count(9)  # a heading and eight memory tokens
+    page.locator(".curves summary").click()
+    expect(page.locator(".curves tr")).to_have_count(13)  # a heading and 6 steps of 2 read-outs
     assert page.outside == []
     assert [text for text in page.problems if "404" not in text] == []
 
@@ -457,6 +462,49 @@ def test_attribution_is_computed_in_the_background_and_follows_the_position(page
     page.locator(".player").press("End")
     expect(panel).to_contain_text("after supervision step 6,")
     assert panel.locator("svg.heat").nth(2).inner_html() != before
+
+
+@pytest.mark.parametrize("path", ["step", "attention?view=1.-1.-1.5&edit=z0"])
+def test_every_figure_has_words_and_a_table(page, server, path):
+    page.goto(f"{server}/{path}")
+    page.locator(".player").wait_for()
+    settle(page)
+    silent = page.locator(".player [role=img]:not([aria-hidden]):not([aria-label])")
+    assert silent.evaluate_all("nodes => nodes.map((node) => node.className.baseVal ?? node.className)") == []
+    figures = page.locator(".player figure:has([role=img]), .player .inverse:has([role=img])")
+    assert figures.count() >= 4
+    for figure in figures.all():
+        figure.locator("summary").click()
+        expect(figure.locator("tr").nth(1)).to_be_visible()
+    page.locator("figure.answer summary").click()
+    bars = page.locator("figure.answer tr")
+    expect(bars).to_have_count(11)  # a heading and ten classes
+    before = bars.last.inner_text()
+    page.locator(".player").press("End")
+    expect(bars.last).not_to_have_text(before)
+    group = page.get_by_role("radiogroup", name="Pick an image by its true class")
+    group.get_by_text("7", exact=True).click()
+    settle(page)
+    expect(page.locator("figure.answer details[open] tr")).to_have_count(11)  # open as it was
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert [text for text in page.problems if "404" not in text] == []
+
+
+def test_a_model_of_one_step_is_not_spoken_of_in_the_plural(page, server):
+    page.goto(f"{server}/attention?checkpoint=digits")
+    expect(page.locator(".badge")).to_contain_text("There is one step")
+    expect(page.locator("svg.chart").first).to_have_attribute("aria-label", re.compile("over 1 supervision step:"))
+
+
+def test_a_shorter_trace_on_the_way_does_not_lose_the_place(page, server):
+    page.goto(f"{server}/step?position=17")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    for name, there in (("digits", "Supervision step 1 of 1"), ("digits-glimpse", "Supervision step 6 of 6")):
+        page.get_by_role("combobox", name="Model").fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(sentence(page)).to_contain_text(f"{there}, answer update")
+        settle(page)
+    assert "position=17" in page.url
 
 
 def test_more_steps_than_trained_are_compared_at_the_same_step(page, server):

@@ -148,6 +148,7 @@ def test_a_number_that_no_link_of_ours_carries_is_left_out(home, name, value):
     home.query_params[name] = value
     home.run()
     assert not home.exception
+    assert f"{name}={value[:40]}, which cannot be read" in home.warning[0].value
     assert "glimpse seed 0" in home.caption[0].value
     assert player_data(home)["start"] is None
 

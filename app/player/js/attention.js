@@ -39,19 +39,19 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
   const onPatch = (number) => ask(number === chosen.patch ? -1 : number);
   const left = figure(maps, "Attention to the patches, on the image");
   const overlay = patchGrid(left, model, { image: true, onPatch });
-  const bar = left.appendChild(scaleBar("0", "", "", `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(cividis).join(",")})`));
+  const bar = left.appendChild(attentionScale());
   const leftNote = left.appendChild(element("p", "note"));
   const middle = figure(maps, "The same weights as numbers, in percent");
   const grid = patchGrid(middle, model, { numbers: true, onPatch });
-  middle.append(element("p", "note",
-    "Of the chosen memory token's attention, in the chosen layer and head, at this update. Click a patch to ask who reads it. " +
-    "Attention shows what was read, not what it was worth."));
-  numbersBehind(middle, "attention", () => [
+  const middleNote = middle.appendChild(element("p", "note"));
+  const patchRows = () => [
     ["patch", "attention, %"], ...model.patches[stepOf(last.readout)].map((p, s) => [place(p), (100 * table[last.readout][s]).toFixed(2)]),
-  ]);
+  ];
+  numbersBehind(left, "overlay", patchRows);
+  numbersBehind(middle, "attention", patchRows);
   const right = figure(maps, "Derived: what had reached the answer");
   const rolled = patchGrid(right, model, { image: true, onPatch });
-  const rolledBar = right.appendChild(scaleBar("0", "", "", `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(cividis).join(",")})`));
+  const rolledBar = right.appendChild(attentionScale());
   const rolledNote = right.appendChild(element("p", "note"));
   numbersBehind(right, "rollout", () => [
     ["patch", "share of the answer, %"],
@@ -62,25 +62,38 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
   const pair = host.appendChild(element("div", "pair wide"));
   const goes = figure(pair, "Where the memory's attention goes");
   const shares = goes.appendChild(element("div", "shares"));
-  const share = Object.fromEntries([["x", "the patches, x"], ["y", "the answer token, y"], ["z", "the memory, z"]].map(([id, name]) => {
+  const shareNames = { x: "the patches, x", y: "the answer token, y", z: "the memory, z" };
+  shares.setAttribute("role", "img");
+  const share = Object.fromEntries(Object.entries(shareNames).map(([id, name]) => {
     const row = shares.appendChild(element("div", `share ${id}`));
     const track = element("span", "track"), fill = track.appendChild(element("i", "fill")), value = element("output");
     row.append(element("span", "name", name), track, value);
     return [id, { fill, value }];
   }));
-  if (a.reading === "cross") {
-    goes.append(element("p", "note", "This model reads the image by an attention of its own: the first bar is all of that one, and the other two add up to 100 % without it."));
-  }
+  goes.append(element("p", "note", a.reading === "cross"
+    ? "Of the same token, layer and head. This model reads the image by an attention of its own: the first bar is all of that one, and the other two add up to 100 % without it."
+    : "Of the same token, layer and head; together 100 %. Much attention to a group is not yet much use of it."));
+  numbersBehind(goes, "shares", () => [
+    ["to", "attention, %"], ...split(last.readout).map(([id, value]) => [shareNames[id], (100 * value).toFixed(2)]),
+  ]);
   const attends = figure(pair, "What the answer update attends to");
   const answer = attends.appendChild(svgElement("svg", { class: "answer-bars", viewBox: "0 0 300 96", role: "img" }));
-  attends.append(element("p", "note",
-    "In percent, on one scale for all steps. The answer update never sees the image: its attention goes to itself (y) and to the memory tokens (1, 2, …)."));
+  const attendsNote = attends.appendChild(element("p", "note"));
   numbersBehind(attends, "answer", () => [
     ["token", "attention, %"], ...answerTable[last.readout].map((w, k) => [k ? `memory token ${k}` : "answer token", (100 * w).toFixed(2)]),
   ]);
 
   host.append(element("figcaption", "", "The same attention at every memory update (click to go there)"));
   const strip = host.appendChild(element("div", "strip"));
+  const stripNames = ["supervision step", ...(model.recursions > 1 ? ["recursion step"] : []), ...(model.memory > 1 ? ["memory iteration"] : [])];
+  const stripPlace = (r) => [
+    stepOf(r) + 1, ...(model.recursions > 1 ? [(Math.floor(r / model.memory) % model.recursions) + 1] : []), ...(model.memory > 1 ? [(r % model.memory) + 1] : []),
+  ];
+  host.append(element("p", "note", `Same colours and scale as above. Numbered by ${stripNames.join(" · ")}.`));
+  numbersBehind(host, "strip", () => [
+    [...stripNames, "read most", "attention, %"],
+    ...table.map((row, r) => [...stripPlace(r), place(model.patches[stepOf(r)][largest(row)]), (100 * row[largest(row)]).toFixed(2)]),
+  ]);
   const inverse = host.appendChild(element("div", "inverse"));
 
   // The numbers
@@ -99,6 +112,9 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
   };
   const toPatch = (readout, k, s) => mean(a.toPatches, a.reads, readout, a.tokens, k, s);
   const toState = (readout, column) => mean(a.toState, 1 + a.tokens, readout, a.tokens, chosen.token, column);
+  const split = (readout) => [
+    ["x", sum(table[readout])], ["y", toState(readout, 0)], ["z", sum(Array.from({ length: a.tokens }, (_, k) => toState(readout, 1 + k)))],
+  ];
   const stepOf = (readout) => Math.floor(readout / (model.recursions * model.memory));
   const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory);
   const reached = (readout) => Array.from({ length: total }, (_, p) => a.rollout[readout * total + p]);
@@ -121,11 +137,9 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
   const heat = (w) => cividis(w / highest);
   const thumbnails = Array.from({ length: readouts }, (_, r) => {
     const button = strip.appendChild(element("button", "frame"));
-    const n = stepOf(r), m = r % model.memory, t = Math.floor(r / model.memory) % model.recursions;
-    const name = [n + 1, ...(model.recursions > 1 ? [t + 1] : []), ...(model.memory > 1 ? [m + 1] : [])].join("·");
     const small = patchGrid(button, model, {});
-    button.append(element("span", "", name));
-    button.setAttribute("aria-label", `Go to supervision step ${n + 1}, memory iteration ${m + 1}`);
+    small.svg.setAttribute("aria-hidden", "true"); // the button says it
+    button.append(element("span", "", stripPlace(r).join("·")));
     button.addEventListener("click", () => go(positionOf(r)));
     return { button, small };
   });
@@ -139,12 +153,16 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     inverse.append(element("figcaption", "", `Who reads the patch in ${place(chosen.patch)}, and when`));
     const width = Math.max(8, Math.min(28, 640 / readouts)), height = a.tokens > 24 ? 5 : 14;
     const svg = inverse.appendChild(svgElement("svg", {
-      class: "when", role: "img", width: 40 + width * readouts, height: 8 + height * a.tokens, viewBox: `0 0 ${40 + width * readouts} ${8 + height * a.tokens}`,
+      class: "when", role: "img", width: 40 + width * readouts, height: 20 + height * a.tokens, viewBox: `0 0 ${40 + width * readouts} ${20 + height * a.tokens}`,
     }));
     const rows = [];
     for (let r = 0; r < readouts; r++) {
       const s = model.patches[stepOf(r)].indexOf(chosen.patch);
       for (let k = 0; k < a.tokens; k++) rows.push([r, k, s < 0 ? null : toPatch(r, k, s)]);
+    }
+    for (let n = 0; n < model.steps; n++) {
+      const wide = width * model.recursions * model.memory;
+      if (wide > 12 || n % 4 === 3) add(svg, "text", { x: 36 + (n + 0.5) * wide, y: 16 + height * a.tokens, "text-anchor": "middle" }, String(n + 1));
     }
     const top = Math.max(...rows.map(([, , w]) => w ?? 0), 1e-6);
     let best = [0, 0, 0];
@@ -157,16 +175,22 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     const said = best[2] === 0 ? "No memory token read this patch." :
       `Most: memory token ${best[1] + 1} in supervision step ${stepOf(best[0]) + 1}, with ${percentFine(best[2])} of its attention.`;
     svg.setAttribute("aria-label", said);
-    inverse.append(element("p", "note", `${said} Row: a memory token. Column: a memory update. Grey: the patch was not read in that step.`));
+    inverse.append(attentionScale(percentFine(top)));
+    inverse.append(element("p", "note", `${said} Row: a memory token. Column: a memory update; the supervision step stands below.` +
+      `${model.glimpse ? " Grey: the patch was not read in that step." : ""}`));
     numbersBehind(inverse, "inverse", () => [
-      ["supervision step", ...(model.memory > 1 ? ["memory iteration"] : []), ...Array.from({ length: a.tokens }, (_, k) => `token ${k + 1}, %`)],
-      ...Array.from({ length: readouts }, (_, r) => [stepOf(r) + 1, ...(model.memory > 1 ? [(r % model.memory) + 1] : []),
+      [...stripNames, ...Array.from({ length: a.tokens }, (_, k) => `token ${k + 1}, %`)],
+      ...Array.from({ length: readouts }, (_, r) => [...stripPlace(r),
         ...rows.slice(r * a.tokens, (r + 1) * a.tokens).map(([, , w]) => (w === null ? "–" : (100 * w).toFixed(2)))]),
     ]);
   };
   const refresh = () => {
     compute();
-    thumbnails.forEach(({ small }, r) => small.paint(weights(r), heat));
+    thumbnails.forEach(({ button, small }, r) => {
+      small.paint(weights(r), heat);
+      const where = stripNames.map((name, k) => `${name} ${stripPlace(r)[k]}`).join(", ");
+      button.setAttribute("aria-label", `Go to ${where}. Read most: ${place(model.patches[stepOf(r)][largest(table[r])])}.`);
+    });
     paintInverse();
     if (last) draw(last);
   };
@@ -186,18 +210,21 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     overlay.paint(now_, heat, { chosen: chosen.patch });
     grid.paint(now_, heat, { chosen: chosen.patch, text: (w) => (100 * w).toFixed(1), bright: (w) => w / highest >= 0.55 });
     rolled.paint(shown, (w) => cividis(w / rolledTop), { chosen: chosen.patch });
-    const toMemory = Array.from({ length: a.tokens }, (_, k) => toState(r, 1 + k));
-    for (const [id, value] of [["x", sum(table[r])], ["y", toState(r, 0)], ["z", sum(toMemory)]]) {
+    for (const [id, value] of split(r)) {
       share[id].fill.style.transform = `scaleX(${Math.min(1, value)})`;
       share[id].value.textContent = percent(value);
     }
-    leftNote.textContent = `Most of what the patches get goes to ${place(model.patches[now.n][largest(table[r])])}. ` +
+    shares.setAttribute("aria-label", split(r).map(([id, value]) => `${percent(value)} to ${shareNames[id]}`).join(", "));
+    leftNote.textContent = `Read most: ${place(model.patches[now.n][largest(table[r])])}. ` +
       `${model.glimpse ? "Grey: not read in this step. " : ""}${now.isAnswer ? "The answer update itself does not look at the image; this is the last memory update." : ""}`;
     overlay.svg.setAttribute("aria-label", leftNote.textContent);
     grid.svg.setAttribute("aria-label", leftNote.textContent);
+    const one = (number, name) => (number < 0 ? `mean of all ${name}s` : `${name} ${number + 1}`);
+    middleNote.textContent = `Layer ${chosen.layer + 1}, ${one(chosen.head, "head")}, ${one(chosen.token, "memory token")}, at this update. ` +
+      "Click a patch to ask who reads it. Attention shows what was read, not what it was worth.";
     rolledNote.textContent = `Most from ${place(largest(shown))}; ${percent(1 - sum(shown))} is not from the image. ` +
-      "Rollout: the attention of all updates so far multiplied together, mean of the heads, half of each layer passing by it. " +
-      "A rule of thumb about paths, no measurement of what mattered.";
+      "Rollout: the attention of all updates so far multiplied together, mean of the heads, half of each layer for its residual. " +
+      "A rule of thumb about paths, not a measurement of what mattered.";
     rolled.svg.setAttribute("aria-label", rolledNote.textContent);
     const bars = answerTable[r];
     answer.replaceChildren();
@@ -209,8 +236,10 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
       add(answer, "text", { x: x + width / 2 - 1, y: 92, "text-anchor": "middle" }, k ? String(k) : "y");
       if (bars.length <= 10) add(answer, "text", { x: x + width / 2 - 1, y: 75 - height, "text-anchor": "middle" }, (100 * weight).toFixed(0));
     });
-    const top = largest(bars);
-    answer.setAttribute("aria-label", `The answer update attends most to ${top ? `memory token ${top}` : "itself"}, ${percentFine(bars[top])}.`);
+    const top = largest(bars), most = `The answer update attends most to ${top ? `memory token ${top}` : "itself"}, with ${percentFine(bars[top])}.`;
+    answer.setAttribute("aria-label", most);
+    attendsNote.textContent = `${most} Layer ${chosen.layer + 1}, ${one(chosen.head, "head")}; in percent, and the highest bar of all steps is ${percentFine(answerHighest)}. ` +
+      "The answer update never sees the image: its attention goes to itself (y) and to the memory tokens (1, 2, …).";
     thumbnails.forEach(({ button }, k) => button.classList.toggle("now", k === r));
     refreshNumbers(host);
   }

@@ -16,7 +16,7 @@ function attributionPanel(host, model) {
     const grid = patchGrid(box, model, { image: true });
     box.append(hasSign
       ? scaleBar(`−${top.toPrecision(2)}`, "0", `+${top.toPrecision(2)}`, `linear-gradient(90deg, ${[-1, -0.5, 0, 0.5, 1].map(diverging).join(",")})`)
-      : scaleBar("0", "", top.toPrecision(2), `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(cividis).join(",")})`));
+      : attentionScale(top.toPrecision(2)));
     const note = box.appendChild(element("p", "note"));
     const of = (n) => values.subarray(n * total, (n + 1) * total);
     numbersBehind(box, name, () => [
@@ -34,12 +34,12 @@ function attributionPanel(host, model) {
       for (const { name, how, grid, note, of, colour } of figures) {
         const values = of(place.n), top = largest(values.map(Math.abs));
         grid.paint(values, colour);
-        const agreement = name in shown.agreement ? ` Rank correlation with rollout: ${signed(shown.agreement[name][place.n], 2)}.` : "";
+        const agreement = name in shown.agreement ? ` Rank correlation with rollout${model.glimpse ? " over the patches read so far" : ""}: ${signed(shown.agreement[name][place.n], 2)}.` : "";
         note.textContent = `${how} Strongest: ${patchPlace(model, top)}.${agreement}`;
         grid.svg.setAttribute("aria-label", `${name} after supervision step ${place.n + 1}. ${note.textContent}`);
       }
       said.textContent = `All for the answer ${model.classes[shown.target]} after supervision step ${place.n + 1}, on scales fixed over the steps. ` +
-        "Where the maps disagree, none of them is simply the truth: each answers a question of its own. Check with an edit.";
+        "Where the maps disagree, none of them is simply the truth: each answers a question of its own, and an edit can put them to the test.";
       refreshNumbers(host);
     },
   };

@@ -1,5 +1,22 @@
 // The curves over the whole trace: probabilities, halting probability, convergence.
 
+// As rows: one for every read-out
+function curveRows(model) {
+  const head = [
+    "supervision step", ...(model.recursions > 1 ? ["recursion step"] : []), ...(model.memory > 1 ? ["memory iteration"] : []),
+    "halting probability", "change of z", "change of y", "KL, nats", ...model.shown.map((c) => `P(${model.classes[c]}), %`),
+  ];
+  return [head, ...Array.from(model.halt, (halt, r) => {
+    const recursion = Math.floor(r / model.memory), probs = probabilities(model, r);
+    return [
+      Math.floor(recursion / model.recursions) + 1,
+      ...(model.recursions > 1 ? [(recursion % model.recursions) + 1] : []), ...(model.memory > 1 ? [(r % model.memory) + 1] : []),
+      halt.toFixed(3), model.memoryChange[r].toFixed(2), model.answerChange[r].toFixed(2), r ? model.kl[r].toFixed(3) : "–",
+      ...model.shown.map((c) => (100 * probs[c]).toFixed(1)),
+    ];
+  })];
+}
+
 function drawChart(view, model) {
   const svg = view.chart;
   const width = svg.clientWidth || 320, left = 34, right = 8;
@@ -8,7 +25,7 @@ function drawChart(view, model) {
   const lanes = [
     { name: "class probability", top: 16, height: 118, max: 1, ticks: [0, 0.5, 1] },
     { name: "halting probability", top: 162, height: 54, max: 1, ticks: [0, 1] },
-    { name: "change of z (solid) and y (dashed) per memory update", top: 244, height: 38, max: null, ticks: [0] },
+    { name: "change of z (solid), y (dashed), per update", top: 244, height: 38, max: null, ticks: [0] },
     { name: "KL from the prediction before, nats", top: 308, height: 30, max: null, ticks: [0] },
   ];
   const bottom = lanes[3].top + lanes[3].height;
@@ -72,7 +89,7 @@ function drawChart(view, model) {
   const final = probs.indexOf(Math.max(...probs));
   svg.setAttribute(
     "aria-label",
-    `Curves over ${model.steps} supervision steps: class probabilities, halting probability and change of the state. ` +
+    `Curves over ${countOf(model.steps, "supervision step")}: class probabilities, halting probability and change of the state. ` +
       `The last answer is ${model.classes[final]} with ${percent(probs[final])}.`,
   );
   view.plot = {

@@ -15,6 +15,10 @@ function add(parent, tag, attributes, text) {
   return node;
 }
 
+function countOf(number, name) {
+  return `${number} ${name}${number === 1 ? "" : "s"}`;
+}
+
 function percent(p) {
   return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)} %`;
 }
@@ -107,6 +111,10 @@ function scaleBar(low, middle, high, gradient) {
   return bar;
 }
 
+function attentionScale(high = "") {
+  return scaleBar("0", "", high, `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(cividis).join(",")})`);
+}
+
 function svgElement(tag, attributes) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -166,7 +174,7 @@ function numbersBehind(host, name, rows) {
   details.dataset.name = name;
   details.append(element("summary", "", "The numbers behind this figure"));
   const box = details.appendChild(element("div"));
-  box.tabIndex = 0;
+  box.tabIndex = 0; // or the keyboard could not scroll it
   details.fill = () => {
     const [head, ...body] = rows();
     const table = element("table", "compare");

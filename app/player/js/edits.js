@@ -39,6 +39,7 @@ function editsPanel(host, model, { chosen, choose }) {
   const reset = more.appendChild(element("button", "", "Undo all"));
   reset.disabled = !chosen.edit;
   reset.addEventListener("click", () => choose("edit", ""));
+  right.append(element("p", "note", "After every memory update a zeroed token is set to 0, a frozen one put back to its learned start, and shuffled ones change places."));
   right.append(element("figcaption", "", "How often each update runs"));
   const counts = right.appendChild(element("div", "chips"));
   for (const [letter, name] of [["n", "Supervision steps, N"], ["t", "Recursion steps, T"], ["m", "Memory iterations, M"]]) {
@@ -96,7 +97,7 @@ function editsPanel(host, model, { chosen, choose }) {
       }));
       if (two) {
         said.textContent = `At this point the edit moves the probability of ${name} by ${signed(100 * (two.probs[one.best] - one.probs[one.best]))} points ` +
-          `and the halting probability by ${signed(two.halt - one.halt, 3)}. An edit also makes an image or a state that the model was never trained on.`;
+          `and the halting probability by ${signed(two.halt - one.halt, 3)}. Bear in mind that the model was not trained on edited images, states or numbers of steps.`;
       } else if (after) {
         said.textContent = `The edited run ends after supervision step ${after.shape[0]}: there is nothing to compare with here.`;
       } else {

@@ -21,12 +21,12 @@ function memoryPanel(host, model) {
   const plane = right.appendChild(svgElement("svg", { class: "plane", role: "img", viewBox: "0 0 300 240" }));
   right.append(element("p", "note",
     `Each line is one memory token, from its learned start (hollow) to now (numbered). The plane is fitted on this whole trace ` +
-    `and shows ${percent(explained[0] + explained[1])} of the movement; distances across it are not comparable between images.`));
+    `and shows ${percent(explained[0] + explained[1])} of the variance; another image has another plane, so compare paths within one image only.`));
   numbersBehind(right, "path", () => [
     ["memory token", "across", "up", "from its start"],
     ...names.map((name, k) => {
-      const now = [0, 1].map((axis) => at(last.readout + 1, k, axis)), from = [0, 1].map((axis) => at(0, k, axis));
-      return [name, ...now.map((v) => v.toFixed(2)), Math.hypot(now[0] - from[0], now[1] - from[1]).toFixed(2)];
+      const now = [0, 1].map((axis) => at(last.readout + 1, k, axis));
+      return [name, ...now.map((v) => v.toFixed(2)), distance(last.readout + 1, k).toFixed(2)];
     }),
   ]);
 
@@ -35,14 +35,16 @@ function memoryPanel(host, model) {
     x: 8 + (k % tokens) * side, y: 8 + Math.floor(k / tokens) * side, width: side + 0.2, height: side + 0.2,
   }));
   const at = (r, k, axis) => path[(r * tokens + k) * 2 + axis];
+  const distance = (r, k) => Math.hypot(at(r, k, 0) - at(0, k, 0), at(r, k, 1) - at(0, k, 1));
   const count = path.length / 2 / tokens;
   const range = [0, 1].map((axis) => {
     let low = Infinity, high = -Infinity;
     for (let i = axis; i < path.length; i += 2) { low = Math.min(low, path[i]); high = Math.max(high, path[i]); }
     return [low, high - low || 1];
   });
-  const px = (r, k) => 16 + (268 * (at(r, k, 0) - range[0][0])) / range[0][1];
-  const py = (r, k) => 224 - (208 * (at(r, k, 1) - range[1][0])) / range[1][1];
+  const scale = Math.min(268 / range[0][1], 208 / range[1][1]); // one for both, so that distances can be compared
+  const px = (r, k) => 150 + scale * (at(r, k, 0) - range[0][0] - range[0][1] / 2);
+  const py = (r, k) => 120 - scale * (at(r, k, 1) - range[1][0] - range[1][1] / 2);
   const line = (k, to) => Array.from({ length: to + 1 }, (_, r) => `${r ? "L" : "M"}${px(r, k).toFixed(1)} ${py(r, k).toFixed(1)}`).join("");
   const trails = Array.from({ length: tokens }, (_, k) => {
     add(plane, "path", { class: "trail future", d: line(k, count - 1) });
@@ -67,7 +69,8 @@ function memoryPanel(host, model) {
       leftNote.textContent = `Row and column: memory tokens 1 to ${tokens}; cosine of the angle between their states. ` +
         `Mean of different tokens: ${mean.toFixed(2)}. High similarity says that tokens hold alike states, not what they hold.`;
       map.setAttribute("aria-label", `Similarity of ${tokens} memory tokens; mean between different tokens ${mean.toFixed(2)}.`);
-      plane.setAttribute("aria-label", `Path of ${tokens} memory tokens over ${place.readout + 1} memory updates.`);
+      plane.setAttribute("aria-label", `Path of ${tokens} memory tokens over ${countOf(place.readout + 1, "memory update")}; ` +
+        `the longest way from its start is that of memory token ${1 + largest(names.map((_, k) => distance(place.readout + 1, k)))}.`);
       trails.forEach(({ trail, dot, label }, k) => {
         trail.setAttribute("d", line(k, place.readout + 1));
         const x = px(place.readout + 1, k), y = py(place.readout + 1, k);

@@ -11,7 +11,7 @@ function mountPlayer({ data, parentElement, setStateValue }) {
   const model = decode(data);
   // For new data, another image say, the learner's place and choices stay with the element.
   const state = (root.vitrm ??= {
-    level: data.level, speed: "1", position: data.start ?? stops(model, "supervision step")[0],
+    level: data.level, speed: "1", wanted: data.start ?? stops(model, "supervision step")[0],
     rested: data.start ?? null, view: data.view, edit: data.edits?.edit ?? "", threshold: data.chosenThreshold,
   });
   const choose = (name, value) => {
@@ -23,14 +23,14 @@ function mountPlayer({ data, parentElement, setStateValue }) {
   const keepFocus = rememberFocus(root);
   view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
   if (!view.levels.includes(state.level)) state.level = "supervision step";
-  state.position = clamp(state.position, model);
+  state.position = clamp(state.wanted, model); // a shorter trace may not have it, and the next one have it again
   view.level.value = state.level;
   view.speed.value = state.speed;
   setThreshold(view, model, state.threshold);
   let timer = null;
 
   function show(position) {
-    state.position = clamp(position, model);
+    state.wanted = state.position = clamp(position, model);
     render(view, model, state.position);
     if (data.together) window.dispatchEvent(new CustomEvent("vitrm-moved", { detail: { from: root, together: data.together, place: locate(model, state.position) } }));
   }
@@ -97,7 +97,7 @@ function mountPlayer({ data, parentElement, setStateValue }) {
   on(window, "vitrm-moved", ({ detail }) => {
     if (detail.together !== data.together || detail.from === root) return;
     pause();
-    state.position = follow(model, detail.place);
+    state.wanted = state.position = follow(model, detail.place);
     render(view, model, state.position);
   });
   on(view.scrub, "input", () => {
@@ -234,6 +234,20 @@ function build(root, model) {
     },
   };
   view.setPlaying(false);
+  const behind = (selector, name, rows) => {
+    const host = find(`${selector} .behind`), open = Boolean(host.querySelector("details[open]"));
+    host.replaceChildren();
+    numbersBehind(host, name, rows);
+    host.firstChild.open = open;
+  };
+  behind(".look", "patches", () => [
+    ["supervision step", "patches read"],
+    ...model.patches.map((read, n) => [n + 1, model.glimpse ? read.map((p) => patchPlace(model, p)).join("; ") : `all ${read.length}`]),
+  ]);
+  behind(".answer", "answer", () => [
+    ["class", "probability now, %"], ...Array.from(probabilities(model, view.place.readout), (p, c) => [model.classes[c], (100 * p).toFixed(2)]),
+  ]);
+  behind(".curves", "curves", () => curveRows(model));
   return view;
 }
 
@@ -298,10 +312,13 @@ function render(view, model, position) {
   );
   view.scrub.setAttribute("aria-valuetext", where);
   view.canvas.setAttribute("aria-label", `${view.seen.textContent} The answer is ${model.classes[best]}.`);
+  view.place = place;
+  for (const figure of view.root.querySelectorAll(".look, .answer")) refreshNumbers(figure);
   for (const panel of view.panels) panel.draw(place, position);
   const threshold = model.threshold.toFixed(2);
+  const ran = model.steps === 1 ? "There is one step, and it was run." : `All ${model.steps} steps were run.`;
   view.badge.textContent = model.haltStep === null
-    ? `All ${model.steps} steps were run. With threshold ${threshold} the model would never halt early.`
-    : `All ${model.steps} steps were run. With threshold ${threshold} the model would have halted after step ` +
+    ? `${ran} With threshold ${threshold} the model would never halt early.`
+    : `${ran} With threshold ${threshold} the model would have halted after step ` +
       `${model.haltStep + 1}${place.n > model.haltStep ? ": what you see now would not have happened" : ""}.`;
 }
