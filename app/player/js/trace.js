@@ -49,10 +49,11 @@ function stops(model, level) {
   return Array.from({ length: model.count / every }, (_, k) => (k + 1) * every - 1);
 }
 
-// Where another trace of the same page stands when this one is to stand with it: the same supervision step and kind of
-// move, or the nearest there is.
+// Where this trace stands when it is to stand with another one of the same page: the same supervision step and kind of
+// move, or the nearest there is; a trace that is over stays at its end.
 function follow(model, place) {
-  const n = Math.min(place.n, model.steps - 1);
+  const n = place.n;
+  if (n >= model.steps) return model.count - 1;
   const t = place.isAnswer ? model.recursions - 1 : Math.min(place.t, model.recursions - 1);
   const m = place.isAnswer ? model.memory : Math.min(place.m, model.memory - 1);
   return n * model.perStep + t * model.perRecursion + m;
