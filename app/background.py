@@ -30,7 +30,8 @@ class Cancelled(Exception):
 class Job:
     """One piece of work. `result` is None until it is done; `error` says in one sentence why it failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
         self.share = 0.0
         self.result: Any = None
         self.error: str | None = None
@@ -116,7 +117,7 @@ def start(key: Hashable, work: Callable[[Report], Any]) -> Job:
     with jobs.lock:
         job = jobs.known.get(key)
         if job is None or job._cancelled.is_set() or job.error is not None:
-            job = jobs.known[key] = Job()
+            job = jobs.known[key] = Job(key)
             jobs.waiting.put((job, work))
         jobs.known.move_to_end(key)
         for old in [k for k, j in jobs.known.items() if not j.is_running][: max(0, len(jobs.known) - _KEPT)]:

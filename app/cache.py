@@ -57,7 +57,7 @@ def judging(name: str) -> background.Job | None:
     return background.find(_judgement(name))
 
 
-def start_judging(name: str) -> None:
+def start_judging(name: str) -> background.Job:
     """Judge a checkpoint's halting in the background, once for everybody, and store the judgement with its run."""
 
     def work(report: background.Report) -> dict:
@@ -81,7 +81,7 @@ def start_judging(name: str) -> None:
             logging.getLogger(__name__).warning("the judgement of %s is not kept: %s", name, error)
         return asdict(event) | {"images": {}}
 
-    background.start(_judgement(name), work)
+    return background.start(_judgement(name), work)
 
 
 def _judgement(name: str) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ def attribution(name: str, image: str, seed: int) -> background.Job | None:
     return background.find(("attribution", name, image, seed))
 
 
-def start_attribution(name: str, image: str, seed: int) -> None:
+def start_attribution(name: str, image: str, seed: int) -> background.Job:
     """Attribute the last answer of that trace to the patches, in the background, once for everybody."""
 
     def work(report: background.Report) -> Attribution:
@@ -186,7 +186,7 @@ def start_attribution(name: str, image: str, seed: int) -> None:
         with _INFERENCE:
             return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
 
-    background.start(("attribution", name, image, seed), work)
+    return background.start(("attribution", name, image, seed), work)
 
 
 @st.cache_resource(show_spinner=False)

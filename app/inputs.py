@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.traces import Trace
 
 _CHOICE = "gallery_choice"
+_STARTED = "started_jobs"  # keys of the background jobs that this visitor had started
 _DEPTH = "depth_choice"
 
 
@@ -111,16 +113,16 @@ def _possible(start: Choices, trace: Trace) -> Choices:
     return start
 
 
-def edited_trace(checkpoint: str, chosen: Choices) -> tuple[Choices, Trace | None]:
-    """The chosen image again, under the edit that the player or a link names. One that cannot be made is left out."""
+def edited_trace(checkpoint: str, chosen: Choices) -> Trace | None:
+    """The chosen image again, under the edit that the player or a link names; None for one that cannot be made."""
     if not chosen.edit:
-        return chosen, None
+        return None
     image, seed = st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     try:
-        return chosen, cache.changed_trace(checkpoint, image, seed, chosen.edit)
+        return cache.changed_trace(checkpoint, image, seed, chosen.edit)
     except ConfigError as error:
         st.warning(f"An edit is left out: {error}")
-        return replace(chosen, edit=""), None
+        return None
 
 
 def attribution(checkpoint: str) -> Attribution | None:
@@ -142,8 +144,8 @@ def offer_attribution(checkpoint: str) -> None:
             "Compute what mattered",
             icon=":material/query_stats:",
             help="Integrated gradients, occlusion and saliency at every supervision step; takes some seconds",
-            on_click=cache.start_attribution,
-            args=which,
+            on_click=_start,
+            args=(cache.start_attribution, *which),
         )
 
 
@@ -163,14 +165,21 @@ def judgement(checkpoint: str) -> dict[str, Any] | None:
         icon=":material/monitoring:",
         type="primary",
         key="start_judging",
-        on_click=cache.start_judging,
-        args=(checkpoint,),
+        on_click=_start,
+        args=(cache.start_judging, checkpoint),
     )
     return None
 
 
+def _start(start: Callable[..., background.Job], *what: Any) -> None:
+    st.session_state.setdefault(_STARTED, set()).add(start(*what).key)
+
+
 def follow(job: background.Job, label: str) -> None:
-    """How far a background job has got, and a way to cancel it; the page runs again when it is over."""
+    """How far a background job has got; the page runs again when it is over.
+
+    Everybody who waits for the same is shown it; only the visitor who had it started can cancel it.
+    """
 
     @st.fragment(run_every=0.5)
     def progress() -> None:
@@ -178,7 +187,7 @@ def follow(job: background.Job, label: str) -> None:
             st.rerun()
         bar, cancel = st.columns([5, 1], vertical_alignment="bottom")
         bar.progress(min(1.0, job.share), label)
-        if cancel.button("Cancel", key="cancel_job"):
+        if job.key in st.session_state.get(_STARTED, ()) and cancel.button("Cancel", key="cancel_job"):
             job.cancel()  # it need not be over: it counts as gone, and may be behind others in the queue
             st.rerun()
 

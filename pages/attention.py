@@ -16,14 +16,14 @@ st.markdown(
 )
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
-chosen, edited = inputs.edited_trace(checkpoint, inputs.player_choices("attention_player", trace))
+chosen = inputs.player_choices("attention_player", trace)
 player(
     trace,
     key="attention_player",
     panels=PANELS,
     level="single update",
     chosen=chosen,
-    edited=edited,
+    edited=inputs.edited_trace(checkpoint, chosen),
     attribution=inputs.attribution(checkpoint),
     name=f"{checkpoint}-{st.session_state[state.IMAGE]}",
     address=state.address(),

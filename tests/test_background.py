@@ -98,7 +98,7 @@ def test_the_end_of_the_server_cancels_what_is_under_way_and_what_waits():
             begun.set()
         raise background.Cancelled
 
-    first, second = background.Job(), background.Job()
+    first, second = background.Job("first"), background.Job("second")
     jobs.known |= {1: first, 2: second}
     for job in (first, second):
         jobs.waiting.put((job, endless))

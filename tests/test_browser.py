@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = [
     "--no-sandbox",
@@ -516,3 +517,20 @@ def test_more_steps_than_trained_are_compared_at_the_same_step(page, server):
     assert "edit=n12" in page.url
     page.get_by_label("Supervision steps, N").select_option("2")
     expect(page.locator(".panel-edits")).to_contain_text("The edited run ends after supervision step 2")
+
+
+def test_an_edit_that_another_model_cannot_make_is_off_while_that_is_on_show(page, server):
+    page.goto(f"{server}/attention?edit=n12;z0")
+    panel = page.locator(".panel-edits")
+    expect(panel).to_contain_text("At this point the edit moves the probability")
+    choose = page.get_by_role("combobox", name="Model")
+    for model, said, pressed in (
+        ("digits", "Nothing is changed yet", "Memory token 1: as it is"),
+        ("digits-glimpse", "At this point the edit moves the probability", "Memory token 1: zero"),
+    ):
+        choose.click()
+        page.get_by_role("option", name=model, exact=True).click()
+        expect(panel).to_contain_text(said)
+        expect(page.get_by_role("button", name=pressed)).to_be_visible()
+        settle(page)
+        assert ("edit=" in page.url) == (model == "digits-glimpse")

@@ -158,7 +158,6 @@ def test_an_edit_that_cannot_be_made_is_said_and_left_out(home, edit):
     open_page(home, "attention", edit=edit)
     assert not home.exception
     assert "An edit is left out" in home.warning[0].value
-    assert player_data(home)["edits"]["edit"] == ""
     assert player_data(home)["edits"]["edited"] is None
 
 

@@ -20,6 +20,7 @@ function countOf(number, name) {
 }
 
 function percent(p) {
+  if (p >= 0.9995 && p < 1) return "> 99.9 %"; // not all of it
   return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)} %`;
 }
 

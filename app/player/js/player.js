@@ -14,6 +14,7 @@ function mountPlayer({ data, parentElement, setStateValue }) {
     level: data.level, speed: "1", wanted: data.start ?? stops(model, "supervision step")[0],
     rested: data.start ?? null, view: data.view, edit: data.edits?.edit ?? "", threshold: data.chosenThreshold,
   });
+  if (data.edits) keepPossibleEdit(state, data.edits);
   const choose = (name, value) => {
     state[name] = value;
     setStateValue(name, value);
@@ -164,6 +165,12 @@ function writeAddress(model, state) {
   }
   const text = query.toString();
   history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
+}
+
+// An edit that this model cannot make is off as long as it is on show; Python keeps it for one that can.
+function keepPossibleEdit(state, { edit, edited }) {
+  if (edit && !edited && edit === state.edit) [state.edit, state.refused] = ["", edit];
+  else if (edited && edit === state.refused && !state.edit) [state.edit, state.refused] = [edit, null];
 }
 
 // Panels are made anew for new data: the focus goes back to the control that had it, and the page does not jump.
