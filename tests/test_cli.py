@@ -80,7 +80,8 @@ def test_the_number_of_classes_is_taken_from_the_data(tmp_path):
         for i in range(6):
             Image.new("L", (20, 12), level + i).save(tmp_path / "pictures" / name / f"{i}.png")
     source = f"folder:{tmp_path / 'pictures'}"
-    assert cli.main(["train", "digits", *TINY, "--data", source, "--runs", str(tmp_path), "--name", "three"]) == 0
+    assert cli.main(["train", "digits", *TINY, "--data", source, "--train.batch_size", "8", "--runs", str(tmp_path),
+                     "--name", "three"]) == 0  # fmt: skip
     config = Run(tmp_path / "three").config()
     assert config.model.num_classes == 3
     assert config.data.classes == ("ant", "bee", "cat")
@@ -171,11 +172,14 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
         ("train digits --data parquet:nowhere", "no train*.parquet under 'nowhere'"),
         ("train tiny --data digits", "digits has images of shape 1 x 8 x 8"),
         ("train digits --model.num_classes 7", "num_classes=7, but digits has 10 classes; use --model.num_classes 10"),
+        ("train digits --train.batch_size 9999", "train.batch_size=9999, but digits has 1,294 training images"),
         ("train digits --device tpu", "device 'tpu' is not available here; usable: cpu"),
         ("train digits --device cpu:x", "device 'cpu:x' is not available here; usable: cpu"),
         ("train --resume nowhere", "no run or checkpoint 'nowhere'; there are: "),
         ("train --resume small --train.lr 1", "--train.lr cannot be used here: a resumed run keeps its settings"),
         ("train digits --runs file.txt", "Not a directory"),
+        ("ask nowhere pause", "no run or checkpoint 'nowhere'; there are: "),
+        ("ask digits pause", "no process is training into "),
         ("evaluate nowhere", "no run or checkpoint 'nowhere'; there are: "),
         ("evaluate small --train.lr 1", "--train.lr cannot be used here: evaluate takes no settings"),
         ("export nowhere folder", "no run or checkpoint 'nowhere'; there are: "),
@@ -225,6 +229,8 @@ def test_unreadable_images_are_counted_and_named(tmp_path, capsys):
         str(tmp_path),
         "--name",
         "a",
+        "--train.batch_size",
+        "4",
     ]
     assert cli.main(words) == 0
     err = capsys.readouterr().err.splitlines()

@@ -70,7 +70,9 @@ def _results(run):
 
 def test_a_finished_run_holds_what_its_documentation_says(finished):
     names = {"config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt"}
-    assert {file.name for file in finished.path.iterdir()} == names | {"summary.json", "README.md"}
+    names |= {"summary.json", "README.md", "lock", "latest.safetensors", "snapshots"}
+    assert {file.name for file in finished.path.iterdir()} == names
+    assert finished.snapshots() == [0, 1, 2, 3]
     assert finished.status()["status"] == "finished"
     summary = finished.summary()
     assert summary["epochs"] == 3
@@ -83,7 +85,7 @@ def test_a_finished_run_holds_what_its_documentation_says(finished):
 def test_files_of_a_run_can_be_read_by_everyone_the_umask_allows(finished):
     umask = os.umask(0)
     os.umask(umask)
-    for file in finished.path.iterdir():
+    for file in (file for file in finished.path.rglob("*") if file.is_file()):
         assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~umask, file.name
 
 
@@ -484,18 +486,46 @@ def test_a_complete_run_has_nothing_to_resume(finished, capsys):
     assert capsys.readouterr().err == f"vitrm: '{finished.path}' is complete; nothing to resume\n"
 
 
-def test_a_run_that_another_process_is_training_is_not_resumed(copy, capsys):
+@pytest.fixture
+def other_process():
+    """Start a process that holds the lock of a run folder, until it is killed."""
+    started = []
+
+    def hold(path):
+        code = "import sys, time, pathlib; from vitrm.runs import Run; run = Run(pathlib.Path(sys.argv[1]))"
+        code += "; run.acquire(); run.set_status('running'); print('held', flush=True); time.sleep(600)"
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen([sys.executable, "-c", code, path], env=environment, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout.readline() == b"held\n"
+        return process
+
+    yield hold
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_run_that_another_process_is_training_is_not_resumed(copy, capsys, other_process):
     (copy.path / "summary.json").unlink()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        copy.set_status("running")
-        assert not copy.is_running  # that is this process
-        text = (copy.path / "status.json").read_text().replace(str(os.getpid()), str(other.pid))
-        (copy.path / "status.json").write_text(text)
-        assert copy.is_running
-        assert _train("--resume", str(copy.path)) == 1
-        assert f"is being trained by process {other.pid}" in capsys.readouterr().err
-    finally:
-        other.kill()
-        other.wait()
     assert not copy.is_running
+    other = other_process(copy.path)
+    assert copy.is_running
+    assert copy.state == "running"
+    assert _train("--resume", str(copy.path)) == 1
+    assert f"is being trained by process {other.pid}; stop that one first" in capsys.readouterr().err
+    other.kill()  # and nobody asks whether it has been waited for: a zombie holds no lock
+    while copy.is_running:
+        time.sleep(0.01)
+    assert copy.state == "interrupted"
+
+
+def test_a_process_id_that_was_given_to_somebody_else_is_no_running_training(copy, other_process, tmp_path):
+    (copy.path / "summary.json").unlink()
+    stranger = other_process(tmp_path / "another")
+    copy.set_status("running")
+    text = (copy.path / "status.json").read_text().replace(str(os.getpid()), str(stranger.pid))
+    (copy.path / "status.json").write_text(text)
+    assert not copy.is_running
+    assert copy.state == "interrupted"

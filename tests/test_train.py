@@ -17,7 +17,17 @@ from vitrm.data import DataError
 from vitrm.evaluation import auroc, evaluate, predict_steps
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import ViTRM
-from vitrm.train import EpochEnd, Finished, Progress, Trainer, TrainingDiverged, fit_config
+from vitrm.train import (
+    EpochEnd,
+    Finished,
+    Paused,
+    Progress,
+    Resumed,
+    Trainer,
+    TrainingDiverged,
+    Updated,
+    fit_config,
+)
 
 
 def _with(config, **changes):
@@ -108,7 +118,7 @@ def test_measurements_of_a_batch_are_those_of_the_step(small_run, few_digits):
     )
     images, labels = _batch(few_digits)
     step = next(iter(trainer.model.steps(few_digits.preprocess.normalize(images))))
-    _, measured = next(trainer.train_batch(images, labels))
+    _, measured, _ = next(trainer.train_batch(images, labels))
     expected = [
         classification_loss(step.logits, labels),
         halting_loss(step.halt_logit, step.logits, labels),
@@ -217,7 +227,7 @@ def test_unrolling_stops_when_the_mean_halting_probability_exceeds_tau(small_run
     config = _with(small_run, supervision_steps=4, stop_unrolling=True, halt_threshold=threshold, halt_bias=bias,
                    lr=1e-9, min_lr=0.0)  # fmt: skip
     trainer = Trainer(config, few_digits)
-    assert [n for n, _ in trainer.train_batch(*_batch(few_digits))] == list(range(steps))
+    assert [n for n, *_ in trainer.train_batch(*_batch(few_digits))] == list(range(steps))
     assert trainer.updates == steps
     off = Trainer(_with(config, stop_unrolling=False), few_digits)
     assert len(list(off.train_batch(*_batch(few_digits)))) == 4
@@ -246,7 +256,7 @@ def test_no_moving_average_means_the_weights_themselves(small_run, few_digits):
 def test_bf16_trains_with_fp32_weights(small_run, few_digits):
     trainer = Trainer(_with(small_run, precision="bf16"), few_digits)
     before = trainer.model.block.layers[0].mix.query.weight.detach().clone()
-    results = [measured for _, measured in trainer.train_batch(*_batch(few_digits))]
+    results = [measured for _, measured, _ in trainer.train_batch(*_batch(few_digits))]
     assert torch.isfinite(torch.stack(results)).all()
     after = trainer.model.block.layers[0].mix.query.weight
     assert after.dtype == torch.float32
@@ -337,7 +347,7 @@ def test_a_stop_request_is_not_lost_while_processes_agree(small_run, few_digits)
 
         def any(self, flag):
             self.asked += 1
-            if self.asked == 2:
+            if self.asked == 5:
                 self.trainer.stop()
             return flag
 
@@ -478,3 +488,106 @@ def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
             # A key's bias shifts a softmax row as a whole. Its gradient is rounding noise, which Adam scales up.
             found, expected = found[config.model.dim :], expected[config.model.dim :]  # noqa: PLW2901
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, msg=name)
+
+
+# Pausing
+
+
+def _held(trainer, at):
+    """All events of a training that is held at an update, makes three single ones there, and goes on."""
+    events, singles = [], 0
+    update = trainer._update
+
+    def counted(*arguments):
+        update(*arguments)
+        if trainer.updates == at:
+            trainer.hold()
+
+    trainer._update = counted
+    for event in trainer.events():
+        events.append(event)
+        if isinstance(event, Paused | Updated):
+            singles += isinstance(event, Updated)
+            trainer.step() if singles < 3 else trainer.go()
+    return events
+
+
+@pytest.mark.parametrize("at", [1, 4, 9, 10])  # inside a batch, between two, before an epoch's last, between epochs
+def test_a_pause_with_single_updates_changes_nothing_of_the_result(small_run, few_digits, at):
+    config = _with(small_run, backprop="supervision_step")  # five batches of two updates each
+    free, held = Trainer(config, few_digits), Trainer(config, few_digits)
+    expected = [_exact(event) for event in free.events()]
+    events = _held(held, at)
+    kinds = _kinds(event for event in events if isinstance(event, Paused | Updated | Resumed))
+    assert kinds == ["Paused", "Updated", "Updated", "Updated", "Resumed"]
+    singles = [event for event in events if isinstance(event, Updated)]
+    assert [event.updates for event in singles] == [at + 1, at + 2, at + 3]
+    assert [_exact(event) for event in events if not isinstance(event, Paused | Updated | Resumed)] == expected
+    for name in ("model", "averaged"):
+        assert all(torch.equal(free.state_dict()[name][key], value) for key, value in held.state_dict()[name].items())
+
+
+def test_a_single_update_says_what_it_changed(small_run, few_digits):
+    trainer = Trainer(_with(small_run, grad_clip=0.0), few_digits)
+    trainer.hold()
+    trainer.step()
+    before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}
+    events = trainer.events()
+    assert isinstance(next(events), Paused)
+    event = next(events)
+    assert isinstance(event, Updated)
+    assert (event.updates, trainer.updates, event.supervision_step, event.images) == (1, 1, 0, 16)
+    assert [few_digits.val.labels[int(name.removeprefix("val-"))] for name in event.watched] == list(event.labels)
+    after = dict(trainer.model.named_parameters())
+    change = torch.cat([(after[name] - before[name]).flatten() for name in before if name.startswith("classifier")])
+    length = torch.cat([before[name].flatten() for name in before if name.startswith("classifier")])
+    assert event.moved["classifier"] == pytest.approx(float(change.norm() / length.norm()), rel=1e-5)
+    assert {"patch_embed", "block.layers.0", "block.layers.1", "halting", "answer_init"} <= event.moved.keys()
+    outputs = predict_steps(trainer.model, few_digits.preprocess, few_digits.val.subset(trainer.watched))
+    probs = outputs.logits[-1].softmax(dim=-1)
+    assert event.answers[1] == tuple(probs.argmax(dim=-1).tolist())
+    assert event.true_prob[1] == pytest.approx([float(p[label]) for p, label in zip(probs, event.labels, strict=True)])
+    assert event.true_prob[0] != event.true_prob[1]
+    assert event.gradient_norm > 0
+
+
+def test_one_update_per_batch_means_that_a_single_update_is_a_whole_batch(small_run, few_digits):
+    trainer = Trainer(_with(small_run, backprop="all", update="batch"), few_digits)
+    trainer.hold()
+    trainer.step()
+    events = trainer.events()
+    next(events)
+    event = next(events)
+    assert (event.updates, event.supervision_step, trainer.updates) == (1, 1, 1)
+    trainer.stop()
+    assert list(events) == []
+    assert trainer.batch == 1
+
+
+def test_stopping_ends_a_pause_and_inside_a_batch_the_batch_is_finished_first(small_run, few_digits):
+    trainer = Trainer(small_run, few_digits)
+    trainer.hold()
+    trainer.step()
+    for event in trainer.events():
+        if isinstance(event, Updated):
+            trainer.stop()
+    assert (trainer.batch, trainer.updates) == (1, 2)
+
+
+def test_waiting_is_not_counted_as_training(small_run, few_digits, monkeypatch):
+    clock = [0.0]
+
+    def now():
+        clock[0] += 0.001
+        return clock[0]
+
+    monkeypatch.setattr("vitrm.train.time.perf_counter", now)
+    trainer = Trainer(_with(small_run, epochs=1), few_digits)
+    trainer.hold()
+    for event in trainer.events():
+        if isinstance(event, Paused):
+            clock[0] += 1000
+            trainer.go()
+        if isinstance(event, Progress):
+            assert event.images_per_s > 100
+    assert trainer.seconds < 1

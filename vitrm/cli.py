@@ -1,4 +1,4 @@
-"""The command line: `vitrm train | evaluate | export | download | bench`. Every command runs without the app."""
+"""The command line: `vitrm train | ask | finish | evaluate | export | download | bench`. All work without the app."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from typing import Any
 
 from vitrm.config import PRESETS, Config, preset
 from vitrm.data import SOURCES
-from vitrm.errors import ConfigError, DataError, VitrmError
+from vitrm.errors import ConfigError, DataError, RunError, VitrmError
+from vitrm.runs import ORDERS
 
 SAVE_EVERY_S = 20.0
+SNAPSHOT_IMAGES = 6
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--name", help="name of the run folder; default: preset and time")
     train.add_argument("--runs", default="runs", help="where run folders go (default: runs)")
     train.add_argument("--resume", metavar="RUN", help="continue this run from its last saved state")
+    train.add_argument("--estimate", action="store_true", help="only measure how long it would take; prints JSON")
     train.set_defaults(run=_train)
+
+    ask = commands.add_parser("ask", help="pause, continue or stop a training that another process is running")
+    ask.add_argument("name")
+    ask.add_argument("order", choices=ORDERS, help="step: one single update, then wait")
+    ask.set_defaults(run=_ask)
 
     evaluate = commands.add_parser("evaluate", help="accuracy and halting per supervision step, on held-out data")
     evaluate.add_argument("name", help="a checkpoint or run folder")
@@ -137,12 +145,13 @@ def _no_settings(overrides: dict[str, str], why: str) -> None:
 
 
 def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
-    import torch
-
+    from vitrm.control import obeying
     from vitrm.distributed import join_group
     from vitrm.train import TrainingDiverged
 
     device = _device(arguments)
+    if arguments.estimate:
+        return _estimate(arguments, overrides, device)
     group = join_group(device)
     run, trainer = _prepare(arguments, overrides, device, group)
     if run is None:  # only rank 0 writes and prints
@@ -154,7 +163,7 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     images, resume = len(trainer.dataset.train), f"vitrm train --resume {shlex.quote(str(run.path))}"
     print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
-        with _stops_on_signal(trainer):
+        with _stops_on_signal(trainer), obeying(run, trainer):
             finished = _record_events(run, trainer)
         group.leave()
         if finished is None:
@@ -166,45 +175,61 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         run.set_status("stopped")
         print(f"stopped at once; continue from the last saved state with: {resume}")
         return 130
-    except (TrainingDiverged, OSError, torch.OutOfMemoryError) as error:
-        run.set_status("failed", str(error))
-        print(f"vitrm: {error}", file=sys.stderr)
+    except (TrainingDiverged, OSError, MemoryError, RuntimeError) as error:
+        cause = _cause(error)
+        if cause is None:  # a fault in this program: whoever watches the run folder should know of it too
+            run.set_status("failed", f"{type(error).__name__}: {error}")
+            raise
+        run.set_status("failed", cause)
+        print(f"vitrm: {cause}", file=sys.stderr)
         if run.resumable and not isinstance(error, TrainingDiverged):  # which would only diverge again
             print(f"the last saved state is kept; continue with: {resume}", file=sys.stderr)
         return 1
-    except BaseException as error:  # a fault in this program: whoever watches the run folder should know of it too
+    except BaseException as error:
         run.set_status("failed", f"{type(error).__name__}: {error}")
         raise
+    finally:
+        run.release()
     print(f"{finished.reason}; best validation accuracy {100 * finished.best_val_accuracy:.1f} %")
     print((run.path / "README.md").read_text(encoding="utf-8"))
     return 0
 
 
+def _cause(error: Exception) -> str | None:
+    """Why a training failed, in a sentence; None for what is nobody's to mend but ours."""
+    import torch
+
+    from vitrm.train import TrainingDiverged
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+        detail = str(error).partition("\n")[0]
+        return f"memory ran out ({detail}); choose a smaller train.batch_size or model, or end other programs"
+    return str(error) if isinstance(error, TrainingDiverged | OSError) else None
+
+
 def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
     """The run folder (None except on rank 0) and the trainer, new or as the resumed run left it."""
     from vitrm.runs import create_run, find_run
-    from vitrm.train import Trainer
 
     if arguments.resume:
         _no_settings(overrides, "a resumed run keeps its settings")
         run = find_run(arguments.resume)
         if run.summary() is not None:
             raise ConfigError(f"'{run.path}' is complete; nothing to resume")
-        if group.rank == 0 and run.is_running:
-            raise ConfigError(f"'{run.path}' is being trained by process {run.status()['pid']}; stop that one first")
+        if group.rank == 0:
+            run.acquire()
+            run.forget_orders()
         config, state = run.config(), run.load_state()
-    elif arguments.preset:
-        run, config, state = None, preset(arguments.preset), None
-        if arguments.data:
-            config = config.with_fields({"data.source": arguments.data})
-        config = config.with_fields(overrides)
     else:
-        raise ConfigError(f"say what to train: vitrm train PRESET, one of {', '.join(PRESETS)}; or --resume RUN")
-    with group.first_goes_ahead():
-        dataset = _load_data(config, arguments.data_root)
-    if run is None and "model.num_classes" not in overrides:
-        config = config.with_fields({"model.num_classes": len(dataset.classes)})
-    trainer = Trainer(config, dataset, device, group)
+        run, config, state = None, _configured(arguments, overrides), None
+    try:
+        with group.first_goes_ahead():
+            dataset = _load_data(config, arguments.data_root)
+    except DataError as error:
+        if run is not None and group.rank == 0:  # what it was trained on is gone
+            run.set_status("failed", str(error))
+        raise
+    trainer = _trainer(config, overrides if run is None else None, dataset, device, group)
     if state is not None:
         trainer.load_state_dict(state)
     if group.rank > 0:
@@ -216,24 +241,91 @@ def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: s
     return run, trainer
 
 
+def _configured(arguments: argparse.Namespace, overrides: dict[str, str]) -> Config:
+    """The preset with what was said on the command line."""
+    if not arguments.preset:
+        raise ConfigError(f"say what to train: vitrm train PRESET, one of {', '.join(PRESETS)}; or --resume RUN")
+    config = preset(arguments.preset)
+    if arguments.data:
+        config = config.with_fields({"data.source": arguments.data})
+    return config.with_fields(overrides)
+
+
+def _trainer(config: Config, overrides: dict[str, str] | None, dataset, device: str, group):
+    """The trainer of a new run (with the overrides it was given), or of a resumed one (None)."""
+    from vitrm.train import Trainer
+
+    if overrides is not None and "model.num_classes" not in overrides:
+        config = config.with_fields({"model.num_classes": len(dataset.classes)})
+    if overrides is not None and config.train.batch_size > len(dataset.train):
+        raise ConfigError(
+            f"train.batch_size={config.train.batch_size}, but {dataset.source} has {len(dataset.train):,} training "
+            "images; use that many or fewer"
+        )
+    return Trainer(config, dataset, device, group)
+
+
 def _record_events(run, trainer):
     """Everything the trainer says goes into the run folder. Returns the Finished event, or None if it was stopped."""
-    from vitrm.train import EpochEnd, Finished
+    from vitrm.train import EpochEnd, Finished, Paused, Progress, Resumed, Updated
 
     event, saved = None, time.monotonic()
+    if trainer.updates == 0:
+        _look(run, trainer, 0)
     with closing(_Bar(trainer)) as bar:
         for event in trainer.events():
             run.record(event)
             bar.show(event)
             if isinstance(event, EpochEnd) and event.best:
                 run.save_weights(trainer.averaged)
-            if isinstance(event, EpochEnd) or time.monotonic() - saved > SAVE_EVERY_S:
+            if isinstance(event, EpochEnd):
+                _look(run, trainer, event.epoch)
+            if isinstance(event, Paused | Updated):
+                run.save_latest(trainer.averaged)
+            overdue = isinstance(event, Progress) and time.monotonic() - saved > SAVE_EVERY_S
+            between_batches = isinstance(event, Paused) and event.supervision_step == 0
+            if isinstance(event, EpochEnd) or overdue or between_batches:
                 run.save_state(trainer.state_dict())
                 saved = time.monotonic()
+            if isinstance(event, Paused | Resumed):
+                run.set_status("paused" if isinstance(event, Paused) else "running")
     if isinstance(event, Finished):
         return event
     run.save_state(trainer.state_dict())
     return None
+
+
+def _look(run, trainer, epoch: int) -> None:
+    """Keep the weights as they are and what they make of the watched images, for whoever wants to look inside."""
+    from vitrm.runs import equip
+    from vitrm.tracing import gallery
+
+    run.save_latest(trainer.averaged)
+    model = equip(trainer.averaged, trainer.config)
+    run.save_snapshot(epoch, gallery(model, trainer.val_split, SNAPSHOT_IMAGES, "val"))
+
+
+def _estimate(arguments: argparse.Namespace, overrides: dict[str, str], device: str) -> int:
+    from vitrm.distributed import Group
+    from vitrm.estimate import estimate
+
+    if arguments.resume:
+        raise ConfigError("--estimate is about a new training; leave out --resume")
+    config = _configured(arguments, overrides)
+    trainer = _trainer(config, overrides, _load_data(config, arguments.data_root), device, Group())
+    print(json.dumps(asdict(estimate(trainer))))
+    return 0
+
+
+def _ask(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.runs import find_run
+
+    _no_settings(overrides, "ask takes no settings")
+    run = find_run(arguments.name)
+    if not run.is_running:
+        raise RunError(f"no process is training into '{run.path}'")
+    run.ask(arguments.order)
+    return 0
 
 
 @contextmanager

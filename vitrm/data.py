@@ -45,6 +45,15 @@ class Split:
     def to(self, device: torch.device | str) -> Split:
         return Split(self.images.to(device), self.labels.to(device))
 
+    def few(self, count: int) -> Tensor:
+        """Indices (count,) of a few images, or of all: the first of each class, then the second of each, ..."""
+        seen: dict[int, int] = {}
+        turns = []  # (how many of its class came before, class, index)
+        for index, label in enumerate(self.labels.tolist()):
+            turns.append((seen.get(label, 0), label, index))
+            seen[label] = seen.get(label, 0) + 1
+        return torch.tensor([index for *_, index in sorted(turns)[:count]])
+
 
 @dataclass(frozen=True)
 class Preprocess:

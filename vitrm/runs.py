@@ -2,9 +2,14 @@
 
     config.json        the whole configuration, before the first step
     started.json       the command, commit, versions and hardware it was started with
-    status.json        running, stopped, failed (with the cause) or finished; written in place, even on a full disk
+    status.json        running, pausing, paused, stopping, stopped, failed (with the cause) or finished; written in
+                       place, even on a full disk
+    lock               held by the process that trains into the folder, for as long as it lives
+    control.json       what that process is asked to do: go on, pause, make one update, stop
     metrics.jsonl      one event a line, appended and flushed
     model.safetensors  the averaged weights of the best epoch on validation, replaced atomically
+    latest.safetensors the averaged weights as they stand, of the last epoch or at a pause
+    snapshots/         traces of a few validation images after each epoch (thinned out in long runs)
     state.pt           everything needed to continue exactly, replaced atomically
     summary.json       last: its presence means the run is complete
     README.md          the model card, written with the summary
@@ -13,6 +18,9 @@
 
     halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
                        the images it names only where these may be passed on, and in a run folder of one's own
+
+    job.json           who asked for it and how it is started, where the app started it; before config.json
+    output.txt         what the process started by the app printed
 
 A folder in `checkpoints/` is a run folder without what only training needs.
 """
@@ -27,10 +35,11 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -39,6 +48,12 @@ from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import ConfigError, RunError
 from vitrm.traces import Trace, load_traces, save_traces
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
+    import msvcrt
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
@@ -52,9 +67,14 @@ CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTIN
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
     "README.md", "gallery.npz", "halting.json",
 )  # fmt: skip
+LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
+    "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
+)  # fmt: skip
 _STATUS_BYTES = 4096
 _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
 _THUMBNAIL = 64  # pixels at most, of a picture in halting.json
+SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
+ORDERS = ("go", "pause", "step", "stop", "stop at once")
 
 
 class Run:
@@ -62,6 +82,10 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: BinaryIO | None = None
+
+    def __del__(self) -> None:
+        self.release()
 
     @property
     def name(self) -> str:
@@ -99,17 +123,91 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """Whether another process is training into this folder now; on Windows, where none can be asked, False."""
-        status = self.status()
-        if status["status"] != "running" or status["pid"] == os.getpid() or os.name == "nt":
-            return False
-        try:
-            os.kill(status["pid"], 0)  # sends nothing
-        except PermissionError:
+        """Whether a process is training into this folder now: it holds the lock, which nobody can leave behind."""
+        if self._lock is not None:
             return True
-        except (ProcessLookupError, OverflowError, TypeError):
+        try:
+            with open(self.path / LOCK, "rb") as lock:
+                return not _locked(lock, exclusive=False)
+        except FileNotFoundError:
             return False
-        return True
+
+    def acquire(self) -> None:
+        """Become the one process that trains into this folder, until `release` or the end of the process.
+
+        Raises RunError if another one is.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = open(self.path / LOCK, "ab")  # noqa: SIM115 (held until release)
+        for _ in range(20):  # somebody may be looking, for a moment, whether it is held
+            if _locked(lock, exclusive=True):
+                self._lock = lock
+                return
+            time.sleep(0.05)
+        lock.close()
+        raise RunError(f"'{self.path}' is being trained by process {self.status()['pid']}; stop that one first")
+
+    def release(self) -> None:
+        """Let others train into this folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def state(self) -> str | None:
+        """waiting, starting, running, pausing, paused, stopping, interrupted (its process is gone, without a word),
+        stopped, failed or finished; None for what was never trained here (a bundled checkpoint).
+        """
+        if self.is_complete:
+            return "finished"
+        status = self.status()["status"]
+        if self.is_running:
+            return status or "starting"
+        if status is None:
+            return (self.job() or {}).get("state")
+        return "interrupted" if status in _ALIVE else status
+
+    def control(self) -> dict[str, Any]:
+        """`{"wanted": "go" | "pause" | "stop" | "stop at once", "steps": single updates asked for so far}`."""
+        with contextlib.suppress(RunError):
+            return {"wanted": "go", "steps": 0} | (_read_json(self.path / CONTROL) or {})
+        return {"wanted": "go", "steps": 0}
+
+    def ask(self, order: str) -> None:
+        """Ask the process that trains into this folder for one of `ORDERS`; it looks every tenth of a second."""
+        if order not in ORDERS:
+            raise RunError(f"'{order}' cannot be asked of a training; expected one of: {', '.join(ORDERS)}")
+        control = self.control()
+        control |= {"wanted": "pause", "steps": control["steps"] + 1} if order == "step" else {"wanted": order}
+        self._write_text(CONTROL, json.dumps(control))
+
+    def forget_orders(self) -> None:
+        """Remove what was asked of an earlier process."""
+        (self.path / CONTROL).unlink(missing_ok=True)
+
+    def job(self) -> dict[str, Any] | None:
+        """What `save_job` wrote; None where the app did not start it."""
+        return _read_json(self.path / JOB)
+
+    def save_job(self, job: dict[str, Any]) -> None:
+        """Replace job.json."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._write_text(JOB, json.dumps(job))
+
+    @property
+    def output(self) -> Path:
+        """The file with what its process prints, where the app started it."""
+        return self.path / OUTPUT
+
+    @property
+    def metrics_file(self) -> Path:
+        """For whoever reads on from where they were; `metrics` reads all of it."""
+        return self.path / METRICS
+
+    @property
+    def bytes(self) -> int:
+        """What the folder takes on the disk."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
     def metrics(self) -> list[dict[str, Any]]:
         """All events so far, each with its class name under "event". A half-written last line is left out."""
@@ -162,11 +260,45 @@ class Run:
 
     def save_weights(self, model: ViTRM) -> None:
         """Replace model.safetensors."""
+        self._save_weights(WEIGHTS, model)
+
+    def save_latest(self, model: ViTRM) -> None:
+        """Replace latest.safetensors."""
+        self._save_weights(LATEST, model)
+
+    @property
+    def latest_at(self) -> int | None:
+        """When latest.safetensors was written, in ns; None before that."""
+        try:
+            return (self.path / LATEST).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    def save_snapshot(self, epoch: int, traces: dict[str, Trace]) -> None:
+        """Keep traces of the watched images after an epoch (0: before training), within the bounds of a run."""
+        folder = self.path / SNAPSHOTS
+        folder.mkdir(exist_ok=True)
+        _replace(folder / f"epoch-{epoch:05}.npz", lambda file: save_traces(file, traces))
+        kept = self.snapshots()
+        size = sum((folder / f"epoch-{number:05}.npz").stat().st_size for number in kept)
+        if len(kept) > SNAPSHOT_COUNT or (size > SNAPSHOT_MB * 2**20 and len(kept) > 3):
+            for number in kept[1:-1:2]:  # the first and the last stay
+                (folder / f"epoch-{number:05}.npz").unlink()
+
+    def snapshots(self) -> list[int]:
+        """The epochs that a snapshot is kept of, ascending."""
+        return sorted(int(file.stem.removeprefix("epoch-")) for file in (self.path / SNAPSHOTS).glob("epoch-*.npz"))
+
+    def snapshot(self, epoch: int) -> dict[str, Trace]:
+        """The traces of `save_snapshot` by image name ("val-17"). Raises TraceError if they are absent or damaged."""
+        return load_traces(self.path / SNAPSHOTS / f"epoch-{epoch:05}.npz")
+
+    def _save_weights(self, name: str, model: ViTRM) -> None:
         import safetensors.torch
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         content = safetensors.torch.save(tensors)  # save_file would make a file that only its owner can read
-        _replace(self.path / WEIGHTS, lambda file: Path(file).write_bytes(content))
+        _replace(self.path / name, lambda file: Path(file).write_bytes(content))
 
     def gallery(self) -> dict[str, Trace]:
         """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none.
@@ -213,8 +345,8 @@ class Run:
         self._write_text(SUMMARY, json.dumps(summary, indent=2))
         self.set_status("finished")
 
-    def load_model(self, device: torch.device | str = "cpu") -> ViTRM:
-        """The trained model in evaluation mode, with `.class_names` and `.transform`.
+    def load_model(self, device: torch.device | str = "cpu", *, latest: bool = False) -> ViTRM:
+        """The trained model in evaluation mode, with `.class_names` and `.transform`; best weights, or the latest.
 
         Reads safetensors only, never a pickle, and checks every name and shape against the configuration before
         anything is allocated. Raises RunError if weights and configuration are damaged or do not match.
@@ -224,9 +356,9 @@ class Run:
 
         from vitrm.model import ViTRM
 
-        config, file = self.config(), self.path / WEIGHTS
+        config, file = self.config(), self.path / (LATEST if latest else WEIGHTS)
         if not file.exists():
-            raise RunError(f"'{self.path}' has no {WEIGHTS} yet: the first epoch has not ended")
+            raise RunError(f"'{self.path}' has no {file.name} yet: the first epoch has not ended")
         with torch.device("meta"):
             model = ViTRM(config.model)
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -279,13 +411,16 @@ def load(name: str | Path, device: torch.device | str = "cpu") -> ViTRM:
 
 
 def create_run(path: str | Path, config: Config, command: str, device: torch.device | str) -> Run:
-    """A new run folder with its configuration and origin written. Raises RunError if the folder already holds a run."""
+    """A new run folder with its configuration and origin written, locked for this process.
+
+    Raises RunError if the folder already holds a run.
+    """
     run = Run(Path(path))
     if (run.path / CONFIG).exists():
         raise RunError(
             f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
         )
-    run.path.mkdir(parents=True, exist_ok=True)
+    run.acquire()
     run.set_status("running")
     run._write_text(STARTED, json.dumps({"command": command} | provenance(device), indent=2))
     run._write_text(CONFIG, json.dumps(config.to_dict(), indent=2))
@@ -305,6 +440,11 @@ def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
     """All bundled checkpoints, then all runs, each by name."""
     folders = [ROOT / "checkpoints", Path(runs_folder)]
     return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
+
+
+def list_jobs(runs_folder: str | Path = "runs") -> list[Run]:
+    """All folders that the app made for a training, whether or not it has begun, by name."""
+    return [Run(file.parent) for file in sorted(Path(runs_folder).glob(f"*/{JOB}"))]
 
 
 def export(run: Run, path: str | Path, half: bool = False, data_name: str = "") -> Run:
@@ -395,6 +535,21 @@ def _picture(pixels: np.ndarray) -> str:
     content = io.BytesIO()
     image.save(content, format="PNG")
     return base64.b64encode(content.getvalue()).decode()
+
+
+_ALIVE = ("running", "pausing", "paused", "stopping")  # as a process says of itself
+
+
+def _locked(file: BinaryIO, exclusive: bool) -> bool:
+    """Try to lock an open file, until it is closed; whether that worked. The system unlocks it when a process ends."""
+    try:
+        if fcntl is None:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _read_config(file: Path) -> Config:

@@ -93,15 +93,10 @@ def trace(
     )
 
 
-def gallery(model: ViTRM, split: Split, count: int) -> dict[str, Trace]:
-    """Traces of `count` images of the test split, named "test-INDEX": the first of each class, then the second, ..."""
-    seen: dict[int, int] = {}
-    turns = []  # (how many of its class came before, class, index)
-    for index, label in enumerate(split.labels.tolist()):
-        turns.append((seen.get(label, 0), label, index))
-        seen[label] = seen.get(label, 0) + 1
-    chosen = sorted(turns)[:count]
-    return {f"test-{index}": trace(model, split.images[index], label=label) for _, label, index in chosen}
+def gallery(model: ViTRM, split: Split, count: int, name: str = "test") -> dict[str, Trace]:
+    """Traces of a few images of a split (`Split.few`), called "test-INDEX" where `name` is the split's."""
+    chosen = split.few(count).tolist()
+    return {f"{name}-{i}": trace(model, split.images[i], label=int(split.labels[i])) for i in chosen}
 
 
 def _memory_attention(layers: tuple[LayerAttention, ...], memory: int, patches: int) -> dict[str, Tensor | None]:

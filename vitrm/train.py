@@ -4,16 +4,17 @@
     for event in trainer.events():
         ...
 
-`trainer.stop()` ends the training after the batch in progress. `trainer.state_dict()` is valid after every event and
-after such an end, and `load_state_dict` continues from it exactly: all randomness of a batch is derived from
-(seed, epoch, batch).
+`trainer.stop()` ends the training after the batch in progress; `trainer.hold()` makes it wait before the next update,
+where `trainer.step()` lets it make exactly one. `trainer.state_dict()` is valid after such an end and after every event
+but those of a pause inside a batch, and `load_state_dict` continues from it exactly: all randomness of a batch is
+derived from (seed, epoch, batch).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -27,11 +28,13 @@ from vitrm.config import Config
 from vitrm.data import Dataset
 from vitrm.distributed import Group
 from vitrm.errors import ConfigError
-from vitrm.evaluation import evaluate
+from vitrm.evaluation import evaluate, predict_steps
 from vitrm.losses import accuracy, classification_loss, halting_loss
 from vitrm.model import ViTRM
 
 REPORT_EVERY = 10  # batches between two Progress events
+WATCHED = 8  # validation images that are looked at again and again
+_LOOK_S = 0.02  # between two looks, during a pause, whether it is over
 MEASURED = ("loss", "halt_loss", "accuracy", "halt_prob", "answer_norm", "memory_norm")  # of each supervision step
 
 
@@ -89,7 +92,51 @@ class Finished:
     seconds: float
 
 
-Event = Progress | EpochEnd | Finished
+@dataclass(frozen=True)
+class Paused:
+    """The training waits before an update: of supervision step `supervision_step` (from 0) of the coming batch."""
+
+    epoch: int  # from 1
+    batch: int  # batches done in this epoch
+    supervision_step: int  # 0: between two batches, where `state_dict` is valid
+    updates: int  # made so far
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The pause is over."""
+
+    updates: int
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What a single update changed, made on its own during a pause.
+
+    The batch is augmented; the watched images are validation images as they are, judged in evaluation mode by the raw
+    weights after the last supervision step. Probabilities are 0..1, losses in nats.
+    """
+
+    epoch: int
+    batch: int
+    supervision_step: int  # from 0; with update="batch" the last one, the update being that of the whole batch
+    updates: int  # made so far, this one included
+    images: int  # in the batch
+    loss: float  # of the batch, before the update
+    halt_loss: float
+    accuracy: float
+    halt_prob: float
+    lr: float
+    gradient_norm: float  # before clipping
+    moved: dict[str, float]  # length of the change over length of the weights, by part of the model
+    watched: tuple[str, ...]  # names of the watched images, "val-INDEX"
+    labels: tuple[int, ...]
+    answers: tuple[tuple[int, ...], tuple[int, ...]]  # predicted classes, before and after
+    true_prob: tuple[tuple[float, ...], tuple[float, ...]]  # probability of the true class, before and after
+    watched_halt_prob: tuple[tuple[float, ...], tuple[float, ...]]
+
+
+Event = Progress | EpochEnd | Finished | Paused | Resumed | Updated
 
 
 class _Means:
@@ -142,10 +189,25 @@ class Trainer:
         self.best_epoch, self.best_val_accuracy = 0, -1.0
         self.epoch_means, self.recent_means = self._means(), self._means()
         self.stopping = self.stopped = False  # asked to, by this process; done so, in all of them
+        self.holding, self.singles, self.paused = False, 0, False  # asked to wait; single updates asked for; waiting
+        self.single, self.gradient_norm = False, math.nan  # the next update is one of those; the last one's
+        self.watched = dataset.val.few(WATCHED)
 
     def stop(self) -> None:
         """End `events` after the batch in progress, without a Finished event. Safe to call from a signal handler."""
         self.stopping = True
+
+    def hold(self) -> None:
+        """Wait before the next update, with a Paused event. This, `step` and `go` are safe to call from any thread."""
+        self.holding = True
+
+    def step(self) -> None:
+        """Make one update and wait again, with an Updated event. Only after `hold`."""
+        self.singles += 1
+
+    def go(self) -> None:
+        """End the wait."""
+        self.holding, self.singles = False, 0
 
     def events(self) -> Iterator[Event]:
         """Train from where `state_dict` left off, to the end or until `stop`."""
@@ -167,11 +229,11 @@ class Trainer:
         done = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
         return train.min_lr + (train.lr - train.min_lr) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
-    def train_batch(self, images: Tensor, labels: Tensor) -> Iterator[tuple[int, Tensor]]:
+    def train_batch(self, images: Tensor, labels: Tensor) -> Iterator[tuple[int, Tensor, bool]]:
         """Deep supervision on one batch of uint8 images (Eq. 5, 6), one item per supervision step n that was run.
 
-        Each item is (n, measurements), the latter in the order of `MEASURED`. With update="step" the weights have
-        moved when it is yielded; with "batch" they move at the end.
+        Each item is (n, measurements, whether it is the last), the measurements in the order of `MEASURED`. With
+        update="step" the weights have moved when it is yielded; with "batch" they move at the end.
         """
         train, model = self.config.train, self.model.train()
         images = self.dataset.preprocess.normalize(augment(images, train))
@@ -198,9 +260,11 @@ class Trainer:
                 step.memory.detach().float().norm(dim=-1).mean(),
             ])  # fmt: skip
             self.group.mean_([measured], weight)
-            yield n, measured
             last = n == self.config.model.supervision_steps - 1  # asking then would make the device wait for nothing
             if train.stop_unrolling and not last and measured[3] > self.config.model.halt_threshold:
+                last = True
+            yield n, measured, last
+            if last:
                 break
         if train.update == "batch":
             self._update(total / (n + 1), weight)
@@ -237,6 +301,8 @@ class Trainer:
         started, started_at = time.perf_counter(), self.seconds
         reported, reported_at = self.batch, started
         while self.batch < self.batches:
+            waited = yield from self._wait(0)
+            started, reported_at = started + waited, reported_at + waited
             self.stopped = self.group.any(self.stopping)  # the one place to stop at, or processes would wait in vain
             if self.stopped:
                 self.seconds = started_at + time.perf_counter() - started
@@ -246,9 +312,8 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             index = order[self.batch * train.batch_size : (self.batch + 1) * train.batch_size].to(self.device)
-            for n, measured in self.train_batch(self.train_split.images[index], self.train_split.labels[index]):
-                self.recent_means.add(n, measured)
-                self.epoch_means.add(n, measured)
+            waited = yield from self._batch(self.train_split.images[index], self.train_split.labels[index])
+            started, reported_at = started + waited, reported_at + waited
             self.batch += 1
             if self.batch % REPORT_EVERY == 0 or self.batch == self.batches:
                 now = time.perf_counter()
@@ -280,14 +345,96 @@ class Trainer:
             seconds=self.seconds,
         )
 
+    def _batch(self, images: Tensor, labels: Tensor) -> Generator[Event, None, float]:
+        """One batch, with a wait before each of its updates if that is asked for; returns the seconds not trained."""
+        train, waited = self.config.train, 0.0
+        steps, last, n = self.train_batch(images, labels), False, 0
+        single = self._look() if self.single else None
+        while not last:
+            if n > 0 and train.update == "step":
+                waited += yield from self._wait(n)
+                single = self._look() if self.single else None
+            n, measured, last = next(steps)
+            self.recent_means.add(n, measured)
+            self.epoch_means.add(n, measured)
+            if last:
+                next(steps, None)  # with update="batch" the weights move now
+            if single is not None and (last or train.update == "step"):
+                began = time.perf_counter()
+                yield self._updated(n, len(images), measured, single)
+                waited += time.perf_counter() - began
+            n += 1
+        return waited
+
+    def _wait(self, n: int) -> Generator[Event, None, float]:
+        """Where a training that is held waits, before an update; returns for how many seconds.
+
+        In a group all processes go round here together, so that none waits in vain for the others.
+        """
+        self.single = False
+        began = time.perf_counter()
+        if not self.group.any(self.holding) or self.group.any(self.stopping):
+            if self.paused:
+                yield self._resumed()
+            return time.perf_counter() - began
+        if not self.paused:
+            self.paused = True
+            yield Paused(self.epoch + 1, self.batch, n, self.updates)
+        while self.group.any(self.holding and not self.singles) and not self.group.any(self.stopping):
+            time.sleep(_LOOK_S)
+        if self.group.any(self.singles > 0):
+            self.singles = max(0, self.singles - 1)
+            self.single = self.group.rank == 0
+        else:
+            yield self._resumed()
+        return time.perf_counter() - began
+
+    def _resumed(self) -> Resumed:
+        self.paused = False
+        return Resumed(self.updates)
+
+    def _look(self) -> dict[str, Any]:
+        """The raw weights as they are, and what they make of the watched images. Draws no random number."""
+        model = deepcopy(self.averaged)  # the raw weights in a model that is not compiled and not in training mode
+        model.load_state_dict(self.model.state_dict())
+        outputs = predict_steps(model, self.dataset.preprocess, self.val_split.subset(self.watched))
+        return {
+            "weights": {name: weight.detach().clone() for name, weight in self.model.named_parameters()},
+            "probs": outputs.logits[-1].softmax(dim=-1),
+            "halt_prob": outputs.halt_logit[-1].sigmoid(),
+        }
+
+    def _updated(self, n: int, images: int, measured: Tensor, before: dict[str, Any]) -> Updated:
+        after, labels = self._look(), self.val_split.labels[self.watched].cpu()
+        both = (before, after)
+        values = dict(zip(MEASURED, measured.tolist(), strict=True))
+        self._check_finite((values["loss"],))
+        return Updated(
+            epoch=self.epoch + 1,
+            batch=self.batch,
+            supervision_step=n,
+            updates=self.updates,
+            images=images,
+            **{name: values[name] for name in ("loss", "halt_loss", "accuracy", "halt_prob")},
+            lr=self.optimizer.param_groups[0]["lr"],
+            gradient_norm=float(self.gradient_norm),
+            moved=_moved(before["weights"], after["weights"]),
+            watched=tuple(f"val-{index}" for index in self.watched.tolist()),
+            labels=tuple(labels.tolist()),
+            answers=tuple(tuple(side["probs"].argmax(dim=-1).tolist()) for side in both),
+            true_prob=tuple(tuple(side["probs"].gather(1, labels[:, None])[:, 0].tolist()) for side in both),
+            watched_halt_prob=tuple(tuple(side["halt_prob"].tolist()) for side in both),
+        )
+
     def _update(self, loss: Tensor, weight: float) -> None:
         """One optimizer step and one step of the moving average; `weight` is this process's share of the batch."""
         train = self.config.train
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.group.mean_([p.grad for p in self.model.parameters() if p.grad is not None], weight)
-        if train.grad_clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), train.grad_clip)
+        if train.grad_clip or self.single:
+            limit = train.grad_clip or math.inf
+            self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         self.optimizer.step()
         self.updates += 1
         decay = min(train.ema_decay, self.updates / (self.updates + 10))  # a short memory while there is little to keep
@@ -365,6 +512,20 @@ def _each_under(context, iterator: Iterator) -> Iterator:
         if item is None:
             return
         yield item
+
+
+def _moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, float]:
+    """By part of the model (each layer of the block is one): length of the change over length of the weights."""
+    sums: dict[str, list[float]] = {}
+    for name, weight in before.items():
+        words = name.split(".")
+        part = ".".join(words[:3] if words[1:2] == ["layers"] else words[:1])
+        change, length = sums.setdefault(part, [0.0, 0.0])
+        sums[part] = [
+            change + float((after[name] - weight).double().square().sum()),
+            length + float(weight.double().square().sum()),
+        ]
+    return {part: math.sqrt(change / length) if length else 0.0 for part, (change, length) in sums.items()}
 
 
 def _mixed_seed(*numbers: int) -> int:
