@@ -7,14 +7,18 @@ import contextlib
 import gc
 import importlib
 import logging
+import shutil
 import threading
 import time
 from dataclasses import asdict, replace
 
 import streamlit as st
 
-from app import background
+from app import background, training_figures
 from app.attribution import Attribution
+from app.curves import payload
+from app.history import History
+from app.jobs import Trainings
 from app.player import parse_edit
 from vitrm.config import Config
 from vitrm.errors import DataError, RunError
@@ -187,6 +191,72 @@ def start_attribution(name: str, image: str, seed: int) -> background.Job:
             return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
 
     return background.start(("attribution", name, image, seed), work)
+
+
+@st.cache_resource(show_spinner=False, on_release=Trainings.close)
+def trainings() -> Trainings:
+    """The queue of trainings, one for all sessions, looked after by a thread of its own."""
+    return Trainings().start()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def history(name: str) -> History:
+    """What a run has said so far; everybody who watches reads on from the same place."""
+    return History(find_run(name))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def live_curves(name: str, version: int, _config: Config) -> dict:
+    """The live figures of a run as the browser is sent them; made once for everybody."""
+    return payload(training_figures.live_charts(history(name), _config))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the latest weights …")
+def latest_model(name: str, written_at: int):
+    """The weights of a run as they stood at `written_at`, for all sessions. Use it under the inference lock only."""
+    _settle_torch()
+    return find_run(name).load_model(latest=True)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Running the model …")
+def latest_trace(name: str, written_at: int, image: str) -> Trace:
+    """The trace of a validation image ("val-17") under the latest weights of a run that may still be training."""
+    from vitrm.tracing import trace as make_trace
+
+    watched = snapshot(name, 0)[image]  # its pixels, without reading the data set
+    with _INFERENCE:
+        return make_trace(latest_model(name, written_at), watched.pixels, seed=watched.seed, label=watched.label)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def snapshot(name: str, epoch: int) -> dict[str, Trace]:
+    """What a run's model made of the watched images after an epoch."""
+    return find_run(name).snapshot(epoch)
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def snapshot_answers(name: str, epoch: int, image: str) -> tuple[list[float], float]:
+    """Class probabilities and halting probability after the last step, of one watched image after an epoch."""
+    trace = find_run(name).snapshot(epoch)[image]
+    return trace.probs[-1, -1, -1].tolist(), float(trace.halt_prob[-1, -1, -1])
+
+
+@st.cache_data(show_spinner=False)
+def gpu() -> str | None:
+    """The name of the GPU, where there is one that torch can use; None elsewhere, and until torch has been loaded."""
+    if shutil.which("nvidia-smi") is None:  # on most machines there is nothing to wait for
+        return None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def forget(name: str) -> None:
+    """Leave out what is kept of a run that is gone, or goes on under another name."""
+    for kept in (facts, gallery, halting, judged_halting, model, history):
+        kept.clear(name)
+    for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace):
+        kept.clear()  # of other runs too: all of it is quickly made again
 
 
 @st.cache_resource(show_spinner=False)

@@ -209,34 +209,47 @@ def _cause(error: Exception) -> str | None:
 
 def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
     """The run folder (None except on rank 0) and the trainer, new or as the resumed run left it."""
-    from vitrm.runs import create_run, find_run
+    from vitrm.runs import create_run
 
     if arguments.resume:
-        _no_settings(overrides, "a resumed run keeps its settings")
-        run = find_run(arguments.resume)
-        if run.summary() is not None:
-            raise ConfigError(f"'{run.path}' is complete; nothing to resume")
-        if group.rank == 0:
-            run.acquire()
-            run.forget_orders()
-        config, state = run.config(), run.load_state()
-    else:
-        run, config, state = None, _configured(arguments, overrides), None
-    try:
-        with group.first_goes_ahead():
-            dataset = _load_data(config, arguments.data_root)
-    except DataError as error:
-        if run is not None and group.rank == 0:  # what it was trained on is gone
-            run.set_status("failed", str(error))
-        raise
-    trainer = _trainer(config, overrides if run is None else None, dataset, device, group)
-    if state is not None:
-        trainer.load_state_dict(state)
+        return _prepare_again(arguments, overrides, device, group)
+    config = _configured(arguments, overrides)
+    with group.first_goes_ahead():
+        dataset = _load_data(config, arguments.data_root)
+    if "model.num_classes" not in overrides:
+        config = config.with_fields({"model.num_classes": len(dataset.classes)})
+    trainer = _trainer(config, dataset, device, group)
     if group.rank > 0:
         return None, trainer
-    if run is None:
-        name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-        run = create_run(Path(arguments.runs) / name, trainer.config, _command_line(group.size), device)
+    name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return create_run(Path(arguments.runs) / name, trainer.config, _command_line(group.size), device), trainer
+
+
+def _prepare_again(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
+    """The same for a run that is resumed."""
+    from vitrm.runs import find_run
+
+    _no_settings(overrides, "a resumed run keeps its settings")
+    run = find_run(arguments.resume)
+    if run.summary() is not None:
+        raise ConfigError(f"'{run.path}' is complete; nothing to resume")
+    if group.rank == 0:
+        run.acquire()
+        run.set_status("starting")
+        run.forget_orders()
+    try:
+        config, state = run.config(), run.load_state()
+        with group.first_goes_ahead():
+            dataset = _load_data(config, arguments.data_root)
+        trainer = _trainer(config, dataset, device, group)
+        trainer.load_state_dict(state)
+    except VitrmError as error:  # a damaged state, or what it was trained on is gone
+        if group.rank == 0:
+            run.set_status("failed", str(error))
+            run.release()
+        raise
+    if group.rank > 0:
+        return None, trainer
     run.set_status("running")
     return run, trainer
 
@@ -251,13 +264,10 @@ def _configured(arguments: argparse.Namespace, overrides: dict[str, str]) -> Con
     return config.with_fields(overrides)
 
 
-def _trainer(config: Config, overrides: dict[str, str] | None, dataset, device: str, group):
-    """The trainer of a new run (with the overrides it was given), or of a resumed one (None)."""
+def _trainer(config: Config, dataset, device: str, group):
     from vitrm.train import Trainer
 
-    if overrides is not None and "model.num_classes" not in overrides:
-        config = config.with_fields({"model.num_classes": len(dataset.classes)})
-    if overrides is not None and config.train.batch_size > len(dataset.train):
+    if config.train.batch_size > len(dataset.train):
         raise ConfigError(
             f"train.batch_size={config.train.batch_size}, but {dataset.source} has {len(dataset.train):,} training "
             "images; use that many or fewer"
@@ -285,6 +295,8 @@ def _record_events(run, trainer):
             overdue = isinstance(event, Progress) and time.monotonic() - saved > SAVE_EVERY_S
             between_batches = isinstance(event, Paused) and event.supervision_step == 0
             if isinstance(event, EpochEnd) or overdue or between_batches:
+                if overdue:
+                    run.save_latest(trainer.averaged)
                 run.save_state(trainer.state_dict())
                 saved = time.monotonic()
             if isinstance(event, Paused | Resumed):
@@ -312,7 +324,10 @@ def _estimate(arguments: argparse.Namespace, overrides: dict[str, str], device: 
     if arguments.resume:
         raise ConfigError("--estimate is about a new training; leave out --resume")
     config = _configured(arguments, overrides)
-    trainer = _trainer(config, overrides, _load_data(config, arguments.data_root), device, Group())
+    dataset = _load_data(config, arguments.data_root)
+    if "model.num_classes" not in overrides:
+        config = config.with_fields({"model.num_classes": len(dataset.classes)})
+    trainer = _trainer(config, dataset, device, Group())
     print(json.dumps(asdict(estimate(trainer))))
     return 0
 
@@ -428,14 +443,21 @@ def _print_halting(report) -> None:
 
 def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.runs import find_run
-    from vitrm.train import Finished
 
     _no_settings(overrides, "finish takes no settings")
     run = find_run(arguments.name)
     if run.is_complete:
         raise ConfigError(f"'{run.path}' is complete already")
-    if run.is_running:
-        raise ConfigError(f"'{run.path}' is being trained by process {run.status()['pid']}; stop it first")
+    run.acquire()
+    try:
+        return _finish_held(run, arguments)
+    finally:
+        run.release()
+
+
+def _finish_held(run, arguments: argparse.Namespace) -> int:
+    from vitrm.train import Finished
+
     device, config = _device(arguments), run.config()
     ends = [event for event in run.metrics() if event["event"] == "EpochEnd"]
     if not ends:
@@ -448,8 +470,15 @@ def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         best_val_accuracy=best["val_accuracy"][-1],
         seconds=last["seconds"],
     )
+    before = run.status()
+    run.set_status("finishing")
+    try:
+        summary = _summary(run, _load_data(config, arguments.data_root), finished, device)
+    except BaseException as error:
+        run.set_status(before["status"] or "stopped", str(error))
+        raise
     run.record(finished)
-    run.finish(_summary(run, _load_data(config, arguments.data_root), finished, device))
+    run.finish(summary)
     print((run.path / "README.md").read_text(encoding="utf-8"))
     return 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 import types
 import typing
@@ -228,6 +229,31 @@ class Config:
         """Read `to_dict`'s form. Raises ConfigError for an unknown key or a value of the wrong type."""
         return _read(cls, values, "config")
 
+    def differences(self, other: Config) -> dict[str, Any]:
+        """Every setting that `other` has otherwise, by dotted name, with its value here."""
+        mine, theirs = self._flat(), other._flat()
+        return {name: value for name, value in mine.items() if value != theirs[name]}
+
+    def command(self) -> tuple[str, dict[str, Any]]:
+        """The preset that is nearest to this configuration, and the settings to change in it.
+
+        What the data decide (classes, mean, std) is left out.
+        """
+        changes = {
+            name: {key: value for key, value in self.differences(nearest).items() if key not in _FOUND}
+            for name, nearest in PRESETS.items()
+        }
+        name = min(changes, key=lambda each: len(changes[each]))
+        return name, changes[name]
+
+    def fingerprint(self) -> str:
+        """The same for two configurations that ask for the same training."""
+        read = Config.from_dict(self.to_dict())  # in which 3 for a number with decimals is 3.0
+        return json.dumps({name: value for name, value in read._flat().items() if name not in _FOUND})
+
+    def _flat(self) -> dict[str, Any]:
+        return {f"{section}.{name}": value for section, part in self.to_dict().items() for name, value in part.items()}
+
     def with_fields(self, changes: dict[str, Any]) -> Config:
         """A copy with fields changed by dotted name: `{"train.lr": "1e-3", "model.dim": 96}`.
 
@@ -242,6 +268,9 @@ class Config:
                 raise ConfigError(f"unknown setting '{dotted}'{_nearest(dotted, valid)}")
             parts[section][name] = _coerce(value, hints[name], dotted)
         return replace(self, **{section: replace(getattr(self, section), **new) for section, new in parts.items()})
+
+
+_FOUND = ("model.num_classes", "data.name", "data.classes", "data.mean", "data.std")  # by reading the data
 
 
 def _nearest(name: str, valid: list[str]) -> str:
@@ -350,10 +379,21 @@ PRESETS: dict[str, Config] = {
     "tiny": Config(_TINY, _small(epochs=30, lr=1e-3, warmup_epochs=1), DataConfig(source="cifar10")),
     # Handwritten digits in a minute or two; every step sees the whole image.
     "digits": Config(_DIGITS, _small(epochs=60, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES)),
+    # Handwritten digits, six supervision steps of a small, shallow model: they differ most while it still learns.
+    "digits-deep": Config(
+        replace(_DIGITS, dim=32, depth=1, mlp_dim=64, memory_steps=1, supervision_steps=6),
+        _small(epochs=60, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
+    ),
     # Handwritten digits, a quarter of the patches per step: more steps really help.
     "digits-glimpse": Config(
         replace(_DIGITS, memory_steps=2, supervision_steps=6, glimpse_patches=4),
         _small(epochs=100, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
+    ),
+    # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
+    "photos": Config(
+        replace(_TINY, image_size=64, patch_size=8),
+        _small(epochs=30, batch_size=32, lr=1e-3, warmup_epochs=1, ema_decay=0.99, affine=0.1),
+        DataConfig(source="folder:photos"),
     ),
 }
 

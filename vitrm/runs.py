@@ -2,8 +2,7 @@
 
     config.json        the whole configuration, before the first step
     started.json       the command, commit, versions and hardware it was started with
-    status.json        running, pausing, paused, stopping, stopped, failed (with the cause) or finished; written in
-                       place, even on a full disk
+    status.json        how it is (see Run.state), with the cause if it failed; written in place, even on a full disk
     lock               held by the process that trains into the folder, for as long as it lives
     control.json       what that process is asked to do: go on, pause, make one update, stop
     metrics.jsonl      one event a line, appended and flushed
@@ -103,6 +102,20 @@ class Run:
             return str((self.path / WEIGHTS).stat().st_mtime_ns)
         except FileNotFoundError:
             return ""
+    def has_config(self) -> bool:
+        """Whether its training got as far as having a configuration."""
+        return (self.path / CONFIG).is_file()
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether an epoch has ended, so that there are weights to test."""
+        return (self.path / WEIGHTS).is_file()
+
+    def to_share(self) -> list[Path]:
+        """The files that are worth passing on: all but those that only training needs, or the app."""
+        private = {STATE, LOCK, CONTROL, JOB, OUTPUT}
+        files = sorted(file for file in self.path.rglob("*") if file.is_file())
+        return [file for file in files if file.name not in private and file.suffix != ".tmp"]
 
     @property
     def resumable(self) -> bool:
@@ -132,18 +145,24 @@ class Run:
         except FileNotFoundError:
             return False
 
-    def acquire(self) -> None:
+    def acquire(self, patience_s: float = 1.0) -> None:
         """Become the one process that trains into this folder, until `release` or the end of the process.
 
-        Raises RunError if another one is.
+        Raises RunError if another one is; somebody may only be looking, for a moment, whether it is held.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = open(self.path / LOCK, "ab")  # noqa: SIM115 (held until release)
-        for _ in range(20):  # somebody may be looking, for a moment, whether it is held
-            if _locked(lock, exclusive=True):
-                self._lock = lock
-                return
-            time.sleep(0.05)
+        last = time.monotonic() + patience_s
+        while not _locked(lock, exclusive=True):
+            if time.monotonic() >= last:
+                break
+            time.sleep(0.02)
+        else:
+            self._lock = lock
+            job = self.job()
+            if job is not None:  # from here on the status says how it is
+                self.save_job(job | {"state": "begun"})
+            return
         lock.close()
         raise RunError(f"'{self.path}' is being trained by process {self.status()['pid']}; stop that one first")
 
@@ -155,16 +174,18 @@ class Run:
 
     @property
     def state(self) -> str | None:
-        """waiting, starting, running, pausing, paused, stopping, interrupted (its process is gone, without a word),
-        stopped, failed or finished; None for what was never trained here (a bundled checkpoint).
+        """waiting, starting, running, pausing, paused, stopping, finishing, interrupted (its process is gone, without
+        a word), stopped, failed or finished; None for what was never trained here (a bundled checkpoint).
         """
         if self.is_complete:
             return "finished"
-        status = self.status()["status"]
+        status, asked = self.status()["status"], (self.job() or {}).get("state")
         if self.is_running:
             return status or "starting"
+        if asked in ("waiting", "starting"):
+            return asked
         if status is None:
-            return (self.job() or {}).get("state")
+            return asked
         return "interrupted" if status in _ALIVE else status
 
     def control(self) -> dict[str, Any]:
@@ -203,6 +224,14 @@ class Run:
     def metrics_file(self) -> Path:
         """For whoever reads on from where they were; `metrics` reads all of it."""
         return self.path / METRICS
+
+    @property
+    def metrics_size(self) -> int:
+        """Bytes of metrics.jsonl: it grows with every event."""
+        try:
+            return self.metrics_file.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     @property
     def bytes(self) -> int:
@@ -284,6 +313,10 @@ class Run:
         if len(kept) > SNAPSHOT_COUNT or (size > SNAPSHOT_MB * 2**20 and len(kept) > 3):
             for number in kept[1:-1:2]:  # the first and the last stay
                 (folder / f"epoch-{number:05}.npz").unlink()
+
+    @property
+    def has_snapshots(self) -> bool:
+        return (self.path / SNAPSHOTS).is_dir()
 
     def snapshots(self) -> list[int]:
         """The epochs that a snapshot is kept of, ascending."""
@@ -442,11 +475,6 @@ def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
     return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
 
 
-def list_jobs(runs_folder: str | Path = "runs") -> list[Run]:
-    """All folders that the app made for a training, whether or not it has begun, by name."""
-    return [Run(file.parent) for file in sorted(Path(runs_folder).glob(f"*/{JOB}"))]
-
-
 def export(run: Run, path: str | Path, half: bool = False, data_name: str = "") -> Run:
     """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`.
 
@@ -538,6 +566,9 @@ def _picture(pixels: np.ndarray) -> str:
 
 
 _ALIVE = ("running", "pausing", "paused", "stopping")  # as a process says of itself
+
+
+_ALIVE = ("starting", "running", "pausing", "paused", "stopping", "finishing")  # as a process says of itself
 
 
 def _locked(file: BinaryIO, exclusive: bool) -> bool:

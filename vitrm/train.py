@@ -318,10 +318,12 @@ class Trainer:
             if self.batch % REPORT_EVERY == 0 or self.batch == self.batches:
                 now = time.perf_counter()
                 self.seconds = started_at + now - started
-                speed = (self.batch - reported) * train.batch_size / (now - reported_at)
+                images = min(self.batch * train.batch_size, len(order)) - reported * train.batch_size
+                speed = images / (now - reported_at)
                 means, self.recent_means = self.recent_means.read(), self._means()
                 self._check_finite(means["loss"])
-                left = ((train.epochs - self.epoch) * self.batches - self.batch) * train.batch_size / speed
+                done = (self.epoch * self.batches + self.batch) / (train.epochs * self.batches)
+                left = self.seconds * (1 - done) / done
                 yield self._progress(means, lr, speed, left)
                 reported, reported_at = self.batch, time.perf_counter()
         scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))

@@ -1,0 +1,141 @@
+"""What every setting means, in a sentence: the words of the form on the Train page. No streamlit here."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, fields
+from typing import Any
+
+from vitrm.config import PRESETS, Config, DataConfig, ModelConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of the configuration: `name` is dotted, `hint` its type."""
+
+    name: str
+    label: str
+    sentence: str
+    hint: Any
+
+    @property
+    def paper(self) -> Any:
+        """The value in the preset `paper`."""
+        return value(PRESETS["paper"], self.name)
+
+
+EXPECTATIONS = {
+    "digits": "Handwritten digits, 8 × 8 pixels. Watch the accuracy climb past 95 % on validation (n = 144) within the "
+    "first half minute. One supervision step: the answer is right at once or never.",
+    "digits-deep": "The same digits, a smaller model, six supervision steps. Early in training the later steps are "
+    "clearly better than the first; at the end step 2 gains a point or two, and the last steps may lose some again: "
+    "more steps are not always better.",
+    "digits-glimpse": "The same digits, but each step sees only a quarter of the patches: here later steps really "
+    "help (test accuracy of the bundled run: 73 % after step 1, 98 % after step 6).",
+    "photos": "Your own photographs: a folder with one folder per class, or parquet files, on the machine that runs "
+    "the server. From 50 images per class on it learns something; expect far less than from a model pretrained on "
+    "millions of images.",
+    "tiny": "CIFAR-10 with a small model and glimpses. Hours on two CPU cores, minutes on a GPU.",
+    "paper": "The published CIFAR-10 setting, 3.62 million parameters. Days on a CPU: a GPU is needed.",
+}
+
+_TEXTS = {
+    "train.epochs": ("Epochs", "How many times every training image is shown."),
+    "train.batch_size": ("Batch size", "How many images share one update of the weights."),
+    "train.lr": ("Learning rate", "How far one update moves the weights; too high and the loss turns into NaN."),
+    "train.min_lr": ("Final learning rate", "Where the cosine schedule ends."),
+    "train.warmup_epochs": ("Warm-up epochs", "How long the learning rate rises before it falls."),
+    "train.weight_decay": ("Weight decay", "How strongly AdamW pulls the weight matrices towards zero."),
+    "train.betas": ("Adam's betas", "How long AdamW remembers the gradient and its square."),
+    "train.grad_clip": ("Gradient clipping", "The longest gradient that is used as it is; 0 switches clipping off."),
+    "train.ema_decay": (
+        "Averaging of weights",
+        "How slowly the averaged weights follow the raw ones; the averaged ones are tested and saved.",
+    ),
+    "train.halt_weight": ("Weight of the halting loss", "How much the halting head counts beside the classes (Eq. 5)."),
+    "train.stop_unrolling": (
+        "Stop unrolling (Eq. 6)",
+        "In training, skip the remaining supervision steps once the mean halting probability passes the threshold.",
+    ),
+    "train.patience": ("Patience", "Epochs without a better validation accuracy before training ends; 0 means never."),
+    "train.backprop": ("Gradients reach back", "How far a loss looks back: one supervision step, one recursion, all."),
+    "train.update": ("Weights move", "After every supervision step, as in the paper, or once per batch."),
+    "train.crop_pad": ("Random shift", "Images are shifted by up to this many pixels, so that place matters less."),
+    "train.flip": ("Random mirror", "Half of the images are mirrored; wrong for digits and letters."),
+    "train.affine": ("Random rotation and zoom", "Largest rotation in radians, and zoom and shift as a share."),
+    "train.randaugment_ops": ("RandAugment operations", "How many random colour and shape changes each image gets."),
+    "train.randaugment_magnitude": ("RandAugment strength", "How strong these changes are, 0 to 30."),
+    "train.mixup_alpha": ("Mixup", "How strongly pairs of images are blended, labels too; 0 switches it off."),
+    "train.cutmix_alpha": ("CutMix", "How strongly rectangles are exchanged between images; 0 switches it off."),
+    "train.label_smoothing": ("Label smoothing", "Share of the label that is spread over all classes."),
+    "train.precision": ("Precision", "bf16 halves memory and time on a recent GPU; weights stay in fp32."),
+    "train.compile": ("Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."),
+    "train.seed": ("Seed", "Where all randomness starts: the same seed gives the same run."),
+    "model.image_size": ("Image size", "Side of the square images in pixels."),
+    "model.channels": ("Colour channels", "1 for grey, 3 for colour."),
+    "model.patch_size": ("Patch size", "Side of a patch in pixels; it must divide the image size."),
+    "model.dim": ("Width D", "Length of every token; it must be a multiple of the number of heads."),
+    "model.depth": ("Layers k", "Layers in the one shared block."),
+    "model.num_heads": ("Attention heads", "How many attentions each layer runs side by side."),
+    "model.mlp_dim": ("Feed-forward width", "Width inside each layer's feed-forward part."),
+    "model.feed_forward": ("Feed-forward kind", "SwiGLU as in the authors' code, or GELU as in the paper's text."),
+    "model.token_mixing": ("Tokens mix by", "Attention, or an MLP over fixed positions."),
+    "model.reading": ("Memory reads by", "Joint self-attention over everything, or cross-attention to the patches."),
+    "model.shared_block": ("One block for both updates", "Whether memory and answer are updated by the same block."),
+    "model.final_norm": (
+        "Final norm",
+        "A norm on the block's output keeps the states bounded; not in the paper.",
+    ),
+    "model.head": ("Heads", "Linear, as in the paper's text, or two layers, as in its Figure 1."),
+    "model.memory_tokens": ("Memory tokens K", "Size of the memory; empty means one token per patch."),
+    "model.memory_steps": ("Memory iterations M", "How often the memory is updated before the answer is."),
+    "model.recursion_steps": ("Recursion steps T", "Rounds of memory and answer updates within a supervision step."),
+    "model.supervision_steps": ("Supervision steps N", "How often the model answers, each time with a loss."),
+    "model.glimpse_patches": ("Glimpse", "Patches that each step may see; empty means all. Not in the paper."),
+    "model.halt_threshold": ("Halting threshold", "The halting probability above which it stops."),
+    "model.halt_bias": ("Halting bias at the start", "Below zero the halting head begins by saying “not yet”."),
+    "model.dropout": ("Dropout", "Share of each layer's output that is dropped at random while training."),
+    "data.val_fraction": ("Validation share", "Share of the training images kept aside to choose the weights on."),
+    "data.split_seed": ("Split seed", "Which images these are."),
+}
+GROUPS = {
+    "How long and how fast": ("train.epochs", "train.batch_size", "train.lr", "train.warmup_epochs", "train.min_lr",
+                              "train.patience", "train.seed"),
+    "The recursion": ("model.supervision_steps", "model.recursion_steps", "model.memory_steps", "model.memory_tokens",
+                      "model.glimpse_patches", "model.halt_threshold", "model.halt_bias"),
+    "The block": ("model.dim", "model.depth", "model.num_heads", "model.mlp_dim", "model.dropout", "model.feed_forward",
+                  "model.token_mixing", "model.reading", "model.shared_block", "model.final_norm", "model.head"),
+    "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed"),
+    "The schedule of updates": ("train.update", "train.backprop", "train.stop_unrolling", "train.halt_weight",
+                                "train.weight_decay", "train.betas", "train.grad_clip", "train.ema_decay",
+                                "train.label_smoothing", "train.precision", "train.compile"),
+    "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
+                     "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha"),
+}  # fmt: skip
+
+
+def _hints() -> dict[str, Any]:
+    sections = {"model": ModelConfig, "train": TrainConfig, "data": DataConfig}
+    return {
+        f"{section}.{field.name}": typing.get_type_hints(cls)[field.name]
+        for section, cls in sections.items()
+        for field in fields(cls)
+    }
+
+
+SETTINGS = {name: Setting(name, *_TEXTS[name], hint) for name, hint in _hints().items() if name in _TEXTS}
+
+
+def value(config: Config, name: str) -> Any:
+    """The value of a dotted setting."""
+    section, _, field = name.partition(".")
+    return getattr(getattr(config, section), field)
+
+
+def shown(value: Any) -> str:
+    """A value as the form shows it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
