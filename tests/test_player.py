@@ -201,7 +201,7 @@ def test_the_picture_says_the_numbers_of_the_configuration(preset):
     picture = drawing(config, dark=False)
     assert f"× {config.memory_steps}" in picture
     assert f"{config.memory_size} memory tokens" in picture
-    assert f"{config.depth} layers" in picture
+    assert f"{config.depth} layer" in picture
     assert ("It never changes." in picture) == (config.glimpse_patches is None)
 
 

@@ -531,14 +531,14 @@ def test_a_single_update_says_what_it_changed(small_run, few_digits):
     trainer = Trainer(_with(small_run, grad_clip=0.0), few_digits)
     trainer.hold()
     trainer.step()
-    before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}
+    before = {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
     events = trainer.events()
     assert isinstance(next(events), Paused)
     event = next(events)
     assert isinstance(event, Updated)
     assert (event.updates, trainer.updates, event.supervision_step, event.images) == (1, 1, 0, 16)
     assert [few_digits.val.labels[int(name.removeprefix("val-"))] for name in event.watched] == list(event.labels)
-    after = dict(trainer.model.named_parameters())
+    after = {name: weight.detach() for name, weight in trainer.model.named_parameters()}
     change = torch.cat([(after[name] - before[name]).flatten() for name in before if name.startswith("classifier")])
     length = torch.cat([before[name].flatten() for name in before if name.startswith("classifier")])
     assert event.moved["classifier"] == pytest.approx(float(change.norm() / length.norm()), rel=1e-5)

@@ -376,8 +376,7 @@ class Trainer:
         self.single = False
         began = time.perf_counter()
         if not self.group.any(self.holding) or self.group.any(self.stopping):
-            if self.paused:
-                yield self._resumed()
+            yield from self._resumed()
             return time.perf_counter() - began
         if not self.paused:
             self.paused = True
@@ -388,12 +387,13 @@ class Trainer:
             self.singles = max(0, self.singles - 1)
             self.single = self.group.rank == 0
         else:
-            yield self._resumed()
+            yield from self._resumed()
         return time.perf_counter() - began
 
-    def _resumed(self) -> Resumed:
+    def _resumed(self) -> Iterator[Resumed]:
+        if self.paused and not self.stopping:
+            yield Resumed(self.updates)
         self.paused = False
-        return Resumed(self.updates)
 
     def _look(self) -> dict[str, Any]:
         """The raw weights as they are, and what they make of the watched images. Draws no random number."""
