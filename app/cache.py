@@ -255,7 +255,7 @@ def forget(name: str) -> None:
     """Leave out what is kept of a run that is gone, or goes on under another name."""
     for kept in (facts, gallery, halting, judged_halting, model, history):
         kept.clear(name)
-    for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace):
+    for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace):
         kept.clear()  # of other runs too: all of it is quickly made again
 
 
