@@ -9,6 +9,8 @@ if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ on the path
 
 import streamlit as st  # noqa: E402
 
+from app import cache  # noqa: E402
+
 
 def main() -> None:
     """Page settings and navigation; every page is a file in pages/."""
@@ -20,6 +22,7 @@ def main() -> None:
         st.Page(ROOT / "pages" / "halting.py", title="Halting", icon=":material/stop_circle:"),
         st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:"),
     ]
+    cache.look_after_queue()
     st.navigation(pages, position="top").run()
 
 

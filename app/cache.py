@@ -11,6 +11,8 @@ import shutil
 import threading
 import time
 from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 
 import streamlit as st
 
@@ -22,6 +24,7 @@ from app.jobs import Trainings
 from app.player import parse_edit
 from vitrm.config import Config
 from vitrm.errors import DataError, RunError
+from vitrm.errors import ConfigError, RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
 
@@ -197,6 +200,14 @@ def start_attribution(name: str, image: str, seed: int) -> background.Job:
 def trainings() -> Trainings:
     """The queue of trainings, one for all sessions, looked after by a thread of its own."""
     return Trainings().start()
+
+
+@st.cache_resource(show_spinner=False)
+def look_after_queue() -> None:
+    """Once per server, whichever page is opened first: who waited when the last server ended gets their turn."""
+    with contextlib.suppress(RunError, ConfigError):  # the Train page says what is wrong
+        if any(Path("runs").glob("*/job.json")):
+            trainings()
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

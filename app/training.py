@@ -85,6 +85,8 @@ def queue_line(jobs: dict[str, Job], trainings: Trainings) -> None:
     waiting = [job for job in jobs.values() if job.position]
     places = trainings.limits.at_once
     text = f"{len(alive)} of {places} place{'s' * (places != 1)} taken"
+    if alive:
+        text += " (" + ", ".join(f"{job.name}, {job.state}" for job in alive) + ")"
     if waiting:
         text += f", {len(waiting)} waiting"
     own = [job for job in waiting if job.visitor == visitors.visitor()]
@@ -133,6 +135,9 @@ def _live(name: str, shape: tuple) -> None:
     _numbers(job, config, history)
     if job.state == "paused" and history.updates:
         _last_update(history.updates[-1], config)
+    if history.progress.last is None:
+        st.caption("The first report comes after ten batches.")
+        return
     curves(cache.live_curves(name, version, config), key="live_curves")
 
 

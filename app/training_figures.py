@@ -23,7 +23,7 @@ PARTS = {
 
 
 def live_charts(history: History, config: Config) -> list[Chart]:
-    """The six figures of a training: loss, accuracy, halting, state norms, learning rate, speed."""
+    """The figures of a training: loss, accuracy, halting, state norms, learning rate, speed."""
     steps, classes = config.model.supervision_steps, config.model.num_classes
     percent = f"{100 / classes:.0f} %"
     progress, epochs = history.progress.rows, history.epochs.rows
@@ -33,30 +33,34 @@ def live_charts(history: History, config: Config) -> list[Chart]:
         Chart(
             "loss",
             "epoch",
-            "Training loss (cross-entropy, nats)",
+            "Training loss, nats",
             tuple(Line(_step(n, steps), *_of(progress, x, "loss", n), step_color(n, steps)) for n in range(steps)),
             _said("training loss", progress, "loss", f"; chance is {chance:.2f}"),
             level=(chance, f"chance, ln {classes}"),
             low=0.0,
         ),
-        Chart(
-            "accuracy",
-            "epoch",
-            "Accuracy, %",
-            tuple(
-                Line(f"{split}, {_step(n, steps)}", *_of(epochs, ends, key, n, 100), step_color(n, steps), dash)
-                for n in range(steps)
-                for split, key, dash in (("validation", "val_accuracy", False), ("training", "train_accuracy", True))
-            ),
-            _said("validation accuracy in percent", epochs, "val_accuracy", f"; chance is {percent}", 100),
-            level=(100 / classes, "chance"),
-            low=0.0,
-            high=100.0,
+        *(
+            Chart(
+                name,
+                "epoch",
+                f"{split} accuracy, %",
+                tuple(
+                    Line(_step(n, steps), *_of(epochs, ends, key, n, 100), step_color(n, steps)) for n in range(steps)
+                ),
+                _said(f"{split} accuracy in percent", epochs, key, f"; chance is {percent}", 100),
+                level=(100 / classes, "chance"),
+                low=0.0,
+                high=100.0,
+            )
+            for name, split, key in (
+                ("accuracy", "Validation", "val_accuracy"),
+                ("train_accuracy", "Training", "train_accuracy"),
+            )
         ),
         Chart(
             "halting",
             "epoch",
-            "Mean halting probability (training)",
+            "Mean halting probability, training",
             tuple(Line(_step(n, steps), *_of(progress, x, "halt_prob", n), step_color(n, steps)) for n in range(steps)),
             _said("mean halting probability", progress, "halt_prob"),
             level=(config.model.halt_threshold, "threshold"),

@@ -150,13 +150,13 @@ def test_a_finished_run_shows_its_curves_and_where_they_come_from(page, trained,
     open_train(page, run="first")
     assert not page.exception
     shown = charts(page)
-    assert set(shown) == {"loss", "accuracy", "halting", "norms", "lr", "speed"}
+    assert set(shown) == {"loss", "accuracy", "train_accuracy", "halting", "norms", "lr", "speed"}
     assert shown["loss"]["level"] == [math.log(10), "chance, ln 10"]
     ends = [event for event in find_run("first").metrics() if event["event"] == "EpochEnd"]
     lines = {line["name"]: line for line in shown["accuracy"]["lines"]}
-    assert set(lines) == {"validation, step 1", "validation, step 2", "training, step 1", "training, step 2"}
+    assert set(lines) == {"step 1", "step 2"}
     expected = [100 * end["val_accuracy"][1] for end in ends]
-    np.testing.assert_allclose(values(lines["validation, step 2"]["y"]), expected, rtol=1e-6)
+    np.testing.assert_allclose(values(lines["step 2"]["y"]), expected, rtol=1e-6)
     for chart in shown.values():
         assert "now" in chart["alt"] or chart["name"] in ("norms", "lr", "speed")
     captions = " ".join(caption.value for caption in page.caption)
