@@ -11,7 +11,6 @@ import shutil
 import threading
 import time
 from dataclasses import asdict, replace
-from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
@@ -23,8 +22,7 @@ from app.history import History
 from app.jobs import Trainings
 from app.player import parse_edit
 from vitrm.config import Config
-from vitrm.errors import DataError, RunError
-from vitrm.errors import ConfigError, RunError
+from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
 
@@ -264,9 +262,10 @@ def gpu() -> str | None:
 
 def forget(name: str) -> None:
     """Leave out what is kept of a run that is gone, or goes on under another name."""
-    for kept in (facts, gallery, halting, judged_halting, model, history):
+    for kept in (facts, gallery, model, history):
         kept.clear(name)
-    for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace):
+    for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
+                 deeper_trace):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
 
 

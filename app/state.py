@@ -12,7 +12,6 @@ VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
 THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own
 DEPTH = "depth"  # how many times the trained number of supervision steps is run
-THRESHOLD = "threshold"  # for halting; None: the checkpoint's own
 RUN = "run"  # name of the training on show
 
 DEFAULTS = {

@@ -496,12 +496,11 @@ def compare(jobs: dict[str, Job]) -> None:
     for name in chosen:
         try:
             configs[name] = _config(name)
-            cache.history(name).read()
         except VitrmError as error:
             st.error(str(error))
     if configs:
-        runs = [(name, cache.history(name), config) for name, config in configs.items()]
-        curves(payload(training_figures.comparison_charts(runs)), key="comparison")
+        active = any(jobs[name].is_active for name in configs)
+        st.fragment(_overlay, run_every=LIVE_S if active else None)(configs)
         titles = ", ".join(sorted({config.data.title for config in configs.values()}))
         st.caption(
             f"Data: {titles}. Validation split, averaged weights, every supervision step run. One seed each: "
@@ -515,6 +514,13 @@ def compare(jobs: dict[str, Job]) -> None:
     st.header("One run")
     name = st.selectbox("Which one", names, key="managed")
     _manage(trainings, jobs[name])
+
+
+def _overlay(configs: dict[str, Config]) -> None:
+    runs = [(name, cache.history(name), config) for name, config in configs.items()]
+    for _, history, _ in runs:
+        history.read()
+    curves(payload(training_figures.comparison_charts(runs)), key="comparison")
 
 
 def _manage(trainings: Trainings, job: Job) -> None:

@@ -57,7 +57,7 @@ def main() -> None:
             asyncio.run(Viewer(address, name).open())  # with its first visitor the server looks after the queue
             while len([event for event in run.metrics() if event["event"] == "EpochEnd"]) < 3:
                 time.sleep(0.2)
-            result = asyncio.run(measure(run, address, arguments))
+            result = asyncio.run(measure(run, address, server.pid, arguments))
             print(json.dumps(result, indent=2))
         finally:
             trainings.look(everything=True)
@@ -70,13 +70,15 @@ def main() -> None:
             os.chdir(ROOT)
 
 
-def start_server() -> tuple[int, subprocess.Popen]:
+def start_server(environment: dict[str, str] | None = None) -> tuple[int, subprocess.Popen]:
+    """A server in this folder, on a free port, once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "Home.py"), "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {})
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2).close()
@@ -88,9 +90,9 @@ def start_server() -> tuple[int, subprocess.Popen]:
     return port, server
 
 
-async def measure(run: Run, address: str, arguments: argparse.Namespace) -> dict:
+async def measure(run: Run, address: str, server: int, arguments: argparse.Namespace) -> dict:
     """Speeds in turns, and every latency of every viewer."""
-    alone, watched, latencies, sizes = [], [], [], []
+    alone, watched, latencies, sizes, server_load = [], [], [], [], []
     for _ in range(arguments.rounds):
         alone.append(await speed(run, arguments.window))
         viewers = [Viewer(address, run.name) for _ in range(arguments.viewers)]
@@ -99,7 +101,9 @@ async def measure(run: Run, address: str, arguments: argparse.Namespace) -> dict
         await asyncio.sleep(3)
         for viewer in viewers:
             viewer.latencies.clear()
+        before = cpu_seconds(server)
         watched.append(await speed(run, arguments.window))
+        server_load.append((cpu_seconds(server) - before) / arguments.window)
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
@@ -118,10 +122,18 @@ async def measure(run: Run, address: str, arguments: argparse.Namespace) -> dict
         "latency_p95_ms": round(1000 * latencies[int(0.95 * len(latencies))]),
         "latency_max_ms": round(1000 * latencies[-1]),
         "update_kb": round(statistics.median(sizes) / 1024, 1),
+        "server_cores": round(statistics.median(server_load), 3),
+        "load_average": [round(value, 1) for value in os.getloadavg()],
         "batches_per_s_alone": [round(value, 1) for value in alone],
         "batches_per_s_watched": [round(value, 1) for value in watched],
         "training_slower_percent": round(100 * slower, 1),
     }
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process has used so far (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def speed(run: Run, seconds: float) -> float:

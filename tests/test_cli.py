@@ -244,6 +244,49 @@ def test_the_number_of_threads_is_the_one_asked_for(runs):
     assert torch.get_num_threads() == 2
 
 
+def test_an_estimate_trains_a_few_batches_and_leaves_nothing_behind(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vitrm.estimate.MEASURE_S", 0.0)
+    assert cli.main(["train", "digits", *TINY, "--train.epochs=7", "--estimate"]) == 0
+    estimate = json.loads(capsys.readouterr().out)
+    batches = 21  # of 64, for 1,294 images
+    assert estimate["seconds"] >= 7 * batches * estimate["update_s"]
+    assert (estimate["epochs"], estimate["train_images"], estimate["device"]) == (7, 1294, "cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_runs_out_is_said_with_its_remedy(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("vitrm.train.Trainer.train_batch", full)
+    assert cli.main(["train", "digits", *TINY, "--runs", str(tmp_path), "--name", "full"]) == 1
+    cause = Run(tmp_path / "full").status()["cause"]
+    assert cause.startswith("memory ran out (")
+    assert "choose a smaller train.batch_size or model" in cause
+    assert cause in capsys.readouterr().err
+
+
+def test_data_that_are_gone_when_a_run_is_resumed_are_named_in_its_status(tmp_path, capsys):
+    from PIL import Image
+
+    for name in ("ant", "bee"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(6):
+            Image.new("L", (8, 8), 40 * i).save(tmp_path / "pictures" / name / f"{i}.png")
+    source = f"folder:{tmp_path / 'pictures'}"
+    words = ["train", "digits", *TINY, "--data", source, "--train.batch_size", "4", "--runs", str(tmp_path)]
+    assert cli.main([*words, "--name", "gone"]) == 0
+    run = Run(tmp_path / "gone")
+    (run.path / "summary.json").unlink()
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    assert cli.main(["train", "--resume", str(run.path), "--device", "cpu"]) == 1
+    assert run.state == "failed"
+    assert "does not exist" in run.status()["cause"]
+    (tmp_path / "elsewhere").rename(tmp_path / "pictures")
+    assert cli.main(["train", "--resume", str(run.path), "--device", "cpu"]) == 0
+
+
 def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
     from vitrm.runs import Run
 

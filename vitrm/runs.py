@@ -102,6 +102,8 @@ class Run:
             return str((self.path / WEIGHTS).stat().st_mtime_ns)
         except FileNotFoundError:
             return ""
+
+    @property
     def has_config(self) -> bool:
         """Whether its training got as far as having a configuration."""
         return (self.path / CONFIG).is_file()
@@ -563,9 +565,6 @@ def _picture(pixels: np.ndarray) -> str:
     content = io.BytesIO()
     image.save(content, format="PNG")
     return base64.b64encode(content.getvalue()).decode()
-
-
-_ALIVE = ("running", "pausing", "paused", "stopping")  # as a process says of itself
 
 
 _ALIVE = ("starting", "running", "pausing", "paused", "stopping", "finishing")  # as a process says of itself
