@@ -162,6 +162,14 @@ class Trainings:
                 raise RunError(f"'{name}' has no saved state: it ended before its first 20 seconds; start it anew")
             self._again(name, ["train", "--resume", str(run.path), "--device", self._device(run)], visitor)
 
+    def retry(self, name: str, visitor: str) -> None:
+        """Ask again for a training that could not begin, as it was asked for."""
+        with self._lock:
+            run = self._at_rest(name)
+            self._may_wait(visitor)
+            run.save_job((run.job() or {}) | {"state": "waiting", "asked_at": time.time(), "cause": None})
+            self.look(everything=True)
+
     def finish(self, name: str, visitor: str) -> None:
         """End a stopped run as it is: test its best weights and write its model card."""
         with self._lock:
@@ -399,7 +407,7 @@ class Trainings:
             if job.state == "paused" and waiting and self.limits.pause_minutes:
                 began = self._clocks.setdefault((name, "paused"), now)
                 if now - began > 60 * self.limits.pause_minutes:
-                    Run(self.runs / name).ask("stop")
+                    self._stop(name, f"Stopped: paused for {self.limits.pause_minutes:g} minutes while others wait.")
             else:
                 self._clocks.pop((name, "paused"), None)
             if job.state == "running" and job.visitor is not None and self.limits.minutes:
@@ -407,7 +415,16 @@ class Trainings:
                 trained += min(now - since, 1.0)
                 self._clocks[name, "running"] = (trained, now)
                 if trained > 60 * self.limits.minutes:
-                    Run(self.runs / name).ask("stop")
+                    self._stop(name, f"Stopped after {self.limits.minutes:g} minutes, the limit of this server.")
+
+    def _stop(self, name: str, why: str) -> None:
+        run = Run(self.runs / name)
+        if run.control()["wanted"] == "stop":
+            return
+        run.ask("stop")
+        job = run.job()
+        if job is not None:
+            run.save_job(job | {"cause": why})
 
 
 class Estimates:

@@ -153,6 +153,8 @@ def _header(job: Job) -> None:
         st.badge(label or "unknown", icon=icon, color=color)
         if job.cause and job.state in ("failed", "interrupted"):
             st.error(f"{job.cause[:400]}")
+        elif job.cause and job.state == "stopped":
+            st.caption(job.cause)
         elif job.state == "pausing":
             st.caption("It pauses as soon as the update in progress is done.")
         elif job.state == "stopping":
@@ -189,14 +191,21 @@ def _controls(job: Job, trainings: Trainings) -> None:
             button("Leave the queue", "logout", lambda: trainings.leave(name))
         if job.state in ("stopped", "interrupted", "failed"):
             run = Run(trainings.runs / name)
-            if run.resumable:
+            if not run.has_config:
+                button("Try again", "replay", lambda: trainings.retry(name, visitor), "primary")
+            elif run.resumable and not _diverged(job):
                 button("Resume", "play_arrow", lambda: trainings.resume(name, visitor), "primary")
             if run.resumable and run.has_weights:
                 button("Finish as it is", "fact_check", lambda: trainings.finish(name, visitor),
                        said="Tests the best weights so far and writes the model card")  # fmt: skip
-        if job.state not in ("waiting", "starting", "finishing"):
+        if job.state not in ("waiting", "starting", "finishing") and Run(trainings.runs / name).has_config:
             button("Start over", "restart_alt", lambda: _show(trainings.restart(name, visitor)),
                    said="The same settings from the beginning, as a new run; this one is kept")  # fmt: skip
+
+
+def _diverged(job: Job) -> bool:
+    """Whether its loss ceased to be a number: continuing would only do that again."""
+    return job.state == "failed" and (job.cause or "").startswith("the loss became")
 
 
 def _tell(act: Callable[[], Any]) -> None:
@@ -318,13 +327,11 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
     )
     answers = {epoch: cache.snapshot_answers(name, epoch, image) for epoch in epochs}
     st.markdown("**How the answer to this image grew**")
-    charts = training_figures.growth_charts(
-        {epoch: probs for epoch, (probs, _) in answers.items()},
-        {epoch: halt for epoch, (_, halt) in answers.items()},
-        trace.class_names,
-        trace.label,
-    )
+    probs, halts = ({epoch: pair[k] for epoch, pair in answers.items()} for k in (0, 1))
+    charts = training_figures.growth_charts(probs, halts, trace.class_names, trace.label)
     curves(payload(charts), key="growth_curves")
+    with st.expander("The numbers behind these curves"):
+        st.dataframe(training_figures.growth_table(probs, halts, trace.class_names), hide_index=True, width="stretch")
 
 
 # A new training
@@ -521,6 +528,7 @@ def _overlay(configs: dict[str, Config]) -> None:
     for _, history, _ in runs:
         history.read()
     curves(payload(training_figures.comparison_charts(runs)), key="comparison")
+    st.dataframe(training_figures.comparison_table(runs), hide_index=True, width="stretch", key="comparison_table")
 
 
 def _manage(trainings: Trainings, job: Job) -> None:

@@ -14,6 +14,8 @@ _STEP_COLORS = ("#3d7fd1", "#1f9e89", "#e39b17")  # first to last supervision st
 _RUN_COLORS = ("#3d7fd1", "#d5701e", "#1f9e89", "#c2558f", "#a08a00", "#7a6fd0", "#4aa5c9", "#8a8a8a")
 _BLUE, _PINK, _GREEN = "#3d7fd1", "#d1487f", "#1f9e89"
 PARTS = {
+    "block": "final norm of the block",
+    "answer_block": "final norm of the answer block",
     "patch_embed": "patch embedding",
     "answer_init": "start of y",
     "memory_init": "start of z",
@@ -164,6 +166,36 @@ def epoch_table(history: History) -> list[dict[str, Any]]:
         }
         | {"learning rate": row["lr"], "seconds": row["seconds"]}
         for row in history.epochs.rows
+    ]
+
+
+def comparison_table(runs: Sequence[tuple[str, History, Config]]) -> list[dict[str, Any]]:
+    """One row per run: the numbers behind the comparison, after the last supervision step."""
+    rows = []
+    for name, history, config in runs:
+        ends = history.epochs.rows
+        best = max((end["val_accuracy"][-1] for end in ends), default=None)
+        last = history.epochs.last
+        rows.append({
+            "run": name,
+            "data": config.data.title,
+            "epochs done": last["epoch"] if last else 0,
+            "of": config.train.epochs,
+            "best validation accuracy, %": None if best is None else 100 * best,
+            "last validation accuracy, %": 100 * last["val_accuracy"][-1] if last else None,
+            "last training loss, nats": last["train_loss"][-1] if last else None,
+            "minutes of training": last["seconds"] / 60 if last else None,
+            "seed": config.train.seed,
+        })  # fmt: skip
+    return rows
+
+
+def growth_table(probs: dict[int, Sequence[float]], halts: dict[int, float], classes: Sequence[str]) -> list[dict]:
+    """One row per epoch: the numbers behind `growth_charts`, probabilities in percent."""
+    return [
+        {"epoch": epoch, "halting probability": halts[epoch]}
+        | {f"P({name}) %": 100 * p for name, p in zip(classes, probs[epoch], strict=True)}
+        for epoch in sorted(probs)
     ]
 
 

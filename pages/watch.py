@@ -44,8 +44,9 @@ with halting:
     st.page_link("../pages/halting.py", label="Halting", icon=":material/stop_circle:")
 with code:
     st.markdown(
-        "**Train one, or open it from Python**\n\nA digit model learns in about two minutes on a laptop:\n\n"
+        "**Train one, or open it from Python**\n\nA digit model learns in about a minute on a laptop:\n\n"
         "```sh\n.venv/bin/vitrm train digits\n```\n\n"
         f'```python\nimport vitrm\nmodel = vitrm.load("{CHECKPOINT}")\ntrace = vitrm.trace(model, image)\n```'
     )
+    st.page_link("../pages/train.py", label="Train", icon=":material/model_training:")
 cache.warm_up()

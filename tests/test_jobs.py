@@ -137,7 +137,9 @@ def test_a_training_that_cannot_begin_says_why(trainings):
     assert queue.jobs[name].cause == (
         "folder 'nowhere' does not exist; expected nowhere/CLASS/image.png or nowhere/train/CLASS/..."
     )
-    queue.delete(name)
+    queue.retry(name, "ann")
+    assert state(queue, name) == "waiting"
+    queue.leave(name)
     assert name not in queue.jobs
 
 
@@ -243,6 +245,8 @@ def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(queue, m
         clock[0] += 1
         queue._enforce()
     assert ("paused", "stop") in asked
+    assert "the limit of this server" in queue.run("running").job()["cause"]
+    assert "others wait" in queue.run("paused").job()["cause"]
 
 
 def test_the_command_makes_the_same_training_again():

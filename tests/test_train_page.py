@@ -192,7 +192,8 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     page.multiselect(key="compared").set_value(["first", "second"]).run()
     lines = charts(page)["accuracy"]["lines"]
     assert [line["name"] for line in lines] == ["first", "second"]
-    (table,) = [frame.value for frame in page.dataframe]
+    results, table = (frame.value for frame in page.dataframe)
+    assert list(results["epochs done"]) == [3, 2]
     assert table.to_dict("records") == [{"setting": "train.epochs", "first": "3", "second": "2"}]
     page.selectbox(key="managed").set_value("second").run()
     page.text_input(key="rename_second").set_value("../x").run()
