@@ -17,6 +17,7 @@ def main() -> None:
     st.set_page_config(page_title="ViTRM", page_icon="🔁", layout="wide", initial_sidebar_state="auto")
     pages = [
         st.Page(ROOT / "pages" / "watch.py", title="Watch it refine", icon=":material/play_circle:", default=True),
+        st.Page(ROOT / "pages" / "your_image.py", title="Your image", icon=":material/add_a_photo:"),
         st.Page(ROOT / "pages" / "step.py", title="Step through", icon=":material/footprint:"),
         st.Page(ROOT / "pages" / "attention.py", title="Attention", icon=":material/visibility:"),
         st.Page(ROOT / "pages" / "halting.py", title="Halting", icon=":material/stop_circle:"),

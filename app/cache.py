@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from app import background, training_figures
@@ -267,6 +268,14 @@ def forget(name: str) -> None:
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
                  deeper_trace):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
+
+
+def unshared_trace(name: str, pixels: np.ndarray, seed: int, steps: int | None, edit: Edit | None) -> Trace:
+    """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
+    from vitrm.tracing import trace as make_trace
+
+    with _INFERENCE:
+        return make_trace(model(name), pixels, steps, seed, edit=edit)
 
 
 @st.cache_resource(show_spinner=False)

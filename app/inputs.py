@@ -22,21 +22,21 @@ _STARTED = "started_jobs"  # keys of the background jobs that this visitor had s
 _DEPTH = "depth_choice"
 
 
-def choose_checkpoint() -> str:
-    """Pick one of the finished models on this machine."""
+def choose_checkpoint(key: str = state.CHECKPOINT) -> str:
+    """Pick one of the finished models on this machine; the choice is kept under the session key `key`."""
     names = cache.checkpoints()
-    chosen = st.session_state[state.CHECKPOINT]
+    chosen = st.session_state[key]
     if chosen not in names:
-        usual = state.DEFAULTS[state.CHECKPOINT]
+        usual = state.DEFAULTS[key]
         instead = usual if usual in names else names[0]
         st.warning(f"There is no checkpoint “{chosen}” here; showing “{instead}”.")
-        chosen = st.session_state[state.CHECKPOINT] = instead
+        chosen = st.session_state[key] = instead
 
     def take() -> None:
-        st.session_state[state.CHECKPOINT] = st.session_state["checkpoint_choice"]
+        st.session_state[key] = st.session_state[f"{key}_choice"]
 
-    st.selectbox("Model", names, index=names.index(chosen), key="checkpoint_choice", on_change=take)
-    return st.session_state[state.CHECKPOINT]
+    st.selectbox("Model", names, index=names.index(chosen), key=f"{key}_choice", on_change=take)
+    return st.session_state[key]
 
 
 def configuration(checkpoint: str) -> Config:
@@ -113,13 +113,16 @@ def _possible(start: Choices, trace: Trace) -> Choices:
     return start
 
 
-def edited_trace(checkpoint: str, chosen: Choices) -> Trace | None:
-    """The chosen image again, under the edit that the player or a link names; None for one that cannot be made."""
+def edited_trace(checkpoint: str, chosen: Choices, make: Callable[[str], Trace] | None = None) -> Trace | None:
+    """The trace again under the edit that the player or a link names; None for one that cannot be made.
+
+    It is of the chosen test image, or as `make` makes it.
+    """
     if not chosen.edit:
         return None
     image, seed = st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     try:
-        return cache.changed_trace(checkpoint, image, seed, chosen.edit)
+        return make(chosen.edit) if make else cache.changed_trace(checkpoint, image, seed, chosen.edit)
     except ConfigError as error:
         st.warning(f"An edit is left out: {error}")
         return None

@@ -13,6 +13,9 @@ EDIT = "edit"  # what the edits panel changes
 THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own
 DEPTH = "depth"  # how many times the trained number of supervision steps is run
 RUN = "run"  # name of the training on show
+PHOTO_MODEL = "photo_model"  # the models for the learner's own pictures
+DRAWING_MODEL = "drawing_model"
+TRAY = "tray"  # these pictures themselves (app/uploads.py)
 
 DEFAULTS = {
     CHECKPOINT: "digits-glimpse",
@@ -23,6 +26,8 @@ DEFAULTS = {
     EDIT: "",
     THRESHOLD: None,
     DEPTH: 1,
+    PHOTO_MODEL: "cifar10-tiny",
+    DRAWING_MODEL: "digits-glimpse",
 }
 DEPTHS = (1, 2, 4)
 

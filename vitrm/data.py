@@ -6,9 +6,7 @@ Validation is carved out of the training images by seed; the test split never de
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from vitrm.errors import DataError
+from vitrm.images import IMAGE_SUFFIXES, decode_image, fit_image
 
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, folder:PATH, parquet:PATH"
-MAX_PIXELS = 100_000_000  # one image; larger ones are refused by their header, before decoding
-IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"])
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # no others: PIL hands some to outside programs
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
 
@@ -143,44 +139,6 @@ def load_dataset(
         raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
     mean, std = _mean_std(train.images)
     return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
-
-
-def fit_image(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """(C, size, size) uint8 of any PIL image: EXIF rotation applied, transparency on white, centre square, resized."""
-    with contextlib.suppress(Exception):  # PIL raises many kinds on damaged EXIF, which says nothing of the pixels
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits a pixel: scale by the image's own range
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-        low, high = float(values.min()), float(values.max())
-        image = Image.fromarray(((values - low) / ((high - low) or 1.0) * 255).round().astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode == "LAB":
-        image = image.convert("RGB")  # PIL has no direct way to grey
-    image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
-    return pixels[None].copy() if channels == 1 else pixels.transpose(2, 0, 1).copy()
-
-
-def decode_image(content: bytes) -> Image.Image:
-    """The decoded first frame. Raises DataError with the reason if the bytes are no readable, reasonable image."""
-    try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} accepted")
-            image.load()
-            return image.copy()
-    except DataError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # PIL's own limits lie nearby
-        raise DataError(f"more than the {MAX_PIXELS:,} pixels accepted") from None
-    except UnidentifiedImageError:
-        raise DataError("not an image file" if content else "empty file") from None
-    except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-        raise DataError(f"damaged image ({error})") from None
 
 
 # Sources
