@@ -58,6 +58,12 @@ def halting(name: str) -> dict | None:
     return find_run(name).halting() or (job and job.result)
 
 
+@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
+def domain(name: str) -> dict | None:
+    """The measured warning about foreign images; None where none has been made."""
+    return find_run(name).domain()
+
+
 def judging(name: str) -> background.Job | None:
     """The judgement in the making, if it has been started (see `start_judging`)."""
     return background.find(_judgement(name))

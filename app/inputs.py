@@ -25,10 +25,8 @@ _DEPTH = "depth_choice"
 def choose_checkpoint(key: str = state.CHECKPOINT) -> str:
     """Pick one of the finished models on this machine; the choice is kept under the session key `key`."""
     names = cache.checkpoints()
-    chosen = st.session_state[key]
-    if chosen not in names:
-        usual = state.DEFAULTS[key]
-        instead = usual if usual in names else names[0]
+    chosen, instead = st.session_state[key], known_checkpoint(key)
+    if chosen != instead:
         st.warning(f"There is no checkpoint “{chosen}” here; showing “{instead}”.")
         chosen = st.session_state[key] = instead
 
@@ -37,6 +35,12 @@ def choose_checkpoint(key: str = state.CHECKPOINT) -> str:
 
     st.selectbox("Model", names, index=names.index(chosen), key=f"{key}_choice", on_change=take)
     return st.session_state[key]
+
+
+def known_checkpoint(key: str) -> str:
+    """What was chosen under a session key; where there is no such model (any more), the usual one, or any."""
+    names, chosen, usual = cache.checkpoints(), st.session_state[key], state.DEFAULTS[key]
+    return next(name for name in (chosen, usual, *names) if name in names)
 
 
 def configuration(checkpoint: str) -> Config:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import inputs, state, uploads
+from app import cache, inputs, state, uploads
 from app import upload_figures as figures
 from app.sketch import sketch
 from app.uploads import Picture, Tray
 from vitrm.config import Config
 from vitrm.images import FORMATS
+from vitrm.traces import Trace
 
 _SOURCES = {
     "Upload": ":material/upload_file:",
@@ -18,6 +19,7 @@ _SOURCES = {
 }
 _SAID = 5  # sentences about files that were refused
 _SIDE = 256  # pixels of the two pictures
+_CARD = 136  # and of those in the grid
 
 
 def choose_source(tray: Tray) -> None:
@@ -63,10 +65,13 @@ def choose_source(tray: Tray) -> None:
         st.error(f"{len(tray.refused) - _SAID} more files could not be used.")
 
 
+def _model_key(picture: Picture) -> str:
+    return state.DRAWING_MODEL if picture.kind == "drawing" else state.PHOTO_MODEL
+
+
 def choose_model(picture: Picture) -> tuple[str, Config]:
     """The model for a picture of this kind, and its configuration; the classes it knows are listed."""
-    drawn = picture.kind == "drawing"
-    checkpoint = inputs.choose_checkpoint(state.DRAWING_MODEL if drawn else state.PHOTO_MODEL)
+    checkpoint = inputs.choose_checkpoint(_model_key(picture))
     config = inputs.configuration(checkpoint)
     classes = config.data.classes or tuple(str(number) for number in range(config.model.num_classes))
     st.caption(
@@ -74,6 +79,69 @@ def choose_model(picture: Picture) -> tuple[str, Config]:
         f"{uploads.plain(', '.join(classes))}. It must answer one of them, whatever you show it."
     )
     return checkpoint, config
+
+
+def show_domain(trace: Trace, checkpoint: str, config: Config) -> None:
+    """The out-of-domain warning beside a prediction that deserves it; in any case, what it is worth."""
+    report = cache.domain(checkpoint)
+    if report is None:
+        st.caption(
+            "Whether this is the kind of picture it knows has not been measured for this checkpoint: "
+            f"`vitrm evaluate {uploads.plain(checkpoint)} --domain --save` does it."
+        )
+        return
+    rate = f"{100 * report['test_false_alarms']:.0f} %"
+    if figures.foreign(trace, report):
+        st.warning(
+            "**This picture is unlike those the model was trained on. Do not believe its answer, however sure it "
+            f"looks.** The same warning comes on, wrongly, for {rate} of the test images.",
+            icon=":material/help:",
+        )
+    else:
+        st.caption("No out-of-domain warning for this picture.")
+    with st.expander("What this warning is worth", icon=":material/rule:"):
+        st.markdown(uploads.plain(figures.domain_words(report, checkpoint, config)))
+
+
+def show_grid(tray: Tray) -> None:
+    """All pictures, each with what the model for its kind makes of it; any can be opened or removed."""
+    entries = []
+    for picture in tray.pictures.values():
+        checkpoint = inputs.known_checkpoint(_model_key(picture))
+        trace = uploads.trace(picture, checkpoint, inputs.configuration(checkpoint), seed=uploads.seed())
+        entries.append((picture, figures.row(picture.name, checkpoint, trace, cache.domain(checkpoint))))
+    rows = [entry for _, entry in entries]
+    squares = [picture.turned().crop(tuple(map(round, picture.box()))) for picture, _ in entries]
+    st.subheader(f"Your {len(rows)} pictures")
+    with st.container(horizontal=True, key="grid"):
+        for (picture, entry), cut in zip(entries, squares, strict=True):
+            with st.container(
+                border=picture.number == tray.opened, width=172, gap="xsmall", key=f"card_{picture.number}"
+            ):
+                answer, *rest = figures.lines(entry)
+                st.image(cut.convert("RGB").resize((_CARD, _CARD)), alt=picture.name)
+                st.markdown(f"**{uploads.plain(answer)}**" + (" :orange-badge[unlike]" if entry.foreign else ""))
+                st.caption("  \n".join([uploads.plain(picture.name), *rest]))
+                with st.container(horizontal=True, gap="xsmall"):
+                    st.button("Open", key=f"open_{picture.number}", on_click=tray.open, args=(picture.number,))
+                    st.button(
+                        "",
+                        icon=":material/delete:",
+                        key=f"remove_{picture.number}",
+                        help=f"Remove {uploads.plain(picture.name)}",
+                        on_click=tray.remove,
+                        args=(picture.number,),
+                    )
+    thresholds = " or ".join(f"{threshold:g}" for threshold in sorted({entry.threshold for entry in rows}))
+    note = f"Exit: the first step whose halting probability exceeds {thresholds}; every step was run."
+    st.caption(f"{note} “Unlike”: the out-of-domain warning, see below. Glimpse seed {uploads.seed()}.")
+    with st.container(horizontal=True):
+        for label, suffix, icon, make in (
+            ("Grid as CSV", "csv", "table", lambda: figures.grid_csv(rows)),
+            ("Grid as PNG", "png", "image", lambda: figures.grid_png(rows, squares, note)),
+        ):
+            st.download_button(label, make, f"pictures.{suffix}", icon=f":material/{icon}:", on_click="ignore")
+        st.button("Remove all", icon=":material/delete_sweep:", on_click=tray.clear)
 
 
 def choose_framing(picture: Picture, config: Config) -> None:

@@ -9,6 +9,7 @@ import itertools
 import re
 import secrets
 import threading
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -16,6 +17,7 @@ from typing import Literal
 import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
+from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cache, state
@@ -31,7 +33,12 @@ MAX_PASTED_MB = 8
 MAX_TRACES = 64  # a session's, about 0.1 MB each for a bundled checkpoint
 MAX_NAME = 40
 MAX_ZOOM = 8
-INK_MARGIN = 1.1  # side of the square around the ink of a drawing
+INK_MARGIN = 1.08  # side of the square around the ink of a drawing; the digits of the training data fill theirs
+
+# The web server keeps an upload of more than 1 MB in a temporary file until it has all of it: not here.
+MultiPartParser.spool_max_size = 2**30  # what may be uploaded at all is limited by server.maxUploadSize
+# What PIL has to say about a damaged picture does not belong in the server's log.
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 _DECODING = threading.Lock()  # a large picture needs up to 0.2 GB for a second: one at a time for the whole server
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -116,6 +123,15 @@ class Tray:
         self.opened = picture.number
         return picture
 
+    def open(self, number: int) -> None:
+        """Show this picture in the player."""
+        self.opened = number if number in self.pictures else self.opened
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for number in list(self.pictures):
+            self.remove(number)
+
     def remove(self, number: int) -> None:
         """Forget a picture and all that was computed from it."""
         self.pictures.pop(number, None)
@@ -179,6 +195,11 @@ def take_sheet(number: int, content: bytes) -> None:
     picture = kept.add(f"Drawing {drawings}", "drawing", content)
     if picture:
         kept.sheets[number] = picture.number
+
+
+def seed() -> int:
+    """The seed of the glimpses, as everywhere in the app."""
+    return st.session_state[state.GLIMPSE_SEED]
 
 
 def trace(

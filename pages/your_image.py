@@ -23,11 +23,15 @@ picture = tray.pictures[tray.opened]
 with right:
     checkpoint, config = upload_inputs.choose_model(picture)
     upload_inputs.choose_framing(picture, config)
+if len(tray.pictures) > 1:
+    upload_inputs.show_grid(tray)
 
 
 def trace(edit=None):
-    return uploads.trace(picture, checkpoint, config, seed=st.session_state[state.GLIMPSE_SEED], edit=edit)
+    return uploads.trace(picture, checkpoint, config, seed=uploads.seed(), edit=edit)
 
 
+st.subheader(f"How the answer to {uploads.plain(picture.name)} evolves")
+upload_inputs.show_domain(trace(), checkpoint, config)
 chosen, edited = inputs.edited_trace(checkpoint, inputs.player_choices("own_player"), trace)
 player(trace(), key="own_player", panels=("attention", "edits"), chosen=chosen, edited=edited, address={})

@@ -22,6 +22,7 @@ from vitrm.runs import ORDERS
 
 SAVE_EVERY_S = 20.0
 SNAPSHOT_IMAGES = 6
+_DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
     evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
     evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
+    evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
+    evaluate.add_argument("--save", action="store_true", help="keep both judgements in the run folder, for the app")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
 
@@ -87,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
     )
+    export.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=f"add it: {_DOMAIN_HELP}")
     export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
     export.set_defaults(run=_export)
 
@@ -396,6 +400,14 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
         report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
         result["halting"] = asdict(report)
+        if arguments.save:
+            run.save_halting(report)
+    domain = None
+    if arguments.domain is not None:
+        domain = _domain_report(arguments, model, dataset)
+        result["domain"] = asdict(domain)
+        if arguments.save:
+            run.save_domain(domain)
     if arguments.json:
         print(json.dumps(result))
         return 0
@@ -408,7 +420,37 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
     if report is not None:
         _print_halting(report)
+    if domain is not None:
+        _print_domain(domain)
     return 0
+
+
+def _domain_report(arguments: argparse.Namespace, model, dataset):
+    """The warning about foreign images, measured on the sets that `--domain` names."""
+    from vitrm.data import load_dataset
+    from vitrm.domain import domain_report, fitted
+
+    channels, size = dataset.val.images.shape[1:3]
+    foreign = {}
+    for text in arguments.domain:
+        name, equals, source = text.partition("=")
+        source = source if equals else name
+        own = {"digits": (8, 1), "fashion_mnist": (28, 1)}.get(source, (32, 3))
+        data = load_dataset(source, *own, root=arguments.data_root)
+        foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
+    return domain_report(model, dataset, foreign, getattr(arguments, "seed", 0))
+
+
+def _print_domain(report) -> None:
+    sizes = report.split_sizes
+    print(f"\nwarning about foreign images, by {' and '.join(part.score for part in report.parts)}")
+    print(
+        f"  false alarms on validation: {100 * report.val_false_alarms:.1f} % (n = {sizes['val']:,}; by its threshold)"
+    )
+    print(f"  false alarms on test: {100 * report.test_false_alarms:.1f} % (n = {sizes['test']:,})")
+    print(f"  caught while choosing: {', '.join(f'{k} {100 * v:.1f} %' for k, v in report.candidates.items())}")
+    for foreign in report.sets:
+        print(f"  caught of {foreign.name} (n = {foreign.n:,}): {100 * foreign.detected:.1f} %")
 
 
 def _print_halting(report) -> None:
@@ -490,13 +532,15 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
     _no_settings(overrides, "export takes no settings")
     run = export(find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name)
-    if arguments.gallery or arguments.halting:
+    if arguments.gallery or arguments.halting or arguments.domain is not None:
         dataset, model = _load_data(run.config(), arguments.data_root), run.load_model()
         if arguments.gallery:
             run.save_gallery(gallery(model, dataset.test, arguments.gallery))
         if arguments.halting:
             shown = dataset.test if arguments.gallery else None  # images that may be passed on
             run.save_halting(halting_report(model, dataset.val, dataset.test), shown)
+        if arguments.domain is not None:
+            run.save_domain(_domain_report(arguments, model, dataset))
     print(f"exported to {run.path}")
     return 0
 

@@ -17,6 +17,7 @@
 
     halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
                        the images it names only where these may be passed on, and in a run folder of one's own
+    domain.json        the warning about foreign images (domain.py), if it has been measured
 
     job.json           who asked for it and how it is started, where the app started it; before config.json
     output.txt         what the process started by the app printed
@@ -58,13 +59,14 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     import torch
 
     from vitrm.data import Split
+    from vitrm.domain import DomainReport
     from vitrm.halting_report import HaltingReport
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTING = (
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTING, DOMAIN = (
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
-    "README.md", "gallery.npz", "halting.json",
+    "README.md", "gallery.npz", "halting.json", "domain.json",
 )  # fmt: skip
 LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
     "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
@@ -368,6 +370,14 @@ class Run:
         named = {example.index for kind in (report.earliest, report.latest, report.made_worse) for example in kind}
         images = {} if test is None else {str(i): _picture(test.images[i].cpu().numpy()) for i in sorted(named)}
         self._write_text(HALTING, json.dumps(asdict(report) | {"format": _HALTING_FORMAT, "images": images}))
+
+    def domain(self) -> dict[str, Any] | None:
+        """The stored `DomainReport` as plain values; None where none has been made."""
+        return _read_json(self.path / DOMAIN)
+
+    def save_domain(self, report: DomainReport) -> None:
+        """Replace domain.json."""
+        self._write_text(DOMAIN, json.dumps(asdict(report)))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""

@@ -68,7 +68,7 @@ export default function (component) {
     if (event.button !== 0 || state.stroke) return;
     canvas.setPointerCapture(event.pointerId);
     clearTimeout(state.timer); // not while the next stroke is being drawn
-    state.stroke = { pointer: event.pointerId, erases: state.tool === "eraser", width: Number(width.value) / 2, points: [point(event)] };
+    state.stroke = { pointer: event.pointerId, erases: state.tool === "eraser", width: Number(width.value), points: [point(event)] };
     state.strokes.push(state.stroke);
     refresh();
   });
