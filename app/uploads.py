@@ -9,7 +9,6 @@ import itertools
 import re
 import secrets
 import threading
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -24,7 +23,7 @@ from app import cache, state
 from vitrm.config import Config
 from vitrm.edits import Edit
 from vitrm.errors import DataError
-from vitrm.images import FORMATS, as_seen, decode_image, fit_image, square
+from vitrm.images import FORMATS, as_seen, decode_image, fit_image, quiet_decoders, square
 from vitrm.traces import Trace
 
 MAX_IMAGES = 16  # a session's; the oldest does not give way to the newest, or a class would lose what it compares
@@ -37,8 +36,7 @@ INK_MARGIN = 1.08  # side of the square around the ink of a drawing; the digits 
 
 # The web server keeps an upload of more than 1 MB in a temporary file until it has all of it: not here.
 MultiPartParser.spool_max_size = 2**30  # what may be uploaded at all is limited by server.maxUploadSize
-# What PIL has to say about a damaged picture does not belong in the server's log.
-warnings.filterwarnings("ignore", module=r"PIL\b")
+quiet_decoders()
 
 _DECODING = threading.Lock()  # a large picture needs up to 0.2 GB for a second: one at a time for the whole server
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")

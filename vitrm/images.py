@@ -7,10 +7,15 @@ that would take too much memory is turned away before a pixel is decoded.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
+import logging
+import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vitrm.errors import DataError
@@ -96,6 +101,16 @@ def square(
     return left, top, min(left + side, width), min(top + side, height)
 
 
+def quiet_decoders() -> None:
+    """Have PIL and libtiff write nothing about damaged pictures to a server's log; for the rest of the process."""
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    folder = Path(PIL.__file__).parent
+    for file in (*folder.parent.glob("pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")):
+        with contextlib.suppress(OSError, AttributeError):  # another build of Pillow; then libtiff goes on talking
+            ctypes.CDLL(str(file)).TIFFSetErrorHandler(None)
+
+
 def _shrunk(image: Image.Image, max_side: int | None) -> Image.Image:
     if max_side and max(image.size) > max_side:
         image = image.copy() if image.readonly else image
@@ -109,7 +124,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     bands = np.array_split(values, max(1, values.size // 1_000_000))
 
     def finite(band: np.ndarray) -> np.ndarray:
-        return np.nan_to_num(band.astype(np.float64), posinf=0.0, neginf=0.0)
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            return np.nan_to_num(band.astype(np.float64), posinf=0.0, neginf=0.0)
 
     low = min(float(finite(band).min()) for band in bands if band.size)
     high = max(float(finite(band).max()) for band in bands if band.size)
