@@ -22,6 +22,9 @@ from app.curves import payload
 from app.history import History
 from app.jobs import Trainings
 from app.player import parse_edit
+
+
+from app.player import Change, parse_edit
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.runs import find_run, list_runs
@@ -277,11 +280,16 @@ def forget(name: str) -> None:
 
 
 def unshared_trace(name: str, pixels: np.ndarray, seed: int, steps: int | None, edit: Edit | None) -> Trace:
+
+
+def unshared_trace(name: str, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
     """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
     from vitrm.tracing import trace as make_trace
 
+    change = change or Change()
+    network = model(name)
     with _INFERENCE:
-        return make_trace(model(name), pixels, steps, seed, edit=edit)
+        return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
 
 
 @st.cache_resource(show_spinner=False)

@@ -57,14 +57,21 @@ def trace_file(trace: Trace) -> bytes:
 
 def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any]) -> str:
     """What is on screen and what it is worth: data, checkpoint, measured accuracy and all that qualifies it."""
+    return (
+        f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
+        + measured(checkpoint, config, summary, "other images of that set")
+    )
+
+
+def measured(checkpoint: str, config: Config, summary: dict[str, Any], images: str) -> str:
+    """What a model was measured to be worth; `images` says what it was trained on."""
     test, sizes = summary["test"], summary["split_sizes"]
     trained = config.model.supervision_steps
     first, last = (100 * test["accuracy"][n] for n in (0, trained - 1))
     steps = f"{first:.1f} % after step 1, {last:.1f} % after step {trained}" if trained > 1 else f"{last:.1f} %"
     return (
-        f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
         f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
-        f"other images of that set. Measured on its test split: {steps} right (n = {test['n']:,}, every step run for "
+        f"{images}. Measured on its test split: {steps} right (n = {test['n']:,}, every step run for "
         f"every image, glimpse seed {test['seed']}, training seed {summary['seed']}; "
         f"chance {100 / config.model.num_classes:.0f} %)."
     )

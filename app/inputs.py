@@ -201,9 +201,9 @@ def follow(job: background.Job, label: str) -> None:
     progress()
 
 
-def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str) -> None:
-    """What is on show as files to keep."""
-    name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{trace.seed}"
+def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str, image: str = "") -> None:
+    """What is on show as files to keep. `image` is what it is called, if not by the name of a test image."""
+    name = f"{checkpoint}-{image or st.session_state[state.IMAGE]}-{trace.seed}"
     attributed = attribution(checkpoint) if "attribution" in panels else None  # a click is served outside the session
     with st.container(horizontal=True):
         st.download_button(

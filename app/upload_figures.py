@@ -38,9 +38,13 @@ class Row:
     foreign: bool | None  # whether the out-of-domain warning is raised; None where none has been measured
 
 
-def row(name: str, checkpoint: str, trace: Trace, report: Mapping[str, Any] | None) -> Row:
-    """What a trace says in one line, with the checkpoint's measured warning."""
+def row(
+    name: str, checkpoint: str, trace: Trace, report: Mapping[str, Any] | None, threshold: float | None = None
+) -> Row:
+    """What a trace says in one line, with the checkpoint's measured warning; `threshold` instead of the model's own."""
     probs = trace.probs[:, -1, -1]
+    threshold = trace.halt_threshold if threshold is None else threshold
+    enough = np.flatnonzero(trace.halt_prob[:, -1, -1] > threshold)
     answers = probs.argmax(axis=-1)
     changes = np.flatnonzero(np.diff(answers))
     return Row(
@@ -49,8 +53,8 @@ def row(name: str, checkpoint: str, trace: Trace, report: Mapping[str, Any] | No
         answer=trace.class_names[int(answers[-1])],
         probability=float(probs[-1].max()),
         steps=len(probs),
-        exit_step=None if trace.halt_step is None else trace.halt_step + 1,
-        threshold=trace.halt_threshold,
+        exit_step=int(enough[0]) + 1 if len(enough) else None,
+        threshold=threshold,
         changed_step=int(changes[-1]) + 2 if len(changes) else None,
         foreign=foreign(trace, report),
     )
@@ -62,6 +66,31 @@ def foreign(trace: Trace, report: Mapping[str, Any] | None) -> bool | None:
         return None
     last = min(trace.trained_steps, len(trace.logits)) - 1
     return is_foreign(report, trace.pixels, trace.logits[last, -1, -1])
+
+
+def divergence(first: Trace, second: Trace) -> int | None:
+    """The first supervision step (from 0) after which two runs answer differently; None if they never do.
+
+    A run that has ended stands by its last answer.
+    """
+    answers = [[trace.class_names[k] for k in trace.probs[:, -1, -1].argmax(axis=-1)] for trace in (first, second)]
+    for step in range(max(map(len, answers))):
+        if len({said[min(step, len(said) - 1)] for said in answers}) == 2:
+            return step
+    return None
+
+
+def divergence_words(first: Trace, second: Trace) -> str:
+    """What `divergence` finds, and what both say in the end."""
+    step = divergence(first, second)
+    said = [[trace.class_names[k] for k in trace.probs[:, -1, -1].argmax(axis=-1)] for trace in (first, second)]
+    if step is None:
+        return f"They never differ: after every supervision step both answer the same, in the end {said[0][-1]}."
+    left, right = (answers[min(step, len(answers) - 1)] for answers in said)
+    end = "and still do" if said[0][-1] != said[1][-1] else f"and agree in the end: {said[0][-1]}"
+    if said[0][-1] != said[1][-1] and (left, right) != (said[0][-1], said[1][-1]):
+        end = f"and end with {said[0][-1]} and {said[1][-1]}"
+    return f"They differ first after supervision step {step + 1}: {left} on the left, {right} on the right, {end}."
 
 
 def lines(entry: Row) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from app import cache, inputs, state, uploads
 from app import upload_figures as figures
+from app.player import offered_counts, player
 from app.sketch import sketch
 from app.uploads import Picture, Tray
 from vitrm.config import Config
@@ -19,7 +22,19 @@ _SOURCES = {
 }
 _SAID = 5  # sentences about files that were refused
 _SIDE = 256  # pixels of the two pictures
-_CARD = 136  # and of those in the grid
+_PICTURE, _MODEL, _STEPS = "another picture", "another model", "other numbers of steps"
+_CARD = 120  # and of those in the grid
+
+
+@dataclass(frozen=True)
+class Other:
+    """What stands on the right, side by side with the open picture."""
+
+    picture: Picture
+    checkpoint: str
+    config: Config
+    change: str  # of the numbers of steps, see `parse_edit`
+    title: str
 
 
 def choose_source(tray: Tray) -> None:
@@ -103,18 +118,22 @@ def show_domain(trace: Trace, checkpoint: str, config: Config) -> None:
         st.markdown(uploads.plain(figures.domain_words(report, checkpoint, config)))
 
 
-def show_grid(tray: Tray) -> None:
-    """All pictures, each with what the model for its kind makes of it; any can be opened or removed."""
+def show_grid(tray: Tray, threshold: float | None) -> None:
+    """All pictures, each with what the model for its kind makes of it; any can be opened or removed.
+
+    `threshold` is the halting threshold that was chosen in the player, None for the models' own.
+    """
     entries = []
     for picture in tray.pictures.values():
         checkpoint = inputs.known_checkpoint(_model_key(picture))
-        trace = uploads.trace(picture, checkpoint, inputs.configuration(checkpoint), seed=uploads.seed())
-        entries.append((picture, figures.row(picture.name, checkpoint, trace, cache.domain(checkpoint))))
+        trace = uploads.trace(picture, checkpoint, inputs.configuration(checkpoint))
+        entries.append((picture, figures.row(picture.name, checkpoint, trace, cache.domain(checkpoint), threshold)))
     rows = [entry for _, entry in entries]
     squares = [picture.turned().crop(tuple(map(round, picture.box()))) for picture, _ in entries]
     st.subheader(f"Your {len(rows)} pictures")
     with st.container(horizontal=True, key="grid"):
         for (picture, entry), cut in zip(entries, squares, strict=True):
+            here = picture.number == tray.opened
             with st.container(
                 border=picture.number == tray.opened, width=172, gap="xsmall", key=f"card_{picture.number}"
             ):
@@ -123,7 +142,14 @@ def show_grid(tray: Tray) -> None:
                 st.markdown(f"**{uploads.plain(answer)}**" + (" :orange-badge[unlike]" if entry.foreign else ""))
                 st.caption("  \n".join([uploads.plain(picture.name), *rest]))
                 with st.container(horizontal=True, gap="xsmall"):
-                    st.button("Open", key=f"open_{picture.number}", on_click=tray.open, args=(picture.number,))
+                    st.button(
+                        "Open",
+                        key=f"open_{picture.number}",
+                        disabled=here,
+                        help="It is the one that is open" if here else None,
+                        on_click=tray.open,
+                        args=(picture.number,),
+                    )
                     st.button(
                         "",
                         icon=":material/delete:",
@@ -142,6 +168,62 @@ def show_grid(tray: Tray) -> None:
         ):
             st.download_button(label, make, f"pictures.{suffix}", icon=f":material/{icon}:", on_click="ignore")
         st.button("Remove all", icon=":material/delete_sweep:", on_click=tray.clear)
+
+
+def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | None:
+    """What the open picture is to be shown side by side with; None for nothing."""
+    tray = uploads.tray()
+    others = {other.number: other for other in tray.pictures.values() if other.number != picture.number}
+    models = [name for name in cache.checkpoints() if name != checkpoint]
+    ways = [*([_PICTURE] if others else []), *([_MODEL] if models else []), _STEPS]
+    way = st.segmented_control("Side by side with", ways, key="beside")
+    if way == _PICTURE:
+        number = st.selectbox(
+            "The other picture", list(others), format_func=lambda n: others[n].name, key="other_picture"
+        )
+        return Other(others[number], checkpoint, config, "", others[number].name)
+    if way == _MODEL:
+        name = st.selectbox("The other model", models, key="other_model")
+        return Other(picture, name, inputs.configuration(name), "", f"{picture.name}, model {name}")
+    if way == _STEPS:
+        offered = offered_counts(uploads.trace(picture, checkpoint, config))
+        trained = {
+            "n": config.model.supervision_steps,
+            "t": config.model.recursion_steps,
+            "m": config.model.memory_steps,
+        }
+        names = {"n": "supervision steps", "t": "recursion steps", "m": "memory iterations"}
+        chosen = {}
+        with st.container(horizontal=True):
+            for letter, label in names.items():
+                start = 2 * trained[letter] if letter == "n" else trained[letter]
+                key = f"other_{letter}"
+                if st.session_state.get(key, start) not in offered[letter]:  # of another model
+                    del st.session_state[key]
+                options = offered[letter]
+                chosen[letter] = st.selectbox(label.capitalize(), options, options.index(start), key=key, width=170)
+        change = ";".join(f"{letter}{count}" for letter, count in chosen.items() if count != trained[letter])
+        words = ", ".join(f"{count} {names[letter]}" for letter, count in chosen.items())
+        return Other(picture, checkpoint, config, change, f"{picture.name}, {words}")
+    return None
+
+
+def show_both(picture: Picture, checkpoint: str, config: Config, other: Other) -> None:
+    """Two players in locked step, and where their answers first differ."""
+    left = uploads.trace(picture, checkpoint, config)
+    right = uploads.trace(other.picture, other.checkpoint, other.config, other.change)
+    differ = figures.divergence(left, right)
+    st.markdown(uploads.plain(figures.divergence_words(left, right)))
+    sides = [(left, f"{picture.name}, model {checkpoint}"), (right, other.title)]
+    for column, side, (trace, title) in zip(st.columns(2), "ab", sides, strict=True):
+        marks = [] if differ is None else [(min(differ, len(trace.logits) - 1), "first differ")]
+        with column:
+            player(trace, key=f"own_player_{side}", title=title, together="own", marks=marks, name="side-by-side")
+            config_, name = (config, checkpoint) if side == "a" else (other.config, other.checkpoint)
+            show_domain(trace, name, config_)
+    st.caption(
+        "Moving one moves the other to the same supervision step; a run that has ended stands by its last answer."
+    )
 
 
 def choose_framing(picture: Picture, config: Config) -> None:

@@ -20,8 +20,8 @@ from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cache, state
+from app.player import parse_edit
 from vitrm.config import Config
-from vitrm.edits import Edit
 from vitrm.errors import DataError
 from vitrm.images import FORMATS, as_seen, decode_image, fit_image, quiet_decoders, square
 from vitrm.traces import Trace
@@ -200,22 +200,18 @@ def seed() -> int:
     return st.session_state[state.GLIMPSE_SEED]
 
 
-def trace(
-    picture: Picture,
-    checkpoint: str,
-    config: Config,
-    *,
-    seed: int = 0,
-    steps: int | None = None,
-    edit: Edit | None = None,
-) -> Trace:
-    """The trace of a picture, computed once and then kept in the session, the latest `MAX_TRACES` of them."""
+def trace(picture: Picture, checkpoint: str, config: Config, change: str = "") -> Trace:
+    """The trace of a picture, computed once and then kept in the session, the latest `MAX_TRACES` of them.
+
+    `change` is what a learner changed about the run (see `parse_edit`); ConfigError if it cannot be made.
+    """
     kept = tray()
-    key = (picture.number, picture.version, picture.framing, checkpoint, seed, steps, edit)
+    key = (picture.number, picture.version, picture.framing, checkpoint, seed(), change)
     if key in kept.traces:
         kept.traces.move_to_end(key)
         return kept.traces[key]
-    made = kept.traces[key] = cache.unshared_trace(checkpoint, picture.pixels(config), seed, steps, edit)
+    parsed = parse_edit(change, trace(picture, checkpoint, config)) if change else None
+    made = kept.traces[key] = cache.unshared_trace(checkpoint, picture.pixels(config), seed(), parsed)
     while len(kept.traces) > MAX_TRACES:
         kept.traces.popitem(last=False)
     return made

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import cache, inputs, state, upload_inputs, uploads
-from app.player import player
+from app import cache, figures, inputs, state, upload_inputs, uploads
+from app.player import Choices, choices, player
+
+PANELS = ("attention", "edits")
 
 state.start()
 st.title("Watch it on your own picture")
@@ -20,18 +22,26 @@ cache.warm_up()
 if tray.opened is None:
     st.stop()
 picture = tray.pictures[tray.opened]
+chosen = choices("own_player", Choices())
 with right:
     checkpoint, config = upload_inputs.choose_model(picture)
     upload_inputs.choose_framing(picture, config)
 if len(tray.pictures) > 1:
-    upload_inputs.show_grid(tray)
-
-
-def trace(edit=None):
-    return uploads.trace(picture, checkpoint, config, seed=uploads.seed(), edit=edit)
-
+    with left:
+        upload_inputs.show_grid(tray, chosen.threshold)
 
 st.subheader(f"How the answer to {uploads.plain(picture.name)} evolves")
-upload_inputs.show_domain(trace(), checkpoint, config)
-chosen, edited = inputs.edited_trace(checkpoint, inputs.player_choices("own_player"), trace)
-player(trace(), key="own_player", panels=("attention", "edits"), chosen=chosen, edited=edited, address={})
+other = upload_inputs.choose_other(picture, checkpoint, config)
+if other is not None:
+    upload_inputs.show_both(picture, checkpoint, config, other)
+    st.stop()
+trace = uploads.trace(picture, checkpoint, config)
+upload_inputs.show_domain(trace, checkpoint, config)
+chosen, edited = inputs.edited_trace(
+    checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change)
+)
+player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
+worth = figures.measured(checkpoint, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
+caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
+st.caption(caption)
+inputs.keep(trace, checkpoint, PANELS, caption, image="your-picture")

@@ -16,10 +16,12 @@ from typing import Any
 import streamlit as st
 
 from app.attribution import Attribution
-from app.player.payload import PANELS, Change, parse_edit, payload
+from app.player.payload import PANELS, Change, offered_counts, parse_edit, payload
 from vitrm.traces import Trace
 
-__all__ = ["PANELS", "Change", "Choices", "choices", "parse_edit", "payload", "player", "standalone"]
+__all__ = [
+    "PANELS", "Change", "Choices", "choices", "offered_counts", "parse_edit", "payload", "player", "standalone",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def _edits(trace: Trace, edit: str, edited: Trace | None) -> dict[str, Any]:
     return {
         "tokens": trace.initial_memory.shape[0],
         "edit": edit,
-        "choices": _counts(trace),
+        "choices": offered_counts(trace),
         "original": curves(trace),
         "edited": edited and curves(edited),
     }
@@ -221,7 +221,7 @@ class Change:
 _COUNTS = {"n": "supervision_steps", "t": "recursion_steps", "m": "memory_steps"}
 
 
-def _counts(trace: Trace) -> dict[str, list[int]]:
+def offered_counts(trace: Trace) -> dict[str, list[int]]:
     """The numbers of steps a learner may ask for: few enough that a link cannot keep the server busy."""
     _, recursions, memory = trace.halt_logit.shape
     trained = trace.trained_steps
@@ -253,7 +253,7 @@ def parse_edit(text: str, trace: Trace) -> Change:
                 f"the edit '{part[:40]}' cannot be read; expected for instance p3,7 or z0 or f2 or s or n12"
             )
         if letter in _COUNTS:
-            offered = _counts(trace)[letter]
+            offered = offered_counts(trace)[letter]
             if len(numbers) > 1 or int(numbers[0]) not in offered:
                 known_counts = ", ".join(map(str, offered))
                 raise ConfigError(f"the edit '{part}': expected {letter} with one of {known_counts} for this model")
