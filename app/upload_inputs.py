@@ -134,9 +134,7 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
     with st.container(horizontal=True, key="grid"):
         for (picture, entry), cut in zip(entries, squares, strict=True):
             here = picture.number == tray.opened
-            with st.container(
-                border=picture.number == tray.opened, width=172, gap="xsmall", key=f"card_{picture.number}"
-            ):
+            with st.container(border=True, width=154, gap="xsmall", key=f"card_{picture.number}"):
                 answer, *rest = figures.lines(entry)
                 st.image(cut.convert("RGB").resize((_CARD, _CARD)), alt=picture.name)
                 st.markdown(f"**{uploads.plain(answer)}**" + (" :orange-badge[unlike]" if entry.foreign else ""))

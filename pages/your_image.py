@@ -27,10 +27,9 @@ with right:
     checkpoint, config = upload_inputs.choose_model(picture)
     upload_inputs.choose_framing(picture, config)
 if len(tray.pictures) > 1:
-    with left:
-        upload_inputs.show_grid(tray, chosen.threshold)
+    upload_inputs.show_grid(tray, chosen.threshold)
 
-st.subheader(f"How the answer to {uploads.plain(picture.name)} evolves")
+st.subheader(f"How the answer to {uploads.plain(picture.name)} evolves", anchor=False)
 other = upload_inputs.choose_other(picture, checkpoint, config)
 if other is not None:
     upload_inputs.show_both(picture, checkpoint, config, other)

@@ -1,5 +1,8 @@
 """The app in a real browser: headless Chromium, driven by Playwright. Needs Chromium on the PATH."""
 
+import base64
+import io
+import os
 import re
 import shutil
 import socket
@@ -7,8 +10,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
@@ -22,18 +27,21 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a green clock
+    "--use-fake-ui-for-media-stream",
 ]
 
 
-@pytest.fixture(scope="module")
-def server():
-    """A real server on a free port; its address."""
+@contextmanager
+def running_server(port=None, **options):
+    """A real server on a free port; yields its address and its process. `options` go to the process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = port or probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app/Home.py", "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
+    process = subprocess.Popen(command, cwd=ROOT, **options)
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(120):
@@ -41,13 +49,21 @@ def server():
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
                 break
             except OSError:
-                assert process.poll() is None, process.stdout.read().decode()
+                assert process.poll() is None, process.stdout and process.stdout.read().decode()
                 time.sleep(0.5)
-        yield address
+        yield address, process
     finally:
         process.terminate()
         process.wait(timeout=20)
-        process.stdout.close()
+        if process.stdout:
+            process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The server that the tests share; its address."""
+    with running_server() as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -534,3 +550,211 @@ def test_an_edit_that_another_model_cannot_make_is_off_while_that_is_on_show(pag
         expect(page.get_by_role("button", name=pressed)).to_be_visible()
         settle(page)
         assert ("edit=" in page.url) == (model == "digits-glimpse")
+
+
+# The learner's own pictures
+
+
+def noise_png(side=64):
+    """A picture that does not compress: 3 bytes a pixel."""
+    content = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def open_your_image(page, server):
+    page.goto(f"{server}/your_image")
+    page.get_by_role("heading", name="Watch it on your own picture").wait_for()
+    settle(page)
+
+
+def upload(page, *files):
+    payload = [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in files]
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(payload)
+
+
+def own_problems(page):
+    return [text for text in page.problems if "404" not in text]  # Streamlit asks twice for a sub-page
+
+
+def stroke(page, *points):
+    """Draw on the canvas; points in shares of its side."""
+    box = page.locator(".sketch canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def test_an_upload_is_turned_cropped_and_played_and_leaves_no_trace_in_the_page(page, server):
+    open_your_image(page, server)
+    upload(page, ("holiday-secret.png", noise_png()))
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)  # handed over: no chip that could go stale
+    settle(page)
+    first = page.locator(".bars").inner_text()
+    page.get_by_role("button", name="Right", exact=True).click()
+    expect(page.locator(".bars")).not_to_have_text(first, use_inner_text=True)
+    settle(page)
+    turned = page.locator(".bars").inner_text()
+    zoom = page.get_by_role("slider", name="Zoom")
+    zoom.focus()
+    for _ in range(3):
+        zoom.press("ArrowRight")
+    expect(page.locator(".bars")).not_to_have_text(turned, use_inner_text=True)
+    settle(page)
+    page.locator(".player").press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 4 of 4")
+    settle(page)
+    assert page.url == f"{server}/your_image"
+    assert own_problems(page) == []
+    assert page.outside == []
+
+
+def test_a_digit_is_drawn_undone_with_the_keyboard_kept_and_cleared(page, server):
+    open_your_image(page, server)
+    page.get_by_role("radio", name="Draw").click()
+    canvas = page.locator(".sketch canvas")
+    canvas.wait_for()
+    stroke(page, (0.5, 0.1), (0.5, 0.9))
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    settle(page)
+    one = page.locator(".bars").inner_text()
+    stroke(page, (0.5, 0.5), (0.9, 0.5))
+    expect(page.locator(".bars")).not_to_have_text(one, use_inner_text=True)
+    settle(page)
+    canvas.press("Control+z")
+    expect(page.locator(".bars")).to_have_text(one, use_inner_text=True)
+    expect(canvas).to_have_attribute("aria-label", re.compile("Sheet with 1 stroke"))
+    settle(page)
+    page.get_by_role("button", name="Keep, next").click()
+    stroke(page, (0.2, 0.1), (0.8, 0.1), (0.4, 0.9))
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+    settle(page)
+    canvas.press("Delete")
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_have_count(0)
+    expect(sentence(page)).to_contain_text("of 6")  # the first drawing is still there
+    assert own_problems(page) == []
+
+
+def test_the_camera_takes_one_picture_after_the_other(page, server):
+    page.context.grant_permissions(["camera"])
+    open_your_image(page, server)
+    page.get_by_role("radio", name="Camera").click()
+    take = page.get_by_test_id("stCameraInputButton")
+    expect(take).to_be_enabled()
+    take.click()
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    settle(page)
+    expect(take).to_be_enabled()
+    take.click()
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+    assert own_problems(page) == []
+
+
+def paste(page, content, kind="image/png"):
+    page.evaluate(
+        """([text, kind]) => {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([bytes], "image.png", { type: kind }));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        [base64.b64encode(content).decode(), kind],
+    )
+
+
+def test_a_picture_is_pasted_and_what_is_none_is_refused_in_one_sentence(page, server):
+    open_your_image(page, server)
+    paste(page, b"PK\x03\x04 and so on")
+    expect(page.get_by_test_id("stAlert")).to_contain_text(
+        "“Pasted picture” cannot be used: not an image file but a zip"
+    )
+    paste(page, noise_png())
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(page.get_by_test_id("stAlert").get_by_text("cannot be used")).to_have_count(0)
+    assert own_problems(page) == []
+
+
+def test_side_by_side_moving_one_moves_the_other(page, server):
+    open_your_image(page, server)
+    upload(page, ("a.png", noise_png(40)), ("<b>[x](http://127.0.0.1).png", noise_png(50)))
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+    settle(page)
+    page.get_by_role("radio", name="another picture").click()
+    expect(page.locator(".player")).to_have_count(2)
+    settle(page)
+    page.locator(".player").nth(0).press("ArrowRight")
+    page.locator(".player").nth(0).press("ArrowRight")
+    for n in (0, 1):
+        expect(page.locator(".sentence").nth(n)).to_contain_text("Supervision step 3 of 4")
+    assert page.locator("a[href='http://127.0.0.1']").count() == 0
+    assert own_problems(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_your_image_does_not_hang_over_the_edge(page, server, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    open_your_image(page, server)
+    page.get_by_role("radio", name="Draw").click()
+    page.locator(".sketch canvas").wait_for()
+    stroke(page, (0.5, 0.1), (0.5, 0.9))
+    page.locator(".player").wait_for()
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+
+
+def files_below(*folders):
+    """Every file with its size and time, but for what Python and git keep for themselves."""
+    return {
+        str(file): (file.stat().st_size, file.stat().st_mtime_ns)
+        for folder in folders
+        for file in folder.rglob("*")
+        if file.is_file() and not {"__pycache__", ".git", ".venv", "data", ".pytest_cache"} & set(file.parts)
+    }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limit on written files is POSIX")
+def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_again(page, tmp_path):
+    import resource
+
+    def write_next_to_nothing():
+        """A file of more than 4 KB cannot be written, not even one without a name (torch tries out its folders)."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    temporary, home = tmp_path / "tmp", tmp_path / "home"
+    temporary.mkdir()
+    home.mkdir()
+    places = {"TMPDIR": str(temporary), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    options = {"env": os.environ | places, "preexec_fn": write_next_to_nothing}
+    before = files_below(ROOT, temporary, home)
+    with running_server(**options) as (address, process):
+        open_your_image(page, address)
+        large = noise_png(1000)  # 3 MB: what the web server would put into a temporary file
+        upload(page, ("holiday-secret.png", large), ("broken-secret.png", large[:1000]))
+        expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+        expect(page.get_by_test_id("stAlert").get_by_text("broken-secret.png")).to_be_visible()
+        paste(page, noise_png(200))
+        expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+        settle(page)
+        process.kill()
+        said = process.stdout.read().decode()
+    port = int(address.rpartition(":")[2])
+    with running_server(port, **options):
+        lost = page.locator(".lost")
+        expect(lost).to_contain_text("The 2 pictures you had here were kept in memory only")
+        expect(lost).to_contain_text("Please choose them again")
+        expect(page.locator(".player")).to_have_count(0)
+        expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)
+        page.get_by_role("radio", name="Draw").click()
+        expect(page.locator(".sketch canvas")).to_be_visible()
+        expect(lost).to_be_visible()
+    assert files_below(ROOT, temporary, home) == before
+    assert "secret" not in said
+    assert "Traceback" not in said
+    assert "File too large" not in said
