@@ -12,6 +12,7 @@ from app.player import offered_counts, player
 from app.sketch import sketch
 from app.uploads import Picture, Tray
 from vitrm.config import Config
+from vitrm.errors import VitrmError
 from vitrm.images import FORMATS
 from vitrm.traces import Trace
 
@@ -50,7 +51,7 @@ def choose_source(tray: Tray) -> None:
     key = f"{source}_{tray.rounds}"
     if source == "Upload":
         st.file_uploader(
-            f"{FORMATS}; up to {uploads.MAX_IMAGES} pictures",
+            f"Up to {uploads.MAX_IMAGES} pictures: {FORMATS}",
             accept_multiple_files=True,
             key=key,
             on_change=uploads.take_files,
@@ -96,6 +97,15 @@ def choose_model(picture: Picture) -> tuple[str, Config]:
     return checkpoint, config
 
 
+def trace(picture: Picture, checkpoint: str, config: Config) -> Trace:
+    """The trace of a picture; what is wrong with the model is said in one sentence, and the page ends there."""
+    try:
+        return uploads.trace(picture, checkpoint, config)
+    except VitrmError as error:
+        st.error(f"The model “{uploads.plain(checkpoint)}” cannot be run: {uploads.plain(str(error))}")
+        st.stop()
+
+
 def show_domain(trace: Trace, checkpoint: str, config: Config) -> None:
     """The out-of-domain warning beside a prediction that deserves it; in any case, what it is worth."""
     report = cache.domain(checkpoint)
@@ -126,8 +136,8 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
     entries = []
     for picture in tray.pictures.values():
         checkpoint = inputs.known_checkpoint(_model_key(picture))
-        trace = uploads.trace(picture, checkpoint, inputs.configuration(checkpoint))
-        entries.append((picture, figures.row(picture.name, checkpoint, trace, cache.domain(checkpoint), threshold)))
+        made = trace(picture, checkpoint, inputs.configuration(checkpoint))
+        entries.append((picture, figures.row(picture.name, checkpoint, made, cache.domain(checkpoint), threshold)))
     rows = [entry for _, entry in entries]
     squares = [picture.turned().crop(tuple(map(round, picture.box()))) for picture, _ in entries]
     st.subheader(f"Your {len(rows)} pictures")
@@ -184,7 +194,7 @@ def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | N
         name = st.selectbox("The other model", models, key="other_model")
         return Other(picture, name, inputs.configuration(name), "", f"{picture.name}, model {name}")
     if way == _STEPS:
-        offered = offered_counts(uploads.trace(picture, checkpoint, config))
+        offered = offered_counts(trace(picture, checkpoint, config))
         trained = {
             "n": config.model.supervision_steps,
             "t": config.model.recursion_steps,
@@ -208,20 +218,21 @@ def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | N
 
 def show_both(picture: Picture, checkpoint: str, config: Config, other: Other) -> None:
     """Two players in locked step, and where their answers first differ."""
-    left = uploads.trace(picture, checkpoint, config)
-    right = uploads.trace(other.picture, other.checkpoint, other.config, other.change)
+    left, right = trace(picture, checkpoint, config), trace(other.picture, other.checkpoint, other.config)
+    if other.change:
+        right = uploads.trace(other.picture, other.checkpoint, other.config, other.change)
     differ = figures.divergence(left, right)
     st.markdown(uploads.plain(figures.divergence_words(left, right)))
-    sides = [(left, f"{picture.name}, model {checkpoint}"), (right, other.title)]
-    for column, side, (trace, title) in zip(st.columns(2), "ab", sides, strict=True):
-        marks = [] if differ is None else [(min(differ, len(trace.logits) - 1), "first differ")]
+    sides = [
+        ("a", left, f"{picture.name}, model {checkpoint}", checkpoint, config),
+        ("b", right, other.title, other.checkpoint, other.config),
+    ]
+    for column, (side, run, title, name, settings) in zip(st.columns(2), sides, strict=True):
+        marks = [] if differ is None else [(min(differ, len(run.logits) - 1), "first differ")]
         with column:
-            player(trace, key=f"own_player_{side}", title=title, together="own", marks=marks, name="side-by-side")
-            config_, name = (config, checkpoint) if side == "a" else (other.config, other.checkpoint)
-            show_domain(trace, name, config_)
-    st.caption(
-        "Moving one moves the other to the same supervision step; a run that has ended stands by its last answer."
-    )
+            player(run, key=f"own_player_{side}", title=title, together="own", marks=marks, name="side-by-side")
+            show_domain(run, name, settings)
+    st.caption("Moving one moves the other to the same supervision step. A run that has ended stands by its answer.")
 
 
 def choose_framing(picture: Picture, config: Config) -> None:

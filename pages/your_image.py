@@ -34,7 +34,7 @@ other = upload_inputs.choose_other(picture, checkpoint, config)
 if other is not None:
     upload_inputs.show_both(picture, checkpoint, config, other)
     st.stop()
-trace = uploads.trace(picture, checkpoint, config)
+trace = upload_inputs.trace(picture, checkpoint, config)
 upload_inputs.show_domain(trace, checkpoint, config)
 chosen, edited = inputs.edited_trace(
     checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change)

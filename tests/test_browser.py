@@ -742,6 +742,8 @@ def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_
         paste(page, noise_png(200))
         expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
         settle(page)
+        with urllib.request.urlopen(f"{address}/_stcore/metrics") as metrics:
+            assert b"uploaded_file" not in metrics.read()  # the server holds no upload longer than it takes to read it
         process.kill()
         said = process.stdout.read().decode()
     port = int(address.rpartition(":")[2])

@@ -43,7 +43,8 @@ def decode_image(content: bytes, max_side: int | None = None) -> Image.Image:
             limit = _pixel_limit(image)
             if image.width * image.height > limit:
                 kind = "a progressive JPEG" if image.info.get("progressive") else f"a {image.format} file"
-                raise DataError(f"{image.width} x {image.height} pixels, more than the {limit:,} accepted of {kind}")
+                size = f"{image.width} x {image.height} pixels"
+                raise DataError(f"{size}, more than the {limit:,} accepted of {kind}; make it smaller")
             if max_side:
                 image.draft(None, (max_side, max_side))
             image.load()
@@ -51,7 +52,7 @@ def decode_image(content: bytes, max_side: int | None = None) -> Image.Image:
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # PIL's own limit, twice its largest here
-        raise DataError(f"more pixels than the {max(_MAX_PIXELS.values()):,} accepted") from None
+        raise DataError(f"more pixels than the {max(_MAX_PIXELS.values()):,} accepted; make it smaller") from None
     except UnidentifiedImageError:
         raise DataError(_what_it_is(content)) from None
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error and more
