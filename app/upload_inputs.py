@@ -106,8 +106,11 @@ def trace(picture: Picture, checkpoint: str, config: Config) -> Trace:
         st.stop()
 
 
-def show_domain(trace: Trace, checkpoint: str, config: Config) -> None:
-    """The out-of-domain warning beside a prediction that deserves it; in any case, what it is worth."""
+def show_domain(trace: Trace, checkpoint: str, config: Config, drawn: bool = False) -> None:
+    """The out-of-domain warning beside a prediction that deserves it; in any case, what it is worth.
+
+    `drawn` says that the picture comes from the canvas: then it is said how to come closer.
+    """
     report = cache.domain(checkpoint)
     if report is None:
         st.caption(
@@ -115,11 +118,12 @@ def show_domain(trace: Trace, checkpoint: str, config: Config) -> None:
             f"`vitrm evaluate {uploads.plain(checkpoint)} --domain --save` does it."
         )
         return
+    hint = " Digits as high as the sheet, drawn with a thick pen, come closest." if drawn else ""
     rate = f"{100 * report['test_false_alarms']:.0f} %"
     if figures.foreign(trace, report):
         st.warning(
-            "**This picture is unlike those the model was trained on. Do not believe its answer, however sure it "
-            f"looks.** The same warning comes on, wrongly, for {rate} of the test images.",
+            "**This picture is unlike those the model was trained on: its answer may mean nothing, however sure it "
+            f"looks.** The same warning comes on, wrongly, for {rate} of the test images.{hint}",
             icon=":material/help:",
         )
     else:

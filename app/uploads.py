@@ -32,7 +32,7 @@ MAX_PASTED_MB = 8
 MAX_TRACES = 64  # a session's, about 0.1 MB each for a bundled checkpoint
 MAX_NAME = 40
 MAX_ZOOM = 8
-INK_MARGIN = 1.08  # side of the square around the ink of a drawing; the digits of the training data fill theirs
+INK_MARGIN = 1.04  # side of the square around the ink of a drawing; the digits of the training data fill theirs
 
 # The web server keeps an upload of more than 1 MB in a temporary file until it has all of it: not here.
 MultiPartParser.spool_max_size = 2**30  # what may be uploaded at all is limited by server.maxUploadSize

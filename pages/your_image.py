@@ -35,7 +35,7 @@ if other is not None:
     upload_inputs.show_both(picture, checkpoint, config, other)
     st.stop()
 trace = upload_inputs.trace(picture, checkpoint, config)
-upload_inputs.show_domain(trace, checkpoint, config)
+upload_inputs.show_domain(trace, checkpoint, config, picture.kind == "drawing")
 chosen, edited = inputs.edited_trace(
     checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change)
 )
