@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
     evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
     evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
-    evaluate.add_argument("--save", action="store_true", help="keep both judgements in the run folder, for the app")
+    evaluate.add_argument("--save", action="store_true", help="keep what --domain finds in the run folder, for the app")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
 
@@ -400,8 +400,6 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
         report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
         result["halting"] = asdict(report)
-        if arguments.save:
-            run.save_halting(report)
     domain = None
     if arguments.domain is not None:
         domain = _domain_report(arguments, model, dataset)

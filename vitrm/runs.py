@@ -73,6 +73,7 @@ LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
 )  # fmt: skip
 _STATUS_BYTES = 4096
 _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
+_DOMAIN_FORMAT = 1  # of domain.json, likewise
 _THUMBNAIL = 64  # pixels at most, of a picture in halting.json
 SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
 ORDERS = ("go", "pause", "step", "stop", "stop at once")
@@ -372,12 +373,13 @@ class Run:
         self._write_text(HALTING, json.dumps(asdict(report) | {"format": _HALTING_FORMAT, "images": images}))
 
     def domain(self) -> dict[str, Any] | None:
-        """The stored `DomainReport` as plain values; None where none has been made."""
-        return _read_json(self.path / DOMAIN)
+        """The stored `DomainReport` as plain values; None where none has been made, or by another version."""
+        report = _read_json(self.path / DOMAIN)
+        return report if isinstance(report, dict) and report.get("format") == _DOMAIN_FORMAT else None
 
     def save_domain(self, report: DomainReport) -> None:
         """Replace domain.json."""
-        self._write_text(DOMAIN, json.dumps(asdict(report)))
+        self._write_text(DOMAIN, json.dumps(asdict(report) | {"format": _DOMAIN_FORMAT}))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
