@@ -124,11 +124,11 @@ def grid_csv(rows: Sequence[Row]) -> bytes:
 
 def grid_png(rows: Sequence[Row], pictures: Sequence[Image.Image], note: str, columns: int = 4) -> bytes:
     """The grid as one PNG: squares of the pictures as they were framed, with what was made of each."""
-    side, gap, text_height = 180, 20, 92
+    side, gap, text_height = 180, 20, 110
     large, small = ImageFont.load_default(17), ImageFont.load_default(13)
     columns = min(columns, len(rows))
     down = -(-len(rows) // columns)
-    width = max(columns * (side + gap) + gap, 420)
+    width = max(columns * (side + gap) + gap, 520)
     sheet = Image.new("RGB", (width, down * (side + text_height + gap) + gap + 40), "white")
     pen = ImageDraw.Draw(sheet)
     for k, (entry, picture) in enumerate(zip(rows, pictures, strict=True)):
@@ -137,7 +137,7 @@ def grid_png(rows: Sequence[Row], pictures: Sequence[Image.Image], note: str, co
         answer, *rest = lines(entry)
         pen.text((left, top + side + 6), answer, fill="#1a1f2b", font=large)
         warning = ["out-of-domain warning"] if entry.foreign else []
-        for n, line in enumerate([*rest, *warning]):
+        for n, line in enumerate([f"{entry.name[:22]}, {entry.checkpoint}", *rest, *warning]):
             color = "#b45309" if line in warning else "#4b5563"
             pen.text((left, top + side + 30 + 18 * n), line, fill=color, font=small)
     pen.text((gap, sheet.height - 32), note, fill="#4b5563", font=small)

@@ -171,8 +171,9 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
                         args=(picture.number,),
                     )
     thresholds = " or ".join(f"{threshold:g}" for threshold in sorted({entry.threshold for entry in rows}))
-    note = f"Exit: the first step whose halting probability exceeds {thresholds}; every step was run."
-    st.caption(f"{note} “Unlike”: the out-of-domain warning, see below. Glimpse seed {uploads.seed()}.")
+    note = f"Exit: the first step with a halting probability above {thresholds}; all were run."
+    note += f" Glimpse seed {uploads.seed()}."
+    st.caption(f"{note} “Unlike”: the out-of-domain warning, see below.")
     with st.container(horizontal=True):
         for label, suffix, icon, make in (
             ("Grid as CSV", "csv", "table", lambda: figures.grid_csv(rows)),
@@ -188,7 +189,7 @@ def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | N
     others = {other.number: other for other in tray.pictures.values() if other.number != picture.number}
     models = [name for name in cache.checkpoints() if name != checkpoint]
     ways = [*([_PICTURE] if others else []), *([_MODEL] if models else []), _STEPS]
-    way = st.segmented_control("Side by side with", ways, key="beside")
+    way = st.segmented_control("Side by side with", ways, key="beside", help="Press it again to see one picture alone")
     if way == _PICTURE:
         number = st.selectbox(
             "The other picture", list(others), format_func=lambda n: others[n].name, key="other_picture"
@@ -273,6 +274,7 @@ def choose_framing(picture: Picture, config: Config) -> None:
                 help="The digits of the training data are light on dark; ink on light paper is swapped by itself",
                 on_click=lambda: tray.frame(number, swapped=not picture.is_swapped(config)),
             )
+            st.button("Start again", icon=":material/undo:", key="unframe", on_click=tray.unframe, args=(number,))
         _framing_slider("Zoom", "zoom", picture, 1.0, float(uploads.MAX_ZOOM), format="%.1f×")
         _framing_slider("Left to right", "x", picture, disabled=whole.width - side < 1)
         _framing_slider("Top to bottom", "y", picture, disabled=whole.height - side < 1)

@@ -116,7 +116,7 @@ class Tray:
             self.refused.append(f"“{name}” cannot be used: it takes too much memory. Choose a smaller picture.")
             return None
         number = next(self.numbers)
-        picture = Picture(number, number, name, kind, image, fitted(image) if kind == "drawing" else Framing())
+        picture = Picture(number, number, name, kind, image, _first_framing(kind, image))
         self.pictures[picture.number] = picture
         self.opened = picture.number
         return picture
@@ -137,6 +137,12 @@ class Tray:
         self.sheets = {sheet: kept for sheet, kept in self.sheets.items() if kept != number}
         if self.opened == number:
             self.opened = next(reversed(self.pictures), None)
+
+    def unframe(self, number: int) -> None:
+        """Frame a picture as it was when it came in."""
+        if number in self.pictures:
+            picture = self.pictures[number]
+            self.pictures[number] = replace(picture, framing=_first_framing(picture.kind, picture.image))
 
     def frame(self, number: int, **changes: object) -> None:
         """Change the framing of a picture; no picture of that number, no change."""
@@ -215,6 +221,10 @@ def trace(picture: Picture, checkpoint: str, config: Config, change: str = "") -
     while len(kept.traces) > MAX_TRACES:
         kept.traces.popitem(last=False)
     return made
+
+
+def _first_framing(kind: str, image: Image.Image) -> Framing:
+    return fitted(image) if kind == "drawing" else Framing()
 
 
 def fitted(drawing: Image.Image) -> Framing:

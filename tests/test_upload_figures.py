@@ -69,7 +69,7 @@ def test_the_png_shows_every_picture_where_it_belongs(trace):
     sheet = Image.open(io.BytesIO(content))
     assert sheet.getpixel((110, 110)) == colours[0]
     assert sheet.getpixel((310, 110)) == colours[1]
-    assert sheet.getpixel((110, 110 + 180 + 92 + 20)) == colours[4]  # in the second line
+    assert sheet.getpixel((110, 110 + 180 + 110 + 20)) == colours[4]  # in the second line
 
 
 def test_the_model_s_pixels_are_enlarged_without_smoothing():

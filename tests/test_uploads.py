@@ -75,6 +75,16 @@ def test_rotating_and_cropping_change_what_the_model_gets(page):
     np.testing.assert_array_equal(shown(page), fit_image(turned, 32, 3, (left, 60 - 40 / zoom, left + 40 / zoom, 60)))
 
 
+def test_a_framing_can_be_taken_back(page):
+    image = noise(60, 40)
+    page.file_uploader[0].upload("c.png", encoded(image)).run()
+    page.button(key="turn_Right").click().run()
+    page.slider(key="zoom_1").set_value(4.0).run()
+    page.button(key="unframe").click().run()
+    np.testing.assert_array_equal(shown(page), fit_image(image, 32, 3))
+    assert page.slider(key="zoom_1").value == 1
+
+
 def test_another_model_gets_other_pixels_of_the_same_picture(page):
     image = noise(60, 40)
     page.file_uploader[0].upload("c.png", encoded(image)).run()
