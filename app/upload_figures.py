@@ -90,7 +90,7 @@ def divergence_words(first: Trace, second: Trace) -> str:
     end = "and still do" if said[0][-1] != said[1][-1] else f"and agree in the end: {said[0][-1]}"
     if said[0][-1] != said[1][-1] and (left, right) != (said[0][-1], said[1][-1]):
         end = f"and end with {said[0][-1]} and {said[1][-1]}"
-    return f"They differ first after supervision step {step + 1}: {left} on the left, {right} on the right, {end}."
+    return f"They differ first after supervision step {step + 1}: {left} in the first, {right} in the second, {end}."
 
 
 def lines(entry: Row) -> list[str]:

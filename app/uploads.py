@@ -27,7 +27,7 @@ from vitrm.images import FORMATS, as_seen, decode_image, fit_image, quiet_decode
 from vitrm.traces import Trace
 
 MAX_IMAGES = 16  # a session's; the oldest does not give way to the newest, or a class would lose what it compares
-MAX_SIDE = 1024  # pixels; what is larger is shrunk when it comes in. 3 MB at most
+MAX_SIDE = 768  # pixels; what is larger is shrunk when it comes in: 2.4 MB a picture at most
 MAX_PASTED_MB = 8
 MAX_TRACES = 64  # a session's, about 0.1 MB each for a bundled checkpoint
 MAX_NAME = 40

@@ -36,7 +36,7 @@ from vitrm.images import as_seen, decode_image, fit_image, quiet_decoders  # noq
 
 LIMIT_S, LIMIT_MB = 2.0, 300
 _SILENCE_S = 60  # without a sign of life, a process counts as hung
-_MAX_SIDE = 1024  # as the app shrinks what comes in
+_MAX_SIDE = 1024  # shrunk, as the app does with what comes in
 _HEIC = (  # 16 x 16, white above black
     "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9j"
     "AAAAAERAAAEAAQAAAAABoAABAAAAAAAAADAAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/Glw"

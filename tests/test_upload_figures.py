@@ -45,7 +45,7 @@ def test_the_first_divergence_is_found_and_said(trace):
     assert figures.divergence(first, answering(trace, "3", "3", "3", "3", "5")) == 4  # the first stands by its 3
     words = figures.divergence_words(first, answering(trace, "3", "8", "3"))
     assert (
-        words == "They differ first after supervision step 2: 3 on the left, 8 on the right, and agree in the end: 3."
+        words == "They differ first after supervision step 2: 3 in the first, 8 in the second, and agree in the end: 3."
     )
     assert "never differ" in figures.divergence_words(first, first)
     assert "and still do" in figures.divergence_words(first, answering(trace, "3", "8", "8"))

@@ -158,7 +158,7 @@ def test_a_session_keeps_so_many_pictures_and_says_so(page):
 def test_a_picture_is_kept_no_larger_than_it_must_be():
     tray = Tray()
     picture = tray.add("large", "photo", encoded(Image.new("RGB", (3000, 1500)), "JPEG"))
-    assert picture.image.size == (1024, 512)
+    assert picture.image.size == (768, 384)
 
 
 def test_traces_of_own_pictures_are_kept_by_their_session_alone_and_not_for_ever(page, monkeypatch):
