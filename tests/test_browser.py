@@ -640,17 +640,22 @@ def test_a_digit_is_drawn_undone_with_the_keyboard_kept_and_cleared(page, server
     assert own_problems(page) == []
 
 
+def take_photograph(page):
+    """Press the button once the camera shows something."""
+    page.wait_for_function("document.querySelector('[data-testid=stCameraInput] video')?.videoWidth > 0")
+    take = page.get_by_test_id("stCameraInputButton")
+    expect(take).to_be_enabled()
+    take.click()
+
+
 def test_the_camera_takes_one_picture_after_the_other(page, server):
     page.context.grant_permissions(["camera"])
     open_your_image(page, server)
     page.get_by_role("radio", name="Camera").click()
-    take = page.get_by_test_id("stCameraInputButton")
-    expect(take).to_be_enabled()
-    take.click()
+    take_photograph(page)
     expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
     settle(page)
-    expect(take).to_be_enabled()
-    take.click()
+    take_photograph(page)
     expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
     assert own_problems(page) == []
 
