@@ -17,7 +17,6 @@ export default function (component) {
   const on = (target, type, handler, options = {}) =>
     target.addEventListener(type, handler, { signal: stop.signal, ...options });
 
-  tellWhatWasLost(find(".lost"), data);
   find(".board").hidden = !data.draw;
   find("[data-do=paste]").hidden = !navigator.clipboard?.read; // the browser gives it to https and localhost only
 
@@ -138,20 +137,25 @@ export default function (component) {
   // After the server was away the browser is connected again, but the page is not run again by itself.
 
   const app = document.querySelector("[data-testid=stApp]");
-  const connected = () => app.dataset.testConnectionState === "CONNECTED";
+  const connected = () => app?.dataset.testConnectionState === "CONNECTED";
   let was = connected();
   const watch = new MutationObserver(() => {
-    if (connected() && !was) {
-      setTriggerValue("woken", true);
-      if (data.draw && state.sent) {
-        state.sent = null; // the drawing is still here: a server that forgot it is told again
-        rest();
-      }
-    }
+    if (connected() && !was) setTriggerValue("woken", true);
     was = connected();
   });
   if (app) watch.observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
 
+  const forgotten = state.session !== undefined && state.session !== data.session; // the server started again
+  state.session = data.session;
+  const redrawn = forgotten && data.draw && Boolean(state.sent);
+  if (redrawn) { // what is on the sheet is still here: the server is told again
+    state.sent = null;
+    rest();
+  } else if (forgotten) {
+    state.strokes = [];
+    state.sent = "";
+  }
+  tellWhatWasLost(find(".lost"), data, redrawn ? 1 : 0);
   refresh();
   root.vitrmLeave = () => {
     stop.abort();
@@ -191,16 +195,17 @@ function base64(buffer) {
 }
 
 // Pictures live in the server's memory, for one session. This tab notes how many, to say so when they are gone.
-function tellWhatWasLost(note, data) {
+function tellWhatWasLost(note, data, redrawn) {
   try {
     const before = JSON.parse(sessionStorage.getItem(HELD) ?? "null");
-    if (before?.held > 0 && before.session !== data.session) {
-      const many = before.held > 1;
-      note.textContent = `The ${many ? `${before.held} pictures` : "picture"} you had here ${many ? "were" : "was"} kept in memory only, ` +
+    if (before && before.session !== data.session) {
+      const lost = before.held - redrawn, many = lost > 1;
+      note.textContent = `The ${many ? `${lost} pictures` : "picture"} you had here ${many ? "were" : "was"} kept in memory only, ` +
         `and ${many ? "are" : "is"} gone: the server or the page was started again. Please choose ${many ? "them" : "it"} again.`;
-      note.hidden = false;
-    } else if (data.held > 0) {
-      note.hidden = true;
+      note.hidden = lost <= 0;
+      note.vitrmRedrawn = redrawn;
+    } else if (data.held > (note.vitrmRedrawn ?? 0)) {
+      note.hidden = true; // something has been chosen again
     }
     sessionStorage.setItem(HELD, JSON.stringify({ session: data.session, held: data.held }));
   } catch {
