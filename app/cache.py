@@ -21,9 +21,6 @@ from app.attribution import Attribution
 from app.curves import payload
 from app.history import History
 from app.jobs import Trainings
-from app.player import parse_edit
-
-
 from app.player import Change, parse_edit
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError, RunError
@@ -277,9 +274,6 @@ def forget(name: str) -> None:
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
                  deeper_trace):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
-
-
-def unshared_trace(name: str, pixels: np.ndarray, seed: int, steps: int | None, edit: Edit | None) -> Trace:
 
 
 def unshared_trace(name: str, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
