@@ -36,7 +36,7 @@ if other is not None:
     st.stop()
 trace = upload_inputs.trace(picture, checkpoint, config)
 upload_inputs.show_domain(trace, checkpoint, config, picture.kind == "drawing")
-chosen, edited = inputs.edited_trace(
+edited = inputs.edited_trace(
     checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change)
 )
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
