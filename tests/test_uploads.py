@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import uploads
 from app.uploads import Framing, Tray
+from vitrm.errors import ConfigError
 from vitrm.images import fit_image
 from vitrm.runs import find_run
 
@@ -264,3 +265,18 @@ def test_side_by_side_with_another_model_and_other_numbers_of_steps(page):
     assert not page.exception
     players = [json.loads(b.proto.json) for b in page.get("bidi_component") if "probs" in b.proto.json]
     assert [data["shape"][0] for data in players] == [4, 8]
+
+
+def test_an_own_picture_can_be_edited_like_any_other(monkeypatch):
+    tray, config = Tray(), find_run("digits").config()
+    monkeypatch.setattr(uploads, "tray", lambda: tray)
+    monkeypatch.setattr(uploads, "seed", lambda: 0)
+    picture = tray.add("white", "photo", encoded(Image.new("L", (40, 40), 40)))
+    plain = uploads.trace(picture, "digits", config)
+    edited = uploads.trace(picture, "digits", config, "p0;z1")
+    assert (plain.pixels == 40).all()
+    assert edited.pixels[0, 0, 0] != 40
+    assert not edited.memory[..., 1, :].any()
+    assert uploads.trace(picture, "digits", config, "p0;z1") is edited
+    with pytest.raises(ConfigError, match="there is no patch 99"):
+        uploads.trace(picture, "digits", config, "p99")
