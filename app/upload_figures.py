@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -161,8 +162,8 @@ def domain_words(report: Mapping[str, Any], checkpoint: str, config: Config) -> 
 
 
 def framed(picture: Image.Image, box: tuple[float, float, float, float], side: int) -> Image.Image:
-    """The whole picture, no larger than `side`, darkened outside the square that is used."""
-    scale = min(1.0, side / max(picture.size))
+    """The whole picture, `side` pixels long, darkened outside the square that is used."""
+    scale = side / max(picture.size)
     size = tuple(max(1, round(scale * length)) for length in picture.size)
     whole = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
     inside = tuple(round(scale * edge) for edge in box)
@@ -177,6 +178,13 @@ def enlarged(pixels: np.ndarray, side: int) -> Image.Image:
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     factor = max(1, round(side / image.width))
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+
+
+def address(image: Image.Image, kind: str = "JPEG") -> str:
+    """A picture as a data: address. So it goes to its own page only: no other address of the server ever shows it."""
+    content = io.BytesIO()
+    image.save(content, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def tensor_facts(pixels: np.ndarray, config: Config) -> str:

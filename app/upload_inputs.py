@@ -150,7 +150,7 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
             here = picture.number == tray.opened
             with st.container(border=True, width=154, gap="xsmall", key=f"card_{picture.number}"):
                 answer, *rest = figures.lines(entry)
-                st.image(cut.convert("RGB").resize((_CARD, _CARD)), alt=picture.name)
+                st.image(figures.address(cut.convert("RGB").resize((_CARD, _CARD))), alt=picture.name)
                 st.markdown(f"**{uploads.plain(answer)}**" + (" :orange-badge[unlike]" if entry.foreign else ""))
                 st.caption("  \n".join([uploads.plain(picture.name), *rest]))
                 with st.container(horizontal=True, gap="xsmall"):
@@ -248,14 +248,13 @@ def choose_framing(picture: Picture, config: Config) -> None:
     source, given = st.columns(2)
     with source:
         st.markdown(f"**{uploads.plain(picture.name)}**")
-        shown = figures.framed(whole, box, _SIDE)
-        st.image(
-            shown, alt=f"Your picture; a square of {side:.0f} of its {whole.width} by {whole.height} pixels is used"
-        )
+        alt = f"Your picture; a square of {side:.0f} of its {whole.width} by {whole.height} pixels is used"
+        st.image(figures.address(figures.framed(whole, box, _SIDE)), alt=alt)
     with given:
         st.markdown("**What the model is given**")
         size = config.model.image_size
-        st.image(figures.enlarged(pixels, _SIDE), alt=f"The same in {size} by {size} pixels, each a visible square")
+        sharp = figures.address(figures.enlarged(pixels, _SIDE), "PNG")
+        st.image(sharp, alt=f"The same in {size} by {size} pixels, each a visible square")
     st.caption(figures.tensor_facts(pixels, config))
     with st.expander("Crop and rotate", icon=":material/crop_rotate:", expanded=picture.kind == "photo"):
         with st.container(horizontal=True):

@@ -753,7 +753,9 @@ def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_
         expect(page.get_by_role("heading", name="Your 3 pictures")).to_be_visible()
         settle(page)
         with urllib.request.urlopen(f"{address}/_stcore/metrics") as metrics:
-            assert b"uploaded_file" not in metrics.read()  # the server holds no upload longer than it takes to read it
+            said = metrics.read()
+        assert b"uploaded_file" not in said  # the server holds no upload longer than it takes to read it
+        assert b"media_file" not in said  # and has no address at which anybody could see a picture
         process.kill()
         said = process.stdout.read().decode()
     port = int(address.rpartition(":")[2])

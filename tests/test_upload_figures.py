@@ -1,5 +1,6 @@
 """What is shown of own pictures, as pure functions: the grid and its files, the first divergence, the two images."""
 
+import base64
 import csv
 import io
 from dataclasses import replace
@@ -95,3 +96,11 @@ def test_the_facts_are_those_of_the_normalised_tensor():
     facts = figures.tensor_facts(pixels, config)
     assert "1 × 8 × 8 (grey" in facts
     assert f"mean {normal.mean():+.2f} and standard deviation {normal.std():.2f}" in facts
+
+
+def test_what_the_model_is_given_reaches_the_browser_without_loss_and_without_an_address_of_the_server():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    kind, _, content = figures.address(figures.enlarged(pixels, 256), "PNG").partition(";base64,")
+    assert kind == "data:image/png"
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    np.testing.assert_array_equal(seen[4::8, 4::8].transpose(2, 0, 1), pixels)
