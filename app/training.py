@@ -39,6 +39,7 @@ _BADGES = {
     "failed": (":material/error:", "red"),
     "finished": (":material/check:", "blue"),
 }
+_STARTED = "train_started"  # name of the run that has just been asked for
 _SAID = "train_said"  # what the last click led to, shown once
 
 
@@ -47,6 +48,9 @@ _SAID = "train_said"  # what the last click led to, shown once
 
 def choose_view(jobs: dict[str, Job]) -> str:
     """Watch, start or compare; whoever comes first is shown what there is."""
+    started = st.session_state.pop(_STARTED, None)
+    if started is not None:
+        _show(started)
     if "train_view" not in st.session_state:
         st.session_state["train_view"] = "Watch" if jobs else "New training"
     return st.segmented_control(
@@ -359,14 +363,17 @@ def new_training() -> None:
         st.info(f"“{same}” trains exactly this already: starting means joining it.")
     known = trainings.estimates.known(config, device)
     st.fragment(_estimate, run_every=None if known else 1.0)(config, device)
-    st.button(
+    # No callback: it would start what was on show before, if somebody chooses and presses start in one go.
+    if st.button(
         "Join that training" if same else "Start training", type="primary", icon=":material/play_arrow:",
         key="start_training", disabled=bool(known and "error" in known),
-        on_click=_tell, args=(lambda: _show(trainings.train(config, visitors.visitor(), device=device)),),
-    )  # fmt: skip
-    said = st.session_state.pop(_SAID, None)
-    if said:
-        st.error(said)
+    ):  # fmt: skip
+        try:
+            st.session_state[_STARTED] = trainings.train(config, visitors.visitor(), device=device)
+        except (VitrmError, OSError) as error:
+            st.error(str(error))
+        else:
+            st.rerun()
     st.caption("The same from a terminal, on this machine; it shows up here too:")
     st.code(command_line(config), language="sh")
 

