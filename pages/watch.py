@@ -30,23 +30,24 @@ st.header("What the model is")
 diagram(config.model, key="diagram")
 
 st.header("Where to go next")
-step, attention, halting, code = st.columns([1, 1, 1, 1.4], border=True)
-with step:
-    st.markdown("**Step through it**\n\nEvery update with its equation, its tensor shapes and the lines that do it.")
-    st.page_link("../pages/step.py", label="Step through", icon=":material/footprint:")
-with attention:
-    st.markdown(
-        "**See what it reads**\n\nWhich patches each memory token attends to, and what the answer takes from memory."
-    )
-    st.page_link("../pages/attention.py", label="Attention", icon=":material/visibility:")
-with halting:
-    st.markdown("**Ask when it has seen enough**\n\nHow stopping early saves work, and whether it is to be trusted.")
-    st.page_link("../pages/halting.py", label="Halting", icon=":material/stop_circle:")
-with code:
-    st.markdown(
-        "**Train one, or open it from Python**\n\nA digit model learns in about a minute on a laptop:\n\n"
-        "```sh\n.venv/bin/vitrm train digits\n```\n\n"
-        f'```python\nimport vitrm\nmodel = vitrm.load("{CHECKPOINT}")\ntrace = vitrm.trace(model, image)\n```'
-    )
-    st.page_link("../pages/train.py", label="Train", icon=":material/model_training:")
+cards = [
+    ("Step through it", "Every update with its equation, its tensor shapes and the lines that do it.",
+     "step", "Step through", ":material/footprint:"),
+    ("See what it reads", "Which patches each memory token attends to, and what was worth reading.",
+     "attention", "Attention", ":material/visibility:"),
+    ("Ask when it has seen enough", "How stopping early saves work, and whether it is to be trusted.",
+     "halting", "Halting", ":material/stop_circle:"),
+    ("Try your own picture", "Upload, photograph, paste or draw one. It never leaves this server's memory.",
+     "your_image", "Your image", ":material/add_a_photo:"),
+    ("Train one now", "A digit model learns in about a minute on a laptop; everybody can watch.",
+     "train", "Train", ":material/model_training:"),
+]  # fmt: skip
+for column, (title, text, page, label, icon) in zip(st.columns(len(cards), border=True), cards, strict=True):
+    with column:
+        st.markdown(f"**{title}**\n\n{text}")
+        st.page_link(f"../pages/{page}.py", label=label, icon=icon)
+st.markdown("The same from Python, and from a terminal:")
+python, terminal = st.columns(2)
+python.code(f'import vitrm\nmodel = vitrm.load("{CHECKPOINT}")\ntrace = vitrm.trace(model, image)', language="python")
+terminal.code("vitrm train digits\nvitrm evaluate digits-glimpse --halting\nvitrm bench", language="sh")
 cache.warm_up()
