@@ -22,8 +22,11 @@ _STARTED = "started_jobs"  # keys of the background jobs that this visitor had s
 _DEPTH = "depth_choice"
 
 
-def choose_checkpoint(key: str = state.CHECKPOINT) -> str:
-    """Pick one of the finished models on this machine; the choice is kept under the session key `key`."""
+def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> str:
+    """Pick one of the finished models on this machine; the choice is kept under the session key `key`.
+
+    With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
+    """
     names = cache.checkpoints()
     chosen, instead = st.session_state[key], known_checkpoint(key)
     if chosen != instead:
@@ -34,7 +37,15 @@ def choose_checkpoint(key: str = state.CHECKPOINT) -> str:
         st.session_state[key] = st.session_state[f"{key}_choice"]
 
     st.selectbox("Model", names, index=names.index(chosen), key=f"{key}_choice", on_change=take)
-    return st.session_state[key]
+    chosen = st.session_state[key]
+    model = configuration(chosen).model if recursive else None
+    if model is not None and not model.halts:
+        st.info(
+            f"“{chosen}” is a {model.title}: it answers once, without recursion, memory or halting, so this page has "
+            "nothing to show of it. Choose another model."
+        )
+        st.stop()
+    return chosen
 
 
 def known_checkpoint(key: str) -> str:

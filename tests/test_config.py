@@ -5,7 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from vitrm.config import PRESETS, Config, ConfigError, DataConfig, ModelConfig, TrainConfig, preset
+from vitrm.config import (
+    PRESETS,
+    Config,
+    ConfigError,
+    DataConfig,
+    ModelConfig,
+    ResNetConfig,
+    TrainConfig,
+    ViTConfig,
+    preset,
+)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -71,6 +81,43 @@ def test_settings_cannot_be_changed_in_place():
 def test_unknown_keys_and_wrong_types_are_refused_by_name(values, message):
     with pytest.raises(ConfigError, match=message):
         Config.from_dict(values)
+
+
+def test_files_without_a_family_are_of_vitrm_and_the_family_decides_the_rest():
+    assert Config.from_dict({"model": {"dim": 96}}).model == ModelConfig(dim=96)
+    assert Config.from_dict({"model": {"family": "vit", "dim": 96}}).model == ViTConfig(dim=96)
+    assert Config.from_dict({"model": {"family": "resnet", "layers": 50}}).model == ResNetConfig(layers=50)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"family": "vti"}, r"unknown config.model.family 'vti'; did you mean 'vit'\?"),
+        ({"family": 7}, "unknown config.model.family '7'; expected one of: vitrm, vit, resnet"),
+        ({"family": ["vit"]}, "unknown config.model.family"),
+        ({"family": "vit", "memory_tokens": 3}, "unknown key 'memory_tokens' in config.model"),
+        ({"family": "vit", "supervision_steps": 3}, "unknown key 'supervision_steps' in config.model"),
+        ({"family": "resnet", "layer": 50}, r"unknown key 'layer' in config.model; did you mean 'layers'\?"),
+        ({"family": "resnet", "layers": 51}, "config.model.layers=51: expected one of 18, 34, 50"),
+        ({"family": "vit", "dim": 100}, "dim=100 is not a multiple of num_heads=8"),
+        ({"family": "vit", "image_size": 33}, "image_size=33 is not a multiple of patch_size=4"),
+        ({"family": "resnet", "channels": 2}, "channels=2: expected 1"),
+        ({"family": "vit", "drop_path": 1.0}, "drop_path=1.0: expected 0 <= drop_path < 1"),
+    ],
+)
+def test_mistakes_are_named_within_their_family(model, message):
+    with pytest.raises(ConfigError, match=message):
+        Config.from_dict({"model": model})
+
+
+def test_a_setting_of_another_family_is_refused_and_the_family_stays():
+    with pytest.raises(
+        ConfigError, match=r"unknown setting 'model.memory_steps' of a plain ViT \(8 layers of width 512\)"
+    ):
+        preset("vit-small").with_fields({"model.memory_steps": "2"})
+    with pytest.raises(ConfigError, match=r"model.family='vit': the family comes with the preset"):
+        preset("paper").with_fields({"model.family": "vit"})
+    assert preset("resnet18").with_fields({"model.layers": "34"}).model == ResNetConfig(layers=34)
 
 
 @pytest.mark.parametrize(

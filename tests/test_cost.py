@@ -7,9 +7,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitrm.config import PRESETS, ModelConfig
+from vitrm.baselines import make_model
+from vitrm.config import PRESETS, ModelConfig, ResNetConfig
 from vitrm.cost import multiply_adds
-from vitrm.model import ViTRM
 
 SMALL = ModelConfig(
     image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, memory_tokens=3, memory_steps=2
@@ -32,10 +32,11 @@ VARIANTS = {
 }
 
 
-def counted(config):
-    model = ViTRM(config).eval()
-    images = torch.randn(1, config.channels, config.image_size, config.image_size)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+def counted(config, device="cpu"):
+    with torch.device(device):  # on "meta" nothing is computed, however large the model
+        model = make_model(config).eval()
+        images = torch.randn(1, config.channels, config.image_size, config.image_size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model(images)
     return counter.get_total_flops() // 2
 
@@ -49,9 +50,20 @@ def test_every_option_costs_what_torch_counts(variant):
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_costs_what_torch_counts(name):
     config = PRESETS[name].model
-    assert multiply_adds(config) == counted(config)
+    assert multiply_adds(config) == counted(config, "cpu" if config.halts and config.glimpse_patches else "meta")
 
 
 def test_steps_given_at_run_time_cost_as_if_they_were_configured():
     deeper = replace(SMALL, supervision_steps=4, recursion_steps=2, memory_steps=5)
     assert multiply_adds(SMALL, 4, 2, 5) == multiply_adds(deeper)
+
+
+def test_a_residual_network_costs_what_its_convolutions_say():
+    # conv1: 64 maps of 16 x 16 from 3 x 7 x 7; a basic block of stride 1 at 8 x 8: two of 64 x 64 x 9
+    config = ResNetConfig()
+    stem, first = 64 * 16 * 16 * 3 * 49, 2 * 2 * 64 * 64 * 9 * 8 * 8
+    rest = sum(
+        ((width // 2 + 3 * width) * width * 9 + width // 2 * width) * size**2
+        for width, size in ((128, 4), (256, 2), (512, 1))
+    )
+    assert multiply_adds(config) == stem + first + rest + 512 * 10

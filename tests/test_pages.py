@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, state
+from vitrm.config import Config, ViTConfig, preset
 from vitrm.model import ViTRM
 from vitrm.traces import load_traces, save_traces
 
@@ -44,6 +45,19 @@ def test_the_caption_names_data_checkpoint_accuracy_and_chance(home):
     caption = home.caption[0].value
     for part in ("handwritten digits", "test split", "digits-glimpse", "after step 1", "after step 6", "chance 10 %"):
         assert part in caption
+
+
+@pytest.mark.parametrize("page", ["step", "attention", "halting"])
+def test_a_page_about_recursion_says_that_a_model_has_none(page, monkeypatch):
+    vit = Config(model=ViTConfig(), data=preset("digits").data)
+    monkeypatch.setattr(cache, "checkpoints", lambda: ["digits", "a-vit"])
+    monkeypatch.setattr(cache, "facts", lambda name: (vit, {}))
+    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
+    app.session_state[state.CHECKPOINT] = "a-vit"
+    app.run()
+    assert not app.exception
+    assert "“a-vit” is a plain ViT (8 layers of width 512): it answers once, without recursion" in app.info[0].value
+    assert app.selectbox[0].options == ["digits", "a-vit"]
 
 
 def test_picking_another_class_shows_an_image_of_that_class(home):

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitrm.config import Config, preset
+from vitrm.config import Config, preset, require_recursion
 from vitrm.data import Split
 from vitrm.errors import RunError
 from vitrm.evaluation import image_seeds
@@ -104,6 +104,7 @@ def _predict_all(
 
 def _bench_preset(name: str, device: str, repeats: int) -> dict[str, Any]:
     config = preset(name).model
+    require_recursion(config, "the comparison with the plain form")
     batch = BATCH.get(name, 128)
     torch.manual_seed(0)
     model = ViTRM(config).to(device)

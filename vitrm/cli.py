@@ -411,6 +411,9 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         return 0
     print(f"{run.name} on {result['data']}, {arguments.split} split, n = {scores.n:,}, glimpse seed {arguments.seed}")
     print(f"policy: {scores.policy}")
+    if not scores.halt_prob:
+        print(f"accuracy: {100 * scores.accuracy[-1]:.2f} %")
+        return 0
     print("step  accuracy %  halting probability  AUROC of halting")
     for n, (accuracy, halt, area) in enumerate(
         zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
@@ -652,17 +655,18 @@ class _Bar:
         name = type(event).__name__
         if name == "Progress":
             self.bar.set_description(f"epoch {event.epoch}")
+            recursion = f"halting {_list(event.halt_prob, 2)} |z| {event.memory_norm:.1f} " if event.halt_prob else ""
             self.bar.set_postfix_str(
                 f"loss {_list(event.loss, 2)} accuracy % {_list([100 * a for a in event.accuracy], 0)} "
-                f"halting {_list(event.halt_prob, 2)} |z| {event.memory_norm:.1f} {event.images_per_s:.0f} images/s "
-                f"{event.time_left_s / 60:.1f} min left"
+                f"{recursion}{event.images_per_s:.0f} images/s {event.time_left_s / 60:.1f} min left"
             )
             self.bar.n = (event.epoch - 1) * self.batches + event.batch
             self.bar.refresh()
         elif name == "EpochEnd":
+            halting = f"halting {_list(event.val_halt_prob, 2)}, " if event.val_halt_prob else ""
             self.bar.write(
                 f"epoch {event.epoch}: loss {_list(event.train_loss, 3)}; validation accuracy % "
-                f"{_list([100 * a for a in event.val_accuracy], 1)}, halting {_list(event.val_halt_prob, 2)}, "
+                f"{_list([100 * a for a in event.val_accuracy], 1)}, {halting}"
                 f"{event.seconds:.0f} s{', best so far' if event.best else ''}"
             )
 

@@ -1,5 +1,7 @@
 """Settings as frozen dataclasses: what a model is, how it is trained, on what data, and the presets.
 
+There are several families of models; each has a dataclass of its own, told apart by its field `family`.
+
 `Config` is what `config.json` in a run folder holds. Reading is strict: an unknown key is an error
 that names the key and the nearest valid one, so that a typo never trains the wrong model.
 """
@@ -13,7 +15,7 @@ import math
 import types
 import typing
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from vitrm.errors import ConfigError
 
@@ -38,6 +40,28 @@ def _check(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def _check_shape(model: Any) -> None:
+    """What every family has in common: counts within reason, images that can be cut up, rates below 1."""
+    for name, largest in _LARGEST.items():
+        value = getattr(model, name, None)
+        if value is not None:
+            _check(1 <= value <= largest, f"{name}={value}: expected 1 to {largest:,}")
+    _check(model.channels in (1, 3), f"channels={model.channels}: expected 1 (grey) or 3 (colour)")
+    for name in ("dropout", "drop_path"):
+        value = getattr(model, name, 0.0)
+        _check(0 <= value < 1, f"{name}={value}: expected 0 <= {name} < 1")
+
+
+def _check_patches(model: Any) -> None:
+    """The same for what is made of patches and attention heads."""
+    _check(
+        model.image_size % model.patch_size == 0,
+        f"image_size={model.image_size} is not a multiple of patch_size={model.patch_size}",
+    )
+    _check(model.dim % model.num_heads == 0, f"dim={model.dim} is not a multiple of num_heads={model.num_heads}")
+    _check(model.num_patches <= 65_536, f"{model.num_patches:,} patches: expected at most 65,536; enlarge patch_size")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a ViTRM. Paper letters in brackets; the defaults are the published ones.
@@ -46,6 +70,11 @@ class ModelConfig:
     the paper's text leaves K free. `glimpse_patches=None` means every step reads the whole image.
     """
 
+    halts: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
+    qkv_bias: ClassVar[bool] = True
+    title: ClassVar[str] = "ViTRM"
+
+    family: Literal["vitrm"] = "vitrm"
     num_classes: int = 10
     image_size: int = 32
     channels: int = 3
@@ -68,22 +97,13 @@ class ModelConfig:
     halt_threshold: float = 0.5  # tau
     halt_bias: float = -5.0  # the halting head starts out saying "not yet"
     dropout: float = 0.1
+    drop_path: float = 0.0  # largest probability, at the last layer, that an image skips a residual branch
 
     def __post_init__(self) -> None:
-        for name, largest in _LARGEST.items():
-            value = getattr(self, name)
-            if value is not None:
-                _check(1 <= value <= largest, f"{name}={value}: expected 1 to {largest:,}")
-        _check(
-            self.image_size % self.patch_size == 0,
-            f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}",
-        )
-        _check(self.dim % self.num_heads == 0, f"dim={self.dim} is not a multiple of num_heads={self.num_heads}")
-        _check(self.channels in (1, 3), f"channels={self.channels}: expected 1 (grey) or 3 (colour)")
-        _check(0 <= self.dropout < 1, f"dropout={self.dropout}: expected 0 <= dropout < 1")
+        _check_shape(self)
+        _check_patches(self)
         _check(0 < self.halt_threshold < 1, f"halt_threshold={self.halt_threshold}: expected between 0 and 1")
         _check(math.isfinite(self.halt_bias), f"halt_bias={self.halt_bias}: expected a finite number")
-        _check(self.num_patches <= 65_536, f"{self.num_patches:,} patches: expected at most 65,536; enlarge patch_size")
         if self.glimpse_patches is not None:
             _check(
                 1 <= self.glimpse_patches <= self.num_patches,
@@ -104,6 +124,87 @@ class ModelConfig:
     def memory_size(self) -> int:
         """K, the number of memory tokens."""
         return self.num_patches if self.memory_tokens is None else self.memory_tokens
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """The shape of a plain vision transformer, the paper's first comparison. The defaults are its ViT-Small.
+
+    It is made of ViTRM's own layers, applied once each. Queries, keys and values have no bias: so the paper's
+    parameter counts come out.
+    """
+
+    halts: ClassVar[bool] = False
+    supervision_steps: ClassVar[int] = 1
+    token_mixing: ClassVar[str] = "attention"
+    final_norm: ClassVar[bool] = True
+    head: ClassVar[str] = "linear"
+
+    family: Literal["vit"] = "vit"
+    num_classes: int = 10
+    image_size: int = 32
+    channels: int = 3
+    patch_size: int = 4
+    dim: int = 512
+    depth: int = 8
+    num_heads: int = 8
+    mlp_dim: int = 1024
+    feed_forward: Literal["swiglu", "gelu"] = "gelu"
+    qkv_bias: bool = False
+    dropout: float = 0.1
+    drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_shape(self)
+        _check_patches(self)
+
+    @property
+    def num_patches(self) -> int:
+        """L, the number of patches of one image."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def title(self) -> str:
+        return f"plain ViT ({self.depth} layers of width {self.dim})"
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """torchvision's ResNet, unpretrained, the paper's second comparison.
+
+    `stem="imagenet"` is torchvision's own, which the paper used as it is: a 7 x 7 convolution of stride 2 and a
+    pooling, which shrink a 32 x 32 image to 8 x 8 before the first block. `stem="cifar"`, one 3 x 3 convolution, is
+    what ResNets are usually given at that size.
+    """
+
+    halts: ClassVar[bool] = False
+    supervision_steps: ClassVar[int] = 1
+
+    family: Literal["resnet"] = "resnet"
+    num_classes: int = 10
+    image_size: int = 32
+    channels: int = 3
+    layers: Literal[18, 34, 50] = 18
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+
+    def __post_init__(self) -> None:
+        _check_shape(self)
+
+    @property
+    def title(self) -> str:
+        return f"ResNet-{self.layers}"
+
+
+AnyModelConfig = ModelConfig | ViTConfig | ResNetConfig
+_FAMILIES: dict[str, type] = {"vitrm": ModelConfig, "vit": ViTConfig, "resnet": ResNetConfig}
+
+
+def require_recursion(model: AnyModelConfig, what: str) -> None:
+    """Raises ConfigError, saying that `what` needs a recursion, for a family that has none."""
+    _check(
+        model.halts,
+        f"{what} needs a model with supervision steps, memory and halting; a {model.title} answers once, without them",
+    )
 
 
 @dataclass(frozen=True)
@@ -210,7 +311,7 @@ class DataConfig:
 class Config:
     """Everything that defines a run."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: AnyModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     data: DataConfig = field(default_factory=DataConfig)
 
@@ -262,10 +363,13 @@ class Config:
         parts: dict[str, dict[str, Any]] = {section.name: {} for section in fields(Config)}
         for dotted, value in changes.items():
             section, _, name = dotted.partition(".")
-            hints = typing.get_type_hints(type(getattr(self, section, None)))
-            if section not in parts or name not in hints:
+            hints = _hints(type(getattr(self, section))) if section in parts else {}
+            if name not in hints:
                 valid = [f"{s}.{f.name}" for s in parts for f in fields(getattr(self, s))]
-                raise ConfigError(f"unknown setting '{dotted}'{_nearest(dotted, valid)}")
+                of = "" if section != "model" or self.model.halts else f" of a {self.model.title}"
+                raise ConfigError(f"unknown setting '{dotted}'{of}{_nearest(dotted, valid)}")
+            if dotted == "model.family" and value != self.model.family:
+                raise ConfigError(f"model.family={value!r}: the family comes with the preset; choose another preset")
             parts[section][name] = _coerce(value, hints[name], dotted)
         return replace(self, **{section: replace(getattr(self, section), **new) for section, new in parts.items()})
 
@@ -281,17 +385,33 @@ def _nearest(name: str, valid: list[str]) -> str:
 def _read(cls: type, values: Any, where: str) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(f"{where} is {type(values).__name__}, expected an object with named fields")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for key in values:
         if key not in hints:
             raise ConfigError(f"unknown key '{key}' in {where}{_nearest(key, list(hints))}")
     return cls(**{key: _coerce(value, hints[key], f"{where}.{key}") for key, value in values.items()})
 
 
+def _hints(cls: type) -> dict[str, Any]:
+    """The annotated type of each field."""
+    hints = typing.get_type_hints(cls)
+    return {each.name: hints[each.name] for each in fields(cls)}
+
+
+def _read_family(values: Any, where: str) -> Any:
+    """The configuration of whichever family `values` names; ViTRM where it names none."""
+    name = values.get("family", "vitrm") if isinstance(values, dict) else "vitrm"
+    if name not in list(_FAMILIES):  # a list: whatever JSON holds can be looked for in it
+        raise ConfigError(f"unknown {where}.family '{name}'{_nearest(str(name), list(_FAMILIES))}")
+    return _read(_FAMILIES[name], values, where)
+
+
 def _coerce(value: Any, hint: Any, name: str) -> Any:
     """`value` as the annotated type `hint`, or a ConfigError that says what was expected."""
     wrong = ConfigError(f"{name}={value!r}: expected {_describe(hint)}")
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint == AnyModelConfig:
+        return _read_family(value, name)
     if dataclasses.is_dataclass(hint):
         return _read(hint, value, name)
     if origin is types.UnionType:  # only "X | None" is used here
@@ -299,8 +419,9 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
             return None
         return _coerce(value, args[0], name)
     if origin is Literal:
-        if value in args:
-            return value
+        found = [choice for choice in args if value == choice or value == str(choice)]
+        if found and not isinstance(value, bool):
+            return found[0]
         raise wrong
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
@@ -371,10 +492,14 @@ _DIGITS = ModelConfig(
 # An 8 x 8 digit fills its frame: whole-pixel shifts cut strokes off, small rotations and zooms do not.
 _DIGIT_IMAGES = {"crop_pad": 0, "flip": False, "affine": 0.1}
 
+# The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
+_BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
+_CIFAR10 = DataConfig(source="cifar10")
+
 # One preset, one idea. `vitrm train NAME` runs it as it is.
 PRESETS: dict[str, Config] = {
     # The published CIFAR-10 setting: 3.62 M parameters, 93.1 % in the paper's Table 1 at batch 128.
-    "paper": Config(data=DataConfig(source="cifar10")),
+    "paper": Config(data=_CIFAR10),
     # Photographs on a CPU: 0.34 M parameters, each supervision step glimpses a quarter of the patches.
     "tiny": Config(_TINY, _small(epochs=30, lr=1e-3, warmup_epochs=1), DataConfig(source="cifar10")),
     # Handwritten digits in a minute or two; every step sees the whole image.
@@ -394,6 +519,21 @@ PRESETS: dict[str, Config] = {
         replace(_TINY, image_size=64, patch_size=8),
         _small(epochs=30, batch_size=32, lr=1e-3, warmup_epochs=1, ema_decay=0.99, affine=0.1),
         DataConfig(source="folder:photos"),
+    ),
+    # The paper's comparisons, with their parameters (CIFAR-10) and Table 1 at batch 128.
+    "vit-small": Config(ViTConfig(), _BASELINE, _CIFAR10),  # 16.9 M, 93.9 %
+    "vit-base": Config(ViTConfig(dim=768, depth=12, num_heads=12, mlp_dim=3072), _BASELINE, _CIFAR10),  # 85.1 M, 93.8 %
+    "vit-large": Config(
+        ViTConfig(dim=1024, depth=24, num_heads=16, mlp_dim=4096), _BASELINE, _CIFAR10
+    ),  # 302 M, 73.4 %
+    "resnet18": Config(ResNetConfig(), _BASELINE, _CIFAR10),  # 11.2 M, 89.7 %
+    "resnet34": Config(ResNetConfig(layers=34), _BASELINE, _CIFAR10),  # 21.3 M, 90.1 %
+    "resnet50": Config(ResNetConfig(layers=50), _BASELINE, _CIFAR10),  # 23.5 M, 90.9 %
+    # The controls that the paper lacks, under ViTRM's own recipe. As many parameters, spent on depth, not recursion:
+    "vit-same-size": Config(ViTConfig(dim=192, depth=12, num_heads=6, mlp_dim=384, qkv_bias=True), data=_CIFAR10),
+    # ViTRM's own block, applied once: what is left when the recursion is taken away.
+    "vit-same-block": Config(
+        ViTConfig(dim=384, depth=3, num_heads=6, mlp_dim=512, feed_forward="swiglu", qkv_bias=True), data=_CIFAR10
     ),
 }
 

@@ -1,26 +1,51 @@
-"""What the recursion costs, counted exactly as model.py computes it: multiply-adds of all matrix products, per image.
+"""What a model costs, counted exactly as it is computed: multiply-adds of all matrix products, per image.
 
 Norms, activations and softmax are left out, as is usual. Tests hold these counts to what torch counts while it runs.
 """
 
 from __future__ import annotations
 
-from vitrm.config import ModelConfig
+from vitrm.config import AnyModelConfig, ModelConfig, ViTConfig
 
 
 def multiply_adds(
-    config: ModelConfig,
+    config: AnyModelConfig,
     supervision_steps: int | None = None,
     recursion_steps: int | None = None,
     memory_steps: int | None = None,
 ) -> int:
-    """Multiply-adds for one image in evaluation; N, T and M default to the configuration's."""
+    """Multiply-adds for one image in evaluation; N, T and M default to the configuration's.
+
+    For a family without recursion they mean nothing. Those other than ViT are counted by torch, without weights.
+    """
+    if isinstance(config, ViTConfig):
+        return _vit(config)
+    if not isinstance(config, ModelConfig):
+        return _counted(config)
     n = config.supervision_steps if supervision_steps is None else supervision_steps
     t = config.recursion_steps if recursion_steps is None else recursion_steps
     m = config.memory_steps if memory_steps is None else memory_steps
     readings = n if config.glimpse_patches is not None else 1  # the whole image is read once and kept
     recursion = m * _memory_update(config) + _answer_update(config)
     return readings * _reading(config) + n * (t * recursion + _heads(config))
+
+
+def _vit(config: ViTConfig) -> int:
+    s, d, length = config.num_patches, config.dim, config.num_patches + 1
+    last = _layer(config, length, length, kept=1, queries=1)  # only the class token is read
+    whole = _layer(config, length, length, kept=length, queries=length)
+    return s * config.channels * config.patch_size**2 * d + (config.depth - 1) * whole + last + d * config.num_classes
+
+
+def _counted(config: AnyModelConfig) -> int:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from vitrm.baselines import make_model
+
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        make_model(config).eval()(torch.empty(1, config.channels, config.image_size, config.image_size))
+    return counter.get_total_flops() // 2
 
 
 def _reading(config: ModelConfig) -> int:
@@ -58,7 +83,7 @@ def _answer_update(config: ModelConfig) -> int:
     return total
 
 
-def _layer(config: ModelConfig, projected: int, length: int, kept: int, queries: int) -> int:
+def _layer(config: ModelConfig | ViTConfig, projected: int, length: int, kept: int, queries: int) -> int:
     """One layer over `length` tokens, of which `projected` are newly projected and `kept` are computed to the end."""
     d = config.dim
     feed_forward = kept * d * config.mlp_dim * (3 if config.feed_forward == "swiglu" else 2)

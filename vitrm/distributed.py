@@ -35,9 +35,9 @@ class Group:
 
     def mean_(self, tensors: Iterable[Tensor], weight: float = 1.0) -> None:
         """Replace each tensor by its mean over the processes, `weight` counting this process's share."""
-        if self.size == 1:
-            return
         tensors = list(tensors)
+        if self.size == 1 or not tensors:
+            return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors]) * (weight / self.size)
         dist.all_reduce(flat)
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):

@@ -9,16 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitrm.baselines import OneStep
 from vitrm.data import Preprocess, Split
 from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
 
 POLICY = "all {n} supervision steps run for every image; no halting"
+ONE_ANSWER = "one answer for every image; this model has no recursion"
 
 
 @dataclass(frozen=True)
 class StepScores:
-    """Scores of a split, one entry per supervision step. `halt_auroc` is None where every answer is right, or wrong."""
+    """Scores of a split, one entry per supervision step. `halt_auroc` is None where every answer is right, or wrong.
+
+    A model without recursion has one step, and no entry about halting.
+    """
 
     n: int
     loss: tuple[float, ...]  # cross-entropy, nats
@@ -28,7 +33,7 @@ class StepScores:
 
     @property
     def policy(self) -> str:
-        return POLICY.format(n=len(self.accuracy))
+        return POLICY.format(n=len(self.accuracy)) if self.halt_prob else ONE_ANSWER
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,12 @@ class StepOutputs:
     """What every supervision step made of every image of a split, on the CPU in float32."""
 
     logits: Tensor  # (N, n, C)
-    halt_logit: Tensor  # (N, n)
-    memory_change: Tensor  # (N, n) mean length of a memory token's change since the step before; 0 at the first
+    halt_logit: Tensor | None  # (N, n); None without recursion, as the next
+    memory_change: Tensor | None  # (N, n) mean length of a memory token's change since the step before; 0 at the first
 
 
 def predict_steps(
-    model: ViTRM,
+    model: ViTRM | OneStep,
     preprocess: Preprocess,
     split: Split,
     supervision_steps: int | None = None,
@@ -58,7 +63,7 @@ def predict_steps(
 
 @torch.inference_mode()
 def predict_batches(
-    model: ViTRM,
+    model: ViTRM | OneStep,
     preprocess: Preprocess,
     split: Split,
     supervision_steps: int | None = None,
@@ -75,16 +80,20 @@ def predict_batches(
         images = preprocess.normalize(split.images[part].to(device))
         seeds = image_seeds(seed, start, len(images)).to(device)
         steps = list(model.steps(images, supervision_steps, seeds))
+        logits = torch.stack([step.logits for step in steps]).float().cpu()
+        if not model.config.halts:
+            yield StepOutputs(logits, None, None)
+            continue
         memory = torch.stack([steps[0].memory, *(step.memory for step in steps)])  # (1+N, n, K, D)
         change = (memory[1:] - memory[:-1]).norm(dim=-1).mean(dim=-1)
-        logits, halts = (torch.stack([getattr(s, name) for s in steps]) for name in ("logits", "halt_logit"))
-        yield StepOutputs(*(tensor.float().cpu() for tensor in (logits, halts, change)))
+        yield StepOutputs(logits, torch.stack([step.halt_logit for step in steps]).float().cpu(), change.float().cpu())
     model.train(was_training)
 
 
 def join(parts: list[StepOutputs]) -> StepOutputs:
     """The outputs of consecutive batches as one."""
-    return StepOutputs(*(torch.cat([getattr(p, f.name) for p in parts], dim=1) for f in fields(StepOutputs)))
+    found = ([getattr(part, each.name) for part in parts] for each in fields(StepOutputs))
+    return StepOutputs(*(None if tensors[0] is None else torch.cat(tensors, dim=1) for tensors in found))
 
 
 def image_seeds(seed: int, start: int, count: int) -> Tensor:
@@ -93,7 +102,7 @@ def image_seeds(seed: int, start: int, count: int) -> Tensor:
 
 
 def evaluate(
-    model: ViTRM,
+    model: ViTRM | OneStep,
     preprocess: Preprocess,
     split: Split,
     supervision_steps: int | None = None,
@@ -109,8 +118,8 @@ def evaluate(
         n=len(split),
         loss=tuple(float(classification_loss(step, split.labels.cpu())) for step in logits),
         accuracy=tuple(right.float().mean(dim=1).tolist()),
-        halt_prob=tuple(halts.sigmoid().mean(dim=1).tolist()),
-        halt_auroc=tuple(auroc(halt, hit) for halt, hit in zip(halts, right, strict=True)),
+        halt_prob=() if halts is None else tuple(halts.sigmoid().mean(dim=1).tolist()),
+        halt_auroc=() if halts is None else tuple(auroc(halt, hit) for halt, hit in zip(halts, right, strict=True)),
     )
 
 

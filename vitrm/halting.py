@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vitrm.config import require_recursion
 from vitrm.cost import multiply_adds
 from vitrm.errors import ConfigError
 from vitrm.model import Step, ViTRM
@@ -104,8 +105,9 @@ def predict(
     """Classify images (B, C, H, W), letting each leave when it has seen enough.
 
     The result of an image depends on nothing else in its batch. `seeds`, one for all or (B,), draws the glimpses.
-    Leaves the model in evaluation mode.
+    Leaves the model in evaluation mode. Raises ConfigError for a model that has no halting.
     """
+    require_recursion(model.config, "early exit")
     model.eval()
     steps = halt.max_steps or model.config.supervision_steps
     batch, device = len(images), images.device

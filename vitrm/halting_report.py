@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitrm.config import require_recursion
 from vitrm.cost import multiply_adds
 from vitrm.data import Split
 from vitrm.evaluation import StepOutputs, auroc, auroc_interval, image_seeds, join, predict_batches
@@ -151,7 +152,10 @@ class _Run:
 def halting_report(
     model: ViTRM, val: Split, test: Split, supervision_steps: int | None = None, seed: int = 0
 ) -> HaltingReport:
-    """Judge the learned halting of a model that has a `.transform`; N defaults to the configuration's."""
+    """Judge the learned halting of a model that has a `.transform`; N defaults to the configuration's.
+
+    Raises ConfigError for a model that has no halting.
+    """
     *_, report = judging(model, val, test, supervision_steps, seed)
     return report
 
@@ -163,6 +167,7 @@ def judging(
 
     Only up to the Progress that is complete does it use the model.
     """
+    require_recursion(model.config, "a judgement of halting")
     steps = supervision_steps or model.config.supervision_steps
     longest = max(steps, 2 * model.config.supervision_steps)  # of test: how it goes on after the last step
     outputs, done, total = [], 0, len(val) + len(test)

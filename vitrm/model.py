@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from vitrm.config import ModelConfig
+from vitrm.config import AnyModelConfig, ModelConfig, ViTConfig
 from vitrm.glimpse import glimpse_patches
 
 ALL = slice(None)
@@ -42,7 +42,7 @@ NONE = slice(0, 0)
 class PatchEmbed(nn.Module):
     """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig | ViTConfig) -> None:
         super().__init__()
         self.patch_size = config.patch_size
         self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
@@ -77,6 +77,23 @@ class Dropout(nn.Module):
         return tokens * torch.where(kept, 65536 / (65536 - dropped), 0.0).to(tokens.dtype)
 
 
+class DropPath(nn.Module):
+    """A residual branch that each image skips with probability p in training (Huang et al. 2016); what stays is scaled.
+
+    The draws are per image and per call, so that each application of a shared layer is dropped on its own.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return branch
+        kept = torch.rand(branch.shape[0], 1, 1, device=branch.device) >= self.p
+        return branch * (kept / (1 - self.p)).to(branch.dtype)
+
+
 class Attention(nn.Module):
     """Multi-head attention in two halves, so that projections can be kept and joined.
 
@@ -84,12 +101,12 @@ class Attention(nn.Module):
     from an explicit softmax and are returned; otherwise the fused kernel is used. A test pins both equal.
     """
 
-    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float, bias: bool = True) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.dropout = Dropout(dropout)
-        self.query = nn.Linear(dim, dim)
-        self.key_value = nn.Linear(dim, 2 * dim)
+        self.query = nn.Linear(dim, dim, bias)
+        self.key_value = nn.Linear(dim, 2 * dim, bias)
         self.out = nn.Linear(dim, dim)
 
     def project_query(self, tokens: Tensor) -> Tensor:
@@ -141,7 +158,7 @@ class TokenMLP(nn.Module):
 class FeedForward(nn.Module):
     """SwiGLU (the authors' code) or GELU (the paper's text), D -> mlp_dim -> D, per token."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig | ViTConfig) -> None:
         super().__init__()
         self.gated = config.feed_forward == "swiglu"
         self.into = nn.Linear(config.dim, config.mlp_dim * (2 if self.gated else 1))
@@ -158,22 +175,24 @@ class FeedForward(nn.Module):
 class Layer(nn.Module):
     """One pre-norm transformer layer: token mixing, then feed-forward, each with a residual.
 
-    With `reads=True` (cross-attention reading) the memory tokens first look at the image.
+    With `reads=True` (cross-attention reading) the memory tokens first look at the image. `drop_path` is the
+    probability that an image skips a residual branch in training.
     """
 
-    def __init__(self, config: ModelConfig, num_tokens: int, reads: bool) -> None:
+    def __init__(self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool, drop_path: float = 0.0) -> None:
         super().__init__()
         if reads:
             self.norm_query, self.norm_image = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
             self.cross = Attention(config.dim, config.num_heads, config.dropout)
         self.norm_mix = nn.LayerNorm(config.dim)
         if config.token_mixing == "attention":
-            self.mix = Attention(config.dim, config.num_heads, config.dropout)
+            self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
         else:
             self.mix = TokenMLP(num_tokens, config.mlp_dim)
         self.norm_ff = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config)
         self.dropout = Dropout(config.dropout)
+        self.drop_path = DropPath(drop_path)
 
     def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
         """What the mixing needs of each token; the pieces of several token groups join along dim -2."""
@@ -188,15 +207,15 @@ class Layer(nn.Module):
         answer, memory = tokens[:, :1], tokens[:, 1:]
         query = self.cross.project_query(self.norm_query(memory))
         seen, weights = self.cross((query, *image), ALL, record)
-        return torch.cat([answer, memory + self.dropout(seen)], dim=1), weights
+        return torch.cat([answer, memory + self.drop_path(self.dropout(seen))], dim=1), weights
 
     def forward(
         self, tokens: Tensor, projected: tuple[Tensor, ...], keep: slice, record: bool
     ) -> tuple[Tensor, Tensor | None]:
         """The kept tokens after this layer (B, kept, D), and the attention weights if recorded."""
         mixed, weights = self.mix(projected, keep, record)
-        tokens = tokens[:, keep] + self.dropout(mixed)
-        return tokens + self.dropout(self.feed_forward(self.norm_ff(tokens))), weights
+        tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
+        return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights
 
 
 class Reading(NamedTuple):
@@ -218,16 +237,19 @@ class LayerAttention(NamedTuple):
 
 
 class Block(nn.Module):
-    """f: the layers that are shared over all updates."""
+    """f: the layers that are shared over all updates, or that a plain ViT applies once."""
 
-    def __init__(self, config: ModelConfig, reads: bool) -> None:
-        """`reads=False` makes a block for the answer update alone, which never sees the image."""
+    def __init__(self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool) -> None:
+        """For sequences of at most `num_tokens`.
+
+        `reads=False` makes a block that never sees the image apart from its sequence: for the answer update alone, or
+        for a plain ViT. `drop_path` grows linearly from 0 at the first layer to its full value at the last.
+        """
         super().__init__()
         self.joint = reads and config.reading == "joint"
-        num_tokens = config.memory_size + 1 + (config.num_patches if self.joint else 0)
-        self.layers = nn.ModuleList(
-            Layer(config, num_tokens, reads and config.reading == "cross") for _ in range(config.depth)
-        )
+        cross = reads and config.reading == "cross"
+        rates = [config.drop_path * (i / (config.depth - 1) if config.depth > 1 else 1) for i in range(config.depth)]
+        self.layers = nn.ModuleList(Layer(config, num_tokens, cross, rate) for rate in rates)
         self.norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
 
     def read(self, patches: Tensor) -> Reading:
@@ -290,12 +312,12 @@ class Move:
 
 @dataclass(frozen=True)
 class Step:
-    """What one supervision step ends with (Eq. 4)."""
+    """What one supervision step ends with (Eq. 4). A family without recursion has no halting logit and no memory."""
 
     logits: Tensor  # (B, C)
-    halt_logit: Tensor  # (B,)
-    answer: Tensor  # (B, 1, D)
-    memory: Tensor  # (B, K, D)
+    halt_logit: Tensor | None  # (B,)
+    answer: Tensor  # (B, 1, D), what the logits were read from
+    memory: Tensor | None  # (B, K, D)
     patches: Tensor | None  # (B, S) indices of the patches this step read; None = all of them
 
     @property
@@ -313,17 +335,20 @@ class ViTRM(nn.Module):
         self.patch_embed = PatchEmbed(config)
         self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
         self.memory_init = nn.Parameter(torch.randn(1, config.memory_size, config.dim) * 0.02)
-        self.block = Block(config, reads=True)
-        self.answer_block = None if config.shared_block else Block(config, reads=False)
+        state = 1 + config.memory_size
+        self.block = Block(config, state + (config.num_patches if config.reading == "joint" else 0), reads=True)
+        self.answer_block = None if config.shared_block else Block(config, state, reads=False)
         self.classifier = _head(config, config.num_classes)
         self.halting = _head(config, 1)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+        init_linear(self)
         final = self.halting if config.head == "linear" else self.halting[-1]
         nn.init.zeros_(final.weight)
         nn.init.constant_(final.bias, config.halt_bias)
+
+    @property
+    def repeated(self) -> tuple[nn.Module, ...]:
+        """The modules that do nearly all the work: what is worth compiling."""
+        return (self.block,) if self.answer_block is None else (self.block, self.answer_block)
 
     # The paper's moves, one method each
 
@@ -379,7 +404,7 @@ class ViTRM(nn.Module):
         that is how images that have halted leave the batch.
         """
         config = self.config
-        _check_images(images, config)
+        check_images(images, config)
         n_steps = _count("supervision_steps", supervision_steps, config)
         t_steps = _count("recursion_steps", recursion_steps, config)
         m_steps = _count("memory_steps", memory_steps, config)
@@ -439,6 +464,15 @@ class ViTRM(nn.Module):
         return last.logits
 
 
+def init_linear(model: nn.Module) -> None:
+    """Start every linear map of a model as all families do: Xavier uniform, no bias."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 def _count(name: str, given: int | None, config: ModelConfig) -> int:
     """How many steps to run: as given, or as configured. Raises ValueError below 1."""
     count = getattr(config, name) if given is None else given
@@ -453,7 +487,8 @@ def _head(config: ModelConfig, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(config.dim, config.dim), nn.GELU(), nn.Linear(config.dim, outputs))
 
 
-def _check_images(images: Tensor, config: ModelConfig) -> None:
+def check_images(images: Tensor, config: AnyModelConfig) -> None:
+    """Raises ValueError if these are not (B, C, H, W) as the model was made for."""
     expected = (config.channels, config.image_size, config.image_size)
     if images.ndim != 4 or tuple(images.shape[1:]) != expected:
         raise ValueError(

@@ -58,6 +58,7 @@ except ModuleNotFoundError:  # Windows
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
 
+    from vitrm.baselines import OneStep
     from vitrm.data import Split
     from vitrm.domain import DomainReport
     from vitrm.halting_report import HaltingReport
@@ -292,11 +293,11 @@ class Run:
         self._write_text(METRICS, "\n".join(json.dumps(event) for event in events))
         return state
 
-    def save_weights(self, model: ViTRM) -> None:
+    def save_weights(self, model: ViTRM | OneStep) -> None:
         """Replace model.safetensors."""
         self._save_weights(WEIGHTS, model)
 
-    def save_latest(self, model: ViTRM) -> None:
+    def save_latest(self, model: ViTRM | OneStep) -> None:
         """Replace latest.safetensors."""
         self._save_weights(LATEST, model)
 
@@ -331,7 +332,7 @@ class Run:
         """The traces of `save_snapshot` by image name ("val-17"). Raises TraceError if they are absent or damaged."""
         return load_traces(self.path / SNAPSHOTS / f"epoch-{epoch:05}.npz")
 
-    def _save_weights(self, name: str, model: ViTRM) -> None:
+    def _save_weights(self, name: str, model: ViTRM | OneStep) -> None:
         import safetensors.torch
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -392,7 +393,7 @@ class Run:
         self._write_text(SUMMARY, json.dumps(summary, indent=2))
         self.set_status("finished")
 
-    def load_model(self, device: torch.device | str = "cpu", *, latest: bool = False) -> ViTRM:
+    def load_model(self, device: torch.device | str = "cpu", *, latest: bool = False) -> ViTRM | OneStep:
         """The trained model in evaluation mode, with `.class_names` and `.transform`; best weights, or the latest.
 
         Reads safetensors only, never a pickle, and checks every name and shape against the configuration before
@@ -401,13 +402,13 @@ class Run:
         import safetensors
         import torch
 
-        from vitrm.model import ViTRM
+        from vitrm.baselines import make_model
 
         config, file = self.config(), self.path / (LATEST if latest else WEIGHTS)
         if not file.exists():
             raise RunError(f"'{self.path}' has no {file.name} yet: the first epoch has not ended")
         with torch.device("meta"):
-            model = ViTRM(config.model)
+            model = make_model(config.model)
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         try:
             with safetensors.safe_open(file, framework="pt") as tensors:
@@ -419,17 +420,18 @@ class Run:
                         f"{found.get(odd[0], 'absent')}, expected {expected.get(odd[0], 'absent')}; "
                         "use the files of one and the same run"
                     )
-                weights = {name: tensors.get_tensor(name).float() for name in expected}
+                weights = {name: tensors.get_tensor(name) for name in expected}
         except (safetensors.SafetensorError, OSError) as error:
             raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
-        model.load_state_dict(weights, assign=True)
+        whole = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        model.load_state_dict(whole, assign=True)
         return equip(model.to(device).eval(), config)
 
     def _write_text(self, name: str, text: str) -> None:
         _replace(self.path / name, lambda file: Path(file).write_text(f"{text}\n" if text else "", encoding="utf-8"))
 
 
-def equip(model: ViTRM, config: Config) -> ViTRM:
+def equip(model: ViTRM | OneStep, config: Config) -> ViTRM | OneStep:
     """`model` with `.class_names` and `.transform` (PIL image -> (C, H, W) tensor); plain ones if data is unknown."""
     from vitrm.data import Preprocess
 
@@ -439,20 +441,20 @@ def equip(model: ViTRM, config: Config) -> ViTRM:
     return model
 
 
-def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM:
-    """An untrained model of a preset; overrides are `ModelConfig` fields, as in `build("paper", dropout=0.0)`.
+def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM | OneStep:
+    """An untrained model of a preset; overrides are fields of its model, as in `build("paper", dropout=0.0)`.
 
     Raises ConfigError for an unknown preset or field, or a value that makes no model.
     """
-    from vitrm.model import ViTRM
+    from vitrm.baselines import make_model
 
     if num_classes is not None:
         overrides["num_classes"] = num_classes
     config = find_preset(preset).with_fields({f"model.{name}": value for name, value in overrides.items()})
-    return equip(ViTRM(config.model), Config(model=config.model))
+    return equip(make_model(config.model), Config(model=config.model))
 
 
-def load(name: str | Path, device: torch.device | str = "cpu") -> ViTRM:
+def load(name: str | Path, device: torch.device | str = "cpu") -> ViTRM | OneStep:
     """A trained model by checkpoint name or run folder, in evaluation mode, with `.class_names` and `.transform`."""
     return find_run(name).load_model(device)
 
@@ -536,9 +538,17 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     """The model card in Markdown, every number from the run itself."""
     test, split_sizes = summary["test"], summary["split_sizes"]
     percent = [f"{100 * value:.1f}" for value in test["accuracy"]]
-    auroc = ["–" if value is None else f"{value:.2f}" for value in test["halt_auroc"]]
-    halt = [f"{value:.2f}" for value in test["halt_prob"]]
-    header = " | ".join(str(n) for n in range(1, len(percent) + 1))
+    if config.model.halts:
+        auroc = ["–" if value is None else f"{value:.2f}" for value in test["halt_auroc"]]
+        table = [
+            f"| supervision step | {' | '.join(str(n) for n in range(1, len(percent) + 1))} |",
+            "|" + " --- |" * (len(percent) + 1),
+            f"| test accuracy, % | {' | '.join(percent)} |",
+            f"| mean halting probability | {' | '.join(f'{value:.2f}' for value in test['halt_prob'])} |",
+            f"| AUROC of the halting logit | {' | '.join(auroc)} |",
+        ]
+    else:
+        table = [f"Test accuracy: {percent[-1]} %."]
     trained = config.model.supervision_steps
     note = (
         "" if len(percent) == trained else f" It was trained on {trained}; the steps after that go beyond its training."
@@ -546,13 +556,9 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"A ViTRM with {summary['parameters']:,} parameters, trained on {config.data.title}.",
+        f"A {config.model.title} with {summary['parameters']:,} parameters, trained on {config.data.title}.",
         "",
-        f"| supervision step | {header} |",
-        "|" + " --- |" * (len(percent) + 1),
-        f"| test accuracy, % | {' | '.join(percent)} |",
-        f"| mean halting probability | {' | '.join(halt)} |",
-        f"| AUROC of the halting logit | {' | '.join(auroc)} |",
+        *table,
         "",
         f"Policy: {test['policy']}.{note}",
         f"Chance is {100 / config.model.num_classes:.1f} %.",

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vitrm.config import require_recursion
 from vitrm.data import Split
 from vitrm.edits import Edit
 from vitrm.model import LayerAttention, ViTRM
@@ -36,9 +37,10 @@ def trace(
 
     Every supervision step runs (no halting); N, T and M default to the configuration's. `seed` draws the glimpses;
     `label`, the true class, is only noted down. `edit` changes one thing on the way. Raises ValueError if the pixels
-    do not fit, ConfigError if the edit names what is not there.
+    do not fit, ConfigError if the edit names what is not there or the model has no recursion.
     """
     config = model.config
+    require_recursion(config, "a trace")
     if isinstance(image, Image.Image):
         pixels = model.transform.pixels(image)
     else:

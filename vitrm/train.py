@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from vitrm.augment import augment, mix
-from vitrm.config import Config
+from vitrm.baselines import make_model
+from vitrm.config import Config, ResNetConfig
 from vitrm.data import Dataset
 from vitrm.distributed import Group
 from vitrm.errors import ConfigError
 from vitrm.evaluation import evaluate, predict_steps
 from vitrm.losses import accuracy, classification_loss, halting_loss
-from vitrm.model import ViTRM
 
 REPORT_EVERY = 10  # batches between two Progress events
 WATCHED = 8  # validation images that are looked at again and again
@@ -47,7 +47,8 @@ class Progress:
     """Means over the batches since the last report, one entry per supervision step that was run.
 
     `loss` is the cross-entropy in nats (ln C is chance), `halt_loss` the halting loss; `accuracy` counts mixed labels
-    by share. `steps_run` is the mean number of supervision steps before Eq. 6 stopped the unrolling.
+    by share. `steps_run` is the mean number of supervision steps before Eq. 6 stopped the unrolling. A model without
+    recursion has one step, no entry in `halt_loss` and `halt_prob`, and no memory.
     """
 
     epoch: int  # from 1
@@ -58,7 +59,7 @@ class Progress:
     accuracy: tuple[float, ...]
     halt_prob: tuple[float, ...]
     answer_norm: float  # mean length of y after the last step
-    memory_norm: float  # mean length of a token of z after the last step
+    memory_norm: float | None  # mean length of a token of z after the last step
     steps_run: float
     lr: float
     images_per_s: float
@@ -172,10 +173,11 @@ class Trainer:
         self.dataset = dataset
         self.train_split, self.val_split = dataset.train.to(self.device), dataset.val
         torch.manual_seed(config.train.seed)
-        self.model = ViTRM(self.config.model).to(self.device)
+        self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
         if config.train.compile:
-            self.model.block.compile()
+            for module in self.model.repeated:
+                module.compile()
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -243,10 +245,14 @@ class Trainer:
         total = 0.0
         steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
         for n, step in enumerate(steps):
-            logits, halt_logit = step.logits.float(), step.halt_logit.float()
-            loss = classification_loss(logits, targets, train.label_smoothing)
-            halt_loss = halting_loss(halt_logit, logits, targets)
-            both = loss + train.halt_weight * halt_loss
+            logits = step.logits.float()
+            loss = both = classification_loss(logits, targets, train.label_smoothing)
+            halt_loss = halt_prob = memory_norm = loss.new_zeros(())  # without recursion there are none
+            if step.halt_logit is not None:
+                halt_logit = step.halt_logit.float()
+                halt_loss, halt_prob = halting_loss(halt_logit, logits, targets), halt_logit.detach().sigmoid().mean()
+                memory_norm = step.memory.detach().float().norm(dim=-1).mean()
+                both = loss + train.halt_weight * halt_loss
             if train.update == "step":
                 self._update(both, weight)
             else:
@@ -255,9 +261,9 @@ class Trainer:
                 loss.detach(),
                 halt_loss.detach(),
                 accuracy(logits, targets),
-                halt_logit.detach().sigmoid().mean(),
+                halt_prob,
                 step.answer.detach().float().norm(dim=-1).mean(),
-                step.memory.detach().float().norm(dim=-1).mean(),
+                memory_norm,
             ])  # fmt: skip
             self.group.mean_([measured], weight)
             last = n == self.config.model.supervision_steps - 1  # asking then would make the device wait for nothing
@@ -326,6 +332,7 @@ class Trainer:
                 left = self.seconds * (1 - done) / done
                 yield self._progress(means, lr, speed, left)
                 reported, reported_at = self.batch, time.perf_counter()
+        self.group.mean_([b for b in self.averaged.buffers() if b.is_floating_point()])
         scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))
         self._check_finite(scores.loss)
         means, self.epoch_means = self.epoch_means.read(), self._means()
@@ -442,6 +449,8 @@ class Trainer:
         decay = min(train.ema_decay, self.updates / (self.updates + 10))  # a short memory while there is little to keep
         with torch.no_grad():
             torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
+            for averaged, raw in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+                averaged.copy_(raw)  # running statistics of a batch norm are averages already
 
     def _autocast(self):
         if self.config.train.precision == "fp32":
@@ -460,11 +469,11 @@ class Trainer:
             batch=self.batch,
             batches=self.batches,
             loss=means["loss"],
-            halt_loss=means["halt_loss"],
+            halt_loss=means["halt_loss"] if self.config.model.halts else (),
             accuracy=means["accuracy"],
-            halt_prob=means["halt_prob"],
+            halt_prob=means["halt_prob"] if self.config.model.halts else (),
             answer_norm=means["answer_norm"][-1],
-            memory_norm=means["memory_norm"][-1],
+            memory_norm=means["memory_norm"][-1] if self.config.model.halts else None,
             steps_run=sum(means["count"]) / means["count"][0],
             lr=lr,
             images_per_s=speed,
@@ -487,6 +496,13 @@ _COUNTERS = ("epoch", "batch", "updates", "seconds", "best_epoch", "best_val_acc
 
 def fit_config(config: Config, dataset: Dataset) -> Config:
     """`config` with what the data turned out to be filled in. Raises ConfigError if the model cannot take it."""
+    left_over = len(dataset.train) % config.train.batch_size or config.train.batch_size
+    if isinstance(config.model, ResNetConfig) and left_over == 1:
+        raise ConfigError(
+            f"{len(dataset.train):,} training images make a batch of a single one at batch_size="
+            f"{config.train.batch_size}, which batch normalisation cannot take; use --train.batch_size "
+            f"{config.train.batch_size + 1}"
+        )
     classes, shape = dataset.classes, tuple(dataset.train.images.shape[1:])
     if config.model.num_classes != len(classes):
         raise ConfigError(
