@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vitrm.augment import augment, mix, random_affine, random_crop
+from vitrm.augment import augment, mix, random_affine, random_crop, random_erase
 from vitrm.config import TrainConfig
+from vitrm.randaugment import BLENDED, GEOMETRIC, OPERATIONS, apply, randaugment
 
 OFF = TrainConfig(crop_pad=0, flip=False, affine=0.0, randaugment_ops=0, mixup_alpha=0.0, cutmix_alpha=0.0)
 
@@ -67,6 +68,77 @@ def test_randaugment_draws_for_every_image_of_its_own(channels):
     assert changed.shape == images.shape
     assert changed.dtype == torch.uint8
     assert _different(changed) > 16
+
+
+def _photo(channels, height=32, width=32):
+    """Smooth ramps and noise: an image in which every operation shows."""
+    rows, columns = torch.linspace(30, 200, height)[:, None], torch.linspace(0, 40, width)
+    images = rows + columns + 12 * torch.randn(8, channels, height, width)
+    return images.clamp(0, 255).to(torch.uint8)
+
+
+@pytest.mark.parametrize("magnitude", [0, 9, 21, 30])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_operation_of_randaugment_is_torchvisions(channels, magnitude):
+    from torchvision.transforms import v2
+
+    reference = v2.RandAugment(magnitude=magnitude)
+    images = _photo(channels)
+    for index, name in enumerate(OPERATIONS):
+        magnitudes, signed = reference._AUGMENTATION_SPACE[name]
+        values = magnitudes(31, 32, 32)
+        for negative in (False, True):
+            strength = 0.0 if values is None else float(values[magnitude])
+            strength = -strength if signed and negative else strength
+            drawn, turned = torch.full((8,), index), torch.full((8,), negative)
+            ours = apply(images, drawn, turned, magnitude).int()
+            theirs = reference._apply_image_or_video_transform(images, name, strength, "nearest", {}).int()
+            if name in GEOMETRIC:  # a pixel half-way between two others may fall to either
+                assert float((ours != theirs).float().mean()) < 0.003, name
+            else:  # the library cuts fractions off that rounding errors have pushed below a whole number
+                assert int((ours - theirs).abs().max()) <= (1 if name in BLENDED else 0), name
+
+
+def test_images_of_a_batch_get_the_operations_they_drew_and_no_others():
+    images = _photo(3)
+    drawn, negative = torch.tensor([0, 3, 5, 8, 10, 11, 12, 13]), torch.tensor([False, True] * 4)
+    together = apply(images, drawn, negative, 9)
+    alone = [apply(images[i : i + 1], drawn[i : i + 1], negative[i : i + 1], 9) for i in range(8)]
+    assert torch.equal(together, torch.cat(alone))
+    assert torch.equal(together[0], images[0])  # Identity
+    assert _different(together) == 8
+
+
+def test_randaugment_draws_every_operation_in_both_directions():
+    images = _photo(3)[:1].expand(2000, -1, -1, -1)
+    once = randaugment(images, 1, 9)
+    # 14 operations, nine of which have two directions: 23 results, with Identity one of them
+    assert _different(once) == 23
+    kept = int((once == images).flatten(1).all(dim=1).sum())
+    assert 100 < kept < 190  # 2000 / 14 = 143, give or take four standard deviations
+    assert _different(randaugment(images[:300], 2, 9)) > 150
+
+
+def test_erasing_fills_one_rectangle_of_a_share_of_the_images_with_noise():
+    images = torch.zeros(2000, 3, 16, 16, dtype=torch.uint8)
+    erased = random_erase(images, 0.25)
+    touched = (erased != 0).flatten(1).any(dim=1)
+    assert 400 < int(touched.sum()) < 600
+    shares, ratios = [], []
+    for image in (erased[touched] != 0).any(dim=1):
+        rows, columns = image.any(dim=1).nonzero()[:, 0], image.any(dim=0).nonzero()[:, 0]
+        height, width = int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1
+        assert int(image.sum()) > 0.85 * height * width  # noise is rarely 0 in all three channels
+        shares.append(height * width / 256)
+        ratios.append(height / width)
+    assert 0.015 < min(shares) < 0.05
+    assert 0.25 < max(shares) < 0.36
+    assert min(ratios) < 0.5
+    assert max(ratios) > 2
+    noise = erased[touched][erased[touched] != 0].float()
+    assert 120 < float(noise.mean()) < 136  # uniform over 0..255
+    assert torch.equal(random_erase(images, 0.0), images)
+    assert _different(random_erase(_copies(), 1.0)) == 64
 
 
 @pytest.mark.parametrize("options", [{"crop_pad": 4}, {"affine": 0.2}])

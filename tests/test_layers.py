@@ -59,7 +59,7 @@ def test_the_core_knows_no_user_interface_and_uses_torchvision_in_few_places(fil
     if layer == "vitrm":
         assert not modules & {"streamlit", "plotly", "captum", "matplotlib"}
         assert ("torchvision", True) not in imports  # it takes seconds, and only some data sets need it
-        assert "torchvision" not in modules or name in ("data.py", "augment.py", "baselines.py")
+        assert "torchvision" not in modules or name in ("data.py", "randaugment.py", "baselines.py")
     if file == ROOT / "app" / "figures.py":
         assert "streamlit" not in modules
 

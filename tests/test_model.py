@@ -9,7 +9,7 @@ import torch
 from vitrm.config import ModelConfig, preset
 from vitrm.glimpse import glimpse_patches
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import Attention, Dropout, ViTRM
+from vitrm.model import Attention, Dropout, DropPath, ViTRM
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.
@@ -435,3 +435,30 @@ def test_dropout_in_training_acts_on_the_attention_weights_as_well():
     mean = torch.stack([layer(layer.project(tokens, everything), everything, False)[0] for _ in range(4000)]).mean(0)
     layer.eval()
     torch.testing.assert_close(mean, layer(layer.project(tokens, everything), everything, False)[0], atol=0.06, rtol=0)
+
+
+def test_drop_path_leaves_whole_images_out_of_a_branch_and_scales_the_others():
+    drop, branch = DropPath(0.4), torch.ones(4000, 3, 2)
+    dropped = drop(branch)
+    kept = dropped[:, 0, 0] > 0
+    assert torch.equal(dropped, kept[:, None, None] / 0.6 * branch)
+    assert 2240 < int(kept.sum()) < 2560  # five standard deviations around 2400
+    assert drop.eval()(branch) is branch
+    assert DropPath(0.0)(branch) is branch
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_drop_path_grows_from_layer_to_layer_and_is_off_by_default(tiny, depth):
+    model = ViTRM(replace(tiny, depth=depth, drop_path=0.2))
+    rates = [layer.drop_path.p for layer in model.block.layers]
+    expected = [0.2] if depth == 1 else [0.2 * i / (depth - 1) for i in range(depth)]
+    assert rates == pytest.approx(expected)
+    assert all(layer.drop_path.p == 0 for layer in ViTRM(tiny).block.layers)
+
+
+def test_drop_path_acts_in_training_only(tiny):
+    model, images = ViTRM(replace(tiny, drop_path=0.5)), torch.randn(2, 1, 8, 8)
+    assert not torch.equal(model.train()(images), model(images))
+    plain = ViTRM(tiny)
+    plain.load_state_dict(model.state_dict())
+    assert torch.equal(model.eval()(images), plain.eval()(images))

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vitrm.config import ConfigError
+from vitrm.augment import augment
+from vitrm.config import PRESETS, ConfigError
 from vitrm.data import DataError
 from vitrm.evaluation import auroc, evaluate, predict_steps
 from vitrm.losses import classification_loss, halting_loss
@@ -261,6 +262,84 @@ def test_bf16_trains_with_fp32_weights(small_run, few_digits):
     after = trainer.model.block.layers[0].mix.query.weight
     assert after.dtype == torch.float32
     assert not torch.equal(before, after)
+
+
+# Recipe
+
+
+def _targets(trainer, dataset, monkeypatch):
+    """The targets of every batch of a training."""
+    seen = []
+    monkeypatch.setattr(
+        "vitrm.train.classification_loss", lambda logits, targets, _: seen.append(targets) or logits.sum()
+    )
+    list(trainer.events())
+    return seen
+
+
+@pytest.mark.parametrize(("share", "mixed_epochs"), [(0.0, 5), (0.4, 3), (1.0, 0)])
+def test_the_last_epochs_are_not_mixed(small_run, few_digits, monkeypatch, share, mixed_epochs):
+    config = _with(small_run, epochs=5, batch_size=35, supervision_steps=1, unmixed_share=share)
+    targets = _targets(Trainer(config, few_digits), few_digits, monkeypatch)
+    assert [t.ndim == 2 for t in targets] == [epoch < mixed_epochs for epoch in range(5) for _ in range(2)]
+
+
+def test_repeated_images_stand_side_by_side_each_augmented_anew(small_run, few_digits):
+    config = _with(small_run, epochs=1, batch_size=12, repeats=3, affine=0.3, mixup_alpha=0.0, cutmix_alpha=0.0)
+    trainer, batches = Trainer(config, few_digits), []
+    train_batch = trainer.train_batch
+
+    def watched(images, labels):
+        batches.append((images, labels))
+        yield from train_batch(images, labels)
+
+    trainer.train_batch = watched
+    list(trainer.events())
+    assert [len(images) for images, _ in batches] == [12, 12, 12, 12, 12, 10]  # as many images as ever, 70
+    images = torch.cat([images for images, _ in batches])
+    for start in range(0, 69, 3):
+        assert torch.equal(images[start], images[start + 2])
+    assert len({image.numpy().tobytes() for image in images}) == 24  # a third of the data, rounded up
+    augmented = augment(images[:3], config.train)
+    assert len({image.numpy().tobytes() for image in augmented}) == 3
+
+
+def test_the_preset_best_adds_to_the_paper_what_stronger_recipes_have():
+    paper, best = PRESETS["paper"], PRESETS["best"]
+    extra = ("label_smoothing", "erasing", "unmixed_share")
+    assert [getattr(paper.train, name) for name in extra] == [0, 0, 0]
+    assert all(getattr(best.train, name) > 0 for name in extra)
+    assert (paper.train.repeats, paper.model.drop_path) == (1, 0)
+    assert best.train.repeats > 1
+    assert best.model == replace(paper.model, drop_path=best.model.drop_path)
+    assert best.model.drop_path > 0
+
+
+def test_looking_ahead_changes_nothing_but_when_the_host_asks(small_run, few_digits):
+    bias = math.log(0.55 / 0.45)  # falls below 0.5 within the training, so that some batches stop and others do not
+    config = _with(
+        small_run, epochs=3, supervision_steps=4, stop_unrolling=True, halt_bias=bias, lr=5e-3, ema_decay=0.9
+    )
+    results = []
+    for looks_ahead in (False, True):
+        trainer = Trainer(config, few_digits)
+        trainer.looks_ahead = looks_ahead
+        events = [_exact(event) for event in trainer.events()]
+        results.append((events, trainer.updates, trainer.state_dict()["model"]))
+    (events, updates, weights), (ahead, updates_ahead, weights_ahead) = results
+    assert events == ahead
+    assert updates == updates_ahead
+    assert 3 * 5 < updates < 3 * 5 * 4  # neither always nor never
+    assert all(torch.equal(weights[name], weights_ahead[name]) for name in weights)
+
+
+def test_deterministic_training_asks_for_deterministic_algorithms_and_gives_them_back(small_run, few_digits):
+    trainer = Trainer(_with(small_run, deterministic=True, epochs=1), few_digits)
+    during = []
+    for _ in trainer.events():
+        during.append(torch.are_deterministic_algorithms_enabled())
+    assert all(during)
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 # Stopping and continuing

@@ -247,8 +247,14 @@ class TrainConfig:
     mixup_alpha: float = 0.2
     cutmix_alpha: float = 1.0  # with both > 0, each batch draws one of the two at even odds
     label_smoothing: float = 0.0
+    erasing: float = 0.0  # probability that a rectangle of an image is replaced by noise
+    repeats: int = (
+        1  # how often an image stands in its batch, augmented anew each time; an epoch then sees fewer images
+    )
+    unmixed_share: float = 0.0  # of the epochs, the last ones, without Mixup and CutMix
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
+    deterministic: bool = False  # the same numbers again on a GPU too; slower
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -259,6 +265,12 @@ class TrainConfig:
         _check(all(0 <= beta < 1 for beta in self.betas), f"betas={self.betas}: expected two values, 0 <= beta < 1")
         _check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
         _check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
+        for name in ("erasing", "unmixed_share"):
+            _check(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)}: expected 0 to 1")
+        _check(
+            1 <= self.repeats <= self.batch_size,
+            f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
+        )
         for name in ("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad", "affine",
                      "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
             _check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
@@ -519,6 +531,21 @@ PRESETS: dict[str, Config] = {
         replace(_TINY, image_size=64, patch_size=8),
         _small(epochs=30, batch_size=32, lr=1e-3, warmup_epochs=1, ema_decay=0.99, affine=0.1),
         DataConfig(source="folder:photos"),
+    ),
+    # The paper's model under the cheap additions of stronger recipes; its length is fixed, so that mixing can end.
+    "best": Config(
+        ModelConfig(drop_path=0.1),
+        TrainConfig(
+            epochs=300,
+            warmup_epochs=10,
+            lr=5e-4,
+            patience=0,
+            label_smoothing=0.1,
+            erasing=0.25,
+            repeats=3,
+            unmixed_share=0.4,
+        ),
+        _CIFAR10,
     ),
     # The paper's comparisons, with their parameters (CIFAR-10) and Table 1 at batch 128.
     "vit-small": Config(ViTConfig(), _BASELINE, _CIFAR10),  # 16.9 M, 93.9 %

@@ -10,6 +10,7 @@ import http.client
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +70,19 @@ class Preprocess:
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """(..., C, H, W) uint8 -> float32."""
-        mean = torch.tensor(self.mean, device=pixels.device)[:, None, None]
-        std = torch.tensor(self.std, device=pixels.device)[:, None, None]
+        mean, std = _per_channel(self.mean, pixels.device), _per_channel(self.std, pixels.device)
         return (pixels.to(torch.float32) / 255 - mean) / std
 
     def __call__(self, image: Image.Image) -> Tensor:
         """(C, H, W) float32."""
         return self.normalize(torch.from_numpy(self.pixels(image)))
+
+
+@lru_cache(maxsize=32)
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(C, 1, 1), kept: to bring numbers to a device anew for each batch would make the host wait for it."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)[:, None, None]
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,7 @@ class Group:
         """Whether any process says so."""
         if self.size == 1:
             return flag
-        flags = torch.tensor([float(flag)])
-        if dist.get_backend() == "nccl":
-            flags = flags.cuda()
+        flags = torch.tensor([float(flag)])  # on the host: nobody waits for a GPU to answer
         dist.all_reduce(flags)
         return bool(flags.item())
 
@@ -84,5 +82,5 @@ def join_group(device: str) -> Group:
         return Group()
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
     return Group(dist.get_rank(), size)

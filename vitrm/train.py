@@ -13,9 +13,10 @@ derived from (seed, epoch, batch).
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Generator, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -144,7 +145,8 @@ class _Means:
     """Running sums per supervision step; kept as tensors, so that adding never waits for the device."""
 
     def __init__(self, steps: int, device: torch.device) -> None:
-        self.sums = torch.zeros(len(MEASURED) + 1, steps, dtype=torch.float64, device=device)  # row 0 counts
+        precise = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self.sums = torch.zeros(len(MEASURED) + 1, steps, dtype=precise, device=device)  # row 0 counts
 
     def add(self, index: int, measured: Tensor) -> None:
         self.sums[0, index] += 1
@@ -171,13 +173,13 @@ class Trainer:
         self.group = group or Group()
         self.device = torch.device(device)
         self.dataset = dataset
-        self.train_split, self.val_split = dataset.train.to(self.device), dataset.val
+        self.train_split, self.val_split = dataset.train.to(self.device), dataset.val.to(self.device)
         torch.manual_seed(config.train.seed)
         self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
         if config.train.compile:
             for module in self.model.repeated:
-                module.compile()
+                module.compile(dynamic=False)  # one graph for each shape; the last batch of an epoch is the odd one
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -190,6 +192,7 @@ class Trainer:
         self.epoch, self.batch, self.updates, self.seconds = 0, 0, 0, 0.0  # epoch from 0: the one in progress
         self.best_epoch, self.best_val_accuracy = 0, -1.0
         self.epoch_means, self.recent_means = self._means(), self._means()
+        self.looks_ahead = self.device.type == "cuda"  # the next step is queued before it is known whether it is made
         self.stopping = self.stopped = False  # asked to, by this process; done so, in all of them
         self.holding, self.singles, self.paused = False, 0, False  # asked to wait; single updates asked for; waiting
         self.single, self.gradient_norm = False, math.nan  # the next update is one of those; the last one's
@@ -213,6 +216,10 @@ class Trainer:
 
     def events(self) -> Iterator[Event]:
         """Train from where `state_dict` left off, to the end or until `stop`."""
+        with _reproducible(self.config.train.deterministic):
+            yield from self._events()
+
+    def _events(self) -> Iterator[Event]:
         train = self.config.train
         while self.epoch < train.epochs:
             if train.patience and self.epoch - self.best_epoch >= train.patience:
@@ -238,13 +245,15 @@ class Trainer:
         update="step" the weights have moved when it is yielded; with "batch" they move at the end.
         """
         train, model = self.config.train, self.model.train()
-        images = self.dataset.preprocess.normalize(augment(images, train))
-        images, targets = mix(images, labels, self.config.model.num_classes, train)
-        seeds = torch.randint(2**31, (len(images),)).to(self.device)
+        images, targets = self.dataset.preprocess.normalize(augment(images, train)), labels
+        if self.epoch < train.epochs * (1 - train.unmixed_share):
+            images, targets = mix(images, labels, self.config.model.num_classes, train)
+        seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, seeds), weight = self.group.share_of(images, targets, seeds)
         total = 0.0
         steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
-        for n, step in enumerate(steps):
+        step = next(steps)
+        for n in range(self.config.model.supervision_steps):
             logits = step.logits.float()
             loss = both = classification_loss(logits, targets, train.label_smoothing)
             halt_loss = halt_prob = memory_norm = loss.new_zeros(())  # without recursion there are none
@@ -266,9 +275,15 @@ class Trainer:
                 memory_norm,
             ])  # fmt: skip
             self.group.mean_([measured], weight)
-            last = n == self.config.model.supervision_steps - 1  # asking then would make the device wait for nothing
-            if train.stop_unrolling and not last and measured[3] > self.config.model.halt_threshold:
-                last = True
+            last = n == self.config.model.supervision_steps - 1
+            if not last:
+                enough = None
+                if train.stop_unrolling:
+                    enough = _on_its_way(measured[3] > self.config.model.halt_threshold)
+                    last = not self.looks_ahead and enough()
+                step = None if last else next(steps)
+                if enough is not None and not last:
+                    last = enough()  # a step that was queued in vain is dropped: its weights have not moved
             yield n, measured, last
             if last:
                 break
@@ -303,7 +318,9 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Event]:
         train = self.config.train
-        order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
+        images = len(self.train_split)
+        order = torch.randperm(images, generator=self._generator(self.epoch))[: math.ceil(images / train.repeats)]
+        order = order.repeat_interleave(train.repeats)[:images].to(self.device)
         started, started_at = time.perf_counter(), self.seconds
         reported, reported_at = self.batch, started
         while self.batch < self.batches:
@@ -317,7 +334,7 @@ class Trainer:
             lr = self.lr_at(self.epoch + self.batch / self.batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            index = order[self.batch * train.batch_size : (self.batch + 1) * train.batch_size].to(self.device)
+            index = order[self.batch * train.batch_size : (self.batch + 1) * train.batch_size]
             waited = yield from self._batch(self.train_split.images[index], self.train_split.labels[index])
             started, reported_at = started + waited, reported_at + waited
             self.batch += 1
@@ -544,6 +561,37 @@ def _moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, flo
             length + float(weight.double().square().sum()),
         ]
     return {part: math.sqrt(change / length) if length else 0.0 for part, (change, length) in sums.items()}
+
+
+def _on_its_way(flag: Tensor) -> Callable[[], bool]:
+    """Begin to bring a truth value to the host. The call waits for it, but for nothing that was queued after it."""
+    if flag.device.type != "cuda":
+        return lambda: bool(flag)
+    there = torch.empty((), dtype=torch.bool, pin_memory=True)
+    there.copy_(flag, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def answer() -> bool:
+        arrived.synchronize()
+        return bool(there)
+
+    return answer
+
+
+@contextmanager
+def _reproducible(wanted: bool) -> Iterator[None]:
+    """Deterministic algorithms for as long as the body lasts. Raises RuntimeError where an operation has none."""
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by cuBLAS, before its first use
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _mixed_seed(*numbers: int) -> int:
