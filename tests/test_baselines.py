@@ -170,7 +170,7 @@ def test_from_the_command_line_to_a_checkpoint_and_back(name, tmp_path, capsys):
     assert f"A {title} with {run.summary()['parameters']:,} parameters" in card
     assert f"Test accuracy: {100 * run.summary()['test']['accuracy'][0]:.1f} %." in card
     assert f"Policy: {ONE_ANSWER}." in card
-    assert "halting" not in card
+    assert "halting probability" not in card
     exported = export(run, tmp_path / "exported", half=True)
     model = exported.load_model()
     assert isinstance(model, OneStep)

@@ -1,4 +1,4 @@
-"""The command line: `vitrm train | ask | finish | evaluate | export | download | bench`. All work without the app."""
+"""The command line: `vitrm train | ask | finish | evaluate | export | download | sweep | bench`. None needs the app."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from vitrm.runs import ORDERS
 SAVE_EVERY_S = 20.0
 SNAPSHOT_IMAGES = 6
 _DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
+_STARTED = time.monotonic()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--runs", default="runs", help="where run folders go (default: runs)")
     train.add_argument("--resume", metavar="RUN", help="continue this run from its last saved state")
     train.add_argument("--estimate", action="store_true", help="only measure how long it would take; prints JSON")
+    train.add_argument(
+        "--budget-minutes", type=_minutes, help="shorten the training until it fits into this time, here and now"
+    )
     train.set_defaults(run=_train)
 
     ask = commands.add_parser("ask", help="pause, continue or stop a training that another process is running")
@@ -98,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("data", choices=("cifar10", "cifar100", "fashion_mnist"))
     download.set_defaults(run=_download)
 
+    sweep = _sweep_parser(commands)
     bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
     bench.add_argument("presets", nargs="*", default=["paper", "tiny", "digits"])
     bench.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
@@ -108,9 +113,34 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, evaluate, finish, bench):
         command.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
         command.add_argument("--threads", type=_positive, default=min(os.cpu_count() or 1, 8), help="CPU threads")
-    for command in (train, evaluate, finish, download, bench):
+    for command in (train, evaluate, finish, download, sweep, bench):
         command.add_argument("--data-root", default="data", help="where downloads go (default: data)")
     return parser
+
+
+def _sweep_parser(commands) -> argparse.ArgumentParser:
+    sweep = commands.add_parser(
+        "sweep",
+        help="train a grid and write one table; run it again to continue",
+        epilog="Settings like --train.epochs 100 apply to every cell.",
+    )
+    sweep.add_argument("kind", choices=("batch-size", "ablation", "models"))
+    sweep.add_argument("--presets", nargs="+", default=[], help="default: the paper's models, or `paper` (ablation)")
+    sweep.add_argument("--seeds", nargs="+", type=int, default=[0])
+    sweep.add_argument("--batch-sizes", nargs="+", type=_positive, help="default: 64 128 256 512 1024")
+    sweep.add_argument("--memory-steps", nargs="+", type=_positive, help="M; default: 1 2 3 6 12")
+    sweep.add_argument("--supervision-steps", nargs="+", type=_positive, help="N; default: 1 2 4 8 16")
+    sweep.add_argument("--data", help=f"{SOURCES}; default: each preset's")
+    sweep.add_argument("--name", help="of the sweep's folder; default: sweep-KIND")
+    sweep.add_argument("--runs", default="runs", help="where that folder goes (default: runs)")
+    sweep.add_argument("--devices", nargs="+", default=["auto"], help="one training at a time on each; auto: every GPU")
+    sweep.add_argument("--threads", type=_positive, help="CPU threads of each training; default: shared out evenly")
+    sweep.add_argument(
+        "--budget-minutes", type=_minutes, help="scale the grid down to this time, and say so in its table"
+    )
+    sweep.add_argument("--results", help="also copy the table into this folder, as NAME.csv and NAME.md")
+    sweep.set_defaults(run=_sweep)
+    return sweep
 
 
 def _positive(text: str) -> int:
@@ -118,6 +148,17 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 or more")
     return int(text)
+
+
+def _minutes(text: str) -> float:
+    """An argument that is a time."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a number of minutes, more than 0")
+    return minutes
 
 
 def _split_settings(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -216,12 +257,16 @@ def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: s
     from vitrm.runs import create_run
 
     if arguments.resume:
+        if arguments.budget_minutes:
+            raise ConfigError("--budget-minutes is about a new training; leave out --resume")
         return _prepare_again(arguments, overrides, device, group)
     config = _configured(arguments, overrides)
     with group.first_goes_ahead():
         dataset = _load_data(config, arguments.data_root)
     if "model.num_classes" not in overrides:
         config = config.with_fields({"model.num_classes": len(dataset.classes)})
+    if arguments.budget_minutes:
+        config = _within_budget(arguments, config, dataset, device, group)
     trainer = _trainer(config, dataset, device, group)
     if group.rank > 0:
         return None, trainer
@@ -277,6 +322,21 @@ def _trainer(config: Config, dataset, device: str, group):
             "images; use that many or fewer"
         )
     return Trainer(config, dataset, device, group)
+
+
+def _within_budget(arguments: argparse.Namespace, config: Config, dataset, device: str, group) -> Config:
+    """The configuration, shortened until it fits; the time since the program started counts."""
+    from vitrm.budget import fit_budget
+
+    if group.size > 1:
+        raise ConfigError("--budget-minutes measures one process; leave out torchrun")
+    shorter = fit_budget(config, dataset, device, 60 * arguments.budget_minutes - (time.monotonic() - _STARTED))
+    train = shorter.train
+    print(
+        f"scaled down to {arguments.budget_minutes:g} minutes: {train.epochs} of {config.train.epochs} epochs, "
+        f"{train.epoch_images or len(dataset.train):,} of {len(dataset.train):,} images in each"
+    )
+    return shorter
 
 
 def _record_events(run, trainer):
@@ -554,6 +614,60 @@ def _download(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     dataset = load_dataset(arguments.data, 28 if grey else 32, 1 if grey else 3, root=arguments.data_root)
     print(f"{arguments.data} is in '{arguments.data_root}': {len(dataset.train) + len(dataset.val):,} training images")
     return 0
+
+
+def _sweep(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    import shutil
+
+    from vitrm import sweep
+
+    given = {name: getattr(arguments, name) for name in ("batch_sizes", "memory_steps", "supervision_steps")}
+    cells = sweep.grid(
+        arguments.kind,
+        arguments.presets,
+        arguments.seeds,
+        overrides,
+        **{name: values for name, values in given.items() if values},
+    )
+    devices = _devices(arguments.devices)
+    name = arguments.name or f"sweep-{arguments.kind}"
+    whole = sweep.Sweep(
+        kind=arguments.kind,
+        folder=Path(arguments.runs) / name,
+        cells=cells,
+        data=arguments.data,
+        budget_minutes=arguments.budget_minutes,
+        devices=devices,
+        threads=arguments.threads or max(1, min(os.cpu_count() or 1, 8) // len(devices)),
+        data_root=arguments.data_root,
+    )
+    print(f"{len(cells)} trainings on {', '.join(devices)}, into {whole.folder}; stop with Ctrl-C, repeat to continue")
+    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        complete = sweep.run(whole, report=lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        print("stopped and saved; the same command continues")
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, terminate)
+        for suffix in ("csv", "md") if arguments.results else ():
+            if (whole.folder / f"table.{suffix}").exists():
+                Path(arguments.results).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(whole.folder / f"table.{suffix}", Path(arguments.results) / f"{name}.{suffix}")
+    print((whole.folder / "table.md").read_text(encoding="utf-8"))
+    return 0 if complete else 1
+
+
+def _devices(names: Sequence[str]) -> tuple[str, ...]:
+    """The devices that a sweep works on: every GPU there is, for "auto". Raises ConfigError for one that is not."""
+    import torch
+
+    if list(names) == ["auto"]:
+        gpus = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
+        return gpus or (_device(argparse.Namespace(device="auto", threads=1)),)
+    for name in names:
+        _device(argparse.Namespace(device=name, threads=1))
+    return tuple(names)
 
 
 def _bench(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:

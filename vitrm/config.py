@@ -227,6 +227,7 @@ class TrainConfig:
 
     epochs: int = 1000
     batch_size: int = 128
+    epoch_images: int = 0  # images drawn in an epoch; 0: every training image once
     lr: float = 3e-4
     min_lr: float = 1e-6
     warmup_epochs: float = 30
@@ -271,8 +272,8 @@ class TrainConfig:
             1 <= self.repeats <= self.batch_size,
             f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
         )
-        for name in ("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad", "affine",
-                     "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
+        for name in ("epoch_images", "warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience",
+                     "crop_pad", "affine", "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
             _check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
         _check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")
         _check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")

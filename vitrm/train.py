@@ -188,7 +188,8 @@ class Trainer:
             betas=config.train.betas,
             fused=True,
         )
-        self.batches = math.ceil(len(self.train_split) / config.train.batch_size)
+        self.epoch_images = min(config.train.epoch_images or len(self.train_split), len(self.train_split))
+        self.batches = math.ceil(self.epoch_images / config.train.batch_size)
         self.epoch, self.batch, self.updates, self.seconds = 0, 0, 0, 0.0  # epoch from 0: the one in progress
         self.best_epoch, self.best_val_accuracy = 0, -1.0
         self.epoch_means, self.recent_means = self._means(), self._means()
@@ -318,9 +319,9 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Event]:
         train = self.config.train
-        images = len(self.train_split)
-        order = torch.randperm(images, generator=self._generator(self.epoch))[: math.ceil(images / train.repeats)]
-        order = order.repeat_interleave(train.repeats)[:images].to(self.device)
+        order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
+        order = order[: math.ceil(self.epoch_images / train.repeats)].repeat_interleave(train.repeats)
+        order = order[: self.epoch_images].to(self.device)
         started, started_at = time.perf_counter(), self.seconds
         reported, reported_at = self.batch, started
         while self.batch < self.batches:
@@ -513,10 +514,11 @@ _COUNTERS = ("epoch", "batch", "updates", "seconds", "best_epoch", "best_val_acc
 
 def fit_config(config: Config, dataset: Dataset) -> Config:
     """`config` with what the data turned out to be filled in. Raises ConfigError if the model cannot take it."""
-    left_over = len(dataset.train) % config.train.batch_size or config.train.batch_size
+    images = min(config.train.epoch_images or len(dataset.train), len(dataset.train))
+    left_over = images % config.train.batch_size or config.train.batch_size
     if isinstance(config.model, ResNetConfig) and left_over == 1:
         raise ConfigError(
-            f"{len(dataset.train):,} training images make a batch of a single one at batch_size="
+            f"{images:,} training images make a batch of a single one at batch_size="
             f"{config.train.batch_size}, which batch normalisation cannot take; use --train.batch_size "
             f"{config.train.batch_size + 1}"
         )

@@ -1,0 +1,357 @@
+"""Grids of trainings: the paper's tables and its ablation. Every cell is a run folder of its own, trained by a process
+of its own, so that one that fails (out of memory, say) takes no other with it; what is complete is never trained again.
+
+    RUNS/NAME/sweep.json        what the grid is: a folder holds one grid
+    RUNS/NAME/CELL-seed0/       a run folder; CELL-seed0.log beside it is what its training said
+    RUNS/NAME/table.csv, .md    the results, rewritten whenever a cell has ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import queue
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from vitrm.config import Config, preset
+from vitrm.cost import multiply_adds
+from vitrm.errors import RunError
+from vitrm.runs import Run
+
+Kind = Literal["batch-size", "ablation", "models"]
+PAPER_MODELS = ("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")
+CONTROLS = ("vit-same-size", "vit-same-block")
+BATCH_SIZES = (64, 128, 256, 512, 1024)
+MEMORY_STEPS = (1, 2, 3, 6, 12)
+SUPERVISION_STEPS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the grid."""
+
+    row: str
+    column: str
+    preset: str
+    seed: int
+    settings: dict[str, str] = field(hash=False)  # by dotted name, on top of the preset
+
+    @property
+    def name(self) -> str:
+        """Of its run folder."""
+        words = f"{self.row} {self.column} seed{self.seed}"
+        return "-".join("".join(c if c.isalnum() or c in "-." else " " for c in words).split())
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid, where it lies, and how its cells are trained."""
+
+    kind: Kind
+    folder: Path
+    cells: tuple[Cell, ...]
+    data: str | None = None  # another source than the presets'
+    budget_minutes: float | None = None  # for the whole grid; None: the full recipe
+    devices: tuple[str, ...] = ("cpu",)
+    threads: int = 1
+    data_root: str = "data"
+
+    @property
+    def minutes_per_cell(self) -> float | None:
+        """What a cell may take of the budget, the devices working side by side."""
+        return self.budget_minutes and self.budget_minutes * len(self.devices) / len(self.cells)
+
+    def run(self, cell: Cell) -> Run:
+        return Run(self.folder / cell.name)
+
+    def command(self, cell: Cell, device: str) -> list[str]:
+        """The `vitrm` command that trains a cell, or goes on with it."""
+        run, where = self.run(cell), ["--device", device, "--threads", str(self.threads), "--data-root", self.data_root]
+        if run.resumable:
+            return ["train", "--resume", str(run.path), *where]
+        words = ["train", cell.preset, "--runs", str(self.folder), "--name", cell.name, *where]
+        words += ["--data", self.data] if self.data else []
+        words += ["--budget-minutes", f"{self.minutes_per_cell:g}"] if self.minutes_per_cell else []
+        settings = cell.settings | {"train.seed": str(cell.seed)}
+        return words + [word for name, value in settings.items() for word in (f"--{name}", value)]
+
+
+def grid(
+    kind: Kind,
+    presets: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    settings: dict[str, str] | None = None,
+    *,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+    memory_steps: Sequence[int] = MEMORY_STEPS,
+    supervision_steps: Sequence[int] = SUPERVISION_STEPS,
+) -> tuple[Cell, ...]:
+    """The cells of a sweep, seed by seed, so that an interrupted one has the whole grid of the first seed early.
+
+    =============== ================================= =========================================
+    kind            rows                              columns
+    =============== ================================= =========================================
+    "batch-size"    the paper's seven models          batch sizes (Tables 1 and 2)
+    "ablation"      memory steps M of one preset      supervision steps N
+    "models"        those seven and the two controls  one: the preset's own batch size
+    =============== ================================= =========================================
+
+    Raises ConfigError for a preset or setting that does not exist, or a cell that makes no model.
+    """
+    settings = settings or {}
+    usual = {"batch-size": PAPER_MODELS, "ablation": ("paper",), "models": (*PAPER_MODELS, *CONTROLS)}[kind]
+    names = tuple(presets) or usual
+    cells = []
+    for seed in seeds:
+        for name in names:
+            if kind == "models":
+                cells.append(Cell(name, "", name, seed, settings))
+            elif kind == "batch-size":
+                for size in batch_sizes:
+                    cells.append(Cell(name, f"batch {size}", name, seed, settings | {"train.batch_size": str(size)}))
+            else:
+                several = f"{name}, " if len(names) > 1 else ""
+                for m in memory_steps:
+                    for n in supervision_steps:
+                        steps = {"model.memory_steps": str(m), "model.supervision_steps": str(n)}
+                        cells.append(Cell(f"{several}M = {m}", f"N = {n}", name, seed, settings | steps))
+    for cell in cells:
+        preset(cell.preset).with_fields(cell.settings)
+    return tuple(cells)
+
+
+def prepare(sweep: Sweep) -> None:
+    """Make the folder, or find it with the same grid in it. Raises RunError if it holds another one."""
+    asked = {
+        "kind": sweep.kind,
+        "data": sweep.data,
+        "budget_minutes": sweep.budget_minutes,
+        "cells": {cell.name: {"preset": cell.preset, "settings": cell.settings} for cell in sweep.cells},
+    }
+    file = sweep.folder / "sweep.json"
+    if file.exists():
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"'{file}' is damaged ({error}); choose another --name") from None
+        if there != asked:
+            odd = next(name for name in asked if there.get(name) != asked[name])
+            raise RunError(f"'{sweep.folder}' holds another sweep (its {odd} differs); choose another --name")
+        return
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+
+
+def run(
+    sweep: Sweep, launch: Callable[[list[str], Path], int] | None = None, report: Callable[[str], object] = print
+) -> bool:
+    """Train what is not complete yet, as many cells at a time as there are devices; whether all are complete then.
+
+    `launch` runs a `vitrm` command with its output in a file and returns the exit status; by default in a process of
+    its own. KeyboardInterrupt ends the trainings after the batch in progress; the next call goes on with them.
+    """
+    prepare(sweep)
+    children = _Children()
+    launch = launch or children.launch
+    todo = [cell for cell in sweep.cells if not sweep.run(cell).is_complete]
+    if len(todo) < len(sweep.cells):
+        report(f"{len(sweep.cells) - len(todo)} of {len(sweep.cells)} cells are complete already")
+    devices: queue.Queue[str] = queue.Queue()
+    for device in sweep.devices:
+        devices.put(device)
+
+    def train(cell: Cell) -> str:
+        device = devices.get()
+        try:
+            return _train(sweep, cell, device, launch)
+        finally:
+            devices.put(device)
+
+    pool = ThreadPoolExecutor(len(sweep.devices))
+    waiting = {pool.submit(train, cell) for cell in todo}
+    try:
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for each in done:
+                report(each.result())
+            write_table(sweep)
+    except BaseException:
+        children.stop()
+        pool.shutdown(cancel_futures=True)
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        write_table(sweep)
+    return all(sweep.run(cell).is_complete for cell in sweep.cells)
+
+
+def _train(sweep: Sweep, cell: Cell, device: str, launch: Callable[[list[str], Path], int]) -> str:
+    """Train one cell; what became of it, in a line."""
+    run = sweep.run(cell)
+    what = f"{cell.row}{', ' if cell.column else ''}{cell.column}, seed {cell.seed}"
+    if run.is_running:
+        return f"{what}: another process is training it; left alone"
+    if run.path.exists() and not run.resumable:
+        shutil.rmtree(run.path)  # it ended before its first state was saved
+    status = launch(sweep.command(cell, device), sweep.folder / f"{cell.name}.log")
+    summary = run.summary()
+    if summary is None:
+        return f"{what}: {_failure(sweep, cell) or f'ended with status {status}'}"
+    return f"{what}: {100 * _accuracy(run.config(), summary):.2f} % test, {summary['seconds'] / 60:.1f} min on {device}"
+
+
+class _Children:
+    """The processes that train at the moment."""
+
+    def __init__(self) -> None:
+        self.running: set[subprocess.Popen] = set()
+        self.stopping = False
+
+    def launch(self, words: list[str], log: Path) -> int:
+        if self.stopping:
+            return 130
+        with open(log, "ab") as out:  # a session of its own: a Ctrl-C reaches it once, through `stop`
+            child = subprocess.Popen(
+                [sys.executable, "-m", "vitrm", *words], stdout=out, stderr=out, start_new_session=True
+            )
+        self.running.add(child)
+        try:
+            return child.wait()
+        finally:
+            self.running.discard(child)
+
+    def stop(self) -> None:
+        self.stopping = True
+        for child in list(self.running):
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+
+
+# The table
+
+
+def _accuracy(config: Config, summary: dict[str, Any]) -> float:
+    """Test accuracy after the supervision steps it was trained with."""
+    return summary["test"]["accuracy"][config.model.supervision_steps - 1]
+
+
+def _failure(sweep: Sweep, cell: Cell) -> str | None:
+    """Why a cell has no result: failed, with the cause; None if it has not been trained, or not to its end."""
+    run = sweep.run(cell)
+    status = run.status()
+    if status["status"] == "failed":
+        return f"failed: {status['cause']}"
+    log = sweep.folder / f"{cell.name}.log"
+    if not run.path.exists() and log.exists():  # refused before there was a run
+        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        return f"failed: {lines[-1].removeprefix('vitrm: ')}" if lines else None
+    return None
+
+
+def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
+    """One entry for each row and column of the grid, over its seeds; accuracies in percent."""
+    places = dict.fromkeys((cell.row, cell.column) for cell in sweep.cells)
+    for row, column in places:
+        cells = [cell for cell in sweep.cells if (cell.row, cell.column) == (row, column)]
+        runs = [sweep.run(cell) for cell in cells]
+        done = [(run.config(), run.summary()) for run in runs if run.is_complete]
+        values = [100 * _accuracy(config, summary) for config, summary in done]
+        failures = [why for cell in cells if (why := _failure(sweep, cell))]
+        config, summary = done[0] if done else (None, None)
+        yield {
+            "row": row,
+            "column": column,
+            "test accuracy, %": round(statistics.mean(values), 3) if values else None,
+            "spread (standard deviation)": round(statistics.stdev(values), 3) if len(values) > 1 else None,
+            "seeds done": len(values),
+            "seeds asked for": len(cells),
+            "each seed, %": " ".join(f"{value:.2f}" for value in values),
+            "parameters": summary and summary["parameters"],
+            "multiply-adds": config and multiply_adds(config.model),
+            "epochs": " ".join(str(summary["epochs"]) for _, summary in done),
+            "images an epoch": config and (config.train.epoch_images or summary["split_sizes"]["train"]),
+            "hours": round(sum(summary["seconds"] for _, summary in done) / 3600, 4) if done else None,
+            "hardware": " / ".join(sorted({summary["hardware"] for _, summary in done})),
+            "commit": " / ".join(sorted({summary["commit"] for _, summary in done})),
+            "failure": "; ".join(failures),
+        }
+
+
+def write_table(sweep: Sweep) -> None:
+    """Replace table.csv and table.md by what is known now."""
+    found = list(rows(sweep))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    (sweep.folder / "table.csv").write_text(text.getvalue(), encoding="utf-8")
+    (sweep.folder / "table.md").write_text(markdown(sweep, found), encoding="utf-8")
+
+
+_TITLES = {"batch-size": "Accuracy by batch size", "ablation": "Ablation of M and N", "models": "Models compared"}
+
+
+def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
+    """The table for a reader."""
+    finished = next((run for cell in sweep.cells if (run := sweep.run(cell)).is_complete), None)
+    lines = [f"# {_TITLES[sweep.kind]}", ""]
+    if sweep.budget_minutes:
+        lines += [
+            f"**Scaled down:** every cell was given {sweep.minutes_per_cell:.1f} minutes (its start, validation and "
+            "test included) instead of the full recipe, and saw as many images as fitted. It compares what can be had "
+            "in that time on this hardware; it says nothing about the full training and must not be set beside the "
+            "paper's numbers.",
+            "",
+        ]
+    if finished is not None:
+        config, summary = finished.config(), finished.summary()
+        sizes = {name: f"{count:,}" for name, count in summary["split_sizes"].items()}
+        lines += [
+            f"{config.data.title}, test split, n = {sizes['test']}; {sizes['train']} training and {sizes['val']} "
+            "validation images. Weights were chosen on validation, test was used once for each cell. Test accuracy in "
+            "percent, mean ± standard deviation over seeds, after all supervision steps the model was trained with; no "
+            "halting.",
+            "",
+        ]
+    columns = list(dict.fromkeys(entry["column"] for entry in found))
+    cells = {(entry["row"], entry["column"]): entry for entry in found}
+    lines.append("| | " + " | ".join(column or "test accuracy, %" for column in columns) + " |")
+    lines.append("|" + " --- |" * (len(columns) + 1))
+    for row in dict.fromkeys(entry["row"] for entry in found):
+        lines.append(f"| {row} | " + " | ".join(_shown(cells.get((row, column))) for column in columns) + " |")
+    lines += ["", "| cell | parameters | multiply-adds an image | epochs | images an epoch | hours |"]
+    lines.append("|" + " --- |" * 6)
+    for entry in found:
+        if entry["seeds done"]:
+            work = f"{entry['multiply-adds'] / 1e6:,.1f} M"
+            lines.append(
+                f"| {entry['row']} {entry['column']} | {entry['parameters']:,} | {work} | {entry['epochs']} | "
+                f"{entry['images an epoch']:,} | {entry['hours']:.2f} |"
+            )
+    done, asked = (sum(entry[key] for entry in found) for key in ("seeds done", "seeds asked for"))
+    hours = sum(entry["hours"] or 0 for entry in found)
+    hardware, commits = (sorted({e[key] for e in found if e[key]}) for key in ("hardware", "commit"))
+    lines += ["", f"{done} of {asked} trainings are complete, {hours:.2f} hours of training together."]
+    if hardware:
+        lines.append(f"Hardware: {'; '.join(hardware)}. Commit: {'; '.join(commits)}.")
+    lines += [f"- {entry['row']} {entry['column']}: {entry['failure']}" for entry in found if entry["failure"]]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(entry: dict[str, Any] | None) -> str:
+    if entry is None or entry["test accuracy, %"] is None:
+        return "failed" if entry and entry["failure"] else "–"
+    spread, count = entry["spread (standard deviation)"], entry["seeds done"]
+    return f"{entry['test accuracy, %']:.2f}" + (
+        " (one seed)" if spread is None else f" ± {spread:.2f} ({count} seeds)"
+    )
