@@ -74,7 +74,9 @@ class ViT(OneStep):
         return (self.block,)
 
     def features(self, images: Tensor) -> Tensor:
-        answer = self.answer_init.expand(len(images), -1, -1)
+        answer = self.answer_init.expand(
+            images.shape[0], -1, -1
+        )  # not len(), which an export would take for a constant
         tokens = torch.cat([answer, self.patch_embed(images)], dim=1)  # (B, 1+L, D)
         return self.block(tokens, slice(0, 1))[0][:, 0]
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--budget-minutes", type=_minutes, help="shorten the training until it fits into this time, here and now"
     )
+    train.add_argument("--tensorboard", action="store_true", help="also log for TensorBoard, into the run folder")
     train.set_defaults(run=_train)
 
     ask = commands.add_parser("ask", help="pause, continue or stop a training that another process is running")
@@ -95,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
     )
     export.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=f"add it: {_DOMAIN_HELP}")
+    export.add_argument("--onnx", action="store_true", help="add model.onnx: one supervision step, state in and out")
+    export.add_argument("--hugging-face", action="store_true", help="lay the folder out for the Hugging Face Hub")
     export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
     export.set_defaults(run=_export)
 
@@ -190,6 +193,7 @@ def _no_settings(overrides: dict[str, str], why: str) -> None:
 
 
 def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.board import Board
     from vitrm.control import obeying
     from vitrm.distributed import join_group
     from vitrm.train import TrainingDiverged
@@ -197,6 +201,9 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     device = _device(arguments)
     if arguments.estimate:
         return _estimate(arguments, overrides, device)
+    board = Board if arguments.tensorboard else None
+    if board:
+        board.check()
     group = join_group(device)
     run, trainer = _prepare(arguments, overrides, device, group)
     if run is None:  # only rank 0 writes and prints
@@ -209,7 +216,7 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
         with _stops_on_signal(trainer), obeying(run, trainer):
-            finished = _record_events(run, trainer)
+            finished = _record_events(run, trainer, board and board(run.path))
         group.leave()
         if finished is None:
             run.set_status("stopped")
@@ -339,17 +346,19 @@ def _within_budget(arguments: argparse.Namespace, config: Config, dataset, devic
     return shorter
 
 
-def _record_events(run, trainer):
+def _record_events(run, trainer, board=None):
     """Everything the trainer says goes into the run folder. Returns the Finished event, or None if it was stopped."""
     from vitrm.train import EpochEnd, Finished, Paused, Progress, Resumed, Updated
 
     event, saved = None, time.monotonic()
     if trainer.updates == 0:
         _look(run, trainer, 0)
-    with closing(_Bar(trainer)) as bar:
+    with closing(_Bar(trainer)) as bar, closing(board) if board else nullcontext():
         for event in trainer.events():
             run.record(event)
             bar.show(event)
+            if board:
+                board.record(event)
             if isinstance(event, EpochEnd) and event.best:
                 run.save_weights(trainer.averaged)
             if isinstance(event, EpochEnd):
@@ -587,12 +596,19 @@ def _finish_held(run, arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.exchange import check_onnx, save_onnx
     from vitrm.halting_report import halting_report
     from vitrm.runs import export, find_run
     from vitrm.tracing import gallery
 
     _no_settings(overrides, "export takes no settings")
-    run = export(find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name)
+    if arguments.onnx:
+        check_onnx()
+    run = export(
+        find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name, hub=arguments.hugging_face
+    )
+    if arguments.onnx:
+        save_onnx(run.load_model(), run.path / "model.onnx")
     if arguments.gallery or arguments.halting or arguments.domain is not None:
         dataset, model = _load_data(run.config(), arguments.data_root), run.load_model()
         if arguments.gallery:

@@ -391,14 +391,18 @@ class ViTRM(nn.Module):
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
+        start: State | None = None,
+        patches: Tensor | None = None,
     ) -> Generator[Move, Tensor | None, None]:
         """Every update of the recursion, in order, each computed when it is asked for.
 
         images (B, C, H, W); `supervision_steps` N, `recursion_steps` T and `memory_steps` M default to the config's.
         `seeds`, one for all images or (B,), draws the glimpses; the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
-        replace the state after a memory update, given the one before and the one after. In training mode the image
-        is embedded anew at each supervision step, because the weights may have moved in between.
+        replace the state after a memory update, given the one before and the one after. `start` is a state to go on
+        from, in place of the learned one; `patches` (B, S) are read at every step, in place of a drawn glimpse.
+        In training mode the image is embedded anew at each supervision step, because the weights may have moved in
+        between.
 
         Whoever sends an index of images into the generator (`moves.send(index)`) goes on with those images alone:
         that is how images that have halted leave the batch.
@@ -408,13 +412,14 @@ class ViTRM(nn.Module):
         n_steps = _count("supervision_steps", supervision_steps, config)
         t_steps = _count("recursion_steps", recursion_steps, config)
         m_steps = _count("memory_steps", memory_steps, config)
-        state, reading, patches = self.initial_state(len(images)), None, None
+        state, reading = start or self.initial_state(len(images)), None
+        draws = config.glimpse_patches is not None and patches is None
         for n in range(n_steps):
-            if config.glimpse_patches is not None:
+            if draws:
                 patches = glimpse_patches(n, seeds, len(images), config, images.device)
                 reading = self.read(images, patches)
             elif reading is None or self.training:
-                reading = self.read(images)
+                reading = self.read(images, patches)
             if backprop != "all":
                 state = state.detach() if n else state
             for t in range(t_steps):
@@ -431,6 +436,7 @@ class ViTRM(nn.Module):
                     if staying is not None:
                         images, state, reading = images[staying], state.of(staying), reading.of(staying)
                         seeds = seeds[staying] if isinstance(seeds, Tensor) else seeds
+                        patches = None if patches is None else patches[staying]
 
     def steps(
         self,
@@ -441,13 +447,15 @@ class ViTRM(nn.Module):
         *,
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
+        start: State | None = None,
+        patches: Tensor | None = None,
     ) -> Generator[Step, Tensor | None, None]:
         """The read-out after each supervision step; arguments, and what can be sent, as in `moves`.
 
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        moves = self.moves(images, supervision_steps, seeds, backprop, **budget)
+        moves = self.moves(images, supervision_steps, seeds, backprop, **budget, start=start, patches=patches)
         staying = None
         with contextlib.suppress(StopIteration):
             while True:

@@ -491,12 +491,15 @@ def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
     return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
 
 
-def export(run: Run, path: str | Path, half: bool = False, data_name: str = "") -> Run:
+def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", *, hub: bool = False) -> Run:
     """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`.
 
-    `data_name` is what the card and the app call the data, where the source is only a path.
+    `data_name` is what the card and the app call the data, where the source is only a path. With `hub` the folder is
+    in the style of the Hugging Face Hub as well: its config.json, a preprocessor_config.json, the card's front matter.
     """
     import torch
+
+    from vitrm.exchange import hub_config, hub_front_matter, hub_preprocessor
 
     target = Run(Path(path))
     if run.summary() is None:
@@ -508,11 +511,15 @@ def export(run: Run, path: str | Path, half: bool = False, data_name: str = "") 
     config = run.config()
     if data_name:
         config = config.with_fields({"data.name": data_name})
-    target._write_text(CONFIG, json.dumps(config.to_dict(), indent=2))
+    target._write_text(CONFIG, json.dumps(hub_config(config) if hub else config.to_dict(), indent=2))
+    if hub:
+        target._write_text("preprocessor_config.json", json.dumps(hub_preprocessor(config), indent=2))
     for name in (STARTED, METRICS, SUMMARY):
         shutil.copyfile(run.path / name, target.path / name)
     target.save_weights(model.to(torch.bfloat16) if half else model)
-    target._write_text(CARD, model_card(target.name, config, target.summary()))
+    summary = target.summary()
+    front = hub_front_matter(target.name, config, summary) if hub else ""
+    target._write_text(CARD, front + model_card(target.name, config, summary))
     return target
 
 
@@ -604,6 +611,8 @@ def _read_config(file: Path) -> Config:
     values = _read_json(file)
     if values is None:
         raise RunError(f"'{file}' is absent; '{file.parent}' is no run folder")
+    if isinstance(values, dict) and "vitrm" in values and "model_type" in values:  # in the style of the Hub
+        values = values["vitrm"]
     try:
         return Config.from_dict(values)
     except ConfigError as error:
