@@ -306,3 +306,22 @@ def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
     assert finished["epochs"] == 2
     assert finished["test"] == whole["test"]  # the same weights file
     assert "stopped after epoch 2 of 3" in capsys.readouterr().out
+
+
+def test_a_folder_laid_out_like_imagenet_trains_at_224_in_patches_of_16(tmp_path):
+    from PIL import Image
+
+    for part, count in (("train", 5), ("val", 2)):
+        for name, level in (("n01440764", 60), ("n01443537", 180)):
+            (tmp_path / "imagenet" / part / name).mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGB", (300, 240), (level + i, 90, 40)).save(
+                    tmp_path / "imagenet" / part / name / f"{i}.JPEG", format="JPEG"
+                )
+    words = ["train", "paper", "--data", f"folder:{tmp_path / 'imagenet'}", "--runs", str(tmp_path), "--name", "run"]
+    words += ["--model.image_size", "224", "--model.patch_size", "16", "--train.batch_size", "8", *TINY[4:]]
+    assert cli.main([*words, "--train.epochs", "1"]) == 0
+    run = Run(tmp_path / "run")
+    assert run.config().model.num_patches == 196
+    assert run.config().data.classes == ("n01440764", "n01443537")
+    assert run.summary()["split_sizes"] == {"train": 9, "val": 1, "test": 4}

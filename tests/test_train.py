@@ -333,6 +333,29 @@ def test_looking_ahead_changes_nothing_but_when_the_host_asks(small_run, few_dig
     assert all(torch.equal(weights[name], weights_ahead[name]) for name in weights)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's, of its own doing
+def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_digits, monkeypatch):
+    # With the graphs run by torch itself: what a compiler makes of them is not tested here, what they hold is.
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module, **options: compile_module(module, backend="eager", **options)
+    )
+    config = _with(small_run, epochs=1, dropout=0.0, supervision_steps=2)
+    weights = []
+    for compiled in (False, True):
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        trainer = Trainer(_with(config, compile=compiled), few_digits)
+        list(trainer.events())
+        weights.append(trainer.state_dict()["model"])
+    counters = torch._dynamo.utils.counters
+    assert not counters["graph_break"]
+    assert 1 < counters["stats"]["unique_graphs"] <= 6  # memory and answer update, first step or later, odd last batch
+    assert weights[0].keys() == weights[1].keys()
+    for name, expected in weights[0].items():
+        torch.testing.assert_close(weights[1][name], expected, msg=name)
+
+
 def test_deterministic_training_asks_for_deterministic_algorithms_and_gives_them_back(small_run, few_digits):
     trainer = Trainer(_with(small_run, deterministic=True, epochs=1), few_digits)
     during = []

@@ -107,7 +107,14 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = _sweep_parser(commands)
     bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
-    bench.add_argument("presets", nargs="*", default=["paper", "tiny", "digits"])
+    bench.add_argument("presets", nargs="*", help="default: paper tiny digits; of --training: paper")
+    bench.add_argument(
+        "--training",
+        action="store_true",
+        help="instead: the whole training step, as is usual on a GPU (takes settings)",
+    )
+    bench.add_argument("--batch-sizes", nargs="+", type=_positive, default=[128, 1024], help="of --training")
+    bench.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
     bench.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
     bench.add_argument("--repeats", type=_positive, default=7)
     bench.add_argument("--json", action="store_true")
@@ -687,17 +694,29 @@ def _devices(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _bench(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
-    from vitrm.bench import bench, bench_halting, halting_table, table
+    from vitrm.bench import bench, bench_halting, bench_training, halting_table, table, training_table
     from vitrm.runs import find_run
 
-    _no_settings(overrides, "bench takes no settings")
     device, show = _device(arguments), table
+    training = arguments.training or (device.startswith("cuda") and not arguments.halting)
+    if not training:
+        _no_settings(overrides, "only bench --training takes settings")
     if arguments.halting:
         run = find_run(arguments.halting)
         split = _load_data(run.config(), arguments.data_root).test
         result, show = bench_halting(run, split, device, arguments.repeats), halting_table
+    elif training:
+        result = bench_training(
+            arguments.presets or ["paper"],
+            device,
+            arguments.repeats,
+            batch_sizes=arguments.batch_sizes,
+            settings=overrides,
+            profiled=arguments.profile,
+        )
+        show = training_table
     else:
-        result = bench(arguments.presets, device, arguments.repeats)
+        result = bench(arguments.presets or ["paper", "tiny", "digits"], device, arguments.repeats)
     print(json.dumps(result) if arguments.json else show(result))
     return 0
 

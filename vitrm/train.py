@@ -178,6 +178,7 @@ class Trainer:
         self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
         if config.train.compile:
+            torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
             for module in self.model.repeated:
                 module.compile(dynamic=False)  # one graph for each shape; the last batch of an epoch is the odd one
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
@@ -571,8 +572,9 @@ def _on_its_way(flag: Tensor) -> Callable[[], bool]:
         return lambda: bool(flag)
     there = torch.empty((), dtype=torch.bool, pin_memory=True)
     there.copy_(flag, non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record()
+    with torch.cuda.device(flag.device):  # whose stream the event is to be noted in
+        arrived = torch.cuda.Event()
+        arrived.record()
 
     def answer() -> bool:
         arrived.synchronize()
