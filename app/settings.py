@@ -36,6 +36,8 @@ EXPECTATIONS = {
     "the server. Expect much less than from a model pretrained on millions of images, and little from a few dozen.",
     "tiny": "CIFAR-10 with a small model and glimpses. About two hours on two CPU cores.",
     "paper": "The published CIFAR-10 setting, 3.62 million parameters. Days on a CPU: a GPU is needed.",
+    "best": "The paper's model under what stronger recipes of its size have: label smoothing, random erasing, repeated "
+    "augmentation, drop path, an end without mixing. A GPU is needed; its gain has not been measured yet.",
 }
 
 _TEXTS = {
@@ -67,6 +69,14 @@ _TEXTS = {
     "train.mixup_alpha": ("Mixup", "How strongly pairs of images are blended, labels too; 0 switches it off."),
     "train.cutmix_alpha": ("CutMix", "How strongly rectangles are exchanged between images; 0 switches it off."),
     "train.label_smoothing": ("Label smoothing", "Share of the label that is spread over all classes."),
+    "train.erasing": ("Random erasing", "Probability that a rectangle of an image is replaced by noise."),
+    "train.repeats": (
+        "Repeats in a batch",
+        "How often an image stands in its batch, augmented anew each time; an epoch then sees fewer images.",
+    ),
+    "train.unmixed_share": ("Unmixed end", "Share of the epochs, the last ones, without Mixup and CutMix."),
+    "train.epoch_images": ("Images in an epoch", "How many images an epoch draws; 0 means every training image once."),
+    "train.deterministic": ("Deterministic", "The same numbers again on a GPU too; slower."),
     "train.precision": ("Precision", "bf16 halves memory and time on a recent GPU; weights stay in fp32."),
     "train.compile": ("Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."),
     "train.seed": ("Seed", "Where all randomness starts: the same seed gives the same run."),
@@ -94,22 +104,25 @@ _TEXTS = {
     "model.halt_threshold": ("Halting threshold", "The halting probability above which it stops."),
     "model.halt_bias": ("Halting bias at the start", "Below zero the halting head begins by saying “not yet”."),
     "model.dropout": ("Dropout", "Share of each layer's output that is dropped at random while training."),
+    "model.drop_path": ("Drop path", "Largest probability, at the last layer, that an image skips a layer's branch."),
     "data.val_fraction": ("Validation share", "Share of the training images kept aside to choose the weights on."),
     "data.split_seed": ("Split seed", "Which images these are."),
 }
 GROUPS = {
     "How long and how fast": ("train.epochs", "train.batch_size", "train.lr", "train.warmup_epochs", "train.min_lr",
-                              "train.patience", "train.seed"),
+                              "train.patience", "train.seed", "train.epoch_images"),
     "The recursion": ("model.supervision_steps", "model.recursion_steps", "model.memory_steps", "model.memory_tokens",
                       "model.glimpse_patches", "model.halt_threshold", "model.halt_bias"),
-    "The block": ("model.dim", "model.depth", "model.num_heads", "model.mlp_dim", "model.dropout", "model.feed_forward",
-                  "model.token_mixing", "model.reading", "model.shared_block", "model.final_norm", "model.head"),
+    "The block": ("model.dim", "model.depth", "model.num_heads", "model.mlp_dim", "model.dropout", "model.drop_path",
+                  "model.feed_forward", "model.token_mixing", "model.reading", "model.shared_block",
+                  "model.final_norm", "model.head"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed"),
     "The schedule of updates": ("train.update", "train.backprop", "train.stop_unrolling", "train.halt_weight",
                                 "train.weight_decay", "train.betas", "train.grad_clip", "train.ema_decay",
-                                "train.label_smoothing", "train.precision", "train.compile"),
+                                "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
     "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
-                     "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha"),
+                     "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.unmixed_share",
+                     "train.erasing", "train.repeats"),
 }  # fmt: skip
 
 

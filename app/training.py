@@ -24,7 +24,7 @@ from vitrm.runs import Run, find_run
 
 VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
 LIVE_S, IDLE_S = 1.5, 5.0
-_OFFERED = ("digits", "digits-deep", "digits-glimpse", "photos", "tiny", "paper")
+_OFFERED = ("digits", "digits-deep", "digits-glimpse", "photos", "tiny", "paper", "best")
 _SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion_mnist": "Fashion-MNIST"}
 _BADGES = {
     "waiting": (":material/hourglass_top:", "grey"),
@@ -291,6 +291,9 @@ def look_inside(name: str) -> None:
     run = Run(cache.trainings().runs / name)
     epochs = run.snapshots() if run.has_config else []
     st.header("Look inside")
+    if run.has_config and not _config(name).model.halts:
+        st.caption(f"A {_config(name).model.title} has no recursion: there are no steps to look into.")
+        return
     if not epochs:
         st.caption("As soon as the training has begun, the player can be opened here on the weights as they are.")
         return

@@ -31,6 +31,20 @@ def live_charts(history: History, config: Config) -> list[Chart]:
     progress, epochs = history.progress.rows, history.epochs.rows
     x, ends = [_epoch(row) for row in progress], [row["epoch"] for row in epochs]
     chance = math.log(classes)
+    halts = config.model.halts
+    memory = Line("a memory token of z", x, [row["memory_norm"] for row in progress], _GREEN) if halts else None
+    recursion = [
+        Chart(
+            "halting",
+            "epoch",
+            "Mean halting probability, training",
+            tuple(Line(_step(n, steps), *_of(progress, x, "halt_prob", n), step_color(n, steps)) for n in range(steps)),
+            _said("mean halting probability", progress, "halt_prob"),
+            level=(config.model.halt_threshold, "threshold"),
+            low=0.0,
+            high=1.0,
+        )
+    ] if halts else []  # fmt: skip
     return [
         Chart(
             "loss",
@@ -59,25 +73,17 @@ def live_charts(history: History, config: Config) -> list[Chart]:
                 ("train_accuracy", "Training", "train_accuracy"),
             )
         ),
-        Chart(
-            "halting",
-            "epoch",
-            "Mean halting probability, training",
-            tuple(Line(_step(n, steps), *_of(progress, x, "halt_prob", n), step_color(n, steps)) for n in range(steps)),
-            _said("mean halting probability", progress, "halt_prob"),
-            level=(config.model.halt_threshold, "threshold"),
-            low=0.0,
-            high=1.0,
-        ),
+        *recursion,
         Chart(
             "norms",
             "epoch",
             "Length of the states",
             (
                 Line("answer y", x, [row["answer_norm"] for row in progress], _PINK),
-                Line("a memory token of z", x, [row["memory_norm"] for row in progress], _GREEN),
+                *([memory] if memory else []),
             ),
-            _last("length of y", progress, "answer_norm") + "; " + _last("of a token of z", progress, "memory_norm"),
+            _last("length of y", progress, "answer_norm")
+            + ("; " + _last("of a token of z", progress, "memory_norm") if memory else ""),
             low=0.0,
         ),
         Chart(
@@ -212,9 +218,15 @@ def update_tables(update: dict[str, Any], classes: Sequence[str]) -> tuple[list[
             "P(true class) before, %": 100 * update["true_prob"][0][k],
             "P(true class) after, %": 100 * update["true_prob"][1][k],
             "change, points": 100 * (update["true_prob"][1][k] - update["true_prob"][0][k]),
-            "halting before": update["watched_halt_prob"][0][k],
-            "halting after": update["watched_halt_prob"][1][k],
         }
+        | (
+            {
+                "halting before": update["watched_halt_prob"][0][k],
+                "halting after": update["watched_halt_prob"][1][k],
+            }
+            if update["watched_halt_prob"]
+            else {}
+        )
         for k, (name, label) in enumerate(zip(update["watched"], update["labels"], strict=True))
     ]
     return moved, images
@@ -252,11 +264,11 @@ def provenance(name: str, config: Config, history: History) -> str:
 def differing_settings(configs: dict[str, Config]) -> list[dict[str, str]]:
     """One row per setting that is not the same in all of the runs."""
     flat = {name: _flat(config) for name, config in configs.items()}
-    keys = next(iter(flat.values())).keys()
+    keys = dict.fromkeys(key for values in flat.values() for key in values)  # those of every family
     return [
-        {"setting": key} | {name: _value(values[key]) for name, values in flat.items()}
+        {"setting": key} | {name: _value(values[key]) if key in values else "–" for name, values in flat.items()}
         for key in keys
-        if len({repr(values[key]) for values in flat.values()}) > 1
+        if len({repr(values.get(key, "–")) for values in flat.values()}) > 1
     ]
 
 

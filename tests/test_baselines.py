@@ -13,9 +13,9 @@ from vitrm.evaluation import ONE_ANSWER, evaluate
 from vitrm.halting import predict
 from vitrm.halting_report import halting_report
 from vitrm.model import ViTRM
-from vitrm.runs import Run, build, export
+from vitrm.runs import Run, build, create_run, export
 from vitrm.tracing import trace
-from vitrm.train import EpochEnd, Progress, Trainer
+from vitrm.train import EpochEnd, Progress, Trainer, Updated
 
 SMALL_VIT = ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, dropout=0.0)
 SMALL_RESNET = ResNetConfig(image_size=8, channels=1)
@@ -184,3 +184,33 @@ def test_from_the_command_line_to_a_checkpoint_and_back(name, tmp_path, capsys):
     assert f"accuracy: {100 * run.summary()['test']['accuracy'][0]:.2f} %" in out
     assert cli.main(["evaluate", str(run.path), "--supervision-steps", "2", "--device", "cpu"]) == 1
     assert "answers once" in capsys.readouterr().err
+
+
+def test_the_live_figures_of_a_model_without_recursion_leave_halting_and_memory_out(small_run, few_digits, tmp_path):
+    from app import training_figures
+    from app.history import History
+
+    trainer = Trainer(replace(small_run, model=SMALL_VIT), few_digits)
+    run = create_run(tmp_path / "run", trainer.config, "vitrm train", "cpu")
+    trainer.hold()
+    trainer.step()
+    for event in trainer.events():
+        run.record(event)
+        if isinstance(event, Updated):
+            trainer.go()
+    run.release()
+    config, history = run.config(), History(run)
+    history.read()
+    charts = {chart.name: chart for chart in training_figures.live_charts(history, config)}
+    assert "halting" not in charts
+    assert [line.name for line in charts["norms"].lines] == ["answer y"]
+    (row, *_) = training_figures.epoch_table(history)
+    assert not any("halting" in name for name in row)
+    update = next(event for event in run.metrics() if event["event"] == "Updated")
+    assert update["halt_loss"] is None
+    _, images = training_figures.update_tables(update, config.data.classes)
+    assert set(images[0]) >= {"true class", "change, points"}
+    assert not any("halting" in name for name in images[0])
+    others = training_figures.differing_settings({"vit": config, "paper": PRESETS["paper"]})
+    assert {"setting": "model.memory_steps", "vit": "–", "paper": "3"} in others
+    assert config.command()[0].startswith("vit-")

@@ -7,6 +7,7 @@ import statistics
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -221,8 +222,11 @@ def test_mistakes_are_answered_before_anything_is_trained(words, message, tmp_pa
 
 
 def _timed(monkeypatch, batch_s, image_s):
-    monkeypatch.setattr(budget, "_seconds_per_batch", lambda trainer: batch_s)
-    monkeypatch.setattr(budget, "_seconds_per_look", lambda trainer: image_s)
+    def estimate(trainer):
+        epoch_s = trainer.batches * batch_s + len(trainer.val_split) * image_s
+        return SimpleNamespace(update_s=batch_s, seconds=trainer.config.train.epochs * epoch_s)
+
+    monkeypatch.setattr(budget, "estimate", estimate)
 
 
 def test_a_budget_of_several_epochs_shortens_the_schedule(small_run, few_digits, monkeypatch):
@@ -269,10 +273,3 @@ def test_epoch_images_draw_from_all_images(small_run, few_digits):
     trainer.train_batch = watched
     list(trainer.events())
     assert 40 < len(seen) <= 70
-
-
-def test_the_time_of_a_budget_is_measured(small_run, few_digits, monkeypatch):
-    monkeypatch.setattr(budget, "MEASURE_S", 0.0)
-    trainer = Trainer(small_run, few_digits)
-    assert budget._seconds_per_batch(trainer) > 0
-    assert budget._seconds_per_look(trainer) > 0

@@ -10,10 +10,9 @@ import torch
 from vitrm.config import Config
 from vitrm.data import Dataset
 from vitrm.errors import ConfigError
-from vitrm.evaluation import evaluate
+from vitrm.estimate import estimate
 from vitrm.train import Trainer
 
-MEASURE_S = 2.0  # at least one batch
 SLACK = 0.9  # of the time is planned; machines are noisy
 WARMUP_SHARE = 0.05  # of a shortened training, at least
 
@@ -29,10 +28,11 @@ def fit_budget(config: Config, dataset: Dataset, device: torch.device | str, sec
     began = time.perf_counter()
     trainer = Trainer(config, dataset, device)
     train, steps = trainer.config.train, trainer.config.model.supervision_steps
-    batch_s = _seconds_per_batch(trainer)
-    image_s = _seconds_per_look(trainer)
+    measured = estimate(trainer)
+    batch_s = measured.update_s
+    val_s = measured.seconds / train.epochs - trainer.batches * batch_s
+    image_s = val_s / len(dataset.val)
     test_s = len(dataset.test) * image_s * (2 if steps > 1 else 1)  # the summary looks at twice the steps
-    val_s = len(dataset.val) * image_s
     left = (seconds - (time.perf_counter() - began)) * SLACK - test_s
     epochs = int(left / (trainer.batches * batch_s + val_s))
     if epochs >= train.epochs:
@@ -49,29 +49,3 @@ def fit_budget(config: Config, dataset: Dataset, device: torch.device | str, sec
     warmup = max(train.warmup_epochs / train.epochs, WARMUP_SHARE) * epochs
     shorter = replace(config.train, epochs=epochs, epoch_images=images, warmup_epochs=round(warmup, 4), patience=0)
     return replace(config, train=shorter)
-
-
-def _seconds_per_batch(trainer: Trainer) -> float:
-    """Of a whole batch, with every supervision step; the first one, which warms up, is not counted."""
-    size, split = trainer.config.train.batch_size, trainer.train_split
-
-    def batch() -> float:
-        start = time.perf_counter()
-        for item in trainer.train_batch(split.images[:size], split.labels[:size]):
-            last = item
-        last[1].tolist()  # waits for the device
-        return time.perf_counter() - start
-
-    batch()
-    times = [batch()]
-    while sum(times) < MEASURE_S:
-        times.append(batch())
-    return sum(times) / len(times)
-
-
-def _seconds_per_look(trainer: Trainer) -> float:
-    """Of one image in evaluation."""
-    some = trainer.val_split.subset(torch.arange(min(64, len(trainer.val_split)), device=trainer.device))
-    start = time.perf_counter()
-    evaluate(trainer.averaged, trainer.dataset.preprocess, some)
-    return (time.perf_counter() - start) / len(some)

@@ -106,19 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     download.set_defaults(run=_download)
 
     sweep = _sweep_parser(commands)
-    bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
-    bench.add_argument("presets", nargs="*", help="default: paper tiny digits; of --training: paper")
-    bench.add_argument(
-        "--training",
-        action="store_true",
-        help="instead: the whole training step, as is usual on a GPU (takes settings)",
-    )
-    bench.add_argument("--batch-sizes", nargs="+", type=_positive, default=[128, 1024], help="of --training")
-    bench.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
-    bench.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
-    bench.add_argument("--repeats", type=_positive, default=7)
-    bench.add_argument("--json", action="store_true")
-    bench.set_defaults(run=_bench)
+    bench = _bench_parser(commands)
 
     for command in (train, evaluate, finish, bench):
         command.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
@@ -151,6 +139,23 @@ def _sweep_parser(commands) -> argparse.ArgumentParser:
     sweep.add_argument("--results", help="also copy the table into this folder, as NAME.csv and NAME.md")
     sweep.set_defaults(run=_sweep)
     return sweep
+
+
+def _bench_parser(commands) -> argparse.ArgumentParser:
+    bench = commands.add_parser("bench", help="speed of this code against the plain form, on this machine")
+    bench.add_argument("presets", nargs="*", help="default: paper tiny digits; of --training: paper")
+    bench.add_argument(
+        "--training",
+        action="store_true",
+        help="instead: the whole training step, as is usual on a GPU (takes settings)",
+    )
+    bench.add_argument("--batch-sizes", nargs="+", type=_positive, default=[128, 1024], help="of --training")
+    bench.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
+    bench.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
+    bench.add_argument("--repeats", type=_positive, default=7)
+    bench.add_argument("--json", action="store_true")
+    bench.set_defaults(run=_bench)
+    return bench
 
 
 def _positive(text: str) -> int:
@@ -393,6 +398,8 @@ def _look(run, trainer, epoch: int) -> None:
     from vitrm.tracing import gallery
 
     run.save_latest(trainer.averaged)
+    if not trainer.config.model.halts:
+        return
     model = equip(trainer.averaged, trainer.config)
     run.save_snapshot(epoch, gallery(model, trainer.val_split, SNAPSHOT_IMAGES, "val"))
 

@@ -346,7 +346,7 @@ class Config:
     def differences(self, other: Config) -> dict[str, Any]:
         """Every setting that `other` has otherwise, by dotted name, with its value here."""
         mine, theirs = self._flat(), other._flat()
-        return {name: value for name, value in mine.items() if value != theirs[name]}
+        return {name: value for name, value in mine.items() if name not in theirs or value != theirs[name]}
 
     def command(self) -> tuple[str, dict[str, Any]]:
         """The preset that is nearest to this configuration, and the settings to change in it.
@@ -356,6 +356,7 @@ class Config:
         changes = {
             name: {key: value for key, value in self.differences(nearest).items() if key not in _FOUND}
             for name, nearest in PRESETS.items()
+            if nearest.model.family == self.model.family
         }
         name = min(changes, key=lambda each: len(changes[each]))
         return name, changes[name]

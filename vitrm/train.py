@@ -125,9 +125,9 @@ class Updated:
     updates: int  # made so far, this one included
     images: int  # in the batch
     loss: float  # of the batch, before the update
-    halt_loss: float
+    halt_loss: float | None  # without recursion there is none, nor the next
     accuracy: float
-    halt_prob: float
+    halt_prob: float | None
     lr: float
     gradient_norm: float  # before clipping
     moved: dict[str, float]  # length of the change over length of the weights, by part of the model
@@ -135,7 +135,7 @@ class Updated:
     labels: tuple[int, ...]
     answers: tuple[tuple[int, ...], tuple[int, ...]]  # predicted classes, before and after
     true_prob: tuple[tuple[float, ...], tuple[float, ...]]  # probability of the true class, before and after
-    watched_halt_prob: tuple[tuple[float, ...], tuple[float, ...]]
+    watched_halt_prob: tuple[tuple[float, ...], ...]  # before and after; empty without recursion
 
 
 Event = Progress | EpochEnd | Finished | Paused | Resumed | Updated
@@ -429,13 +429,15 @@ class Trainer:
         return {
             "weights": {name: weight.detach().clone() for name, weight in self.model.named_parameters()},
             "probs": outputs.logits[-1].softmax(dim=-1),
-            "halt_prob": outputs.halt_logit[-1].sigmoid(),
+            "halt_prob": None if outputs.halt_logit is None else outputs.halt_logit[-1].sigmoid(),
         }
 
     def _updated(self, n: int, images: int, measured: Tensor, before: dict[str, Any]) -> Updated:
         after, labels = self._look(), self.val_split.labels[self.watched].cpu()
-        both = (before, after)
+        both, halts = (before, after), self.config.model.halts
         values = dict(zip(MEASURED, measured.tolist(), strict=True))
+        if not halts:
+            values |= {"halt_loss": None, "halt_prob": None}
         self._check_finite((values["loss"],))
         return Updated(
             epoch=self.epoch + 1,
@@ -451,7 +453,7 @@ class Trainer:
             labels=tuple(labels.tolist()),
             answers=tuple(tuple(side["probs"].argmax(dim=-1).tolist()) for side in both),
             true_prob=tuple(tuple(side["probs"].gather(1, labels[:, None])[:, 0].tolist()) for side in both),
-            watched_halt_prob=tuple(tuple(side["halt_prob"].tolist()) for side in both),
+            watched_halt_prob=tuple(tuple(side["halt_prob"].tolist()) for side in both) if halts else (),
         )
 
     def _update(self, loss: Tensor, weight: float) -> None:
