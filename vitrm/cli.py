@@ -744,6 +744,8 @@ def _device(arguments: argparse.Namespace) -> str:
     except (RuntimeError, AssertionError):  # no such device, not built for it, or not so many of it
         usable = ", ".join(name for name, found in here.items() if found)
         raise ConfigError(f"device '{arguments.device}' is not available here; usable: {usable}") from None
+    if arguments.device.startswith("cuda:"):
+        torch.cuda.set_device(arguments.device)  # streams and events belong to the current one
     return arguments.device
 
 
