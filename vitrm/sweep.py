@@ -308,9 +308,9 @@ def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
     if sweep.budget_minutes:
         lines += [
             f"**Scaled down:** every cell was given {sweep.minutes_per_cell:.1f} minutes (its start, validation and "
-            "test included) instead of the full recipe, and saw as many images as fitted. It compares what can be had "
-            "in that time on this hardware; it says nothing about the full training and must not be set beside the "
-            "paper's numbers.",
+            "test included) instead of the full recipe: it was shortened to what was estimated to fit when it began, "
+            "and the hours below say what the training took. It compares what can be had in that time on this "
+            "hardware; it says nothing about the full training and must not be set beside the paper's numbers.",
             "",
         ]
     if finished is not None:
