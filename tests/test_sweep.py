@@ -163,7 +163,7 @@ def test_a_cell_that_fails_takes_no_other_with_it(done, tmp_path):
     assert not sweep.run(whole, launch, said.append)
     text = (whole.folder / "table.md").read_text(encoding="utf-8")
     assert "| tiny | failed |" in text
-    assert "- tiny : failed: digits has images of shape 1 x 8 x 8" in text
+    assert "- tiny: failed: digits has images of shape 1 x 8 x 8" in text
     assert "1 of 2 trainings are complete" in text
     assert Run(whole.folder / "digits-seed0").is_complete
 

@@ -335,7 +335,7 @@ def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
         if entry["seeds done"]:
             work = f"{entry['multiply-adds'] / 1e6:,.1f} M"
             lines.append(
-                f"| {entry['row']} {entry['column']} | {entry['parameters']:,} | {work} | {entry['epochs']} | "
+                f"| {_label(entry)} | {entry['parameters']:,} | {work} | {entry['epochs']} | "
                 f"{entry['images an epoch']:,} | {entry['hours']:.2f} |"
             )
     done, asked = (sum(entry[key] for entry in found) for key in ("seeds done", "seeds asked for"))
@@ -344,8 +344,12 @@ def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
     lines += ["", f"{done} of {asked} trainings are complete, {hours:.2f} hours of training together."]
     if hardware:
         lines.append(f"Hardware: {'; '.join(hardware)}. Commit: {'; '.join(commits)}.")
-    lines += [f"- {entry['row']} {entry['column']}: {entry['failure']}" for entry in found if entry["failure"]]
+    lines += [f"- {_label(entry)}: {entry['failure']}" for entry in found if entry["failure"]]
     return "\n".join(lines) + "\n"
+
+
+def _label(entry: dict[str, Any]) -> str:
+    return f"{entry['row']} {entry['column']}".strip()
 
 
 def _shown(entry: dict[str, Any] | None) -> str:
