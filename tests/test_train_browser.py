@@ -141,7 +141,7 @@ def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, 
         assert run.state in ("running", "paused"), run.status()
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop training").click()
     expect(page.get_by_role("button", name="Finish as it is")).to_be_visible()
     assert run.state == "stopped"
     assert page.problems == other.problems == []
