@@ -187,9 +187,7 @@ def _controls(job: Job, trainings: Trainings) -> None:
                    "One pass forward and back on one batch, one update of the weights, then a pause again")  # fmt: skip
             button("Resume", "play_arrow", lambda: trainings.ask(name, "go"))
         if job.state in ("running", "pausing", "paused"):
-            button(
-                "Stop training", "stop", lambda: trainings.ask(name, "stop"), said="Saves everything; it can be resumed"
-            )
+            button("Stop training", "stop", lambda: trainings.ask(name, "stop"), said="Saves all; it can be resumed")
         if job.state == "stopping":
             button("Stop at once", "dangerous", lambda: trainings.ask(name, "stop at once"),
                    said="Goes back to what was saved last, at most 20 seconds ago")  # fmt: skip
