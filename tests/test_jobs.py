@@ -118,7 +118,7 @@ def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
         queue = trainings()
         until(lambda: "typed" in queue.jobs and state(queue, "typed") == "running", queue)
         assert queue.jobs["typed"].visitor is None
-        assert queue.train(small(100_000), "ann") == "typed"  # the same settings: watch that one
+        assert queue.train(small(100_000), "ann") == "typed", queue.jobs  # the same settings: watch that one
         other = queue.train(small(1), "ann")
         queue.tick()
         assert state(queue, other) == "waiting"  # it takes the one place, wherever it was started

@@ -529,3 +529,16 @@ def test_a_process_id_that_was_given_to_somebody_else_is_no_running_training(cop
     (copy.path / "status.json").write_text(text)
     assert not copy.is_running
     assert copy.state == "interrupted"
+
+
+def test_a_run_that_is_seen_running_can_be_read(tmp_path, small_run, monkeypatch):
+    seen = []
+    once = Run.set_status
+
+    def noted(run, status, cause=None):
+        seen.append((status, run.has_config))
+        once(run, status, cause)
+
+    monkeypatch.setattr(Run, "set_status", noted)
+    create_run(tmp_path / "new", small_run, "vitrm train", "cpu").release()
+    assert seen == [("starting", False), ("running", True)]

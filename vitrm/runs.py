@@ -470,9 +470,10 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
             f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
         )
     run.acquire()
-    run.set_status("running")
+    run.set_status("starting")
     run._write_text(STARTED, json.dumps({"command": command} | provenance(device), indent=2))
     run._write_text(CONFIG, json.dumps(config.to_dict(), indent=2))
+    run.set_status("running")  # last: whoever sees it running can read what it trains
     return run
 
 
