@@ -65,16 +65,8 @@ export default function (component) {
   return root.vitrmLeave;
 }
 
-// The address always says what is on screen. It is replaced, so that the browser's Back leaves the page at once.
 function writeAddress(data, state) {
-  const query = new URLSearchParams(location.search);
-  const here = { ...data.address, threshold: state.chosen ? String(Number(state.threshold.toFixed(4))) : null };
-  for (const [name, value] of Object.entries(here)) {
-    if (value === null) query.delete(name);
-    else query.set(name, value);
-  }
-  const text = query.toString();
-  history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
+  replaceAddress({ ...data.address, threshold: state.chosen ? String(Number(state.threshold.toFixed(4))) : null });
 }
 
 function build(root, data) {

@@ -1,4 +1,4 @@
-// Drawing: elements, numbers, the image, colours.
+// What every component draws with: elements, numbers, the image, colours; and the page's address.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -201,4 +201,16 @@ function imageAddress(model) {
     model.imageAddress = canvas.toDataURL();
   }
   return model.imageAddress;
+}
+
+// The address always says what is on screen; null or "" leaves a name out. It is replaced, so that the browser's Back
+// leaves the page at once.
+function replaceAddress(values) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null || value === "") query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
 }

@@ -148,23 +148,15 @@ function mountPlayer({ data, parentElement, setStateValue }) {
   return root.vitrmLeave;
 }
 
-// The address always says what is on screen. It is replaced, so that the browser's Back leaves the page at once.
 function writeAddress(model, state) {
   if (!model.address) return; // this player is not what the address is about
-  const query = new URLSearchParams(location.search);
-  const here = {
+  replaceAddress({
     ...model.address,
     position: state.rested === null ? null : clamp(state.rested, model),
     threshold: state.threshold,
     view: model.panels.includes("attention") ? state.view : null,
     edit: model.panels.includes("edits") ? state.edit : null,
-  };
-  for (const [name, value] of Object.entries(here)) {
-    if (value === null || value === "") query.delete(name);
-    else query.set(name, value);
-  }
-  const text = query.toString();
-  history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
+  });
 }
 
 // An edit that this model cannot make is off as long as it is on show; Python keeps it for one that can.
