@@ -17,7 +17,8 @@ import typing
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
-from vitrm.errors import ConfigError
+from vitrm.errors import ConfigError, DataError
+from vitrm.mazes import MazeSettings
 
 # Far above anything useful. They keep a damaged or hostile config.json from taking all memory, or forever.
 _LARGEST = {
@@ -295,7 +296,8 @@ _DATA_TITLES = {
 class DataConfig:
     """What is learned from, and what it turned out to be: the run folder's memory of its data.
 
-    `source` is "digits", "cifar10", "cifar100", "fashion_mnist", "folder:PATH" or "parquet:PATH".
+    `source` is "digits", "cifar10", "cifar100", "fashion_mnist", "folder:PATH", "parquet:PATH" or a string of
+    `MazeSettings`.
     `classes`, `mean` and `std` are filled in when the data is read (mean and std per channel, of the
     training split, on the 0..1 scale) and travel with the checkpoint, so that it can be used without the data.
     """
@@ -311,7 +313,17 @@ class DataConfig:
     @property
     def title(self) -> str:
         """What to call the data wherever a number stands beside it."""
-        return self.name or _DATA_TITLES.get(self.source, self.source)
+        if self.name or self.mazes is None:
+            return self.name or _DATA_TITLES.get(self.source, self.source)
+        return self.mazes.title
+
+    @property
+    def mazes(self) -> MazeSettings | None:
+        """What mazes the source asks for; None if it asks for none, or for what cannot be."""
+        try:
+            return MazeSettings.parse(self.source)
+        except DataError:
+            return None
 
     def __post_init__(self) -> None:
         _check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")

@@ -10,7 +10,7 @@ import http.client
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,9 @@ from torch import Tensor
 
 from vitrm.errors import DataError
 from vitrm.images import IMAGE_SUFFIXES, decode_image, fit_image
+from vitrm.mazes import Mazes, MazeSettings, draw_mazes, keys, render
 
-SOURCES = "digits, cifar10, cifar100, fashion_mnist, folder:PATH, parquet:PATH"
+SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=3,..., folder:PATH, parquet:PATH"
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
 
@@ -32,15 +33,20 @@ class Split:
 
     images: Tensor
     labels: Tensor
+    difficulty: Tensor | None = None  # (n,) int64, where the source knows it: see `Dataset.difficulty`
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, index: Tensor) -> Split:
-        return Split(self.images[index], self.labels[index])
+        return self._each(lambda part: part[index])
 
     def to(self, device: torch.device | str) -> Split:
-        return Split(self.images.to(device), self.labels.to(device))
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Split:
+        difficulty = None if self.difficulty is None else change(self.difficulty)
+        return Split(change(self.images), change(self.labels), difficulty)
 
     def few(self, count: int) -> Tensor:
         """Indices (count,) of a few images, or of all: the first of each class, then the second of each, ..."""
@@ -96,6 +102,8 @@ class Dataset:
     test: Split
     preprocess: Preprocess
     skipped: tuple[str, ...] = field(default=())  # "NAME: why" for each image that could not be read
+    difficulty: str = ""  # what the numbers in `Split.difficulty` are, in words
+    draw: Callable[[int], Split] | None = None  # the training split of an epoch, from 0, where each gets one of its own
 
     def split(self, name: str) -> Split:
         """The split called "train", "val" or "test"."""
@@ -115,13 +123,15 @@ def load_dataset(
 ) -> Dataset:
     """Read a data set for a model of the given input shape.
 
-    Photographs in a folder or parquet file are fitted to that shape; the sets with a fixed shape (digits, CIFAR,
-    Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and listed in
-    `.skipped`. Raises DataError if the source is unknown, absent, unreachable or does not fit.
+    Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
+    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and
+    listed in `.skipped`. Raises DataError if the source is unknown, absent, unreachable or does not fit.
     """
     kind, _, path = source.partition(":")
     shape = (channels, image_size, image_size)
     skipped: list[str] = []
+    if kind == "mazes":
+        return _mazes(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
     if source == "digits":
         train, test, classes = _digits()
     elif source in _TORCHVISION:
@@ -132,13 +142,7 @@ def load_dataset(
         train, test, classes = _parquet(Path(path), shape, skipped)
     else:
         raise DataError(f"unknown data source '{source}': expected one of {SOURCES}")
-    found = tuple(train.images.shape[1:])
-    if found != shape:
-        raise DataError(
-            f"{source} has images of shape {_shape(found)}, the model expects {_shape(shape)}; "
-            f"add --model.image_size {found[1]} --model.channels {found[0]} and a patch_size that divides it, "
-            "or choose another preset"
-        )
+    _check_shape(source, tuple(train.images.shape[1:]), shape)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(split_seed))
     held_out = max(1, round(len(train) * val_fraction))
     val, train = train.subset(order[:held_out]), train.subset(order[held_out:])
@@ -148,7 +152,50 @@ def load_dataset(
     return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
 
 
+def _check_shape(source: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise DataError(
+            f"{source} has images of shape {_shape(found)}, the model expects {_shape(expected)}; "
+            f"add --model.image_size {found[1]} --model.channels {found[0]} and a patch_size that divides it, "
+            "or choose another preset"
+        )
+
+
 # Sources
+
+
+def _mazes(
+    settings: MazeSettings, source: str, shape: tuple[int, ...], val_fraction: float, split_seed: int
+) -> Dataset:
+    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test."""
+    _check_shape(source, (3, *shape[1:]), shape)
+
+    test = draw_mazes(settings, settings.test, (_TEST_SEED,))
+    held_out = keys(test.cells)
+    val = draw_mazes(settings, max(1, round(settings.train * val_fraction)), (split_seed, 0), held_out)
+    held_out = np.concatenate([held_out, keys(val.cells)])
+    draw = partial(_maze_epoch, settings, shape[1], split_seed, held_out)
+    train = draw(0)
+    return Dataset(
+        source=source,
+        classes=settings.classes,
+        train=train,
+        val=_maze_split(val, shape[1]),
+        test=_maze_split(test, shape[1]),
+        preprocess=Preprocess(shape[1], *_mean_std(train.images)),
+        difficulty="length of the shortest path, in steps",
+        draw=draw,
+    )
+
+
+def _maze_epoch(settings: MazeSettings, image_size: int, split_seed: int, held_out: np.ndarray, epoch: int) -> Split:
+    """The training mazes of one epoch, from 0."""
+    return _maze_split(draw_mazes(settings, settings.train, (split_seed, 1 + epoch), held_out), image_size)
+
+
+def _maze_split(mazes: Mazes, image_size: int) -> Split:
+    images = torch.from_numpy(render(mazes.cells, image_size))
+    return Split(images, torch.from_numpy(mazes.labels), torch.from_numpy(mazes.lengths))
 
 
 def _digits() -> tuple[Split, Split, tuple[str, ...]]:

@@ -320,6 +320,8 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Event]:
         train = self.config.train
+        if self.dataset.draw and self.epoch:
+            self.train_split = self.dataset.draw(self.epoch).to(self.device)
         order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
         order = order[: math.ceil(self.epoch_images / train.repeats)].repeat_interleave(train.repeats)
         order = order[: self.epoch_images].to(self.device)

@@ -1,0 +1,299 @@
+"""Mazes: a task in which information must travel. A start, one gem that can be reached from it and several that cannot.
+
+The class of a maze is the colour of the gem that can be reached, its difficulty the length of the shortest path there.
+Every gem has a colour of its own and every colour is there, so that the colours alone say nothing.
+
+A maze is an array of cells (S, S), uint8: WALL, FREE, START, or FIRST_GEM + colour. One goes up, down, left and right.
+No torch here: `load_dataset("mazes:...")` turns cells into a data set.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from vitrm.errors import DataError
+
+WALL, FREE, START, FIRST_GEM = range(4)
+COLOURS = ("orange", "sky blue", "bluish green", "vermillion", "yellow", "reddish purple")  # Okabe and Ito's
+_PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
+    [(34, 34, 34), (236, 236, 236), (0, 114, 178), (230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0),
+     (240, 228, 66), (204, 121, 167)], dtype=np.uint8,
+)  # fmt: skip
+_BATCH = 8192  # mazes proposed at a time; part of what a seed means
+_PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
+_FORM = "mazes:6x6,gems=3,walls=0.4,lengths=1-10,train=20000,test=4000 (each of them may be left out)"
+
+
+@dataclass(frozen=True)
+class MazeSettings:
+    """What a source string such as "mazes:6x6,gems=3,lengths=1-10" asks for.
+
+    Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the chance that a cell is a wall before the
+    mazes that do not fit are thrown away. `train` mazes are drawn anew for every epoch; `test` is the size of the test
+    split.
+    """
+
+    size: int = 6  # cells along a side
+    gems: int = 3  # and so classes
+    walls: float = 0.4
+    shortest: int = 1
+    longest: int = 10
+    train: int = 20_000
+    test: int = 4_000
+
+    def __post_init__(self) -> None:
+        def check(condition: bool, message: str) -> None:
+            if not condition:
+                raise DataError(f"{message} in a source like {_FORM}")
+
+        check(3 <= self.size <= 32, f"mazes of {self.size}x{self.size} cells: expected 3x3 to 32x32")
+        check(2 <= self.gems <= len(COLOURS), f"gems={self.gems}: expected 2 to {len(COLOURS)}")
+        check(0 < self.walls < 1, f"walls={self.walls:g}: expected between 0 and 1")
+        check(
+            1 <= self.shortest <= self.longest < self.size**2,
+            f"lengths={self.shortest}-{self.longest}: expected 1 to {self.size**2 - 1}, the shorter one first",
+        )
+        for name in ("train", "test"):
+            check(1 <= getattr(self, name) <= 10_000_000, f"{name}={getattr(self, name)}: expected 1 to 10,000,000")
+
+    @classmethod
+    def parse(cls, source: str) -> Self:
+        """Read a source string. Raises DataError that names what is wrong in it."""
+        kind, _, text = source.partition(":")
+        if kind != "mazes":
+            raise DataError(f"'{source}' is no source of mazes: expected {_FORM}")
+        given: dict[str, int | float] = {}
+        for part in filter(None, (word.strip() for word in text.split(","))):
+            for name, value in cls._read(part).items():
+                if name in given:
+                    raise DataError(f"'{part}' in '{source}' says again what was said before: expected {_FORM}")
+                given[name] = value
+        return cls(**given)
+
+    @staticmethod
+    def _read(part: str) -> dict[str, int | float]:
+        wrong = DataError(f"'{part}' is no setting of mazes: expected {_FORM}")
+        if size := re.fullmatch(r"(\d{1,3})x(\d{1,3})", part):
+            if size[1] != size[2]:
+                raise DataError(f"mazes of {part} cells: expected a square such as 6x6, as images are square")
+            return {"size": int(size[1])}
+        name, _, value = part.partition("=")
+        if name == "lengths" and (both := re.fullmatch(r"(\d{1,4})-(\d{1,4})", value)):
+            return {"shortest": int(both[1]), "longest": int(both[2])}
+        if name == "walls" and re.fullmatch(r"\d?\.\d{1,6}", value):
+            return {name: float(value)}
+        if name in ("gems", "train", "test") and re.fullmatch(r"\d{1,9}", value):
+            return {name: int(value)}
+        raise wrong
+
+    @property
+    def source(self) -> str:
+        """The source string in full; `parse` is the inverse."""
+        return (
+            f"mazes:{self.size}x{self.size},gems={self.gems},walls={self.walls:g},"
+            f"lengths={self.shortest}-{self.longest},train={self.train},test={self.test}"
+        )
+
+    @property
+    def title(self) -> str:
+        """What to call them wherever a number stands beside them."""
+        return f"mazes ({self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest})"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the colours; class i is a gem FIRST_GEM + i."""
+        return COLOURS[: self.gems]
+
+
+class Mazes(NamedTuple):
+    """Mazes with their answers: cells (n, S, S) uint8, labels (n,) int64, lengths of the shortest paths (n,) int64."""
+
+    cells: np.ndarray
+    labels: np.ndarray
+    lengths: np.ndarray
+
+
+def draw_mazes(settings: MazeSettings, count: int, seed: tuple[int, ...], without: np.ndarray | None = None) -> Mazes:
+    """`count` different mazes, the same for the same seed; classes and lengths as evenly shared out as can be.
+
+    `without` holds the `keys` of mazes that must not come up. Raises DataError if such mazes are too rare to be found.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = np.arange(settings.shortest, settings.longest + 1)
+    wanted = np.full(len(lengths), count // len(lengths))
+    wanted[: count % len(lengths)] += 1
+    left, taken = wanted.copy(), np.zeros(0, np.uint64) if without is None else np.sort(without)
+    layouts: list[list[np.ndarray]] = [[] for _ in lengths]
+    in_vain = 0
+    while left.any():
+        proposed, place = _propose(settings, rng, left)  # cells, and which of the lengths each of them has
+        key = keys(proposed)
+        new = np.sort(np.unique(key, return_index=True)[1])
+        new = new[~np.isin(key[new], taken)]
+        proposed, place, key = proposed[new], place[new], key[new]
+        found = []
+        for k in np.flatnonzero(left):
+            here = np.flatnonzero(place == k)[: left[k]]
+            layouts[k].append(proposed[here])
+            left[k] -= len(here)
+            found.append(key[here])
+        fresh = np.concatenate(found)
+        taken = np.sort(np.concatenate([taken, fresh]))
+        in_vain = 0 if len(fresh) else in_vain + 1
+        if in_vain > _PATIENCE:
+            raise DataError(
+                f"no maze with a path of {lengths[left > 0][-1]} was found among {in_vain * _BATCH:,} of "
+                f"{settings.source}; ask for shorter lengths, other walls, fewer gems or a larger grid"
+            )
+    order = rng.permutation(count)
+    cells = np.concatenate([part for parts in layouts for part in parts])
+    labels = np.arange(count) % settings.gems  # consecutive ones have the same length
+    cells = _coloured(cells, labels, settings.gems, rng)
+    return Mazes(cells[order], labels[order], np.repeat(lengths, wanted)[order])
+
+
+def keys(cells: np.ndarray) -> np.ndarray:
+    """(n,) uint64, equal for mazes that are equal but for the colours of their gems; other mazes differ in it but for
+    a chance of one in 2^64.
+    """
+    kinds = np.minimum(cells.reshape(len(cells), cells.shape[-1] ** 2), FIRST_GEM).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(0, 2**63, kinds.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    return (kinds * factors).sum(axis=1, dtype=np.uint64)
+
+
+def distances(cells: np.ndarray) -> np.ndarray:
+    """(n, S, S) int16: steps from the start of each maze (n, S, S) to each cell; -1 where no way leads."""
+    grids = np.ascontiguousarray(cells.transpose(1, 2, 0))  # (S, S, n): the long axis last, which is many times faster
+    unseen, front = grids != WALL, grids == START
+    found, step = np.full(grids.shape, -1, np.int16), 0
+    while front.any():
+        np.copyto(found, step, where=front)
+        unseen &= ~front
+        front, step = _neighbours(front) & unseen, step + 1
+    return np.ascontiguousarray(found.transpose(2, 0, 1))
+
+
+def render(cells: np.ndarray, image_size: int) -> np.ndarray:
+    """Mazes (n, S, S) as images (n, 3, image_size, image_size) uint8, a square of one colour for each cell.
+
+    Raises DataError if the cells do not fill the image evenly.
+    """
+    size = cells.shape[-1]
+    if image_size % size:
+        raise DataError(f"image_size={image_size} is not a multiple of the {size} cells along a side of the mazes")
+    cell = image_size // size
+    images = _PALETTE[cells].transpose(0, 3, 1, 2)  # (n, 3, S, S)
+    return np.ascontiguousarray(images.repeat(cell, axis=2).repeat(cell, axis=3))
+
+
+def cells_of(images: np.ndarray, size: int) -> np.ndarray:
+    """The cells (n, S, S) of images (n, 3, H, W) that `render` made."""
+    cell = images.shape[-1] // size
+    middles = images[:, :, cell // 2 :: cell, cell // 2 :: cell].astype(np.int16)  # (n, 3, S, S)
+    off = np.abs(middles[:, None] - _PALETTE.astype(np.int16)[None, :, :, None, None]).sum(axis=2)
+    return off.argmin(axis=1).astype(np.uint8)
+
+
+class Solution(NamedTuple):
+    """The answer to one maze."""
+
+    label: int  # colour of the gem that can be reached
+    length: int  # steps of the shortest path to it
+    path: tuple[tuple[int, int], ...]  # its cells (row, column), from the start to the gem: length + 1 of them
+    distances: np.ndarray  # (S, S) steps from the start, -1 where no way leads
+
+
+def solve(cells: np.ndarray) -> Solution:
+    """The answer to one maze (S, S), however it was made.
+
+    Raises DataError, in words for whoever drew it, if it has not exactly one start and one gem that can be reached.
+    """
+    starts = int((cells == START).sum())
+    if starts != 1:
+        raise DataError(f"this maze has {starts} starts; it needs exactly one")
+    found = distances(cells[None])[0]
+    gems = np.argwhere((cells >= FIRST_GEM) & (found > 0))
+    if len(gems) != 1:
+        colours = ", ".join(COLOURS[cells[row, column] - FIRST_GEM] for row, column in gems)
+        reached = f"{len(gems)} gems can be reached ({colours})" if len(gems) else "no gem can be reached"
+        raise DataError(f"{reached} in this maze; exactly one has to be")
+    at = tuple(gems[0].tolist())
+    path = [at]
+    while found[path[-1]] > 0:
+        row, column = path[-1]
+        path.append(
+            next(
+                near
+                for near in ((row - 1, column), (row, column - 1), (row, column + 1), (row + 1, column))
+                if min(near) >= 0 and max(near) < len(cells) and found[near] == found[row, column] - 1
+            )
+        )
+    return Solution(int(cells[at]) - FIRST_GEM, int(found[at]), tuple(reversed(path)), found)
+
+
+def nearest_gem(cells: np.ndarray) -> np.ndarray:
+    """(n,) the colour of the gem nearest to the start in a straight line, walls or not: a guess without a search.
+
+    Of gems equally near the first in reading order is taken.
+    """
+    n, size, _ = cells.shape
+    place = np.argwhere(cells == START)[:, 1:]  # (n, 2), as each maze has one
+    rows, columns = np.indices((size, size))
+    off = (rows - place[:, :1, None]) ** 2 + (columns - place[:, 1:, None]) ** 2
+    flat = np.where(cells >= FIRST_GEM, off, 2 * size**2).reshape(n, -1)
+    return cells.reshape(n, -1)[np.arange(n), flat.argmin(axis=1)].astype(np.int64) - FIRST_GEM
+
+
+# Drawing
+
+
+def _neighbours(cells: np.ndarray) -> np.ndarray:
+    """(S, S, n) bool: next to one of these cells (S, S, n)."""
+    near = np.zeros_like(cells)
+    near[1:] |= cells[:-1]
+    near[:-1] |= cells[1:]
+    near[:, 1:] |= cells[:, :-1]
+    near[:, :-1] |= cells[:, 1:]
+    return near
+
+
+def _propose(settings: MazeSettings, rng: np.random.Generator, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mazes (n, S, S) with uncoloured gems, the one that can be reached FIRST_GEM and the others FIRST_GEM + 1, and
+    which of the lengths each has (n,).
+
+    Each draws its length first, by how many of it are `left` to find, and is dropped if it has no such path: so the
+    mazes of a length are all mazes that have it, not those too simple for a longer one.
+    """
+    s, lengths = settings.size, len(left)
+    walls = rng.random((_BATCH, s, s), dtype=np.float32) < settings.walls
+    place = rng.choice(lengths, _BATCH, p=left / left.sum())
+    scores = rng.random((3, _BATCH, s * s), dtype=np.float32)
+    rows = np.arange(_BATCH)
+    cells = np.where(walls, WALL, FREE).astype(np.uint8).reshape(_BATCH, -1)
+    cells[rows, np.where(cells == FREE, scores[0], -1).argmax(axis=1)] = START
+    grid = cells.reshape(_BATCH, s, s)
+    found = distances(grid).reshape(_BATCH, -1)
+    far = found == (settings.shortest + place)[:, None]
+    # A decoy in a pocket of one cell could be told by its walls alone.
+    free = np.ascontiguousarray((grid == FREE).transpose(1, 2, 0))
+    apart = (free & _neighbours(free)).transpose(2, 0, 1).reshape(_BATCH, -1) & (found < 0)
+    fits = far.any(axis=1) & (apart.sum(axis=1) >= settings.gems - 1)
+    cells, rows = cells[fits], np.arange(int(fits.sum()))
+    cells[rows, np.where(far[fits], scores[1][fits], -1).argmax(axis=1)] = FIRST_GEM
+    decoys = np.where(apart[fits], scores[2][fits], -1).argsort(axis=1)[:, 1 - settings.gems :]
+    cells[rows[:, None], decoys] = FIRST_GEM + 1
+    return cells.reshape(-1, s, s), place[fits]
+
+
+def _coloured(cells: np.ndarray, labels: np.ndarray, gems: int, rng: np.random.Generator) -> np.ndarray:
+    """The gem that can be reached in the colour of the label (n,), the others in the other colours, in any order."""
+    flat, rows = cells.reshape(len(cells), -1).copy(), np.arange(len(cells))
+    decoys = np.nonzero(flat == FIRST_GEM + 1)[1].reshape(len(cells), gems - 1)
+    turns = rng.random((len(cells), gems - 1)).argsort(axis=1) + 1  # 1 .. gems - 1, in any order
+    flat[flat == FIRST_GEM] = FIRST_GEM + labels
+    flat[rows[:, None], decoys] = FIRST_GEM + (labels[:, None] + turns) % gems
+    return flat.reshape(cells.shape)
