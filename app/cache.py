@@ -120,6 +120,7 @@ def dataset(name: str):
         config.model.channels,
         val_fraction=config.data.val_fraction,
         split_seed=config.data.split_seed,
+        train_images=config.data.train_images,
     )
 
 

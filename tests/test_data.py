@@ -84,6 +84,15 @@ def test_val_fraction_takes_its_share_of_the_training_images():
     assert (len(dataset.train), len(dataset.val), len(dataset.test)) == (1078, 360, 359)  # 1438 * 0.25 = 359.5
 
 
+def test_training_can_be_given_few_images_and_leaves_validation_and_test_alone(digits):
+    few = load_dataset("digits", 8, 1, train_images=100)
+    assert torch.equal(few.train.images, digits.train.images[:100])  # which the split seed has shuffled
+    for name in ("val", "test"):
+        assert torch.equal(few.split(name).images, digits.split(name).images)
+    with pytest.raises(DataError, match="train_images=1,295, but digits leaves 1,294 training images; 0 takes all"):
+        load_dataset("digits", 8, 1, train_images=1295)
+
+
 def test_mean_and_std_are_those_of_the_training_split_alone(digits):
     scaled = digits.train.images.double() / 255
     assert digits.preprocess.mean == (round(float(scaled.mean()), 5),)

@@ -759,6 +759,7 @@ def _load_data(config: Config, root: str):
         model.channels,
         val_fraction=data.val_fraction,
         split_seed=data.split_seed,
+        train_images=data.train_images,
         root=root,
     )
     if dataset.skipped:

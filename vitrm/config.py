@@ -306,6 +306,7 @@ class DataConfig:
     name: str = ""  # what people call it, for cards and captions; empty: the source itself
     val_fraction: float = 0.1
     split_seed: int = 0
+    train_images: int = 0  # learn from so many of the training images only, a random choice; 0: from all
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -328,6 +329,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         _check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")
         _check(0 <= self.split_seed < 2**63, f"split_seed={self.split_seed}: expected 0 to 2^63 - 1")
+        _check(self.train_images >= 0, f"train_images={self.train_images}: expected 0 (all of them) or more")
         _check(all(0 < value < math.inf for value in self.std), f"std={self.std}: expected values above 0")
         _check(all(map(math.isfinite, self.mean)), f"mean={self.mean}: expected finite values")
 

@@ -119,13 +119,15 @@ def load_dataset(
     *,
     val_fraction: float = 0.1,
     split_seed: int = 0,
+    train_images: int = 0,
     root: str | Path = "data",
 ) -> Dataset:
     """Read a data set for a model of the given input shape.
 
     Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
     (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and
-    listed in `.skipped`. Raises DataError if the source is unknown, absent, unreachable or does not fit.
+    listed in `.skipped`. With `train_images` training has only so many images, chosen by `split_seed`; validation and
+    test keep theirs. Raises DataError if the source is unknown, absent, unreachable or does not fit.
     """
     kind, _, path = source.partition(":")
     shape = (channels, image_size, image_size)
@@ -146,6 +148,12 @@ def load_dataset(
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(split_seed))
     held_out = max(1, round(len(train) * val_fraction))
     val, train = train.subset(order[:held_out]), train.subset(order[held_out:])
+    if train_images > len(train):
+        raise DataError(
+            f"train_images={train_images:,}, but {source} leaves {len(train):,} training images; 0 takes all"
+        )
+    if train_images:
+        train = train.subset(slice(0, train_images))
     if len(train) == 0 or len(test) == 0:
         raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
     mean, std = _mean_std(train.images)
