@@ -264,3 +264,25 @@ def test_data_and_model_that_do_not_fit_are_refused(data, message):
 def test_data_settings_that_cannot_work_are_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         DataConfig(**changes)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_the_effective_depth_is_that_of_the_passes(name):
+    model = PRESETS[name].model
+    passes = list(model.passes())
+    assert model.unrolled_layers == sum(len(each.layers) for each in passes)
+    assert {layer for each in passes for layer in each.layers} == set(range(model.unique_layers))
+    assert {each.step for each in passes} == set(range(model.supervision_steps))
+
+
+def test_a_recursion_is_deep_without_having_many_layers():
+    model = ModelConfig(depth=2, memory_steps=3, recursion_steps=2, supervision_steps=4)
+    assert (model.unique_layers, model.unrolled_layers) == (2, 4 * 2 * (3 + 1) * 2)
+    assert [(each.step, each.name, each.layers) for each in model.passes()][2:5] == [
+        (0, "memory", (0, 1)),
+        (0, "answer", (0, 1)),
+        (0, "memory", (0, 1)),
+    ]
+    two_blocks = replace(model, shared_block=False)
+    assert two_blocks.unique_layers == 4
+    assert next(each for each in two_blocks.passes() if each.name == "answer").layers == (2, 3)

@@ -1,6 +1,9 @@
 """The counted multiply-adds are those that torch sees."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +11,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitrm.baselines import make_model
-from vitrm.config import PRESETS, ModelConfig, ResNetConfig
-from vitrm.cost import multiply_adds
+from vitrm.config import PRESETS, ModelConfig, ResNetConfig, ViTConfig
+from vitrm.cost import multiply_adds, vit_parameters
+
+ROOT = Path(__file__).resolve().parents[1]
 
 SMALL = ModelConfig(
     image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, memory_tokens=3, memory_steps=2
@@ -67,3 +72,39 @@ def test_a_residual_network_costs_what_its_convolutions_say():
         for width, size in ((128, 4), (256, 2), (512, 1))
     )
     assert multiply_adds(config) == stem + first + rest + 512 * 10
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ResNetConfig(layers=18, stem="cifar", image_size=9),
+        ResNetConfig(layers=18, image_size=45, channels=1),
+        ResNetConfig(layers=50, image_size=37),
+    ],
+)
+def test_residual_networks_of_odd_shapes_cost_what_torch_counts(config):
+    assert multiply_adds(config) == counted(config, "meta")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ViTConfig(),
+        PRESETS["vit-same-size"].model,
+        PRESETS["vit-same-block"].model,
+        ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=5, num_heads=2, mlp_dim=24, num_classes=7),
+    ],
+)
+def test_the_parameters_of_a_plain_vit_are_those_that_it_has(config):
+    with torch.device("meta"):
+        model = make_model(config)
+    assert vit_parameters(config) == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_counting_needs_no_torch():
+    code = (
+        "import sys; from vitrm.config import PRESETS; from vitrm.cost import multiply_adds; "
+        "[multiply_adds(each.model) for each in PRESETS.values()]; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

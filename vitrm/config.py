@@ -14,6 +14,7 @@ import json
 import math
 import types
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -64,6 +65,15 @@ def _check_patches(model: Any) -> None:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """Some layers applied one after the other, and what for: the depth of a model is a sequence of these."""
+
+    step: int  # supervision step, from 0
+    name: str  # what it updates; "" where a model has but one pass
+    layers: tuple[int, ...]  # which of the model's layers, each with weights of its own, from 0
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The shape of a ViTRM. Paper letters in brackets; the defaults are the published ones.
 
@@ -74,6 +84,7 @@ class ModelConfig:
     halts: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
     qkv_bias: ClassVar[bool] = True
     title: ClassVar[str] = "ViTRM"
+    family_title: ClassVar[str] = "ViTRM"
 
     family: Literal["vitrm"] = "vitrm"
     num_classes: int = 10
@@ -126,6 +137,26 @@ class ModelConfig:
         """K, the number of memory tokens."""
         return self.num_patches if self.memory_tokens is None else self.memory_tokens
 
+    @property
+    def unique_layers(self) -> int:
+        """Layers with weights of their own."""
+        return self.depth * (1 if self.shared_block else 2)
+
+    @property
+    def unrolled_layers(self) -> int:
+        """Effective depth: layers applied one after the other in all supervision steps, N * T * (M + 1) * depth."""
+        return self.supervision_steps * self.recursion_steps * (self.memory_steps + 1) * self.depth
+
+    def passes(self) -> Iterator[Pass]:
+        """Which layers are applied for what, in order (Eq. 2, M times, then Eq. 3)."""
+        block = tuple(range(self.depth))
+        answering = block if self.shared_block else tuple(self.depth + layer for layer in block)
+        for step in range(self.supervision_steps):
+            for _ in range(self.recursion_steps):
+                for _ in range(self.memory_steps):
+                    yield Pass(step, "memory", block)
+                yield Pass(step, "answer", answering)
+
 
 @dataclass(frozen=True)
 class ViTConfig:
@@ -136,6 +167,7 @@ class ViTConfig:
     """
 
     halts: ClassVar[bool] = False
+    family_title: ClassVar[str] = "plain ViT"
     supervision_steps: ClassVar[int] = 1
     token_mixing: ClassVar[str] = "attention"
     final_norm: ClassVar[bool] = True
@@ -165,6 +197,20 @@ class ViTConfig:
         return (self.image_size // self.patch_size) ** 2
 
     @property
+    def unique_layers(self) -> int:
+        """Layers with weights of their own."""
+        return self.depth
+
+    @property
+    def unrolled_layers(self) -> int:
+        """Effective depth: layers applied one after the other."""
+        return self.depth
+
+    def passes(self) -> Iterator[Pass]:
+        """Which layers are applied for what, in order."""
+        yield Pass(0, "", tuple(range(self.depth)))
+
+    @property
     def title(self) -> str:
         return f"plain ViT ({self.depth} layers of width {self.dim})"
 
@@ -179,6 +225,7 @@ class ResNetConfig:
     """
 
     halts: ClassVar[bool] = False
+    family_title: ClassVar[str] = "ResNet"
     supervision_steps: ClassVar[int] = 1
 
     family: Literal["resnet"] = "resnet"
@@ -190,6 +237,20 @@ class ResNetConfig:
 
     def __post_init__(self) -> None:
         _check_shape(self)
+
+    @property
+    def unique_layers(self) -> int:
+        """Layers with weights of their own, as its name counts them: without those on the shortcuts."""
+        return self.layers
+
+    @property
+    def unrolled_layers(self) -> int:
+        """Effective depth: layers (convolutions, and the last linear one) applied one after the other."""
+        return self.layers
+
+    def passes(self) -> Iterator[Pass]:
+        """Which layers are applied for what, in order."""
+        yield Pass(0, "", tuple(range(self.layers)))
 
     @property
     def title(self) -> str:

@@ -5,7 +5,7 @@ Norms, activations and softmax are left out, as is usual. Tests hold these count
 
 from __future__ import annotations
 
-from vitrm.config import AnyModelConfig, ModelConfig, ViTConfig
+from vitrm.config import AnyModelConfig, ModelConfig, ResNetConfig, ViTConfig
 
 
 def multiply_adds(
@@ -16,12 +16,12 @@ def multiply_adds(
 ) -> int:
     """Multiply-adds for one image in evaluation; N, T and M default to the configuration's.
 
-    For a family without recursion they mean nothing. Those other than ViT are counted by torch, without weights.
+    For a family without recursion they mean nothing.
     """
     if isinstance(config, ViTConfig):
         return _vit(config)
-    if not isinstance(config, ModelConfig):
-        return _counted(config)
+    if isinstance(config, ResNetConfig):
+        return _resnet(config)
     n = config.supervision_steps if supervision_steps is None else supervision_steps
     t = config.recursion_steps if recursion_steps is None else recursion_steps
     m = config.memory_steps if memory_steps is None else memory_steps
@@ -37,15 +37,51 @@ def _vit(config: ViTConfig) -> int:
     return s * config.channels * config.patch_size**2 * d + (config.depth - 1) * whole + last + d * config.num_classes
 
 
-def _counted(config: AnyModelConfig) -> int:
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
+def vit_parameters(config: ViTConfig) -> int:
+    """Parameters of a plain ViT, so that one which nobody has built can be named beside those that were trained."""
+    d, hidden = config.dim, config.mlp_dim
+    attention = 3 * d * d + (3 * d if config.qkv_bias else 0) + d * d + d
+    if config.feed_forward == "swiglu":
+        feed_forward = 2 * (d * hidden + hidden) + hidden * d + d
+    else:
+        feed_forward = d * hidden + hidden + hidden * d + d
+    layer = attention + feed_forward + 4 * d  # and two norms
+    embed = config.channels * config.patch_size**2 * d + d + config.num_patches * d
+    return embed + d + config.depth * layer + 2 * d + (d + 1) * config.num_classes
 
-    from vitrm.baselines import make_model
 
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        make_model(config).eval()(torch.empty(1, config.channels, config.image_size, config.image_size))
-    return counter.get_total_flops() // 2
+# Blocks in each of the four stages (He et al. 2016, Table 1), and whether they have a bottleneck.
+_STAGES = {18: ((2, 2, 2, 2), False), 34: ((3, 4, 6, 3), False), 50: ((3, 4, 6, 3), True)}
+
+
+def _resnet(config: ResNetConfig) -> int:
+    if config.stem == "cifar":
+        size = config.image_size
+        total = config.channels * 9 * 64 * size**2
+    else:
+        size = _halved(config.image_size)
+        total = config.channels * 49 * 64 * size**2
+        size = _halved(size)
+    blocks, bottleneck = _STAGES[config.layers]
+    before = 64
+    for stage, count in enumerate(blocks):
+        width = 64 * 2**stage
+        after = 4 * width if bottleneck else width
+        for block in range(count):
+            stride = 2 if stage and not block else 1
+            reads, size = size, _halved(size) if stride == 2 else size
+            if bottleneck:  # torchvision puts the stride into the 3 x 3 convolution
+                total += before * width * reads**2 + (9 * width * width + width * after) * size**2
+            else:
+                total += (9 * before * width + 9 * width * width) * size**2
+            if before != after:
+                total += before * after * size**2  # on the shortcut
+            before = after
+    return total + before * config.num_classes
+
+
+def _halved(size: int) -> int:
+    return (size + 1) // 2
 
 
 def _reading(config: ModelConfig) -> int:
