@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vitrm.baselines import make_model
 from vitrm.config import PRESETS, ModelConfig, ResNetConfig, ViTConfig
-from vitrm.cost import multiply_adds, vit_parameters
+from vitrm.cost import all_at_once, multiply_adds, vit_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -108,3 +108,14 @@ def test_counting_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_all_at_once_is_the_same_model_for_the_nearest_work():
+    glimpsing = PRESETS["tiny"].model
+    whole = all_at_once(glimpsing)
+    assert whole.glimpse_patches is None
+    assert (whole.dim, whole.depth, whole.memory_tokens) == (glimpsing.dim, glimpsing.depth, glimpsing.memory_tokens)
+    distance = abs(multiply_adds(whole) - multiply_adds(glimpsing))
+    for m, n in ((1, 1), (1, 3), (2, 1), (3, 1)):
+        other = replace(whole, memory_steps=m, supervision_steps=n)
+        assert abs(multiply_adds(other) - multiply_adds(glimpsing)) > distance

@@ -15,6 +15,7 @@ import pytest
 from vitrm import budget, cli, sweep
 from vitrm.budget import fit_budget
 from vitrm.config import PRESETS, Config
+from vitrm.cost import multiply_adds
 from vitrm.errors import ConfigError, RunError
 from vitrm.runs import Run
 from vitrm.train import EpochEnd, Progress, Trainer
@@ -61,6 +62,18 @@ def test_the_grids_are_those_of_the_paper():
     assert [cell.seed for cell in models] == [0] * 9 + [1] * 9 + [2] * 9
     for cells in (table, ablation, models):
         assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_glimpses_stand_beside_the_same_model_that_sees_everything_for_about_the_same_work():
+    cells = sweep.grid("glimpses", seeds=[0, 1], settings={"model.dim": "64"})
+    assert [cell.seed for cell in cells] == [0, 0, 1, 1]
+    glimpsing, whole = (PRESETS["tiny"].with_fields(cell.settings).model for cell in cells[:2])
+    assert glimpsing.glimpse_patches == 16
+    assert whole == replace(glimpsing, glimpse_patches=None, memory_steps=whole.memory_steps,
+                            supervision_steps=whole.supervision_steps)  # fmt: skip
+    assert 0.8 < multiply_adds(whole) / multiply_adds(glimpsing) < 1.25
+    with pytest.raises(ConfigError, match="no glimpses"):
+        sweep.grid("glimpses", ["digits"])
 
 
 def test_a_cell_is_trained_with_its_settings_seed_data_and_device(tmp_path):

@@ -122,8 +122,10 @@ def _sweep_parser(commands) -> argparse.ArgumentParser:
         help="train a grid and write one table; run it again to continue",
         epilog="Settings like --train.epochs 100 apply to every cell.",
     )
-    sweep.add_argument("kind", choices=("batch-size", "ablation", "models"))
-    sweep.add_argument("--presets", nargs="+", default=[], help="default: the paper's models, or `paper` (ablation)")
+    sweep.add_argument("kind", choices=("batch-size", "ablation", "models", "glimpses"))
+    sweep.add_argument(
+        "--presets", nargs="+", default=[], help="default: the paper's models, `paper` (ablation), `tiny` (glimpses)"
+    )
     sweep.add_argument("--seeds", nargs="+", type=int, default=[0])
     sweep.add_argument("--batch-sizes", nargs="+", type=_positive, help="default: 64 128 256 512 1024")
     sweep.add_argument("--memory-steps", nargs="+", type=_positive, help="M; default: 1 2 3 6 12")

@@ -5,6 +5,8 @@ Norms, activations and softmax are left out, as is usual. Tests hold these count
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vitrm.config import AnyModelConfig, ModelConfig, ResNetConfig, ViTConfig
 
 
@@ -28,6 +30,21 @@ def multiply_adds(
     readings = n if config.glimpse_patches is not None else 1  # the whole image is read once and kept
     recursion = m * _memory_update(config) + _answer_update(config)
     return readings * _reading(config) + n * (t * recursion + _heads(config))
+
+
+def all_at_once(config: ModelConfig) -> ModelConfig:
+    """The same model reading the whole image at every step, with the N and M whose multiply-adds come nearest.
+
+    What glimpses are to be compared with: the same width, depth and memory, about the same work for an image. Of two
+    settings equally near the one with fewer memory steps, which is nearer to the glimpsing model, is taken.
+    """
+    whole, target = replace(config, glimpse_patches=None), multiply_adds(config)
+    settings = [
+        replace(whole, memory_steps=m, supervision_steps=n)
+        for m in range(1, 2 * config.memory_steps + 3)
+        for n in range(1, config.supervision_steps + 1)
+    ]
+    return min(settings, key=lambda each: abs(multiply_adds(each) - target))
 
 
 def _vit(config: ViTConfig) -> int:

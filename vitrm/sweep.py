@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vitrm.config import Config, preset
-from vitrm.cost import multiply_adds
-from vitrm.errors import RunError
+from vitrm.cost import all_at_once, multiply_adds
+from vitrm.errors import ConfigError, RunError
 from vitrm.runs import Run
 
-Kind = Literal["batch-size", "ablation", "models"]
+Kind = Literal["batch-size", "ablation", "models", "glimpses"]
 PAPER_MODELS = ("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")
 CONTROLS = ("vit-same-size", "vit-same-block")
 BATCH_SIZES = (64, 128, 256, 512, 1024)
@@ -104,12 +104,19 @@ def grid(
     "batch-size"    the paper's seven models          batch sizes (Tables 1 and 2)
     "ablation"      memory steps M of one preset      supervision steps N
     "models"        those seven and the two controls  one: the preset's own batch size
+    "glimpses"      a preset with glimpses, `tiny`    as it is, and all patches at once for about
+                                                      as many multiply-adds (`cost.all_at_once`)
     =============== ================================= =========================================
 
     Raises ConfigError for a preset or setting that does not exist, or a cell that makes no model.
     """
     settings = settings or {}
-    usual = {"batch-size": PAPER_MODELS, "ablation": ("paper",), "models": (*PAPER_MODELS, *CONTROLS)}[kind]
+    usual = {
+        "batch-size": PAPER_MODELS,
+        "ablation": ("paper",),
+        "models": (*PAPER_MODELS, *CONTROLS),
+        "glimpses": ("tiny",),
+    }[kind]
     names = tuple(presets) or usual
     cells = []
     for seed in seeds:
@@ -119,6 +126,10 @@ def grid(
             elif kind == "batch-size":
                 for size in batch_sizes:
                     cells.append(Cell(name, f"batch {size}", name, seed, settings | {"train.batch_size": str(size)}))
+            elif kind == "glimpses":
+                cells += [
+                    Cell(name, column, name, seed, settings | changes) for column, changes in _both(name, settings)
+                ]
             else:
                 several = f"{name}, " if len(names) > 1 else ""
                 for m in memory_steps:
@@ -128,6 +139,23 @@ def grid(
     for cell in cells:
         preset(cell.preset).with_fields(cell.settings)
     return tuple(cells)
+
+
+def _both(name: str, settings: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """A preset with glimpses, and its control that sees everything at once: what each is called, and its settings."""
+    model = preset(name).with_fields(settings).model
+    if getattr(model, "glimpse_patches", None) is None:
+        raise ConfigError(f"'{name}' has no glimpses to compare with; choose tiny, or give --model.glimpse_patches")
+    whole = all_at_once(model)
+    changes = {
+        "model.glimpse_patches": "none",
+        "model.memory_steps": str(whole.memory_steps),
+        "model.supervision_steps": str(whole.supervision_steps),
+    }
+    return [
+        (f"glimpses of {model.glimpse_patches} patches, N = {model.supervision_steps}, M = {model.memory_steps}", {}),
+        (f"all at once, N = {whole.supervision_steps}, M = {whole.memory_steps}", changes),
+    ]
 
 
 def prepare(sweep: Sweep) -> None:
@@ -298,7 +326,12 @@ def write_table(sweep: Sweep) -> None:
     (sweep.folder / "table.md").write_text(markdown(sweep, found), encoding="utf-8")
 
 
-_TITLES = {"batch-size": "Accuracy by batch size", "ablation": "Ablation of M and N", "models": "Models compared"}
+_TITLES = {
+    "batch-size": "Accuracy by batch size",
+    "ablation": "Ablation of M and N",
+    "models": "Models compared",
+    "glimpses": "Glimpses against seeing everything at once",
+}
 
 
 def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
