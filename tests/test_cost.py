@@ -37,12 +37,12 @@ VARIANTS = {
 }
 
 
-def counted(config, device="cpu"):
+def counted(config, device="cpu", **choice):
     with torch.device(device):  # on "meta" nothing is computed, however large the model
-        model = make_model(config).eval()
+        model = make_model(config).eval().requires_grad_(False)
         images = torch.randn(1, config.channels, config.image_size, config.image_size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        model(images)
+        list(model.steps(images, **choice))
     return counter.get_total_flops() // 2
 
 
@@ -50,6 +50,13 @@ def counted(config, device="cpu"):
 def test_every_option_costs_what_torch_counts(variant):
     config = replace(SMALL, **VARIANTS[variant])
     assert multiply_adds(config) == counted(config)
+
+
+@pytest.mark.parametrize("variant", ["glimpses", "glimpses-cross"])
+def test_choosing_by_attention_costs_what_torch_counts(variant):
+    config = replace(SMALL, **VARIANTS[variant])
+    assert multiply_adds(config, policy="learned") == counted(config, policy="learned") > multiply_adds(config)
+    assert multiply_adds(config, policy="fixed") == multiply_adds(config)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

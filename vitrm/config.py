@@ -261,6 +261,20 @@ AnyModelConfig = ModelConfig | ViTConfig | ResNetConfig
 _FAMILIES: dict[str, type] = {"vitrm": ModelConfig, "vit": ViTConfig, "resnet": ResNetConfig}
 
 
+GlimpsePolicy = Literal["random", "fixed", "learned"]  # who chooses the patches of a step, see vitrm/glimpse.py
+GLIMPSE_POLICIES: tuple[GlimpsePolicy, ...] = typing.get_args(GlimpsePolicy)
+
+
+def check_policy(policy: str, model: AnyModelConfig) -> None:
+    """Raises ConfigError for a glimpse policy that does not exist, or one other than "random" without glimpses."""
+    choices = ", ".join(GLIMPSE_POLICIES)
+    _check(policy in GLIMPSE_POLICIES, f"unknown glimpse policy '{policy}': expected one of {choices}")
+    _check(
+        policy == "random" or getattr(model, "glimpse_patches", None) is not None,
+        f"glimpse policy '{policy}': this model reads every patch at every step, so there is nothing to choose",
+    )
+
+
 def require_recursion(model: AnyModelConfig, what: str) -> None:
     """Raises ConfigError, saying that `what` needs a recursion, for a family that has none."""
     _check(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vitrm.config import AnyModelConfig, ModelConfig, ResNetConfig, ViTConfig
+from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ResNetConfig, ViTConfig
 
 
 def multiply_adds(
@@ -15,10 +15,12 @@ def multiply_adds(
     supervision_steps: int | None = None,
     recursion_steps: int | None = None,
     memory_steps: int | None = None,
+    *,
+    policy: GlimpsePolicy = "random",
 ) -> int:
     """Multiply-adds for one image in evaluation; N, T and M default to the configuration's.
 
-    For a family without recursion they mean nothing.
+    `policy` says who chooses the glimpses: "learned" works for it. For a family without recursion these mean nothing.
     """
     if isinstance(config, ViTConfig):
         return _vit(config)
@@ -29,7 +31,8 @@ def multiply_adds(
     m = config.memory_steps if memory_steps is None else memory_steps
     readings = n if config.glimpse_patches is not None else 1  # the whole image is read once and kept
     recursion = m * _memory_update(config) + _answer_update(config)
-    return readings * _reading(config) + n * (t * recursion + _heads(config))
+    choosing = _choosing(config, n) if policy == "learned" else 0
+    return readings * _reading(config) + n * (t * recursion + _heads(config)) + choosing
 
 
 def all_at_once(config: ModelConfig) -> ModelConfig:
@@ -145,6 +148,12 @@ def _layer(config: ModelConfig | ViTConfig, projected: int, length: int, kept: i
     project = projected * 2 * d * d + queries * d * d
     mix = 2 * kept * length * d
     return project + mix + kept * d * d + feed_forward
+
+
+def _choosing(config: ModelConfig, steps: int) -> int:
+    """Keys (and values, of no use) of the places, once; a query of each memory token and its scores, at each step."""
+    d, k, places = config.dim, config.memory_size, config.num_patches
+    return places * 2 * d * d + steps * (k * d * d + k * d * places)
 
 
 def _heads(config: ModelConfig) -> int:

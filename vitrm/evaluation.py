@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vitrm.baselines import OneStep
+from vitrm.config import GlimpsePolicy, check_policy
 from vitrm.data import Preprocess, Split
 from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
@@ -52,13 +53,15 @@ def predict_steps(
     supervision_steps: int | None = None,
     *,
     seed: int = 0,
+    policy: GlimpsePolicy = "random",
     batch_size: int = 256,
 ) -> StepOutputs:
-    """Every step of every image of a split; nothing halts.
+    """Every step of every image of a split; nothing halts. `policy` says who chooses the glimpses (see glimpse.py).
 
-    Image i of the split draws its glimpses from seed and i alone, whatever the batch size.
+    Image i of the split draws random glimpses from seed and i alone, whatever the batch size.
     """
-    return join(list(predict_batches(model, preprocess, split, supervision_steps, seed=seed, batch_size=batch_size)))
+    how = {"seed": seed, "policy": policy, "batch_size": batch_size}
+    return join(list(predict_batches(model, preprocess, split, supervision_steps, **how)))
 
 
 @torch.inference_mode()
@@ -69,17 +72,20 @@ def predict_batches(
     supervision_steps: int | None = None,
     *,
     seed: int = 0,
+    policy: GlimpsePolicy = "random",
     batch_size: int = 256,
 ) -> Iterator[StepOutputs]:
     """`predict_steps`, batch by batch, each computed when it is asked for."""
     device = next(model.parameters()).device
     was_training = model.training
+    check_policy(policy, model.config)
     model.eval()
     for start in range(0, len(split), batch_size):
         part = slice(start, start + batch_size)
         images = preprocess.normalize(split.images[part].to(device))
         seeds = image_seeds(seed, start, len(images)).to(device)
-        steps = list(model.steps(images, supervision_steps, seeds))
+        chosen = {"policy": policy} if model.config.halts else {}
+        steps = list(model.steps(images, supervision_steps, seeds, **chosen))
         logits = torch.stack([step.logits for step in steps]).float().cpu()
         if not model.config.halts:
             yield StepOutputs(logits, None, None)

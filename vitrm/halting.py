@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vitrm.config import require_recursion
+from vitrm.config import GlimpsePolicy, require_recursion
 from vitrm.cost import multiply_adds
 from vitrm.errors import ConfigError
 from vitrm.model import Step, ViTRM
@@ -100,12 +100,13 @@ class Prediction:
 
 @torch.inference_mode()
 def predict(
-    model: ViTRM, images: Tensor, halt: Halt = Halt(), seeds: int | Tensor = 0
+    model: ViTRM, images: Tensor, halt: Halt = Halt(), seeds: int | Tensor = 0, glimpses: GlimpsePolicy = "random"
 ) -> Prediction:  # fmt: skip
     """Classify images (B, C, H, W), letting each leave when it has seen enough.
 
-    The result of an image depends on nothing else in its batch. `seeds`, one for all or (B,), draws the glimpses.
-    Leaves the model in evaluation mode. Raises ConfigError for a model that has no halting.
+    The result of an image depends on nothing else in its batch. `glimpses` says who chooses the patches of a step (see
+    glimpse.py); `seeds`, one for all or (B,), draws random ones. Leaves the model in evaluation mode. Raises
+    ConfigError for a model that has no halting.
     """
     require_recursion(model.config, "early exit")
     model.eval()
@@ -115,7 +116,7 @@ def predict(
     halt_prob = torch.empty(batch, device=device)
     exit_step = torch.zeros(batch, dtype=torch.int64, device=device)
     running = torch.arange(batch, device=device)  # places, in the answer, of the images still in the batch
-    recursion, staying, before = model.steps(images, steps, seeds), None, None
+    recursion, staying, before = model.steps(images, steps, seeds, policy=glimpses), None, None
     for n in range(1, steps + 1):
         step = recursion.send(staying)
         leaving = torch.ones_like(running, dtype=torch.bool) if n == steps else halt.enough(step, before)
@@ -127,7 +128,7 @@ def predict(
         if len(staying) == 0:
             break
         running, before = running[staying], step.memory[staying]
-    cost = torch.tensor([multiply_adds(model.config, n) for n in range(steps + 1)], device=device)
+    cost = torch.tensor([multiply_adds(model.config, n, policy=glimpses) for n in range(steps + 1)], device=device)
     return Prediction(
         probs=probs,
         label=probs.argmax(dim=-1),

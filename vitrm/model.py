@@ -32,8 +32,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from vitrm.config import AnyModelConfig, ModelConfig, ViTConfig
-from vitrm.glimpse import glimpse_patches
+from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ViTConfig, check_policy
+from vitrm.glimpse import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
 
 ALL = slice(None)
 NONE = slice(0, 0)
@@ -378,6 +378,57 @@ class ViTRM(nn.Module):
         """Class logits (B, C) and halting logit (B,) of an answer token (B, 1, D) (Eq. 4)."""
         return self.classifier(answer[:, 0]), self.halting(answer[:, 0])[:, 0]
 
+    # Where to look next
+
+    def places(self) -> tuple[Tensor, ...]:
+        """What the first layer makes of the positional embeddings alone: the keys (1, H, L, D/H) are second to last.
+
+        No image comes into it: it is the same for all of them, and for all supervision steps.
+        """
+        layer, positions = self.block.layers[0], self.patch_embed.positions[None]  # (1, L, D)
+        return layer.project(positions, NONE) if self.block.joint else layer.project_image(positions)
+
+    def attention_to_places(self, state: State, places: tuple[Tensor, ...], seen: Tensor) -> Tensor:
+        """(B, L) the first layer's attention of the memory to places not `seen` (B, L), each row summing to 1.
+
+        The queries are those of the memory tokens z in the next memory update, the keys those of `places`; softmax
+        over the places not seen, then the mean over heads and memory tokens. So it depends on what has been read,
+        through z, and on no pixel that has not. It was never trained for choosing: it is the attention that training
+        for the answer has left behind, asked about places instead of patches. Seen places have 0; at least one place
+        must not be seen. Before the first step z is its learned start, the same for every image.
+        """
+        layer = self.block.layers[0]
+        if self.block.joint:
+            query = layer.mix.project_query(layer.norm_mix(state.memory))  # (B, H, K, D/H)
+        else:
+            query = layer.cross.project_query(layer.norm_query(state.memory))
+        scores = query * query.shape[-1] ** -0.5 @ places[-2].mT  # (B, H, K, L)
+        return scores.masked_fill(seen[:, None, None], -torch.inf).softmax(dim=-1).mean(dim=(1, 2))
+
+    @torch.no_grad()
+    def choose(
+        self,
+        policy: GlimpsePolicy,
+        step: int,
+        state: State,
+        seen: Tensor,
+        *,
+        seeds: int | Tensor = 0,
+        places: tuple[Tensor, ...] | None = None,
+    ) -> Tensor:
+        """Row-major indices (B, S) of the patches that `policy` has supervision step `step` (from 0) read.
+
+        `state` is what the step before ended with; `seen` (B, L) marks what has been read in this cycle and only
+        matters to "learned", `seeds` only to "random"; `places` are `self.places()`, if they are at hand.
+        """
+        config, batch, device = self.config, len(seen), seen.device
+        if policy == "random":
+            return glimpse_patches(step, seeds, batch, config, device)
+        if policy == "fixed":
+            return centre_outwards(step, batch, config, device)
+        attention = self.attention_to_places(state, places or self.places(), seen)
+        return most_attended(attention, config.glimpse_patches)
+
     # The recursion
 
     def moves(
@@ -393,14 +444,17 @@ class ViTRM(nn.Module):
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
         patches: Tensor | None = None,
+        policy: GlimpsePolicy = "random",
     ) -> Generator[Move, Tensor | None, None]:
         """Every update of the recursion, in order, each computed when it is asked for.
 
         images (B, C, H, W); `supervision_steps` N, `recursion_steps` T and `memory_steps` M default to the config's.
-        `seeds`, one for all images or (B,), draws the glimpses; the draw of an image depends on its own seed alone.
+        `policy` says who chooses the glimpses (see glimpse.py); `seeds`, one for all images or (B,), draws random ones,
+        and the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. `start` is a state to go on
-        from, in place of the learned one; `patches` (B, S) are read at every step, in place of a drawn glimpse.
+        from, in place of the learned one. `patches` are given in place of a policy: (B, S) are read at every step,
+        (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
         between.
 
@@ -412,11 +466,22 @@ class ViTRM(nn.Module):
         n_steps = _count("supervision_steps", supervision_steps, config)
         t_steps = _count("recursion_steps", recursion_steps, config)
         m_steps = _count("memory_steps", memory_steps, config)
+        check_policy(policy, config)
+        if patches is not None and patches.ndim == 3 and len(patches) < n_steps:
+            raise ValueError(f"patches of {len(patches)} steps, expected one choice for each of {n_steps}")
         state, reading = start or self.initial_state(len(images)), None
-        draws = config.glimpse_patches is not None and patches is None
+        chooses = config.glimpse_patches is not None and patches is None
+        given = patches if patches is not None and patches.ndim == 3 else None
+        places = self.places() if chooses and policy == "learned" and not self.training else None
         for n in range(n_steps):
-            if draws:
-                patches = glimpse_patches(n, seeds, len(images), config, images.device)
+            if chooses and n % steps_in_cycle(config) == 0:
+                seen = torch.zeros(len(images), config.num_patches, dtype=torch.bool, device=images.device)
+            if chooses:
+                patches = self.choose(policy, n, state, seen, seeds=seeds, places=places)
+                seen = seen.scatter(1, patches, True)
+                reading = self.read(images, patches)
+            elif given is not None:
+                patches = given[n]
                 reading = self.read(images, patches)
             elif reading is None or self.training:
                 reading = self.read(images, patches)
@@ -437,6 +502,8 @@ class ViTRM(nn.Module):
                         images, state, reading = images[staying], state.of(staying), reading.of(staying)
                         seeds = seeds[staying] if isinstance(seeds, Tensor) else seeds
                         patches = None if patches is None else patches[staying]
+                        given = None if given is None else given[:, staying]
+                        seen = seen[staying] if chooses else None
 
     def steps(
         self,
@@ -449,13 +516,15 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         start: State | None = None,
         patches: Tensor | None = None,
+        policy: GlimpsePolicy = "random",
     ) -> Generator[Step, Tensor | None, None]:
         """The read-out after each supervision step; arguments, and what can be sent, as in `moves`.
 
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        moves = self.moves(images, supervision_steps, seeds, backprop, **budget, start=start, patches=patches)
+        choice = {"start": start, "patches": patches, "policy": policy}
+        moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying = None
         with contextlib.suppress(StopIteration):
             while True:

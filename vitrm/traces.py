@@ -11,6 +11,8 @@ import numpy as np
 
 from vitrm.errors import TraceError
 
+CHOSEN = "chosen"  # policy of a trace whose patches somebody chose
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -25,7 +27,7 @@ class Trace:
     patch_size: int
     halt_threshold: float  # tau of the configuration
     trained_steps: int  # N the model was trained with; later steps go beyond its training
-    seed: int  # of the glimpses
+    seed: int  # of the glimpses, where they are random
     label: int | None  # the true class, where it is known; the model never sees it
     pixels: np.ndarray  # (C, H, W) uint8, exactly what the model was given, before normalisation
     patches: np.ndarray  # (N, S) row-major indices of the patches read in each supervision step
@@ -40,6 +42,7 @@ class Trace:
     patch_attention: np.ndarray | None  # (N, T, M, depth, H, K, S)
     state_attention: np.ndarray | None  # (N, T, M, depth, H, K, 1+K)
     answer_attention: np.ndarray | None  # (N, T, M, depth, H, 1+K), of y to [y ; z] in the answer update
+    policy: str = "random"  # who chose the glimpses (see glimpse.py), or CHOSEN
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -138,7 +141,7 @@ def load_traces(path: str | Path) -> dict[str, Trace]:
             name: Trace(
                 **shared,
                 **absent,
-                **{own: meta[own][i] for own in _OWN},
+                **{own: meta[own][i] for own in _OWN if own in meta},  # files without a policy are of random glimpses
                 **{array: values[i] for array, values in arrays.items()},
             )
             for i, name in enumerate(meta["names"])
@@ -150,7 +153,7 @@ def load_traces(path: str | Path) -> dict[str, Trace]:
 
 
 _SHARED = ("class_names", "patch_size", "halt_threshold", "trained_steps")  # by all traces of one file
-_OWN = ("seed", "label")
+_OWN = ("seed", "label", "policy")
 _ARRAYS = tuple(f.name for f in fields(Trace) if f.name not in _SHARED + _OWN)
 
 

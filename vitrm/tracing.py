@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vitrm.config import require_recursion
+from vitrm.config import GlimpsePolicy, ModelConfig, require_recursion
 from vitrm.data import Split
 from vitrm.edits import Edit
+from vitrm.errors import ConfigError
 from vitrm.model import LayerAttention, ViTRM
-from vitrm.traces import Trace
+from vitrm.traces import CHOSEN, Trace
 
 
 @torch.inference_mode()
@@ -32,12 +33,16 @@ def trace(
     recursion_steps: int | None = None,
     memory_steps: int | None = None,
     edit: Edit | None = None,
+    policy: GlimpsePolicy = "random",
+    patches: Sequence[Sequence[int]] | None = None,
 ) -> Trace:
     """The trace of one image: a PIL image, or its (C, H, W) uint8 pixels as a tensor or array.
 
     Every supervision step runs (no halting); N, T and M default to the configuration's. `seed` draws the glimpses;
-    `label`, the true class, is only noted down. `edit` changes one thing on the way. Raises ValueError if the pixels
-    do not fit, ConfigError if the edit names what is not there or the model has no recursion.
+    `label`, the true class, is only noted down. `edit` changes one thing on the way. `policy` says who chooses the
+    glimpses; `patches`, S different row-major indices for each supervision step, takes their place, and says how many
+    steps run. Raises ValueError if the pixels do not fit, ConfigError if the edit or the patches name what is not there
+    or the model has no recursion.
     """
     config = model.config
     require_recursion(config, "a trace")
@@ -58,13 +63,18 @@ def trace(
     was_training = model.training
     model.eval()
     m_steps = memory_steps or config.memory_steps
-    patches, moments = [], []
-    for move in model.moves(images, supervision_steps, seed, record=True, edit=edit.state if edit else None, **budget):
+    given = None
+    if patches is not None:
+        given = given_patches(patches, config).to(images.device)[:, None]  # (N, 1, S)
+        supervision_steps = len(given)
+    read, moments = [], []
+    choice = {"edit": edit.state if edit else None, "policy": policy, "patches": given}
+    for move in model.moves(images, supervision_steps, seed, record=True, **choice, **budget):
         if move.memory_step is None:  # the real answer update is the read-out of the last memory iteration
             answered, answer_attention = move.state, move.attention
         else:
             if move.memory_step == 0 and move.recursion_step == 0:
-                patches.append(torch.arange(config.num_patches) if move.patches is None else move.patches[0].cpu())
+                read.append(torch.arange(config.num_patches) if move.patches is None else move.patches[0].cpu())
             memory_attention = move.attention
             if move.memory_step == m_steps - 1:
                 continue
@@ -75,11 +85,11 @@ def trace(
             "halt_logit": halt_logit[0],
             "answer": answered.answer[0, 0],
             "memory": answered.memory[0],
-            **_memory_attention(memory_attention, config.memory_size, patches[-1].numel()),
+            **_memory_attention(memory_attention, config.memory_size, read[-1].numel()),
             "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
         })  # fmt: skip
     model.train(was_training)
-    shape = (len(patches), recursion_steps or config.recursion_steps, m_steps)
+    shape = (len(read), recursion_steps or config.recursion_steps, m_steps)
     return Trace(
         class_names=model.class_names,
         patch_size=config.patch_size,
@@ -88,11 +98,29 @@ def trace(
         seed=seed,
         label=label,
         pixels=pixels,
-        patches=torch.stack(patches).numpy(),
+        patches=torch.stack(read).numpy(),
+        policy=policy if given is None else CHOSEN,
         initial_answer=model.answer_init[0, 0].float().cpu().numpy(),
         initial_memory=model.memory_init[0].float().cpu().numpy(),
         **{name: _array([moment[name] for moment in moments], shape) for name in moments[0]},
     )
+
+
+def given_patches(patches: Sequence[Sequence[int]], config: ModelConfig) -> Tensor:
+    """(N, S) of the patches that somebody chose for each of N supervision steps.
+
+    Raises ConfigError if a model has no glimpses, or a step has not S different patches of the image.
+    """
+    size, total = config.glimpse_patches, config.num_patches
+    if size is None:
+        raise ConfigError("patches were chosen, but this model reads every patch at every step")
+    if not patches:
+        raise ConfigError("no patches were chosen; expected some for at least one supervision step")
+    for step, chosen in enumerate(patches, start=1):
+        if len(set(chosen)) != size or len(chosen) != size or not all(0 <= patch < total for patch in chosen):
+            listed = ", ".join(map(str, chosen))[:60]
+            raise ConfigError(f"step {step} is to read {listed}: expected {size} different patches, 0 to {total - 1}")
+    return torch.tensor([list(chosen) for chosen in patches])
 
 
 def gallery(model: ViTRM, split: Split, count: int, name: str = "test") -> dict[str, Trace]:
