@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vitrm.config import PRESETS, Config, preset
+from vitrm.config import GLIMPSE_POLICIES, PRESETS, Config, preset
 from vitrm.data import SOURCES
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
 from vitrm.runs import ORDERS
@@ -68,18 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("order", choices=ORDERS, help="step: one single update, then wait")
     ask.set_defaults(run=_ask)
 
-    evaluate = commands.add_parser("evaluate", help="accuracy and halting per supervision step, on held-out data")
-    evaluate.add_argument("name", help="a checkpoint or run folder")
-    evaluate.add_argument("--data", help="other data than it was trained on")
-    evaluate.add_argument("--split", default="test", choices=("val", "test"))
-    evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
-    evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
-    evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
-    evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
-    evaluate.add_argument("--save", action="store_true", help="keep what --domain finds in the run folder, for the app")
-    evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    evaluate.set_defaults(run=_evaluate)
-
+    evaluate = _evaluate_parser(commands)
     finish = commands.add_parser(
         "finish", help="end a stopped run as it is: test its best weights, write its model card"
     )
@@ -114,6 +103,28 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, evaluate, finish, download, sweep, bench):
         command.add_argument("--data-root", default="data", help="where downloads go (default: data)")
     return parser
+
+
+def _evaluate_parser(commands) -> argparse.ArgumentParser:
+    evaluate = commands.add_parser("evaluate", help="accuracy and halting per supervision step, on held-out data")
+    evaluate.add_argument("name", help="a checkpoint or run folder")
+    evaluate.add_argument("--data", help="other data than it was trained on")
+    evaluate.add_argument("--split", default="test", choices=("val", "test"))
+    evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
+    evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
+    evaluate.add_argument(
+        "--policies",
+        nargs="*",
+        metavar="POLICY",
+        help=f"compare who chooses the glimpses, of {', '.join(GLIMPSE_POLICIES)} (default: all; takes val and test)",
+    )
+    evaluate.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of --policies: draws (0 1 2)")
+    evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
+    evaluate.add_argument("--save", action="store_true", help="keep what --domain or --policies finds, for the app")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    evaluate.set_defaults(run=_evaluate)
+    return evaluate
 
 
 def _sweep_parser(commands) -> argparse.ArgumentParser:
@@ -491,6 +502,12 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         result["domain"] = asdict(domain)
         if arguments.save:
             run.save_domain(domain)
+    glimpses = None
+    if arguments.policies is not None:
+        glimpses = _glimpse_report(arguments, model, config, dataset)
+        result["glimpses"] = asdict(glimpses)
+        if arguments.save:
+            run.save_glimpses(glimpses)
     if arguments.json:
         print(json.dumps(result))
         return 0
@@ -508,7 +525,41 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         _print_halting(report)
     if domain is not None:
         _print_domain(domain)
+    if glimpses is not None:
+        _print_glimpses(glimpses)
     return 0
+
+
+def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
+    """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
+    from vitrm.glimpse_report import glimpse_report
+
+    return glimpse_report(
+        model,
+        dataset.val,
+        dataset.test,
+        policies=arguments.policies or GLIMPSE_POLICIES,
+        seeds=arguments.seeds,
+        training_seed=config.train.seed,
+    )
+
+
+def _print_glimpses(report) -> None:
+    sizes = report.split_sizes
+    print(
+        f"\nwho chooses the {report.patches_per_step} of {report.patches} patches of a step, test split "
+        f"(n = {sizes['test']:,}); thresholds of halting chosen on validation (n = {sizes['val']:,})"
+    )
+    for policy, scores in report.policies.items():
+        right = " ".join(f"{100 * each.mean:.1f}" for each in scores.accuracy)
+        spread = "" if scores.spread is None else f" (± {' '.join(f'{100 * s:.1f}' for s in scores.spread)} over draws)"
+        area = "–" if scores.pooled_auroc is None else f"{scores.pooled_auroc:.3f}"
+        print(f"  {policy:8} accuracy % by step {right}{spread}; mean {100 * scores.anytime.mean:.1f}")
+        print(
+            f"           halting: AUROC {area}, {100 * scores.halted_accuracy:.1f} % right after "
+            f"{scores.halted_steps:.2f} steps; {scores.multiply_adds[-1] / 1e6:.1f} M multiply-adds for all steps"
+        )
+    print(report.verdict)
 
 
 def _domain_report(arguments: argparse.Namespace, model, dataset):

@@ -119,7 +119,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Replay:
     """Every step of every image: right (N, n), and per rule the score that `Halt` compares with its threshold."""
 
     right: Tensor
@@ -184,9 +184,9 @@ def judging(
 def _report(
     model: ViTRM, val: Split, test: Split, outputs: tuple[StepOutputs, StepOutputs], *, steps: int, seed: int
 ) -> HaltingReport:
-    on_val, everything = _run(outputs[0], val), _run(outputs[1], test)
+    on_val, everything = replay(outputs[0], val), replay(outputs[1], test)
     right, beyond = everything.right[:steps], everything.right[steps - 1 :]
-    on_test = _Run(right, everything.halt_logit[:steps], {k: v[:steps] for k, v in everything.scores.items()})
+    on_test = Replay(right, everything.halt_logit[:steps], {k: v[:steps] for k, v in everything.scores.items()})
     costs = torch.tensor([multiply_adds(model.config, n + 1) for n in range(steps)], dtype=torch.float64)
     chosen_on_val = on_val.choose("learned", costs)
     chosen, exits = on_test.play("learned", chosen_on_val.threshold, costs)
@@ -319,12 +319,13 @@ def comparison(learned: Point, others: dict[str, Point], images: int) -> str:
     )
 
 
-def _run(outputs: StepOutputs, split: Split) -> _Run:
+def replay(outputs: StepOutputs, split: Split) -> Replay:
+    """What came out of every step of a split, so that halting policies can be played on it."""
     logits, halts, change = outputs.logits, outputs.halt_logit, outputs.memory_change
     log_probs = logits.log_softmax(dim=-1)
     entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
     never = torch.full((1, len(split)), torch.inf)  # there is no step before the first
-    return _Run(
+    return Replay(
         right=logits.argmax(dim=-1) == split.labels.cpu(),
         halt_logit=halts,
         scores={"learned": halts.sigmoid(), "entropy": entropy, "change": torch.cat([never, change[1:]])},

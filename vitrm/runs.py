@@ -18,6 +18,7 @@
     halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
                        the images it names only where these may be passed on, and in a run folder of one's own
     domain.json        the warning about foreign images (domain.py), if it has been measured
+    glimpses.json      who should choose the glimpses (glimpse_report.py), if it has been measured
 
     job.json           who asked for it and how it is started, where the app started it; before config.json
     output.txt         what the process started by the app printed
@@ -61,13 +62,14 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.baselines import OneStep
     from vitrm.data import Split
     from vitrm.domain import DomainReport
+    from vitrm.glimpse_report import GlimpseReport
     from vitrm.halting_report import HaltingReport
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTING, DOMAIN = (
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTING, DOMAIN, GLIMPSES = (
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
-    "README.md", "gallery.npz", "halting.json", "domain.json",
+    "README.md", "gallery.npz", "halting.json", "domain.json", "glimpses.json",
 )  # fmt: skip
 LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
     "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
@@ -75,6 +77,7 @@ LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
 _STATUS_BYTES = 4096
 _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
 _DOMAIN_FORMAT = 1  # of domain.json, likewise
+_GLIMPSES_FORMAT = 1  # of glimpses.json, likewise
 _THUMBNAIL = 64  # pixels at most, of a picture in halting.json
 SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
 ORDERS = ("go", "pause", "step", "stop", "stop at once")
@@ -381,6 +384,15 @@ class Run:
     def save_domain(self, report: DomainReport) -> None:
         """Replace domain.json."""
         self._write_text(DOMAIN, json.dumps(asdict(report) | {"format": _DOMAIN_FORMAT}))
+
+    def glimpses(self) -> dict[str, Any] | None:
+        """The stored `GlimpseReport` as plain values; None where none has been made, or by another version."""
+        report = _read_json(self.path / GLIMPSES)
+        return report if isinstance(report, dict) and report.get("format") == _GLIMPSES_FORMAT else None
+
+    def save_glimpses(self, report: GlimpseReport) -> None:
+        """Replace glimpses.json."""
+        self._write_text(GLIMPSES, json.dumps(asdict(report) | {"format": _GLIMPSES_FORMAT}))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
