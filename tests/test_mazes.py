@@ -180,6 +180,8 @@ def test_mazes_must_fit_the_image():
         load_dataset("mazes:train=10,test=10,lengths=1-2", 32, 3)
     with pytest.raises(DataError, match=r"3 x 12 x 12 .*, the model expects 1 x 12 x 12"):
         load_dataset("mazes", 12, 1)
+    with pytest.raises(DataError, match="the source says it"):
+        load_dataset("mazes", 12, 3, train_images=10)
 
 
 # As a data set

@@ -133,6 +133,8 @@ def load_dataset(
     shape = (channels, image_size, image_size)
     skipped: list[str] = []
     if kind == "mazes":
+        if train_images:
+            raise DataError(f"train_images={train_images:,}: for mazes the source says it, as in mazes:6x6,train=20000")
         return _mazes(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
     if source == "digits":
         train, test, classes = _digits()
