@@ -8,6 +8,13 @@ import torch
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data import load_dataset
 
+LONGEST = ("test_browser.py", "test_train_browser.py", "test_jobs.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that of several processes none is left with one of them at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_for_fixtures():

@@ -21,6 +21,7 @@ from playwright.sync_api import expect, sync_playwright
 
 expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 ROOT = Path(__file__).resolve().parents[1]
+WIDTHS = (360, 1440)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -172,18 +173,29 @@ def test_the_keyboard_moves_through_every_level(page, server):
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
 
 
-def test_a_link_restores_the_image(page, server):
-    open_home(page, server, "?image=test-17&glimpse_seed=2")
+def test_a_link_restores_the_image_and_a_position_beyond_the_end_is_the_last_one(page, server):
+    page.goto(f"{server}/?image=test-17&glimpse_seed=2&position=9999")
     expect(page.get_by_text("test split, number 17, glimpse seed 2")).to_be_visible()
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    settle(page)
+    assert "position=17" in page.url
 
 
-@pytest.mark.parametrize("width", [360, 1440])
-def test_nothing_hangs_over_the_edge(page, server, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def at_each_width(page):
+    """The widths of a telephone and of a desk, on the page that is open; begin with the first."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        yield width
+
+
+def test_nothing_hangs_over_the_edge(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     open_home(page, server)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
-    assert over <= 0
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
+        assert over <= 0
 
 
 def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth(page, server):
@@ -364,18 +376,18 @@ def test_the_threshold_can_be_chosen_with_a_button_and_dragged_in_the_figure(pag
     assert "threshold=0.7" in page.url
 
 
-@pytest.mark.parametrize("width", [360, 1440])
-def test_the_halting_page_fits_and_every_figure_has_words(page, server, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_the_halting_page_fits_and_every_figure_has_words(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     open_halting(page, server)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    over = page.locator(".exits .scroll").evaluate("node => node.scrollWidth - node.clientWidth")
-    assert over <= 0
     expect(page.get_by_text("Images worth a look")).to_be_visible()
     charts = page.get_by_test_id("stPlotlyChart")
     expect(charts).to_have_count(4)
-    tops = [charts.nth(k).bounding_box()["y"] for k in (1, 2, 3)]
-    assert len(set(tops)) == (1 if width == 1440 else 3)
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        over = page.locator(".exits .scroll").evaluate("node => node.scrollWidth - node.clientWidth")
+        assert over <= 0
+        tops = [charts.nth(k).bounding_box()["y"] for k in (1, 2, 3)]
+        assert len(set(tops)) == (1 if width == 1440 else 3)
     said = charts.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
     starts = ("Accuracy against work", "Images by the step", "Halting probability against", "Answers that become")
     assert [text.startswith(start) for text, start in zip(said, starts, strict=True)] == [True] * 4
@@ -405,13 +417,6 @@ def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
     expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
     settle(page)
     assert "position=5" in page.url
-
-
-def test_a_position_beyond_the_end_is_the_last_one(page, server):
-    page.goto(f"{server}/?position=9999")
-    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
-    settle(page)
-    assert "position=17" in page.url
 
 
 def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
@@ -706,18 +711,17 @@ def test_side_by_side_moving_one_moves_the_other(page, server):
     assert own_problems(page) == []
 
 
-@pytest.mark.parametrize("width", [360, 1440])
-def test_your_image_does_not_hang_over_the_edge(page, server, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_your_image_does_not_hang_over_the_edge(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     open_your_image(page, server)
     page.get_by_role("radio", name="Draw").click()
     page.locator(".sketch canvas").wait_for()
     stroke(page, (0.5, 0.1), (0.5, 0.9))
     page.locator(".player").wait_for()
-    settle(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        main = page.get_by_test_id("stMain")
+        assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
 
 
 def files_below(*folders):

@@ -290,8 +290,8 @@ def test_data_that_are_gone_when_a_run_is_resumed_are_named_in_its_status(tmp_pa
 def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
     from vitrm.runs import Run
 
-    settings = ["--train.epochs", "3", "--model.dim", "16", "--model.num_heads", "2", "--model.mlp_dim", "16"]
-    assert cli.main(["train", "digits", *settings, "--device", "cpu", "--runs", str(tmp_path), "--name", "run"]) == 0
+    words = ["train", "digits", *TINY, "--train.epochs", "3", "--runs", str(tmp_path), "--name", "run"]
+    assert cli.main(words) == 0
     run = Run(tmp_path / "run")
     whole = run.summary()
     lines = run.metrics()
@@ -300,7 +300,7 @@ def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
     assert cli.main(["finish", str(run.path)]) == 1
     assert "is complete already" in capsys.readouterr().err
     (run.path / "summary.json").unlink()
-    assert cli.main(["finish", str(run.path), "--device", "cpu"]) == 0
+    assert cli.main(["finish", str(run.path), "--device", "cpu", "--threads", "1"]) == 0
     finished = run.summary()
     assert finished["reason"] == "stopped after epoch 2 of 3"
     assert finished["epochs"] == 2

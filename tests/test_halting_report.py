@@ -243,7 +243,10 @@ def test_a_judgement_in_an_older_form_counts_as_none(tmp_path):
 
 
 @pytest.mark.parametrize(("gallery", "shown"), [((), False), (("--gallery", "1"), True)])
-def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(tmp_path, gallery, shown):
+def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(
+    tmp_path, gallery, shown, report, monkeypatch
+):
+    monkeypatch.setattr("vitrm.halting_report.halting_report", lambda *_: report)  # as it would be made again
     assert main(["export", "digits-glimpse", str(tmp_path / "mine"), "--halting", *gallery]) == 0
     assert bool(Run(tmp_path / "mine").halting()["images"]) is shown
 

@@ -7,6 +7,7 @@ Validation is carved out of the training images by seed; the test split never de
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -209,12 +210,15 @@ def _maze_split(mazes: Mazes, image_size: int) -> Split:
 
 
 def _digits() -> tuple[Split, Split, tuple[str, ...]]:
-    """Handwritten digits of scikit-learn: 1797 real 8 x 8 grey images, bundled with the library."""
-    from sklearn.datasets import load_digits
+    """Handwritten digits of scikit-learn: 1797 real 8 x 8 grey images, bundled with the library.
 
-    bunch = load_digits()
-    images = torch.from_numpy((bunch.images * (255 / 16)).round().astype(np.uint8))[:, None]
-    return *_carve_test(Split(images, torch.from_numpy(bunch.target.astype(np.int64)))), tuple("0123456789")
+    Its file is read as it is, a line for each image, 64 levels of 0..16 and the label: to import the library takes as
+    long as a short training.
+    """
+    (library,) = importlib.util.find_spec("sklearn").submodule_search_locations
+    table = np.loadtxt(Path(library) / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    images = torch.from_numpy((table[:, :-1] * (255 / 16)).round().astype(np.uint8)).view(-1, 1, 8, 8)
+    return *_carve_test(Split(images, torch.from_numpy(table[:, -1].astype(np.int64)))), tuple("0123456789")
 
 
 _TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion_mnist": "FashionMNIST"}
