@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vitrm.augment import augment
-from vitrm.config import PRESETS, ConfigError
+from vitrm.config import PRESETS, Config, ConfigError
 from vitrm.data import DataError
 from vitrm.evaluation import auroc, evaluate, predict_steps
 from vitrm.losses import classification_loss, halting_loss
@@ -535,11 +535,13 @@ def test_auroc_is_scikit_learns_ties_included():
 # 49 images, 16 at a time: the last batch is a single image, fewer than there are processes.
 SOME_DATA = """
 import torch
+from dataclasses import replace
 from vitrm.data import Dataset, Preprocess, Split
 
 torch.manual_seed(7)
 splits = [Split(torch.randint(256, (n, 1, 8, 8), dtype=torch.uint8), torch.arange(n) % 10) for n in (49, 20, 20)]
 dataset = Dataset("noise", tuple("0123456789"), *splits, Preprocess(8, (0.5,), (0.25,)))
+even = replace(dataset, train=dataset.train.subset(slice(0, 48)))  # a single image has no statistics
 """
 TRAIN_IN_A_GROUP = """
 import json, sys
@@ -556,15 +558,40 @@ events = list(trainer.events())
 assert group.any(group.rank == 1), "one process saying so is enough"
 assert not group.any(False)
 assert group.from_first(lambda: group.rank) == 0
+result = {"model": trainer.model.state_dict(), "loss": events[0].loss, "updates": trainer.updates}
+
+# Batch normalisation goes by the whole batch: outputs, gradients and running statistics are those of one process.
+torch.manual_seed(0)
+images, scales = torch.randn(7, 3, 4, 4).double(), torch.randn(7, 3, 4, 4).double()
+alone, shared = (torch.nn.BatchNorm2d(3).double() for _ in range(2))
+group.share_statistics(shared)
+whole, weight = images.clone().requires_grad_(), 1.0
+(mine, scale), weight = group.share_of(images, scales)
+mine.requires_grad_()
+outputs, expected = shared(mine), alone(whole)
+((outputs.square() + outputs) * scale).mean().mul(weight).backward()
+((expected.square() + expected) * scales).mean().backward()
+group.mean_([p.grad for p in shared.parameters()])
+(expected, gradient), _ = group.share_of(expected, whole.grad)
+torch.testing.assert_close(outputs, expected)
+torch.testing.assert_close(mine.grad / group.size, gradient)
+for one, other in zip(shared.parameters(), alone.parameters()):
+    torch.testing.assert_close(one.grad, other.grad)
+torch.testing.assert_close(shared.state_dict(), alone.state_dict())
+
+residual = Config.from_dict(json.load(open(sys.argv[1])) | {"model": RESNET})
+trainer = Trainer(residual, even, group=group)
+result["resnet"] = list(trainer.events())[0].loss
 if group.rank == 0:
-    torch.save({"model": trainer.model.state_dict(), "loss": events[0].loss, "updates": trainer.updates}, sys.argv[2])
+    torch.save(result, sys.argv[2])
 group.leave()
 """
+RESNET = {"family": "resnet", "image_size": 8, "channels": 1, "layers": 18}
 
 
 def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
     config = _with(small_run, dropout=0.0, epochs=1, glimpse_patches=4)
-    (tmp_path / "train.py").write_text(SOME_DATA + TRAIN_IN_A_GROUP)
+    (tmp_path / "train.py").write_text(f"RESNET = {RESNET}\n{SOME_DATA}{TRAIN_IN_A_GROUP}")
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -590,6 +617,10 @@ def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
             # A key's bias shifts a softmax row as a whole. Its gradient is rounding noise, which Adam scales up.
             found, expected = found[config.model.dim :], expected[config.model.dim :]  # noqa: PLW2901
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, msg=name)
+
+    residual = Config.from_dict(config.to_dict() | {"model": RESNET})
+    first, *_ = Trainer(residual, made["even"]).events()
+    assert together["resnet"] == pytest.approx(first.loss, abs=1e-4)  # by statistics of half a batch each: 0.1 off
 
 
 # Pausing

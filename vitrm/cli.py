@@ -7,9 +7,11 @@ import json
 import os
 import shlex
 import signal
+import socket
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +19,14 @@ from typing import Any
 
 from vitrm.config import GLIMPSE_POLICIES, PRESETS, Config, preset
 from vitrm.data import SOURCES
-from vitrm.errors import ConfigError, DataError, RunError, VitrmError
+from vitrm.errors import ConfigError, DataError, LostProcessError, RunError, VitrmError
 from vitrm.runs import ORDERS
 
 SAVE_EVERY_S = 20.0
 SNAPSHOT_IMAGES = 6
 _DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
+_WAITED_IN_VAIN = "was told to end while it waited for another one that is gone or does not answer"
+_GRACE_S = 20.0  # to end in good order after a SIGTERM; torchrun kills after 30
 _STARTED = time.monotonic()
 
 
@@ -219,9 +223,7 @@ def _no_settings(overrides: dict[str, str], why: str) -> None:
 
 def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.board import Board
-    from vitrm.control import obeying
     from vitrm.distributed import join_group
-    from vitrm.train import TrainingDiverged
 
     device = _device(arguments)
     if arguments.estimate:
@@ -231,18 +233,45 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         board.check()
     group = join_group(device)
     run, trainer = _prepare(arguments, overrides, device, group)
-    if run is None:  # only rank 0 writes and prints
-        with _stops_on_signal(trainer), suppress(TrainingDiverged):
+    words = [*_launcher(group.size), "train", "--resume"]
+    resume = shlex.join([*words, group.from_first(lambda: str(run.path))])
+    if run is None:
+        return _train_beside(trainer, group, resume)
+    return _train_into(run, trainer, group, resume, board and board(run.path))
+
+
+def _train_beside(trainer, group, resume: str) -> int:
+    """The training of every process but the one that writes."""
+    from vitrm.train import TrainingDiverged
+
+    def give_up() -> None:
+        print(f"vitrm: process {group.rank} {_WAITED_IN_VAIN}; continue with: {resume}", file=sys.stderr, flush=True)
+
+    try:
+        with _stops_on_signal(trainer), _ends_when_told(group, give_up), suppress(TrainingDiverged):
             for _ in trainer.events():
                 pass
             group.leave()
-        return 0
-    images, resume = len(trainer.dataset.train), f"vitrm train --resume {shlex.quote(str(run.path))}"
+    except LostProcessError as error:
+        raise LostProcessError(f"{error}; continue with: {resume}") from None
+    return 0
+
+
+def _train_into(run, trainer, group, resume: str, board) -> int:
+    """The training of the process that writes and prints."""
+    from vitrm.control import obeying
+    from vitrm.train import TrainingDiverged
+
+    def give_up() -> None:
+        run.set_status("failed", f"this process {_WAITED_IN_VAIN}")
+        print(f"vitrm: {run.status()['cause']}; continue with: {resume}", file=sys.stderr, flush=True)
+
+    images, device = len(trainer.dataset.train), str(trainer.device)
     print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
-        with _stops_on_signal(trainer), obeying(run, trainer):
-            finished = _record_events(run, trainer, board and board(run.path))
-        group.leave()
+        with _stops_on_signal(trainer), _ends_when_told(group, give_up), obeying(run, trainer):
+            finished = _record_events(run, trainer, board)
+            group.leave()
         if finished is None:
             run.set_status("stopped")
             print(f"stopped and saved; continue with: {resume}")
@@ -252,7 +281,7 @@ def _train(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         run.set_status("stopped")
         print(f"stopped at once; continue from the last saved state with: {resume}")
         return 130
-    except (TrainingDiverged, OSError, MemoryError, RuntimeError) as error:
+    except (TrainingDiverged, LostProcessError, OSError, MemoryError, RuntimeError) as error:
         cause = _cause(error)
         if cause is None:  # a fault in this program: whoever watches the run folder should know of it too
             run.set_status("failed", f"{type(error).__name__}: {error}")
@@ -281,7 +310,7 @@ def _cause(error: Exception) -> str | None:
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
         detail = str(error).partition("\n")[0]
         return f"memory ran out ({detail}); choose a smaller train.batch_size or model, or end other programs"
-    return str(error) if isinstance(error, TrainingDiverged | OSError) else None
+    return str(error) if isinstance(error, TrainingDiverged | LostProcessError | OSError) else None
 
 
 def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
@@ -458,6 +487,38 @@ def _stops_on_signal(trainer) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _ends_when_told(group, give_up: Callable[[], None]) -> Iterator[None]:
+    """A process that waits for a lost one inside the driver, where no handler runs, still ends some time after SIGTERM.
+
+    That is what torchrun sends to all the others when one is lost. `give_up` has the last word.
+    """
+    if group.size == 1:
+        yield
+        return
+    told, teller = socket.socketpair()
+    teller.setblocking(False)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while word := told.recv(1):
+            if word[0] == signal.SIGTERM and not ended.wait(_GRACE_S):
+                give_up()
+                os._exit(1)
+
+    watcher = threading.Thread(target=watch, name="told to end", daemon=True)
+    watcher.start()
+    before = signal.set_wakeup_fd(teller.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        ended.set()
+        teller.close()
+        watcher.join()
+        told.close()
 
 
 def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
@@ -848,8 +909,16 @@ def _summary(run, dataset, finished, device: str) -> dict[str, Any]:
 
 def _command_line(processes: int) -> str:
     """What was typed, for the model card."""
-    start = ["vitrm"] if processes == 1 else ["torchrun", f"--nproc-per-node={processes}", "-m", "vitrm"]
-    return shlex.join([*start, *sys.argv[1:]])
+    return shlex.join([*_launcher(processes), *sys.argv[1:]])
+
+
+def _launcher(processes: int) -> list[str]:
+    """The words that `vitrm` is started with in so many processes, as this one was."""
+    if processes == 1:
+        return ["vitrm"]
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    nodes = [f"--nnodes={processes // here}"] if processes > here else []
+    return ["torchrun", *nodes, f"--nproc-per-node={here}", "-m", "vitrm"]
 
 
 class _Bar:

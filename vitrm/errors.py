@@ -17,5 +17,9 @@ class RunError(VitrmError):
     """A run folder or checkpoint that cannot be used."""
 
 
+class LostProcessError(VitrmError):
+    """Another process of the same training is gone; the training can be resumed from its last saved state."""
+
+
 class TraceError(VitrmError):
     """A trace file that cannot be read."""

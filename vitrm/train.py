@@ -177,6 +177,7 @@ class Trainer:
         torch.manual_seed(config.train.seed)
         self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
+        self.model = self.group.share_statistics(self.model)
         if config.train.compile:
             torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
             for module in self.model.repeated:
@@ -353,7 +354,6 @@ class Trainer:
                 left = self.seconds * (1 - done) / done
                 yield self._progress(means, lr, speed, left)
                 reported, reported_at = self.batch, time.perf_counter()
-        self.group.mean_([b for b in self.averaged.buffers() if b.is_floating_point()])
         scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))
         self._check_finite(scores.loss)
         means, self.epoch_means = self.epoch_means.read(), self._means()
@@ -462,8 +462,8 @@ class Trainer:
         """One optimizer step and one step of the moving average; `weight` is this process's share of the batch."""
         train = self.config.train
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.group.mean_([p.grad for p in self.model.parameters() if p.grad is not None], weight)
+        (loss * weight).backward()  # weighted before it is differentiated: batch statistics tie the processes together
+        self.group.mean_([p.grad for p in self.model.parameters() if p.grad is not None])
         if train.grad_clip or self.single:
             limit = train.grad_clip or math.inf
             self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
