@@ -121,6 +121,7 @@ def dataset(name: str):
         val_fraction=config.data.val_fraction,
         split_seed=config.data.split_seed,
         train_images=config.data.train_images,
+        memory_gb=config.data.memory_gb,
     )
 
 

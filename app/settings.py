@@ -107,6 +107,10 @@ _TEXTS = {
     "model.drop_path": ("Drop path", "Largest probability, at the last layer, that an image skips a layer's branch."),
     "data.val_fraction": ("Validation share", "Share of the training images kept aside to choose the weights on."),
     "data.split_seed": ("Split seed", "Which images these are."),
+    "data.memory_gb": (
+        "Memory for images, GB",
+        "Decoded images beyond it are read from a file; 0 means a third of what is free.",
+    ),
     "data.train_images": ("Training images", "Learn from so many of them only; 0 means from all."),
 }
 GROUPS = {
@@ -118,7 +122,7 @@ GROUPS = {
                   "model.feed_forward", "model.token_mixing", "model.reading", "model.shared_block",
                   "model.final_norm", "model.head"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed",
-                   "data.train_images"),
+                   "data.train_images", "data.memory_gb"),
     "The schedule of updates": ("train.update", "train.backprop", "train.stop_unrolling", "train.halt_weight",
                                 "train.weight_decay", "train.betas", "train.grad_clip", "train.ema_decay",
                                 "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),

@@ -64,7 +64,7 @@ def bench_halting(run: Run, split: Split, device: str = "cpu", repeats: int = 3)
     if report is None:
         raise RunError(f"'{run.path}' has no halting.json: export it with --halting first")
     model = run.load_model(device)
-    images, labels = model.transform.normalize(split.images.to(device)), split.labels
+    images, labels = model.transform.normalize(split.images[:].to(device)), split.labels
     seeds = image_seeds(0, 0, len(split)).to(device)
     policies = [Halt("fixed"), Halt("learned", report["chosen"]["threshold"])]
     rows = {}

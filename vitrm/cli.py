@@ -875,6 +875,8 @@ def _load_data(config: Config, root: str):
         split_seed=data.split_seed,
         train_images=data.train_images,
         root=root,
+        memory_gb=data.memory_gb,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     if dataset.skipped:
         print(f"{len(dataset.skipped)} unreadable images skipped:", file=sys.stderr)

@@ -381,6 +381,7 @@ class DataConfig:
     name: str = ""  # what people call it, for cards and captions; empty: the source itself
     val_fraction: float = 0.1
     split_seed: int = 0
+    memory_gb: float = 0.0  # decoded images beyond this are read from a file; 0: a third of the free memory
     train_images: int = 0  # learn from so many of the training images only, a random choice; 0: from all
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
@@ -404,6 +405,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         _check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")
         _check(0 <= self.split_seed < 2**63, f"split_seed={self.split_seed}: expected 0 to 2^63 - 1")
+        _check(0 <= self.memory_gb < math.inf, f"memory_gb={self.memory_gb}: expected 0 or more")
         _check(self.train_images >= 0, f"train_images={self.train_images}: expected 0 (all of them) or more")
         _check(all(0 < value < math.inf for value in self.std), f"std={self.std}: expected values above 0")
         _check(all(map(math.isfinite, self.mean)), f"mean={self.mean}: expected finite values")

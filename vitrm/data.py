@@ -1,6 +1,7 @@
 """Data sets behind one small interface: `load_dataset(source, ...)` -> `Dataset` with train, val and test splits.
 
-Images are kept as one uint8 array per split, so that a run reads its data once and a GPU can hold all of it.
+Images are kept as one uint8 array per split, so that a run reads its data once and a GPU can hold all of it. Where
+memory cannot, they are decoded into a file once and read from there (stored.py).
 Validation is carved out of the training images by seed; the test split never depends on that seed.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -22,17 +24,19 @@ from torch import Tensor
 from vitrm.errors import DataError
 from vitrm.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.mazes import Mazes, MazeSettings, draw_mazes, keys, render
+from vitrm.stored import Room, StoredImages, store
 
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=3,..., folder:PATH, parquet:PATH"
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
+_MOST_MEASURED = 20_000
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images (n, C, H, W) uint8 and labels (n,) int64."""
+    """Images (n, C, H, W) uint8 and labels (n,) int64, both of them where the images are."""
 
-    images: Tensor
+    images: Tensor | StoredImages
     labels: Tensor
     difficulty: Tensor | None = None  # (n,) int64, where the source knows it: see `Dataset.difficulty`
 
@@ -40,9 +44,14 @@ class Split:
         return len(self.labels)
 
     def subset(self, index: Tensor) -> Split:
-        return self._each(lambda part: part[index])
+        return self._each(lambda part: part.only(index) if isinstance(part, StoredImages) else part[index])
 
     def to(self, device: torch.device | str) -> Split:
+        """All of it on the device; images that are stored, or more than half of what a GPU has free, stay there."""
+        if isinstance(self.images, StoredImages):
+            return self
+        if torch.device(device).type == "cuda" and self.images.numel() > torch.cuda.mem_get_info(device)[0] / 2:
+            return replace(self, images=StoredImages(self.images, torch.arange(len(self.images))))
         return self._each(lambda part: part.to(device))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Split:
@@ -122,13 +131,16 @@ def load_dataset(
     split_seed: int = 0,
     train_images: int = 0,
     root: str | Path = "data",
+    memory_gb: float = 0.0,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Dataset:
     """Read a data set for a model of the given input shape.
 
     Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
     (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and
     listed in `.skipped`. With `train_images` training has only so many images, chosen by `split_seed`; validation and
-    test keep theirs. Raises DataError if the source is unknown, absent, unreachable or does not fit.
+    test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`;
+    `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or does not fit.
     """
     kind, _, path = source.partition(":")
     shape = (channels, image_size, image_size)
@@ -137,14 +149,15 @@ def load_dataset(
         if train_images:
             raise DataError(f"train_images={train_images:,}: for mazes the source says it, as in mazes:6x6,train=20000")
         return _mazes(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
+    room = Room(Path(root), memory_gb, say)
     if source == "digits":
         train, test, classes = _digits()
     elif source in _TORCHVISION:
         train, test, classes = _torchvision(source, Path(root))
     elif kind == "folder" and path:
-        train, test, classes = _folder(Path(path), shape, skipped)
+        train, test, classes = _folder(Path(path), shape, skipped, room)
     elif kind == "parquet" and path:
-        train, test, classes = _parquet(Path(path), shape, skipped)
+        train, test, classes = _parquet(Path(path), shape, skipped, room)
     else:
         raise DataError(f"unknown data source '{source}': expected one of {SOURCES}")
     _check_shape(source, tuple(train.images.shape[1:]), shape)
@@ -244,7 +257,7 @@ def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]
     return splits[0], splits[1], tuple(parts[0].classes)
 
 
-def _folder(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Split, Split, tuple[str, ...]]:
+def _folder(path: Path, shape: tuple[int, ...], skipped: list[str], room: Room) -> tuple[Split, Split, tuple[str, ...]]:
     """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out.
 
     PATH/train without a test folder is the second form, one level down.
@@ -263,12 +276,13 @@ def _folder(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Spl
         if extra:
             raise DataError(f"'{folder}' has a class folder '{extra[0]}' that '{train_root}' lacks")
         files = [
-            (str(file.relative_to(path)), file.read_bytes, label)
+            (file, label)
             for label, name in enumerate(classes)
             for file in sorted((folder / name).glob("**/*"))
             if file.suffix.lower() in IMAGE_SUFFIXES
         ]
-        return _decode_all(files, shape, skipped)
+        rows = [(str(file.relative_to(path)), file.read_bytes, label) for file, label in files]
+        return _decode_all(rows, shape, skipped, room, lambda: [_stamp(file) for file, _ in files])
 
     if separate:
         return read(train_root), read(held_out), classes
@@ -280,7 +294,9 @@ def _subfolders(path: Path) -> list[str]:
     return sorted(e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".")) if path.is_dir() else []
 
 
-def _parquet(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Split, Split, tuple[str, ...]]:
+def _parquet(
+    path: Path, shape: tuple[int, ...], skipped: list[str], room: Room
+) -> tuple[Split, Split, tuple[str, ...]]:
     """Hugging Face image layout: train-*.parquet and test-*.parquet with an image column {bytes, path} and a label."""
     files = {part: sorted(path.glob(f"**/{part}*.parquet")) for part in ("train", "test", "validation")}
     if not files["train"]:
@@ -302,7 +318,8 @@ def _parquet(path: Path, shape: tuple[int, ...], skipped: list[str]) -> tuple[Sp
                 pair for images, labels, _ in tables for pair in zip(images, labels, strict=True)
             )
         ]
-        splits[part] = _decode_all(rows, shape, skipped)
+        stamps = [_stamp(file) for file in files[part]]
+        splits[part] = _decode_all(rows, shape, skipped, room, lambda stamps=stamps: stamps)
     held_out = splits.get("test") or splits.get("validation")
     return (splits["train"], held_out, names) if held_out else (*_carve_test(splits["train"]), names)
 
@@ -338,11 +355,23 @@ def _read_parquet(file: Path) -> tuple[list[bytes | None], list[int], tuple[str,
     return images.to_pylist(), labels.to_pylist(), tuple(names) if names else None
 
 
+def _stamp(file: Path) -> str:
+    """Another one when a file has changed."""
+    there = file.stat()
+    return f"{file.resolve()} {there.st_size} {there.st_mtime_ns}"
+
+
 def _decode_all(
-    rows: Iterable[tuple[str, Callable[[], bytes], int]], shape: tuple[int, ...], skipped: list[str]
+    rows: Sequence[tuple[str, Callable[[], bytes], int]],
+    shape: tuple[int, ...],
+    skipped: list[str],
+    room: Room,
+    stamps: Callable[[], list[str]],
 ) -> Split:
-    """Decode every (name, read, label); what cannot be read goes to `skipped` by name."""
+    """Decode every (name, read, label); what cannot be read goes to `skipped` by name. `stamps` tell files apart."""
     images, labels = [], []
+    if not room.holds(len(rows) * math.prod(shape)):
+        return _store_all(rows, shape, skipped, room, stamps())
     for name, read, label in rows:
         try:
             images.append(fit_image(decode_image(read()), shape[1], shape[0]))
@@ -355,16 +384,46 @@ def _decode_all(
     return Split(torch.from_numpy(np.stack(images)), torch.tensor(labels, dtype=torch.int64))
 
 
+def _store_all(
+    rows: Sequence[tuple[str, Callable[[], bytes], int]],
+    shape: tuple[int, ...],
+    skipped: list[str],
+    room: Room,
+    stamps: list[str],
+) -> Split:
+    """The same, into a file."""
+    room.say(
+        f"{len(rows):,} images take {len(rows) * math.prod(shape) / 1e9:.3g} GB when decoded, which is more than "
+        "memory has room for (data.memory_gb); they are read from a file"
+    )
+    names, reads, labels = zip(*rows, strict=True)
+
+    def decode(number: int) -> np.ndarray:
+        return fit_image(decode_image(reads[number]()), shape[1], shape[0])
+
+    images, failures = store(room, names, stamps, decode, shape)
+    skipped += [f"{names[number]}: {why}" for number, why in sorted(failures.items())]
+    if not len(images):
+        raise DataError(f"no readable image found; {len(skipped)} skipped{': ' + skipped[0] if skipped else ''}")
+    return Split(images, torch.tensor(labels, dtype=torch.int64)[images.rows])
+
+
 def _carve_test(everything: Split) -> tuple[Split, Split]:
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(_TEST_SEED))
     held_out = max(1, round(len(everything) * _TEST_FRACTION))
     return everything.subset(order[held_out:]), everything.subset(order[:held_out])
 
 
-def _mean_std(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Per channel, 0..1 scale, rounded so that a config prints them; a constant channel gets std 1."""
+def _mean_std(images: Tensor | StoredImages) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, 0..1 scale, rounded so that a config prints them; a constant channel gets std 1.
+
+    Of images that are stored, the first 20,000 count, in the order that the split seed has put them in.
+    """
+    if isinstance(images, StoredImages):
+        images = images.only(slice(0, _MOST_MEASURED))
     counts = torch.zeros(images.shape[1], 256, dtype=torch.float64)
-    for part in images.split(1024):  # bincount needs eight bytes a pixel
+    for start in range(0, len(images), 1024):  # bincount needs eight bytes a pixel
+        part = images[start : start + 1024]
         counts += torch.stack([torch.bincount(c.reshape(-1).to(torch.int64), minlength=256) for c in part.unbind(1)])
     levels = torch.arange(256, dtype=torch.float64) / 255
     weights = counts / counts.sum(dim=1, keepdim=True)

@@ -148,12 +148,12 @@ def domain_report(
     sets = dict(foreign) | {
         "noise": (drawn(500, channels, size, size), drawn(501, channels, size, size)),
         "single colours": (plain(500), plain(501)),
-        "its own images upside down": tuple(split(part.images.flip(2)) for part in (val, test)),
-        "its own images as negatives": tuple(split(255 - part.images) for part in (val, test)),
+        "its own images upside down": tuple(split(part.images[:].flip(2)) for part in (val, test)),
+        "its own images as negatives": tuple(split(255 - part.images[:]) for part in (val, test)),
     }
 
     def outputs(part: Split) -> tuple[np.ndarray, np.ndarray]:
-        return part.images.numpy(), predict_steps(model, model.transform, part, seed=seed).logits[-1].numpy()
+        return part.images[:].numpy(), predict_steps(model, model.transform, part, seed=seed).logits[-1].numpy()
 
     known = image_statistics(train.images[:_MOST_TRAINING_IMAGES].numpy())
     spread = np.cov(known.T) + 1e-6 * np.eye(known.shape[1])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -32,6 +32,7 @@ from vitrm.distributed import Group
 from vitrm.errors import ConfigError
 from vitrm.evaluation import evaluate, predict_steps
 from vitrm.losses import accuracy, classification_loss, halting_loss
+from vitrm.stored import StoredImages, ahead
 
 REPORT_EVERY = 10  # batches between two Progress events
 WATCHED = 8  # validation images that are looked at again and again
@@ -248,6 +249,7 @@ class Trainer:
         update="step" the weights have moved when it is yielded; with "batch" they move at the end.
         """
         train, model = self.config.train, self.model.train()
+        images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
         images, targets = self.dataset.preprocess.normalize(augment(images, train)), labels
         if self.epoch < train.epochs * (1 - train.unmixed_share):
             images, targets = mix(images, labels, self.config.model.num_classes, train)
@@ -325,7 +327,8 @@ class Trainer:
             self.train_split = self.dataset.draw(self.epoch).to(self.device)
         order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
         order = order[: math.ceil(self.epoch_images / train.repeats)].repeat_interleave(train.repeats)
-        order = order[: self.epoch_images].to(self.device)
+        order = order[: self.epoch_images].to(self.train_split.images.device)
+        batches = self._read(order.split(train.batch_size)[self.batch :])
         started, started_at = time.perf_counter(), self.seconds
         reported, reported_at = self.batch, started
         while self.batch < self.batches:
@@ -339,8 +342,7 @@ class Trainer:
             lr = self.lr_at(self.epoch + self.batch / self.batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            index = order[self.batch * train.batch_size : (self.batch + 1) * train.batch_size]
-            waited = yield from self._batch(self.train_split.images[index], self.train_split.labels[index])
+            waited = yield from self._batch(*next(batches))
             started, reported_at = started + waited, reported_at + waited
             self.batch += 1
             if self.batch % REPORT_EVERY == 0 or self.batch == self.batches:
@@ -374,6 +376,18 @@ class Trainer:
             lr=self.optimizer.param_groups[0]["lr"],
             seconds=self.seconds,
         )
+
+    def _read(self, batches: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels by their numbers; those that are not on the device are brought there while it works."""
+        split = self.train_split
+        if not isinstance(split.images, StoredImages):
+            return ((split.images[index], split.labels[index]) for index in batches)
+
+        def read(index: Tensor) -> tuple[Tensor, Tensor]:
+            both = split.images[index], split.labels[index]
+            return tuple(tensor.pin_memory() for tensor in both) if self.device.type == "cuda" else both
+
+        return ahead(batches, read)
 
     def _batch(self, images: Tensor, labels: Tensor) -> Generator[Event, None, float]:
         """One batch, with a wait before each of its updates if that is asked for; returns the seconds not trained."""
