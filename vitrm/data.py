@@ -26,7 +26,7 @@ from vitrm.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.mazes import Mazes, MazeSettings, draw_mazes, keys, render
 from vitrm.stored import Room, StoredImages, store
 
-SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=3,..., folder:PATH, parquet:PATH"
+SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
 _MOST_MEASURED = 20_000

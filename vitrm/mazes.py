@@ -1,7 +1,8 @@
 """Mazes: a task in which information must travel. A start, one gem that can be reached from it and several that cannot.
 
 The class of a maze is the colour of the gem that can be reached, its difficulty the length of the shortest path there.
-Every gem has a colour of its own and every colour is there, so that the colours alone say nothing.
+Two shortcuts are closed: every gem has a colour of its own and every colour is there; and the start could lie as far
+from each of the gems, so that walls and gems alone say nothing. What the start's place still says, `nearest_gem` tells.
 
 A maze is an array of cells (S, S), uint8: WALL, FREE, START, or FIRST_GEM + colour. One goes up, down, left and right.
 No torch here: `load_dataset("mazes:...")` turns cells into a data set.
@@ -25,23 +26,22 @@ _PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
 )  # fmt: skip
 _BATCH = 8192  # mazes proposed at a time; part of what a seed means
 _PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
-_FORM = "mazes:6x6,gems=3,walls=0.4,lengths=1-10,train=20000,test=4000 (each of them may be left out)"
+_FORM = "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out)"
 
 
 @dataclass(frozen=True)
 class MazeSettings:
-    """What a source string such as "mazes:6x6,gems=3,lengths=1-10" asks for.
+    """What a source string such as "mazes:6x6,gems=2,lengths=1-8" asks for.
 
-    Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the chance that a cell is a wall before the
-    mazes that do not fit are thrown away. `train` mazes are drawn anew for every epoch; `test` is the size of the test
-    split.
+    Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the share of the cells that at least stay
+    walls. `train` mazes are drawn anew for every epoch; `test` is the size of the test split.
     """
 
     size: int = 6  # cells along a side
-    gems: int = 3  # and so classes
-    walls: float = 0.4
+    gems: int = 2  # and so classes
+    walls: float = 0.3
     shortest: int = 1
-    longest: int = 10
+    longest: int = 8
     train: int = 20_000
     test: int = 4_000
 
@@ -251,6 +251,16 @@ def nearest_gem(cells: np.ndarray) -> np.ndarray:
 # Drawing
 
 
+def _sum_of_neighbours(cells: np.ndarray) -> np.ndarray:
+    """(S, S, n) int8: the sum of the cells (S, S, n) above, below, left and right."""
+    total = np.zeros_like(cells)
+    total[1:] += cells[:-1]
+    total[:-1] += cells[1:]
+    total[:, 1:] += cells[:, :-1]
+    total[:, :-1] += cells[:, 1:]
+    return total
+
+
 def _neighbours(cells: np.ndarray) -> np.ndarray:
     """(S, S, n) bool: next to one of these cells (S, S, n)."""
     near = np.zeros_like(cells)
@@ -261,32 +271,61 @@ def _neighbours(cells: np.ndarray) -> np.ndarray:
     return near
 
 
+def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Corridors grown from the gems, in turn, that never touch: whose each cell is, and how far from its gem.
+
+    (S, S, n) int8 both: 0 for a wall, 1 to `gems`; and 0 at the gem. A cell is dug where it touches one dug cell only,
+    and that one its own: so corridors branch but have no loops, and there is one way from each cell to its gem. Deeper
+    cells are preferred, which makes long ways. Digging ends when only
+    `walls` of all cells are walls, or there is nowhere to dig.
+    """
+    s, gems = settings.size, settings.gems
+    owner, depth = np.zeros((2, s, s, _BATCH), np.int8)
+    columns = np.arange(_BATCH)
+    cells = round((1 - settings.walls) * s * s)
+    for turn in range(max(gems, cells)):
+        mine = np.int8(1 + turn % gems)
+        beside = _sum_of_neighbours((owner > 0).view(np.int8))
+        if turn < gems:
+            able = (owner == 0) & (beside == 0)
+        else:
+            able = (owner == 0) & (beside == 1) & (_sum_of_neighbours((owner == mine).view(np.int8)) == 1)
+        deep = _sum_of_neighbours(depth)  # of the one neighbour
+        chance = rng.integers(1, 33, able.shape, dtype=np.int8)
+        score = np.where(able, chance + 8 * np.minimum(deep, 11), 0).reshape(s * s, -1)
+        at = score.argmax(axis=0)
+        dug = score[at, columns] > 0
+        at, where = at[dug], columns[dug]
+        owner.reshape(s * s, -1)[at, where] = mine
+        if turn >= gems:
+            depth.reshape(s * s, -1)[at, where] = deep.reshape(s * s, -1)[at, where] + 1
+    return owner, depth
+
+
 def _propose(settings: MazeSettings, rng: np.random.Generator, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mazes (n, S, S) with uncoloured gems, the one that can be reached FIRST_GEM and the others FIRST_GEM + 1, and
     which of the lengths each has (n,).
 
-    Each draws its length first, by how many of it are `left` to find, and is dropped if it has no such path: so the
-    mazes of a length are all mazes that have it, not those too simple for a longer one.
+    A length is drawn first, by how many of it are `left` to find. Then the start could lie as far as that from any of
+    the gems, and by which of them it does is drawn last. So walls and gems say nothing of the answer.
     """
     s, lengths = settings.size, len(left)
-    walls = rng.random((_BATCH, s, s), dtype=np.float32) < settings.walls
     place = rng.choice(lengths, _BATCH, p=left / left.sum())
-    scores = rng.random((3, _BATCH, s * s), dtype=np.float32)
-    rows = np.arange(_BATCH)
-    cells = np.where(walls, WALL, FREE).astype(np.uint8).reshape(_BATCH, -1)
-    cells[rows, np.where(cells == FREE, scores[0], -1).argmax(axis=1)] = START
-    grid = cells.reshape(_BATCH, s, s)
-    found = distances(grid).reshape(_BATCH, -1)
-    far = found == (settings.shortest + place)[:, None]
-    # A decoy in a pocket of one cell could be told by its walls alone.
-    free = np.ascontiguousarray((grid == FREE).transpose(1, 2, 0))
-    apart = (free & _neighbours(free)).transpose(2, 0, 1).reshape(_BATCH, -1) & (found < 0)
-    fits = far.any(axis=1) & (apart.sum(axis=1) >= settings.gems - 1)
-    cells, rows = cells[fits], np.arange(int(fits.sum()))
-    cells[rows, np.where(far[fits], scores[1][fits], -1).argmax(axis=1)] = FIRST_GEM
-    decoys = np.where(apart[fits], scores[2][fits], -1).argsort(axis=1)[:, 1 - settings.gems :]
-    cells[rows[:, None], decoys] = FIRST_GEM + 1
-    return cells.reshape(-1, s, s), place[fits]
+    owner, depth = (part.reshape(s * s, -1) for part in _grow(settings, rng))
+    far = settings.shortest + place
+    fits = np.ones(_BATCH, bool)
+    for gem in range(settings.gems):
+        fits &= (np.where(owner == gem + 1, depth, -1).max(axis=0)) >= far
+    owner, depth, far, place = owner[:, fits], depth[:, fits], far[fits], place[fits]
+    rows = np.arange(len(far))
+    mine = 1 + rng.integers(settings.gems, size=len(far))
+    starts = (owner == mine) & (depth == far)
+    at = np.where(starts, rng.random(starts.shape, dtype=np.float32), -1).argmax(axis=0)
+    cells = np.where(owner > 0, FREE, WALL).astype(np.uint8)
+    gems = (owner > 0) & (depth == 0)
+    cells[gems] = np.where(owner == mine, FIRST_GEM, FIRST_GEM + 1)[gems]
+    cells[at, rows] = START
+    return np.ascontiguousarray(cells.T).reshape(-1, s, s), place
 
 
 def _coloured(cells: np.ndarray, labels: np.ndarray, gems: int, rng: np.random.Generator) -> np.ndarray:
