@@ -199,6 +199,9 @@ def test_unknown_preset_is_refused_with_the_nearest_name():
         ({"halt_bias": float("nan")}, "halt_bias=nan: expected a finite number"),
         ({"glimpse_patches": 0}, "glimpse_patches=0: expected 1 to 64"),
         ({"glimpse_patches": 65}, "glimpse_patches=65: expected 1 to 64"),
+        ({"positions": "relative", "memory_tokens": 16}, "positions='relative' needs memory_tokens=None and"),
+        ({"positions": "relative", "glimpse_patches": 16}, "one memory token per patch"),
+        ({"positions": "relative", "reading": "cross"}, "needs token_mixing='attention' and reading='joint'"),
         ({"glimpse_patches": 16, "token_mixing": "mlp"}, "glimpse_patches needs token_mixing='attention' or reading"),
     ],
 )

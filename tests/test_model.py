@@ -19,6 +19,8 @@ VARIANTS = {
     "joint-depth3": {"depth": 3},
     "joint-gelu": {"feed_forward": "gelu"},
     "joint-one-memory-token-per-patch": {"memory_tokens": None},
+    "joint-relative": {"memory_tokens": None, "positions": "relative"},
+    "joint-relative-depth1": {"memory_tokens": None, "positions": "relative", "depth": 1},
     "joint-two-blocks": {"shared_block": False},
     "joint-two-blocks-depth1": {"shared_block": False, "depth": 1},
     "joint-final-norm": {"final_norm": True},
@@ -229,6 +231,30 @@ def test_answer_update_does_not_see_the_image(tiny):
         model.patch_embed.projection.weight.zero_()
         model.patch_embed.positions.zero_()
     assert torch.equal(model.update_answer(state)[0].answer, expected)
+
+
+def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
+    """And tell where things lie to each other: what is out of reach of all changes, a border, shifts nothing else."""
+    small = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1)
+    model, large = _model(small).eval(), ViTRM(replace(small, image_size=16)).eval()
+    large.load_state_dict(model.state_dict())
+    assert large.memory_init.shape == model.memory_init.shape
+    assert large(_images(large.config)).shape == (3, 10)
+    bias, wide = (each.block.layers[0].places(with_image=False)[:, 1:, 1:] for each in (model, large))
+    wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
+    assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)
+
+
+def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
+    model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
+    bias = model.block.layers[0].places(with_image=True)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
+    assert bias.shape == (2, 33, 33)
+    assert (bias[:, 16] == 0).all()
+    assert (bias[:, :, 16] == 0).all()  # y has no place
+    first = bias[:, 0, 17:].unflatten(-1, (4, 4))  # the first patch asks each memory token
+    assert first[0, :3, :3].tolist() == [[0, -1, -2], [-1, -2, -3], [-2, -3, -4]]
+    assert torch.equal(first[:, 3], first[:, 2])  # out of reach is out of reach
+    assert torch.equal(first[1], 2 * first[0])
 
 
 def test_steps_are_computed_only_when_asked_for(tiny, monkeypatch):

@@ -329,6 +329,8 @@ def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: s
     if arguments.budget_minutes:
         config = _within_budget(arguments, config, dataset, device, group)
     trainer = _trainer(config, dataset, device, group)
+    if config.train.start:
+        _begin_with(trainer, config.train.start)
     if group.rank > 0:
         return None, trainer
     name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -383,6 +385,19 @@ def _trainer(config: Config, dataset, device: str, group):
             "images; use that many or fewer"
         )
     return Trainer(config, dataset, device, group)
+
+
+def _begin_with(trainer, name: str) -> None:
+    """Give the trainer the weights of a run or checkpoint. Raises VitrmError if there are none, or none that fit."""
+    from vitrm.runs import find_run
+
+    weights = find_run(name).load_model(trainer.device).state_dict()
+    try:
+        for model in (trainer.model, trainer.averaged):
+            model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[2].partition("\n")[0].strip()
+        raise ConfigError(f"train.start={name}: its weights do not fit this model ({reason})") from None
 
 
 def _within_budget(arguments: argparse.Namespace, config: Config, dataset, device: str, group) -> Config:

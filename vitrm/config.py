@@ -98,6 +98,7 @@ class ModelConfig:
     feed_forward: Literal["swiglu", "gelu"] = "swiglu"
     token_mixing: Literal["attention", "mlp"] = "attention"
     reading: Literal["joint", "cross"] = "joint"  # how the memory reads the patches
+    positions: Literal["absolute", "relative"] = "absolute"  # relative: this project's own option, for any image size
     shared_block: bool = True  # one f for Eq. 2 and Eq. 3, or one each
     final_norm: bool = False  # layer norm on f's output, as plain pre-norm transformers end; keeps y and z bounded
     head: Literal["linear", "mlp"] = "linear"
@@ -116,6 +117,15 @@ class ModelConfig:
         _check_patches(self)
         _check(0 < self.halt_threshold < 1, f"halt_threshold={self.halt_threshold}: expected between 0 and 1")
         _check(math.isfinite(self.halt_bias), f"halt_bias={self.halt_bias}: expected a finite number")
+        if self.positions == "relative":
+            _check(
+                self.memory_size == self.num_patches and self.glimpse_patches is None,
+                "positions='relative' needs memory_tokens=None and glimpse_patches=None: one memory token per patch",
+            )
+            _check(
+                self.token_mixing == "attention" and self.reading == "joint",
+                "positions='relative' needs token_mixing='attention' and reading='joint'",
+            )
         if self.glimpse_patches is not None:
             _check(
                 1 <= self.glimpse_patches <= self.num_patches,
@@ -183,6 +193,7 @@ class ViTConfig:
     num_heads: int = 8
     mlp_dim: int = 1024
     feed_forward: Literal["swiglu", "gelu"] = "gelu"
+    positions: Literal["absolute", "relative"] = "absolute"
     qkv_bias: bool = False
     dropout: float = 0.1
     drop_path: float = 0.0
@@ -332,6 +343,7 @@ class TrainConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     deterministic: bool = False  # the same numbers again on a GPU too; slower
+    start: str = ""  # a run or checkpoint whose weights the training begins with, in place of random ones
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -597,6 +609,27 @@ _DIGITS = ModelConfig(
 # An 8 x 8 digit fills its frame: whole-pixel shifts cut strokes off, small rotations and zooms do not.
 _DIGIT_IMAGES = {"crop_pad": 0, "flip": False, "affine": 0.1}
 
+# A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
+_MAZES = ModelConfig(
+    num_classes=3,
+    image_size=14,
+    patch_size=2,
+    dim=32,
+    depth=1,
+    num_heads=2,
+    mlp_dim=64,
+    positions="relative",
+    memory_steps=1,
+    supervision_steps=6,
+    final_norm=True,
+    dropout=0.0,
+)
+# What a step should leave for the next one is only taught by gradients that go through both.
+_MAZE_RECIPE = {
+    **{"batch_size": 64, "warmup_epochs": 0.5, "ema_decay": 0.99, "weight_decay": 0.01},
+    **{"backprop": "all", "update": "batch", "crop_pad": 0, "flip": False},
+}
+
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
 _CIFAR10 = DataConfig(source="cifar10")
@@ -618,6 +651,18 @@ PRESETS: dict[str, Config] = {
     "digits-glimpse": Config(
         replace(_DIGITS, memory_steps=2, supervision_steps=6, glimpse_patches=4),
         _small(epochs=100, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
+    ),
+    # Small mazes with short ways, to begin with: two minutes.
+    "mazes-small": Config(
+        replace(_MAZES, image_size=10, supervision_steps=3),
+        _small(epochs=6, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
+        DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
+    ),
+    # Mazes in which information must travel: vitrm train mazes --train.start mazes-small
+    "mazes": Config(
+        _MAZES,
+        _small(epochs=40, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
+        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=20000,test=4000"),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
     "photos": Config(

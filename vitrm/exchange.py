@@ -65,7 +65,7 @@ def save_onnx(model: ViTRM | OneStep, file: str | Path) -> None:
         outputs = ["logits", "halt_logit", "answer_out", "memory_out"]
         meta = {
             "initial_answer": json.dumps(model.answer_init.tolist()),
-            "initial_memory": json.dumps(model.memory_init.tolist()),
+            "initial_memory": json.dumps(model.initial_state(1).memory.tolist()),
             "supervision_steps": str(config.supervision_steps),
             "halt_threshold": str(config.halt_threshold),
             "patches": str(config.num_patches),

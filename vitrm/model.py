@@ -25,6 +25,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -40,18 +41,24 @@ NONE = slice(0, 0)
 
 
 class PatchEmbed(nn.Module):
-    """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions."""
+    """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
+
+    With relative positions, which the attention has instead, the projection alone.
+    """
 
     def __init__(self, config: ModelConfig | ViTConfig) -> None:
         super().__init__()
         self.patch_size = config.patch_size
         self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
-        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02)
+        absolute = config.positions == "absolute"
+        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
 
     def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image."""
         p = self.patch_size
         pixels = rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=p, q=p)  # (B, L, C*P*P)
+        if self.positions is None:
+            return self.projection(pixels)
         if patches is None:
             return self.projection(pixels) + self.positions
         pixels = pixels.gather(1, patches[..., None].expand(-1, -1, pixels.shape[-1]))  # (B, S, C*P*P)
@@ -120,15 +127,21 @@ class Attention(nn.Module):
         """(B, S, D) -> queries of the kept positions, keys and values of all: each (B, H, *, D/H)."""
         return self.project_query(tokens[:, keep]), *self.project_key_value(tokens)
 
-    def forward(self, projected: tuple[Tensor, ...], keep: slice, record: bool) -> tuple[Tensor, Tensor | None]:
-        """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded."""
+    def forward(
+        self, projected: tuple[Tensor, ...], keep: slice, record: bool, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
+
+        `bias` (H, kept, S) is added to what the softmax is taken of.
+        """
         q, k, v = projected
         weights, dropout_p = None, self.dropout.p if self.training else 0.0
         if record or (dropout_p and q.device.type == "cpu"):  # the CPU has no fused kernel with dropout
-            weights = (q * q.shape[-1] ** -0.5 @ k.mT).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
+            scores = q * q.shape[-1] ** -0.5 @ k.mT
+            weights = (scores if bias is None else scores + bias).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
             mixed = self.dropout(weights) @ v
         else:
-            mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout_p)
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout_p)
         return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights if record else None
 
 
@@ -155,6 +168,54 @@ class TokenMLP(nn.Module):
         return mixed.mT, None
 
 
+class RelativePositions(nn.Module):
+    """What attention prefers by place: a learned bias per head for each way two tokens can lie to each other.
+
+    As in Swin (Liu et al. 2021), but cut off: rows and columns farther apart than REACH count as REACH apart. So the
+    weights know nothing of the size of the image, and fit images of any size. It starts as in ALiBi (Press et al.
+    2022), the nearer the better, by another slope in each head. Patches and memory tokens lie on the same places and
+    have a table for each pair of kinds; y has no place and no bias.
+    """
+
+    REACH = 2
+    RATE = 3.0  # bias per unit of the table: Adam moves every weight alike, and a bias has far to go
+
+    def __init__(self, num_heads: int, side: int, kinds: int) -> None:
+        """For images of `side` x `side` patches; `kinds` is 2 where patches and memory are both attended to, else 1."""
+        super().__init__()
+        self.side = side
+        slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
+        apart = torch.arange(-self.REACH, self.REACH + 1).abs()
+        steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
+        table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
+        self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+
+    def forward(self, with_image: bool) -> Tensor:
+        """(H, S, S): of [x ; y ; z] with the image, of [y ; z] without. Rows ask, columns are attended to."""
+        if not with_image:
+            return F.pad(self._bias(self.table[:, -1, -1]), (1, 0, 1, 0))
+        bias, to_answer = self._bias(self.table), (0, 1, 0, 0)
+        rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
+        return torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
+
+    def _bias(self, table: Tensor) -> Tensor:
+        """(..., ways) -> (..., L, L)."""
+        ways = _ways(self.side, self.REACH, table.device).to(table.dtype)
+        return (self.RATE * table @ ways.flatten(1)).unflatten(-1, ways.shape[1:])
+
+
+@lru_cache(maxsize=32)
+def _ways(side: int, reach: int, device: torch.device) -> Tensor:
+    """(ways, L, L) one-hot: which way each key lies from each query. A product with it has a cheaper gradient than an
+    index.
+    """
+    with torch.inference_mode(False):
+        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+        down, right = ((place.flatten() - place.flatten()[:, None]).clamp(-reach, reach) for place in (rows, columns))
+        across = 2 * reach + 1
+        return F.one_hot((down + reach) * across + right + reach, across**2).permute(2, 0, 1).float().to(device)
+
+
 class FeedForward(nn.Module):
     """SwiGLU (the authors' code) or GELU (the paper's text), D -> mlp_dim -> D, per token."""
 
@@ -176,10 +237,12 @@ class Layer(nn.Module):
     """One pre-norm transformer layer: token mixing, then feed-forward, each with a residual.
 
     With `reads=True` (cross-attention reading) the memory tokens first look at the image. `drop_path` is the
-    probability that an image skips a residual branch in training.
+    probability that an image skips a residual branch in training. `kinds` is that of `RelativePositions`.
     """
 
-    def __init__(self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool, drop_path: float = 0.0) -> None:
+    def __init__(
+        self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool, drop_path: float = 0.0, kinds: int = 1
+    ) -> None:
         super().__init__()
         if reads:
             self.norm_query, self.norm_image = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
@@ -189,6 +252,9 @@ class Layer(nn.Module):
             self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
         else:
             self.mix = TokenMLP(num_tokens, config.mlp_dim)
+        self.places = None
+        if config.positions == "relative":
+            self.places = RelativePositions(config.num_heads, config.image_size // config.patch_size, kinds)
         self.norm_ff = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config)
         self.dropout = Dropout(config.dropout)
@@ -213,7 +279,11 @@ class Layer(nn.Module):
         self, tokens: Tensor, projected: tuple[Tensor, ...], keep: slice, record: bool
     ) -> tuple[Tensor, Tensor | None]:
         """The kept tokens after this layer (B, kept, D), and the attention weights if recorded."""
-        mixed, weights = self.mix(projected, keep, record)
+        if self.places is None:
+            mixed, weights = self.mix(projected, keep, record)
+        else:
+            bias = self.places(with_image=tokens.shape[1] > 1 + self.places.side**2)[:, keep]
+            mixed, weights = self.mix(projected, keep, record, bias)
         tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
         return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights
 
@@ -249,7 +319,7 @@ class Block(nn.Module):
         self.joint = reads and config.reading == "joint"
         cross = reads and config.reading == "cross"
         rates = [config.drop_path * (i / (config.depth - 1) if config.depth > 1 else 1) for i in range(config.depth)]
-        self.layers = nn.ModuleList(Layer(config, num_tokens, cross, rate) for rate in rates)
+        self.layers = nn.ModuleList(Layer(config, num_tokens, cross, rate, 1 + self.joint) for rate in rates)
         self.norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
 
     def read(self, patches: Tensor) -> Reading:
@@ -334,7 +404,8 @@ class ViTRM(nn.Module):
         self.config = config
         self.patch_embed = PatchEmbed(config)
         self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
-        self.memory_init = nn.Parameter(torch.randn(1, config.memory_size, config.dim) * 0.02)
+        starts = config.memory_size if config.positions == "absolute" else 1  # with relative ones all start the same
+        self.memory_init = nn.Parameter(torch.randn(1, starts, config.dim) * 0.02)
         state = 1 + config.memory_size
         self.block = Block(config, state + (config.num_patches if config.reading == "joint" else 0), reads=True)
         self.answer_block = None if config.shared_block else Block(config, state, reads=False)
@@ -354,7 +425,8 @@ class ViTRM(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """The learned y and z that every image starts from."""
-        return State(self.answer_init.expand(batch, -1, -1), self.memory_init.expand(batch, -1, -1))
+        memory = self.memory_init.expand(batch, self.config.memory_size, -1)
+        return State(self.answer_init.expand(batch, -1, -1), memory)
 
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
         """x (Eq. 1) of (B, C, H, W) images, ready to be read; only the given `patches` (B, S) if any."""
