@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitrm.baselines import make_model
-from vitrm.config import PRESETS, ModelConfig, ResNetConfig, ViTConfig
+from vitrm.config import PRESETS, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.cost import all_at_once, multiply_adds, vit_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +35,22 @@ VARIANTS = {
     "mlp-head": {"head": "mlp"},
     "deep": {"recursion_steps": 2, "supervision_steps": 3},
 }
+SMALL_SR = SRViTConfig(
+    num_classes=10, image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, recursion_depth=3
+)
+MIXTURES = {
+    "once": {"recursion_depth": 1},
+    "state": {},
+    "linear": {"router_dim": 0},
+    "all": {"router_input": "all"},
+    "all-linear": {"router_input": "all", "router_dim": 0},
+    "start": {"router_input": "start", "router_dim": 5},
+    "start-linear": {"router_input": "start", "router_dim": 0},
+    "stages": {"depth": 4, "location": "stage"},
+    "stack": {"location": "stack"},
+    "scalar": {"mixture": "scalar"},
+    "last": {"mixture": "last"},
+}
 
 
 def counted(config, device="cpu", **choice):
@@ -57,6 +73,12 @@ def test_choosing_by_attention_costs_what_torch_counts(variant):
     config = replace(SMALL, **VARIANTS[variant])
     assert multiply_adds(config, policy="learned") == counted(config, policy="learned") > multiply_adds(config)
     assert multiply_adds(config, policy="fixed") == multiply_adds(config)
+
+
+@pytest.mark.parametrize("variant", MIXTURES)
+def test_every_mixture_costs_what_torch_counts(variant):
+    config = replace(SMALL_SR, **MIXTURES[variant])
+    assert multiply_adds(config) == counted(config)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

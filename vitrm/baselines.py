@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from vitrm.config import AnyModelConfig, ModelConfig, ResNetConfig, ViTConfig
+from vitrm.config import AnyModelConfig, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.errors import ConfigError
 from vitrm.model import Block, PatchEmbed, Step, ViTRM, check_images, init_linear
 
@@ -112,4 +112,8 @@ _MODELS: dict[type, type[nn.Module]] = {ModelConfig: ViTRM, ViTConfig: ViT, ResN
 
 def make_model(config: AnyModelConfig) -> ViTRM | OneStep:
     """An untrained model of the family that `config` belongs to."""
+    if isinstance(config, SRViTConfig):
+        from vitrm.srvit import SRViT  # which is made of OneStep
+
+        return SRViT(config)
     return _MODELS[type(config)](config)

@@ -137,7 +137,7 @@ def _sweep_parser(commands) -> argparse.ArgumentParser:
         help="train a grid and write one table; run it again to continue",
         epilog="Settings like --train.epochs 100 apply to every cell.",
     )
-    sweep.add_argument("kind", choices=("batch-size", "ablation", "models", "glimpses"))
+    sweep.add_argument("kind", choices=("batch-size", "ablation", "models", "glimpses", "mixture"))
     sweep.add_argument(
         "--presets", nargs="+", default=[], help="default: the paper's models, `paper` (ablation), `tiny` (glimpses)"
     )
@@ -145,6 +145,7 @@ def _sweep_parser(commands) -> argparse.ArgumentParser:
     sweep.add_argument("--batch-sizes", nargs="+", type=_positive, help="default: 64 128 256 512 1024")
     sweep.add_argument("--memory-steps", nargs="+", type=_positive, help="M; default: 1 2 3 6 12")
     sweep.add_argument("--supervision-steps", nargs="+", type=_positive, help="N; default: 1 2 4 8 16")
+    sweep.add_argument("--recursion-depths", nargs="+", type=_positive, help="R; default: 1 2 4")
     sweep.add_argument("--data", help=f"{SOURCES}; default: each preset's")
     sweep.add_argument("--name", help="of the sweep's folder; default: sweep-KIND")
     sweep.add_argument("--runs", default="runs", help="where that folder goes (default: runs)")
@@ -742,7 +743,7 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.exchange import check_onnx, save_onnx
     from vitrm.halting_report import halting_report
     from vitrm.runs import export, find_run
-    from vitrm.tracing import gallery
+    from vitrm.tracing import gallery, mixture_gallery
 
     _no_settings(overrides, "export takes no settings")
     if arguments.onnx:
@@ -754,7 +755,9 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         save_onnx(run.load_model(), run.path / "model.onnx")
     if arguments.gallery or arguments.halting or arguments.domain is not None:
         dataset, model = _load_data(run.config(), arguments.data_root), run.load_model()
-        if arguments.gallery:
+        if arguments.gallery and model.config.mixes:
+            run.save_mixtures(mixture_gallery(model, dataset.test, arguments.gallery))
+        elif arguments.gallery:
             run.save_gallery(gallery(model, dataset.test, arguments.gallery))
         if arguments.halting:
             shown = dataset.test if arguments.gallery else None  # images that may be passed on
@@ -780,7 +783,8 @@ def _sweep(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
     from vitrm import sweep
 
-    given = {name: getattr(arguments, name) for name in ("batch_sizes", "memory_steps", "supervision_steps")}
+    lists = ("batch_sizes", "memory_steps", "supervision_steps", "recursion_depths")
+    given = {name: getattr(arguments, name) for name in lists}
     cells = sweep.grid(
         arguments.kind,
         arguments.presets,

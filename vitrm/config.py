@@ -34,6 +34,8 @@ _LARGEST = {
     "memory_steps": 1000,
     "recursion_steps": 1000,
     "supervision_steps": 1000,
+    "recursion_depth": 256,
+    "stage_layers": 256,
 }
 
 
@@ -82,6 +84,7 @@ class ModelConfig:
     """
 
     halts: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
+    mixes: ClassVar[bool] = False
     qkv_bias: ClassVar[bool] = True
     title: ClassVar[str] = "ViTRM"
     family_title: ClassVar[str] = "ViTRM"
@@ -178,6 +181,7 @@ class ViTConfig:
 
     halts: ClassVar[bool] = False
     family_title: ClassVar[str] = "plain ViT"
+    mixes: ClassVar[bool] = False  # whether it mixes the outputs of several recursion steps
     supervision_steps: ClassVar[int] = 1
     token_mixing: ClassVar[str] = "attention"
     final_norm: ClassVar[bool] = True
@@ -227,6 +231,97 @@ class ViTConfig:
 
 
 @dataclass(frozen=True)
+class SRViTConfig(ViTConfig):
+    """The shape of an SR-ViT (arXiv 2607.00774): a plain ViT whose layers are applied R times, mixed token by token.
+
+    The layers are cut into consecutive stages. A stage is applied R times with the same weights, and what the next one
+    reads is a mixture of the outputs h_1..h_R of ALL its steps, with weights of each token's own. The defaults are
+    SR-ViT-S: the shape of DeiT-S. Only the abstract is known here, so each field says how it came about:
+
+    ================ ====================== =======================================================================
+    field            status
+    ================ ====================== =======================================================================
+    recursion_depth  known                  R, 1 to 4 in the abstract; 1 is the plain ViT
+    mixture          known: "token"         learned weights for each token. The controls are ours: "scalar" (one learned
+                                            number per step), "uniform" (the mean) and "last" (the last step only)
+    dim, depth, ...  derived                22.05 M parameters at R = 1, and 27 % of DeiT-B's at R = 4: DeiT-S
+    router_dim       inferred               1.7 M extra parameters fit a hidden layer of about D in a router for each
+                                            layer (1.79 M); linear routers (0) would be a fiftieth of that. None: D
+    location         our interpretation     what a stage is: each layer ("block"), `stage_layers` of them ("stage"), or
+                                            all, so that the mixture is the read-out ("stack")
+    router_input     our interpretation     what scores step r: its own output ("state"), all steps' outputs side by
+                                            side ("all"), or the input of the stage ("start")
+    normaliser       our interpretation     "softmax": weights sum to 1; "sigmoid": each is a gate of its own, 0..1
+    ================ ====================== =======================================================================
+    """
+
+    family_title: ClassVar[str] = "SR-ViT"
+
+    family: Literal["sr-vit"] = "sr-vit"
+    image_size: int = 224
+    patch_size: int = 16
+    dim: int = 384
+    depth: int = 12
+    num_heads: int = 6
+    mlp_dim: int = 1536
+    qkv_bias: bool = True
+    dropout: float = 0.0
+    recursion_depth: int = 4  # R
+    mixture: Literal["token", "scalar", "uniform", "last"] = "token"
+    location: Literal["block", "stage", "stack"] = "block"
+    stage_layers: int = 2  # of location "stage"
+    router_input: Literal["state", "all", "start"] = "state"
+    router_dim: int | None = None  # hidden width; 0: linear
+    normaliser: Literal["softmax", "sigmoid"] = "softmax"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(
+            self.depth % self.layers_per_stage == 0,
+            f"stage_layers={self.stage_layers}: expected a divisor of depth={self.depth}",
+        )
+        _check(
+            0 <= self.router_width <= 65_536, f"router_dim={self.router_dim}: expected 0 (linear) to 65,536, or null"
+        )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether there are several recursion steps to mix."""
+        return self.recursion_depth > 1
+
+    @property
+    def layers_per_stage(self) -> int:
+        return {"block": 1, "stage": self.stage_layers, "stack": self.depth}[self.location]
+
+    @property
+    def stages(self) -> int:
+        return self.depth // self.layers_per_stage
+
+    @property
+    def unrolled_layers(self) -> int:
+        """Effective depth: layers applied one after the other, depth * R."""
+        return self.depth * self.recursion_depth
+
+    def passes(self) -> Iterator[Pass]:
+        """Which layers are applied for what, in order."""
+        size = self.layers_per_stage
+        for stage in range(self.stages):
+            for _ in range(self.recursion_depth):
+                yield Pass(0, f"stage {stage + 1}", tuple(range(stage * size, (stage + 1) * size)))
+
+    @property
+    def router_width(self) -> int:
+        """Width of a router's hidden layer; 0 where it has none."""
+        return self.dim if self.router_dim is None else self.router_dim
+
+    @property
+    def title(self) -> str:
+        how = {"token": "soft mixture", "scalar": "one weight per step", "uniform": "mean of all", "last": "last only"}
+        steps = f"recursion depth {self.recursion_depth}" + (f", {how[self.mixture]}" if self.mixes else "")
+        return f"recursive ViT (SR-ViT: {self.depth} layers of width {self.dim}, {steps})"
+
+
+@dataclass(frozen=True)
 class ResNetConfig:
     """torchvision's ResNet, unpretrained, the paper's second comparison.
 
@@ -237,6 +332,7 @@ class ResNetConfig:
 
     halts: ClassVar[bool] = False
     family_title: ClassVar[str] = "ResNet"
+    mixes: ClassVar[bool] = False
     supervision_steps: ClassVar[int] = 1
 
     family: Literal["resnet"] = "resnet"
@@ -268,8 +364,8 @@ class ResNetConfig:
         return f"ResNet-{self.layers}"
 
 
-AnyModelConfig = ModelConfig | ViTConfig | ResNetConfig
-_FAMILIES: dict[str, type] = {"vitrm": ModelConfig, "vit": ViTConfig, "resnet": ResNetConfig}
+AnyModelConfig = ModelConfig | ViTConfig | ResNetConfig | SRViTConfig
+_FAMILIES: dict[str, type] = {"vitrm": ModelConfig, "vit": ViTConfig, "resnet": ResNetConfig, "sr-vit": SRViTConfig}
 
 
 GlimpsePolicy = Literal["random", "fixed", "learned"]  # who chooses the patches of a step, see vitrm/glimpse.py
@@ -292,6 +388,11 @@ def require_recursion(model: AnyModelConfig, what: str) -> None:
         model.halts,
         f"{what} needs a model with supervision steps, memory and halting; a {model.title} answers once, without them",
     )
+
+
+def require_mixture(model: AnyModelConfig, what: str) -> None:
+    """Raises ConfigError, saying that `what` needs recursion steps that are mixed, for a model that mixes none."""
+    _check(model.mixes, f"{what} needs an SR-ViT of recursion depth 2 or more; a {model.title} mixes no steps")
 
 
 @dataclass(frozen=True)
@@ -606,6 +707,8 @@ _DIGITS = ModelConfig(
     dropout=0.0,
 )
 
+_SR_TINY = SRViTConfig(image_size=32, patch_size=4, dim=64, depth=2, num_heads=2, mlp_dim=96, feed_forward="swiglu")
+
 # An 8 x 8 digit fills its frame: whole-pixel shifts cut strokes off, small rotations and zooms do not.
 _DIGIT_IMAGES = {"crop_pad": 0, "flip": False, "affine": 0.1}
 
@@ -633,6 +736,7 @@ _MAZE_RECIPE = {
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
 _CIFAR10 = DataConfig(source="cifar10")
+_SR_TINY_RECIPE = _small(epochs=30, batch_size=64, lr=1e-3, warmup_epochs=1, ema_decay=0.99)
 
 # One preset, one idea. `vitrm train NAME` runs it as it is.
 PRESETS: dict[str, Config] = {
@@ -699,6 +803,36 @@ PRESETS: dict[str, Config] = {
     # ViTRM's own block, applied once: what is left when the recursion is taken away.
     "vit-same-block": Config(
         ViTConfig(dim=384, depth=3, num_heads=6, mlp_dim=512, feed_forward="swiglu", qkv_bias=True), data=_CIFAR10
+    ),
+    # SR-ViT-S at recursion depth 4 with DeiT-S's own recipe; the one it was published with is not known here.
+    "sr-vit-s": Config(
+        SRViTConfig(num_classes=1000, drop_path=0.1),
+        TrainConfig(
+            epochs=300,
+            batch_size=1024,
+            lr=1e-3,
+            warmup_epochs=5,
+            ema_decay=0.0,
+            patience=0,
+            mixup_alpha=0.8,
+            label_smoothing=0.1,
+            erasing=0.25,
+            repeats=3,
+        ),
+        DataConfig(source="folder:imagenet"),
+    ),
+    # The same idea at the size of a CPU.
+    "sr-vit-tiny": Config(_SR_TINY, _SR_TINY_RECIPE, _CIFAR10),
+    # As many layers as sr-vit-tiny applies at recursion depth 4, each with weights of its own: "just make it deeper".
+    "vit-tiny-deep": Config(
+        ViTConfig(dim=64, depth=8, num_heads=2, mlp_dim=96, feed_forward="swiglu", qkv_bias=True, dropout=0.0),
+        _SR_TINY_RECIPE,
+        _CIFAR10,
+    ),
+    # Handwritten digits, three layers applied four times each.
+    "sr-vit-digits": Config(
+        replace(_SR_TINY, image_size=8, channels=1, patch_size=2, depth=3),
+        _small(epochs=60, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
     ),
 }
 

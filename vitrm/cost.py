@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ResNetConfig, ViTConfig
+from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
 
 
 def multiply_adds(
@@ -21,9 +21,13 @@ def multiply_adds(
     """Multiply-adds for one image in evaluation; N, T and M default to the configuration's.
 
     `policy` says who chooses the glimpses: "learned" works for it. For a family without recursion these mean nothing.
+    Of an SR-ViT the routers count; the mixing itself, R * D products for each token, is left out like all that is no
+    matrix product.
     """
+    if isinstance(config, SRViTConfig):
+        return _vit(config, config.recursion_depth) + (_routers(config) if config.mixes else 0)
     if isinstance(config, ViTConfig):
-        return _vit(config)
+        return _vit(config, 1)
     if isinstance(config, ResNetConfig):
         return _resnet(config)
     n = config.supervision_steps if supervision_steps is None else supervision_steps
@@ -50,11 +54,25 @@ def all_at_once(config: ModelConfig) -> ModelConfig:
     return min(settings, key=lambda each: abs(multiply_adds(each) - target))
 
 
-def _vit(config: ViTConfig) -> int:
+def _vit(config: ViTConfig, times: int) -> int:
+    """A transformer whose layers are applied so many times each."""
     s, d, length = config.num_patches, config.dim, config.num_patches + 1
     last = _layer(config, length, length, kept=1, queries=1)  # only the class token is read
     whole = _layer(config, length, length, kept=length, queries=length)
-    return s * config.channels * config.patch_size**2 * d + (config.depth - 1) * whole + last + d * config.num_classes
+    layers = (times * config.depth - 1) * whole + last
+    return s * config.channels * config.patch_size**2 * d + layers + d * config.num_classes
+
+
+def _routers(config: SRViTConfig) -> int:
+    """The scores of all steps: for every token, but in the last stage for the class token alone."""
+    if config.mixture != "token":
+        return 0
+    r, d, hidden = config.recursion_depth, config.dim, config.router_width
+    tokens = (config.stages - 1) * (config.num_patches + 1) + 1
+    if config.router_input == "state":  # of each state the score of its own step
+        return tokens * r * (d * hidden + hidden if hidden else d)
+    inputs = r * d if config.router_input == "all" else d
+    return tokens * (inputs * hidden + hidden * r if hidden else inputs * r)
 
 
 def vit_parameters(config: ViTConfig) -> int:

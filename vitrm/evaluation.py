@@ -16,14 +16,14 @@ from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
 
 POLICY = "all {n} supervision steps run for every image; no halting"
-ONE_ANSWER = "one answer for every image; this model has no recursion"
+ONE_ANSWER = "one answer for every image; this model has no supervision steps and no halting"
 
 
 @dataclass(frozen=True)
 class StepScores:
     """Scores of a split, one entry per supervision step. `halt_auroc` is None where every answer is right, or wrong.
 
-    A model without recursion has one step, and no entry about halting.
+    A model without supervision steps has one, and no entry about halting.
     """
 
     n: int

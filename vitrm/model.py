@@ -288,6 +288,11 @@ class Layer(nn.Module):
         return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights
 
 
+def drop_path_rates(config: ModelConfig | ViTConfig) -> list[float]:
+    """Of each layer: growing linearly from 0 at the first to the full value at the last."""
+    return [config.drop_path * (i / (config.depth - 1) if config.depth > 1 else 1) for i in range(config.depth)]
+
+
 class Reading(NamedTuple):
     """The patches as the block reads them, computed once per image (or per glimpse) and used M*T times."""
 
@@ -313,12 +318,12 @@ class Block(nn.Module):
         """For sequences of at most `num_tokens`.
 
         `reads=False` makes a block that never sees the image apart from its sequence: for the answer update alone, or
-        for a plain ViT. `drop_path` grows linearly from 0 at the first layer to its full value at the last.
+        for a plain ViT.
         """
         super().__init__()
         self.joint = reads and config.reading == "joint"
         cross = reads and config.reading == "cross"
-        rates = [config.drop_path * (i / (config.depth - 1) if config.depth > 1 else 1) for i in range(config.depth)]
+        rates = drop_path_rates(config)
         self.layers = nn.ModuleList(Layer(config, num_tokens, cross, rate, 1 + self.joint) for rate in rates)
         self.norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
 

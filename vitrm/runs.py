@@ -14,6 +14,7 @@
     README.md          the model card, written with the summary
 
     gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
+    mixtures.npz       the same for an SR-ViT: its mixture
 
     halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
                        the images it names only where these may be passed on, and in a run folder of one's own
@@ -48,6 +49,7 @@ from PIL import Image
 from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import ConfigError, RunError
+from vitrm.mixtures import MixtureTrace
 from vitrm.traces import Trace, load_traces, save_traces
 
 try:
@@ -67,9 +69,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, HALTING, DOMAIN, GLIMPSES = (
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, MIXTURES, HALTING, DOMAIN, GLIMPSES = (
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
-    "README.md", "gallery.npz", "halting.json", "domain.json", "glimpses.json",
+    "README.md", "gallery.npz", "mixtures.npz", "halting.json", "domain.json", "glimpses.json",
 )  # fmt: skip
 LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
     "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
@@ -347,8 +349,15 @@ class Run:
 
         Raises TraceError if the file is damaged, RunError if its images are not of the size the model takes.
         """
-        file = self.path / GALLERY
-        traces = load_traces(file) if file.exists() else {}
+        return self._ready_made(GALLERY, Trace)
+
+    def mixtures(self) -> dict[str, MixtureTrace]:
+        """`gallery` of an SR-ViT."""
+        return self._ready_made(MIXTURES, MixtureTrace)
+
+    def _ready_made(self, name: str, kind: type) -> dict[str, Any]:
+        file = self.path / name
+        traces = load_traces(file, kind) if file.exists() else {}
         model = self.config().model
         taken = (model.channels, model.image_size, model.image_size)
         for trace in traces.values():
@@ -397,6 +406,10 @@ class Run:
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
         save_traces(self.path / GALLERY, traces)
+
+    def save_mixtures(self, traces: dict[str, MixtureTrace]) -> None:
+        """Replace mixtures.npz."""
+        save_traces(self.path / MIXTURES, traces)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the model card and, last of all, summary.json: `summary` with the origin of the run added."""

@@ -28,12 +28,15 @@ from vitrm.cost import all_at_once, multiply_adds
 from vitrm.errors import ConfigError, RunError
 from vitrm.runs import Run
 
-Kind = Literal["batch-size", "ablation", "models", "glimpses"]
+Kind = Literal["batch-size", "ablation", "models", "glimpses", "mixture"]
 PAPER_MODELS = ("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")
 CONTROLS = ("vit-same-size", "vit-same-block")
 BATCH_SIZES = (64, 128, 256, 512, 1024)
 MEMORY_STEPS = (1, 2, 3, 6, 12)
 SUPERVISION_STEPS = (1, 2, 4, 8, 16)
+MIXTURE_MODELS = ("sr-vit-tiny", "vit-tiny-deep", "tiny")
+RECURSION_DEPTHS = (1, 2, 4)
+MIXTURES = {"last step": "last", "soft mixture": "token"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def grid(
     batch_sizes: Sequence[int] = BATCH_SIZES,
     memory_steps: Sequence[int] = MEMORY_STEPS,
     supervision_steps: Sequence[int] = SUPERVISION_STEPS,
+    recursion_depths: Sequence[int] = RECURSION_DEPTHS,
 ) -> tuple[Cell, ...]:
     """The cells of a sweep, seed by seed, so that an interrupted one has the whole grid of the first seed early.
 
@@ -106,6 +110,8 @@ def grid(
     "models"        those seven and the two controls  one: the preset's own batch size
     "glimpses"      a preset with glimpses, `tiny`    as it is, and all patches at once for about
                                                       as many multiply-adds (`cost.all_at_once`)
+    "mixture"       recursion depths R of an SR-ViT,  what is read: the last step alone or the
+                    then models to lay beside it      soft mixture (at R = 1 they are the same)
     =============== ================================= =========================================
 
     Raises ConfigError for a preset or setting that does not exist, or a cell that makes no model.
@@ -116,6 +122,7 @@ def grid(
         "ablation": ("paper",),
         "models": (*PAPER_MODELS, *CONTROLS),
         "glimpses": ("tiny",),
+        "mixture": MIXTURE_MODELS,
     }[kind]
     names = tuple(presets) or usual
     cells = []
@@ -130,6 +137,14 @@ def grid(
                 cells += [
                     Cell(name, column, name, seed, settings | changes) for column, changes in _both(name, settings)
                 ]
+            elif kind == "mixture" and preset(name).model.family != "sr-vit":
+                cells.append(Cell(name, next(iter(MIXTURES)), name, seed, settings))
+            elif kind == "mixture":
+                for r in recursion_depths:
+                    for column, mixture in MIXTURES.items():
+                        how = {"model.recursion_depth": str(r), "model.mixture": mixture}
+                        if r > 1 or mixture == "last":
+                            cells.append(Cell(f"{name}, R = {r}", column, name, seed, settings | how))
             else:
                 several = f"{name}, " if len(names) > 1 else ""
                 for m in memory_steps:
@@ -331,6 +346,7 @@ _TITLES = {
     "ablation": "Ablation of M and N",
     "models": "Models compared",
     "glimpses": "Glimpses against seeing everything at once",
+    "mixture": "Recursion with and without the soft mixture",
 }
 
 

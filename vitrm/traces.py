@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar, TypeVar
 
 import numpy as np
 
 from vitrm.errors import TraceError
 
 CHOSEN = "chosen"  # policy of a trace whose patches somebody chose
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,9 @@ class Trace:
     per supervision step, `depth` layers with H heads. At [n, t, m] stands the moment after memory iteration m and
     its read-out; the last m of a recursion step is its real answer. All float arrays are float32.
     """
+
+    SHARED: ClassVar = ("class_names", "patch_size", "halt_threshold", "trained_steps")  # by all traces of one file
+    OWN: ClassVar = ("seed", "label", "policy")
 
     class_names: tuple[str, ...]
     patch_size: int
@@ -45,7 +49,7 @@ class Trace:
     policy: str = "random"  # who chose the glimpses (see glimpse.py), or CHOSEN
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
+        for name in _fields(Trace)[2]:
             if (array := getattr(self, name)) is not None:
                 array.flags.writeable = False
 
@@ -60,8 +64,7 @@ class Trace:
     @property
     def probs(self) -> np.ndarray:
         """(N, T, M, C) class probabilities."""
-        shifted = np.exp(self.logits - self.logits.max(axis=-1, keepdims=True))
-        return shifted / shifted.sum(axis=-1, keepdims=True)
+        return probabilities(self.logits)
 
     @property
     def halt_prob(self) -> np.ndarray:
@@ -111,14 +114,21 @@ class Trace:
         return load_traces(path)[""]
 
 
-def save_traces(path: str | Path | BinaryIO, traces: dict[str, Trace]) -> None:
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Class probabilities of logits (..., C)."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def save_traces(path: str | Path | BinaryIO, traces: dict[str, Any]) -> None:
     """Write several traces of one model, by name, into one compressed NPZ file."""
     entries = list(traces.values())
-    meta = {name: getattr(entries[0], name) for name in _SHARED}
-    meta |= {name: [getattr(entry, name) for entry in entries] for name in _OWN} | {"names": list(traces)}
+    shared, own, arrays_of = _fields(type(entries[0]))
+    meta = {name: getattr(entries[0], name) for name in shared}
+    meta |= {name: [getattr(entry, name) for entry in entries] for name in own} | {"names": list(traces)}
     arrays = {
         name: np.stack([getattr(entry, name) for entry in entries])
-        for name in _ARRAYS
+        for name in arrays_of
         if getattr(entries[0], name) is not None
     }
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
@@ -129,19 +139,23 @@ def save_traces(path: str | Path | BinaryIO, traces: dict[str, Trace]) -> None:
         np.savez_compressed(path, **arrays)
 
 
-def load_traces(path: str | Path) -> dict[str, Trace]:
-    """Read `save_traces`'s file. Raises TraceError if it is damaged or no such file; never unpickles."""
+def load_traces(path: str | Path, kind: type[T] = Trace) -> dict[str, T]:
+    """Read `save_traces`'s file of traces of that kind (`Trace`, or another that names its fields as it does).
+
+    Raises TraceError if it is damaged or no such file; never unpickles.
+    """
+    shared_of, own_of, arrays_of = _fields(kind)
     try:
         with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
             meta = json.loads(file["meta"].tobytes())
-            arrays = {name: file[name] for name in _ARRAYS if name in file}
-        shared = {name: meta[name] for name in _SHARED} | {"class_names": tuple(meta["class_names"])}
-        absent = dict.fromkeys(name for name in _ARRAYS if name not in arrays)
+            arrays = {name: file[name] for name in arrays_of if name in file}
+        shared = {name: meta[name] for name in shared_of} | {"class_names": tuple(meta["class_names"])}
+        absent = dict.fromkeys(name for name in arrays_of if name not in arrays)
         return {
-            name: Trace(
+            name: kind(
                 **shared,
                 **absent,
-                **{own: meta[own][i] for own in _OWN if own in meta},  # files without a policy are of random glimpses
+                **{own: meta[own][i] for own in own_of if own in meta},  # files without a policy: random glimpses
                 **{array: values[i] for array, values in arrays.items()},
             )
             for i, name in enumerate(meta["names"])
@@ -152,9 +166,10 @@ def load_traces(path: str | Path) -> dict[str, Trace]:
         raise TraceError(f"'{path}' is no trace file, or damaged ({error})") from None
 
 
-_SHARED = ("class_names", "patch_size", "halt_threshold", "trained_steps")  # by all traces of one file
-_OWN = ("seed", "label", "policy")
-_ARRAYS = tuple(f.name for f in fields(Trace) if f.name not in _SHARED + _OWN)
+def _fields(kind: type) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Names of the fields of a kind of trace: shared by all traces of a file, of each its own, arrays."""
+    plain = kind.SHARED + kind.OWN
+    return kind.SHARED, kind.OWN, tuple(f.name for f in fields(kind) if f.name not in plain)
 
 
 def _change(states: np.ndarray, start: np.ndarray) -> np.ndarray:

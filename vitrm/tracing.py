@@ -1,4 +1,5 @@
-"""Making a trace: `trace(model, image) -> Trace`, everything that happens while the model looks at one image.
+"""Making a trace: `trace(model, image) -> Trace`, everything that happens while a ViTRM looks at one image, and
+`mixture_trace(model, image) -> MixtureTrace`, the soft mixture of an SR-ViT.
 
 Besides the read-out after each recursion step, a trace holds the read-out INSIDE it: after every memory iteration
 the answer update and the heads are applied to the memory as it stands, which says what the model would answer if
@@ -14,11 +15,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vitrm.config import GlimpsePolicy, ModelConfig, require_recursion
+from vitrm.config import GlimpsePolicy, ModelConfig, require_mixture, require_recursion
 from vitrm.data import Split
 from vitrm.edits import Edit
 from vitrm.errors import ConfigError
+from vitrm.mixtures import MixtureTrace
 from vitrm.model import LayerAttention, ViTRM
+from vitrm.srvit import SRViT
 from vitrm.traces import CHOSEN, Trace
 
 
@@ -46,15 +49,7 @@ def trace(
     """
     config = model.config
     require_recursion(config, "a trace")
-    if isinstance(image, Image.Image):
-        pixels = model.transform.pixels(image)
-    else:
-        pixels = image.cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-    if pixels.dtype != np.uint8:
-        raise ValueError(f"pixels are {pixels.dtype}, expected uint8 (0..255) or a PIL image")
-    expected = (config.channels, config.image_size, config.image_size)
-    if pixels.shape != expected:  # numpy and torch would broadcast some of them
-        raise ValueError(f"pixels have shape {pixels.shape}, expected {expected}, or a PIL image of any size")
+    pixels = _pixels(model, image)
     edit = edit or Edit()
     edit.check(config.num_patches, config.memory_size)
     pixels = edit.pixels(pixels, config.patch_size, model.transform.mean)
@@ -123,10 +118,67 @@ def given_patches(patches: Sequence[Sequence[int]], config: ModelConfig) -> Tens
     return torch.tensor([list(chosen) for chosen in patches])
 
 
+@torch.inference_mode()
+def mixture_trace(model: SRViT, image: Image.Image | Tensor | np.ndarray, label: int | None = None) -> MixtureTrace:
+    """What an SR-ViT makes of one image, given and checked as for `trace`: its mixture, and its answers without it.
+
+    Raises ConfigError if the model mixes no steps.
+    """
+    config = model.config
+    require_mixture(config, "the trace of a mixture")
+    pixels = _pixels(model, image)
+    images = model.transform.normalize(torch.tensor(pixels, device=model.answer_init.device))[None]
+    was_training = model.training
+    model.eval()
+    weights = np.full((config.stages, config.recursion_depth, 1 + config.num_patches), np.nan, np.float32)
+    for stage, found in zip(weights, model.mix(images)[1], strict=True):
+        stage[:, : found.shape[1]] = found[0].T.float().cpu().numpy()
+    answers = {
+        name: np.stack([
+            model.logits_with(images, mixture, depth)[0].float().cpu().numpy()
+            for depth in range(1, config.recursion_depth + 1)
+        ])
+        for name, mixture in (("logits", None), ("last_logits", "last"), ("uniform_logits", "uniform"))
+    }  # fmt: skip
+    model.train(was_training)
+    return MixtureTrace(
+        class_names=model.class_names,
+        patch_size=config.patch_size,
+        layers_per_stage=config.layers_per_stage,
+        mixture=config.mixture,
+        normaliser=config.normaliser,
+        label=label,
+        pixels=pixels,
+        weights=weights,
+        **answers,
+    )
+
+
+def mixture_gallery(model: SRViT, split: Split, count: int, name: str = "test") -> dict[str, MixtureTrace]:
+    """`gallery` for an SR-ViT."""
+    chosen = split.few(count).tolist()
+    return {f"{name}-{i}": mixture_trace(model, split.images[i], int(split.labels[i])) for i in chosen}
+
+
 def gallery(model: ViTRM, split: Split, count: int, name: str = "test") -> dict[str, Trace]:
     """Traces of a few images of a split (`Split.few`), called "test-INDEX" where `name` is the split's."""
     chosen = split.few(count).tolist()
     return {f"{name}-{i}": trace(model, split.images[i], label=int(split.labels[i])) for i in chosen}
+
+
+def _pixels(model: ViTRM | SRViT, image: Image.Image | Tensor | np.ndarray) -> np.ndarray:
+    """(C, H, W) uint8 of a PIL image, or of such pixels. Raises ValueError if they do not fit the model."""
+    config = model.config
+    if isinstance(image, Image.Image):
+        pixels = model.transform.pixels(image)
+    else:
+        pixels = image.cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"pixels are {pixels.dtype}, expected uint8 (0..255) or a PIL image")
+    expected = (config.channels, config.image_size, config.image_size)
+    if pixels.shape != expected:  # numpy and torch would broadcast some of them
+        raise ValueError(f"pixels have shape {pixels.shape}, expected {expected}, or a PIL image of any size")
+    return pixels
 
 
 def _memory_attention(layers: tuple[LayerAttention, ...], memory: int, patches: int) -> dict[str, Tensor | None]:

@@ -575,7 +575,7 @@ def _moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, flo
     sums: dict[str, list[float]] = {}
     for name, weight in before.items():
         words = name.split(".")
-        part = ".".join(words[:3] if words[1:2] == ["layers"] else words[:1])
+        part = ".".join(words[: words.index("layers") + 2 if "layers" in words else 1])
         change, length = sums.setdefault(part, [0.0, 0.0])
         sums[part] = [
             change + float((after[name] - weight).double().square().sum()),
