@@ -1,5 +1,6 @@
 """SR-ViT: what is mixed and how, what it is at R = 1, its size, and that everything takes it as it takes the others."""
 
+import json
 import math
 from dataclasses import fields, replace
 
@@ -11,7 +12,7 @@ from vitrm import cli
 from vitrm.baselines import ViT, make_model
 from vitrm.config import PRESETS, Config, ConfigError, SRViTConfig, ViTConfig, preset
 from vitrm.data import load_dataset
-from vitrm.evaluation import evaluate
+from vitrm.evaluation import evaluate, mixture_scores
 from vitrm.mixtures import MixtureTrace
 from vitrm.runs import Run, build, equip
 from vitrm.srvit import SRViT
@@ -281,7 +282,7 @@ def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys):
         in (run.path / "README.md").read_text()
     )
     out = tmp_path / "exported"
-    assert cli.main(["export", str(run.path), str(out), "--bf16", "--gallery", "3"]) == 0
+    assert cli.main(["export", str(run.path), str(out), "--bf16", "--gallery", "3", "--mixture"]) == 0
     exported = Run(out)
     shots = exported.mixtures()
     assert len(shots) == 3
@@ -291,5 +292,21 @@ def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys):
     assert torch.equal(torch.tensor(shot.pixels), picture)
     np.testing.assert_allclose(shot.logits, mixture_trace(exported.load_model(), picture).logits, atol=1e-5)
     capsys.readouterr()
-    assert cli.main(["evaluate", str(out), "--device", "cpu", "--threads", "1"]) == 0
-    assert "accuracy: " in capsys.readouterr().out
+    assert cli.main(["evaluate", str(out), "--mixture", "--json", "--device", "cpu", "--threads", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["mixture"] == exported.mixture()
+    assert found["mixture"]["own"][-1] == pytest.approx(found["accuracy"][0])
+    assert run.mixture() is None
+
+
+def test_accuracy_per_recursion_step_is_that_of_the_answers(few_digits):
+    model = equip(stirred(), Config(model=SMALL)).train()
+    scores = mixture_scores(model, model.transform, few_digits.test, batch_size=7)
+    assert model.training
+    pixels = model.eval().transform.normalize(few_digits.test.images)
+    for name, mixture in (("own", None), ("last", "last"), ("uniform", "uniform")):
+        for depth in (1, 2, 3):
+            answers = model.logits_with(pixels, mixture, depth).argmax(dim=-1)
+            expected = float((answers == few_digits.test.labels).float().mean())
+            assert getattr(scores, name)[depth - 1] == pytest.approx(expected)
+    assert (scores.n, scores.mixture) == (40, "token")

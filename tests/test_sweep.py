@@ -76,6 +76,21 @@ def test_glimpses_stand_beside_the_same_model_that_sees_everything_for_about_the
         sweep.grid("glimpses", ["digits"])
 
 
+def test_the_mixture_grid_has_every_depth_with_and_without_it_and_what_is_laid_beside_it():
+    cells = sweep.grid("mixture", seeds=[0, 1])
+    places = {(cell.row, cell.column) for cell in cells}
+    assert places == {
+        ("sr-vit-tiny, R = 1", "last step"),  # where there is nothing to mix
+        *((f"sr-vit-tiny, R = {r}", column) for r in (2, 4) for column in ("last step", "soft mixture")),
+        *((name, "last step") for name in ("vit-tiny-deep", "tiny")),
+    }
+    models = {cell.name: PRESETS[cell.preset].with_fields(cell.settings).model for cell in cells if cell.seed == 0}
+    deep = models["sr-vit-tiny-R-4-soft-mixture-seed0"]
+    assert (deep.recursion_depth, deep.mixture) == (4, "token")
+    assert models["sr-vit-tiny-R-4-last-step-seed0"] == replace(deep, mixture="last")
+    assert len({cell.name for cell in cells}) == len(cells) == 14
+
+
 def test_a_cell_is_trained_with_its_settings_seed_data_and_device(tmp_path):
     cells = sweep.grid("batch-size", ["tiny"], [7], {"train.lr": "1e-3"}, batch_sizes=[96])
     whole = sweep.Sweep("batch-size", tmp_path, cells, data="folder:x", budget_minutes=6, devices=("cuda:0", "cuda:1"))

@@ -79,25 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     finish.add_argument("name")
     finish.set_defaults(run=_finish)
 
-    export = commands.add_parser("export", help="turn a finished run into a checkpoint folder")
-    export.add_argument("name")
-    export.add_argument("folder", help="for instance checkpoints/my-model")
-    export.add_argument("--bf16", action="store_true", help="half the size")
-    export.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
-    export.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
-    export.add_argument(
-        "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
-    )
-    export.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=f"add it: {_DOMAIN_HELP}")
-    export.add_argument("--onnx", action="store_true", help="add model.onnx: one supervision step, state in and out")
-    export.add_argument("--hugging-face", action="store_true", help="lay the folder out for the Hugging Face Hub")
-    export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
-    export.set_defaults(run=_export)
-
     download = commands.add_parser("download", help="fetch a data set now, to train on it later without a network")
     download.add_argument("data", choices=("cifar10", "cifar100", "fashion_mnist"))
     download.set_defaults(run=_download)
 
+    _export_parser(commands)
     sweep = _sweep_parser(commands)
     bench = _bench_parser(commands)
 
@@ -117,6 +103,7 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
     evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
     evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
     evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
+    evaluate.add_argument("--mixture", action="store_true", help="of an SR-ViT: accuracy per recursion step")
     evaluate.add_argument(
         "--policies",
         nargs="*",
@@ -129,6 +116,24 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
     return evaluate
+
+
+def _export_parser(commands) -> None:
+    export = commands.add_parser("export", help="turn a finished run into a checkpoint folder")
+    export.add_argument("name")
+    export.add_argument("folder", help="for instance checkpoints/my-model")
+    export.add_argument("--bf16", action="store_true", help="half the size")
+    export.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
+    export.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
+    export.add_argument(
+        "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
+    )
+    export.add_argument("--mixture", action="store_true", help="add, of an SR-ViT: test accuracy per recursion step")
+    export.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=f"add it: {_DOMAIN_HELP}")
+    export.add_argument("--onnx", action="store_true", help="add model.onnx: one supervision step, state in and out")
+    export.add_argument("--hugging-face", action="store_true", help="lay the folder out for the Hugging Face Hub")
+    export.add_argument("--data-root", default="data", help="where downloads are (default: data)")
+    export.set_defaults(run=_export)
 
 
 def _sweep_parser(commands) -> argparse.ArgumentParser:
@@ -540,7 +545,7 @@ def _ends_when_told(group, give_up: Callable[[], None]) -> Iterator[None]:
 def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from dataclasses import replace
 
-    from vitrm.evaluation import evaluate
+    from vitrm.evaluation import evaluate, mixture_scores
     from vitrm.runs import find_run
 
     _no_settings(overrides, "evaluate takes no settings")
@@ -573,6 +578,10 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
 
         report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
         result["halting"] = asdict(report)
+    mixture = None
+    if arguments.mixture:
+        mixture = mixture_scores(model, model.transform, dataset.split(arguments.split))
+        result["mixture"] = asdict(mixture)
     domain = None
     if arguments.domain is not None:
         domain = _domain_report(arguments, model, dataset)
@@ -592,6 +601,8 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     print(f"policy: {scores.policy}")
     if not scores.halt_prob:
         print(f"accuracy: {100 * scores.accuracy[-1]:.2f} %")
+        if mixture is not None:
+            _print_mixture(mixture)
         return 0
     print("step  accuracy %  halting probability  AUROC of halting")
     for n, (accuracy, halt, area) in enumerate(
@@ -653,6 +664,12 @@ def _domain_report(arguments: argparse.Namespace, model, dataset):
         data = load_dataset(source, *own, root=arguments.data_root)
         foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
     return domain_report(model, dataset, foreign, getattr(arguments, "seed", 0))
+
+
+def _print_mixture(scores) -> None:
+    print("accuracy % if the recursion ends after each step, with its own mixture of them, the last alone, the mean:")
+    for r, row in enumerate(zip(scores.own, scores.last, scores.uniform, strict=True), start=1):
+        print(f"{r:4}  {'  '.join(f'{100 * value:6.2f}' for value in row)}")
 
 
 def _print_domain(report) -> None:
@@ -740,6 +757,7 @@ def _finish_held(run, arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from vitrm.evaluation import mixture_scores
     from vitrm.exchange import check_onnx, save_onnx
     from vitrm.halting_report import halting_report
     from vitrm.runs import export, find_run
@@ -753,7 +771,7 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     )
     if arguments.onnx:
         save_onnx(run.load_model(), run.path / "model.onnx")
-    if arguments.gallery or arguments.halting or arguments.domain is not None:
+    if arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None:
         dataset, model = _load_data(run.config(), arguments.data_root), run.load_model()
         if arguments.gallery and model.config.mixes:
             run.save_mixtures(mixture_gallery(model, dataset.test, arguments.gallery))
@@ -762,6 +780,8 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         if arguments.halting:
             shown = dataset.test if arguments.gallery else None  # images that may be passed on
             run.save_halting(halting_report(model, dataset.val, dataset.test), shown)
+        if arguments.mixture:
+            run.save_mixture(mixture_scores(model, model.transform, dataset.test))
         if arguments.domain is not None:
             run.save_domain(_domain_report(arguments, model, dataset))
     print(f"exported to {run.path}")

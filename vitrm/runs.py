@@ -15,6 +15,7 @@
 
     gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
     mixtures.npz       the same for an SR-ViT: its mixture
+    mixture.json       accuracy per recursion step of an SR-ViT on test, if it has been measured
 
     halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
                        the images it names only where these may be passed on, and in a run folder of one's own
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.baselines import OneStep
     from vitrm.data import Split
     from vitrm.domain import DomainReport
+    from vitrm.evaluation import MixtureScores
     from vitrm.glimpse_report import GlimpseReport
     from vitrm.halting_report import HaltingReport
     from vitrm.model import ViTRM
@@ -73,8 +75,8 @@ CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, MIXTUR
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
     "README.md", "gallery.npz", "mixtures.npz", "halting.json", "domain.json", "glimpses.json",
 )  # fmt: skip
-LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
-    "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
+MIXTURE, LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
+    "mixture.json", "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
 )  # fmt: skip
 _STATUS_BYTES = 4096
 _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
@@ -406,6 +408,14 @@ class Run:
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
         save_traces(self.path / GALLERY, traces)
+
+    def mixture(self) -> dict[str, Any] | None:
+        """The stored `MixtureScores` on the test split as plain values; None where none have been measured."""
+        return _read_json(self.path / MIXTURE)
+
+    def save_mixture(self, scores: MixtureScores) -> None:
+        """Replace mixture.json."""
+        self._write_text(MIXTURE, json.dumps(asdict(scores)))
 
     def save_mixtures(self, traces: dict[str, MixtureTrace]) -> None:
         """Replace mixtures.npz."""
