@@ -34,6 +34,8 @@ VARIANTS = {
     "two-blocks": {"shared_block": False},
     "mlp-head": {"head": "mlp"},
     "deep": {"recursion_steps": 2, "supervision_steps": 3},
+    "mixed-readout": {"readout": "mixture", "supervision_steps": 3},
+    "mixed-readout-one-step": {"readout": "mixture"},
 }
 SMALL_SR = SRViTConfig(
     num_classes=10, image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, recursion_depth=3

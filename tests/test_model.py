@@ -26,6 +26,7 @@ VARIANTS = {
     "joint-final-norm": {"final_norm": True},
     "joint-mlp-head": {"head": "mlp"},
     "joint-glimpses": {"glimpse_patches": 4},
+    "joint-mixed-readout": {"readout": "mixture", "supervision_steps": 3},
     "joint-glimpses-depth1": {"glimpse_patches": 4, "depth": 1, "final_norm": True},
     "joint-mixer": {"token_mixing": "mlp"},
     "joint-mixer-depth1": {"token_mixing": "mlp", "depth": 1},

@@ -105,6 +105,9 @@ class ModelConfig:
     shared_block: bool = True  # one f for Eq. 2 and Eq. 3, or one each
     final_norm: bool = False  # layer norm on f's output, as plain pre-norm transformers end; keeps y and z bounded
     head: Literal["linear", "mlp"] = "linear"
+    # What the heads read: the answer token of the last step, or a learned mixture of those of all steps so far, as an
+    # SR-ViT mixes its recursion steps. This project's own option.
+    readout: Literal["last", "mixture"] = "last"
     memory_tokens: int | None = None  # K
     memory_steps: int = 3  # M
     recursion_steps: int = 1  # T

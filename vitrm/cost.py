@@ -36,7 +36,10 @@ def multiply_adds(
     readings = n if config.glimpse_patches is not None else 1  # the whole image is read once and kept
     recursion = m * _memory_update(config) + _answer_update(config)
     choosing = _choosing(config, n) if policy == "learned" else 0
-    return readings * _reading(config) + n * (t * recursion + _heads(config)) + choosing
+    mixing = 0
+    if config.readout == "mixture":  # at step k from 2 on: k answers are scored and summed
+        mixing = config.dim * sum(2 * k for k in range(2, n + 1))
+    return readings * _reading(config) + n * (t * recursion + _heads(config)) + choosing + mixing
 
 
 def all_at_once(config: ModelConfig) -> ModelConfig:

@@ -47,11 +47,13 @@ def save_onnx(model: ViTRM | OneStep, file: str | Path) -> None:
     A ViTRM becomes one supervision step: inputs images, answer, memory (and patches, if it glimpses), outputs logits,
     halt_logit, answer_out, memory_out. The learned state to start from, class names, mean, std and the number of steps
     it was trained with are in the file's metadata. Other families have images in and logits out. Raises ConfigError
-    if a package is missing, as `check_onnx` does.
+    if a package is missing, as `check_onnx` does, or for a ViTRM that reads out a mixture of its steps.
     """
     check_onnx()
     import onnx
 
+    if isinstance(model, ViTRM) and model.mixer is not None:
+        raise ConfigError("readout='mixture' reads the answers of all steps, which one step as ONNX does not have")
     config, device = model.config, next(model.parameters()).device
     model.eval()
     whole: nn.Module = model

@@ -391,7 +391,7 @@ class Step:
 
     logits: Tensor  # (B, C)
     halt_logit: Tensor | None  # (B,)
-    answer: Tensor  # (B, 1, D), what the logits were read from
+    answer: Tensor  # (B, 1, D), what the logits were read from; with readout="mixture" the newest part of it
     memory: Tensor | None  # (B, K, D)
     patches: Tensor | None  # (B, S) indices of the patches this step read; None = all of them
 
@@ -399,6 +399,28 @@ class Step:
     def halt_prob(self) -> Tensor:
         """(B,) the model's own estimate, 0..1, that its current prediction is right."""
         return self.halt_logit.sigmoid()
+
+
+class AnswerMixer(nn.Module):
+    """The answer tokens of all supervision steps so far as one, softly weighted: the idea of SR-ViT, for ViTRM.
+
+    Each is scored by itself, D -> 1, and the scores go through a softmax. So it takes any number of steps, those of an
+    early exit as well as more than it was trained with. The scores start at 0: the mean.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.dim, elementwise_affine=False)
+        self.score = nn.Linear(config.dim, 1, bias=False)  # which would be the same for all
+        nn.init.zeros_(self.score.weight)
+
+    def weights(self, answers: Tensor) -> Tensor:
+        """(B, n, D) -> (B, 1, n), which sum to 1."""
+        return self.score(self.norm(answers)).softmax(dim=1).mT
+
+    def forward(self, answers: Tensor) -> Tensor:
+        """(B, n, D) -> (B, 1, D)."""
+        return self.weights(answers) @ answers
 
 
 class ViTRM(nn.Module):
@@ -420,6 +442,7 @@ class ViTRM(nn.Module):
         final = self.halting if config.head == "linear" else self.halting[-1]
         nn.init.zeros_(final.weight)
         nn.init.constant_(final.bias, config.halt_bias)
+        self.mixer = AnswerMixer(config) if config.readout == "mixture" else None  # last: the rest starts as without it
 
     @property
     def repeated(self) -> tuple[nn.Module, ...]:
@@ -451,8 +474,14 @@ class ViTRM(nn.Module):
         answer, attention = (self.answer_block or self.block)(tokens, slice(0, 1), None, record)
         return State(answer, state.memory), attention
 
-    def read_out(self, answer: Tensor) -> tuple[Tensor, Tensor]:
-        """Class logits (B, C) and halting logit (B,) of an answer token (B, 1, D) (Eq. 4)."""
+    def read_out(self, answer: Tensor, earlier: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Class logits (B, C) and halting logit (B,) of an answer token (B, 1, D) (Eq. 4).
+
+        With `readout="mixture"` they are of its mixture with the `earlier` answers (B, n, D) that the supervision steps
+        before ended with, if any; otherwise those are not looked at.
+        """
+        if self.mixer is not None and earlier is not None:
+            answer = self.mixer(torch.cat([earlier, answer], dim=1))
         return self.classifier(answer[:, 0]), self.halting(answer[:, 0])[:, 0]
 
     # Where to look next
@@ -602,14 +631,19 @@ class ViTRM(nn.Module):
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
         choice = {"start": start, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
-        staying = None
+        staying, earlier = None, None
         with contextlib.suppress(StopIteration):
             while True:
                 move = moves.send(staying)
                 staying = None
                 if move.closes_step:
-                    logits, halt_logit = self.read_out(move.state.answer)
-                    staying = yield Step(logits, halt_logit, move.state.answer, move.state.memory, move.patches)
+                    answer = move.state.answer
+                    logits, halt_logit = self.read_out(answer, earlier)
+                    staying = yield Step(logits, halt_logit, answer, move.state.memory, move.patches)
+                    if self.mixer is not None:  # as constants, where the weights move between the steps
+                        kept = answer if backprop == "all" else answer.detach()
+                        earlier = kept if earlier is None else torch.cat([earlier, kept], dim=1)
+                        earlier = earlier if staying is None else earlier[staying]
 
     def forward(self, images: Tensor, supervision_steps: int | None = None, seeds: int | Tensor = 0) -> Tensor:
         """Class logits (B, C) after the last supervision step; no halting, as in the paper's evaluation."""

@@ -62,7 +62,7 @@ def trace(
     if patches is not None:
         given = given_patches(patches, config).to(images.device)[:, None]  # (N, 1, S)
         supervision_steps = len(given)
-    read, moments = [], []
+    read, moments, earlier = [], [], None
     choice = {"edit": edit.state if edit else None, "policy": policy, "patches": given}
     for move in model.moves(images, supervision_steps, seed, record=True, **choice, **budget):
         if move.memory_step is None:  # the real answer update is the read-out of the last memory iteration
@@ -74,7 +74,9 @@ def trace(
             if move.memory_step == m_steps - 1:
                 continue
             answered, answer_attention = model.update_answer(move.state, record=True)
-        logits, halt_logit = model.read_out(answered.answer)
+        logits, halt_logit = model.read_out(answered.answer, earlier)
+        if move.closes_step:
+            earlier = answered.answer if earlier is None else torch.cat([earlier, answered.answer], dim=1)
         moments.append({
             "logits": logits[0],
             "halt_logit": halt_logit[0],
