@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -22,11 +23,16 @@ from app.curves import payload
 from app.history import History
 from app.jobs import Trainings
 from app.player import Change, parse_edit
-from vitrm.config import Config
+from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.runs import find_run, list_runs
 from vitrm.traces import Trace
 
+if TYPE_CHECKING:  # it needs torch
+    from vitrm.answers import Answers
+
+DRAWS = 64  # of the glimpses of one image
+DECK_IMAGES = 6  # of a game
 _PAUSE_S = 0.005  # between two batches of a long work, so that whoever waits for the model gets it
 _INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
@@ -56,6 +62,12 @@ def halting(name: str) -> dict | None:
     """The judgement of a checkpoint's halting, stored with it or made since the server started; None without one."""
     job = judging(name)
     return find_run(name).halting() or (job and job.result)
+
+
+def glimpses(name: str) -> dict | None:
+    """The comparison of who chooses the glimpses, stored with a checkpoint or made since; None without one."""
+    job = comparing(name)
+    return find_run(name).glimpses() or (job and job.result)
 
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner=False)
@@ -94,6 +106,37 @@ def start_judging(name: str) -> background.Job:
         return asdict(event) | {"images": {}}
 
     return background.start(_judgement(name), work)
+
+
+def comparing(name: str) -> background.Job | None:
+    """The comparison of glimpse policies in the making, if it has been started (see `start_comparing`)."""
+    return background.find(("glimpses", name, find_run(name).version))
+
+
+def start_comparing(name: str) -> background.Job:
+    """Compare who chooses the glimpses in the background, once for everybody, and store that with the run."""
+
+    def work(report: background.Report) -> dict:
+        from vitrm.glimpse_report import comparing as compare
+        from vitrm.halting_report import Progress
+
+        data, network = dataset(name), model(name)
+        events = compare(network, data.val, data.test, training_seed=facts(name)[0].train.seed)
+        while True:
+            with _INFERENCE:
+                event = next(events)
+            if not isinstance(event, Progress):
+                break
+            if not report(event.done / event.total):
+                raise background.Cancelled
+            time.sleep(_PAUSE_S)
+        try:
+            find_run(name).save_glimpses(event)
+        except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
+            logging.getLogger(__name__).warning("the comparison of %s is not kept: %s", name, error)
+        return asdict(event)
+
+    return background.start(("glimpses", name, find_run(name).version), work)
 
 
 def _judgement(name: str) -> tuple[str, ...]:
@@ -135,20 +178,73 @@ def images_here(name: str) -> bool:
     return True
 
 
-def trace(name: str, image: str, seed: int) -> Trace:
+def trace(name: str, image: str, seed: int, policy: GlimpsePolicy = "random") -> Trace:
     """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
     ready = gallery(name).get(image)
-    return ready if ready is not None and ready.seed == seed else _computed_trace(name, image, seed)
+    if ready is not None and (ready.seed, ready.policy) == (seed, policy):
+        return ready
+    return _computed_trace(name, image, seed if policy == "random" else 0, policy)  # nothing else is drawn
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_trace(name: str, image: str, seed: int) -> Trace:
+def _computed_trace(name: str, image: str, seed: int, policy: GlimpsePolicy) -> Trace:
     from vitrm.tracing import trace as make_trace
 
-    index = int(image.removeprefix("test-"))
-    split = dataset(name).test
+    pixels, label = _test_image(name, image)
     with _INFERENCE:
-        return make_trace(model(name), split.images[index], seed=seed, label=int(split.labels[index]))
+        return make_trace(model(name), pixels, seed=seed, label=label, policy=policy)
+
+
+def _test_image(name: str, image: str) -> tuple[np.ndarray, int]:
+    """Pixels (C, H, W) uint8 and true class of a test image; without the data set where a ready-made trace has them."""
+    ready = gallery(name).get(image)
+    if ready is not None and ready.label is not None:
+        return ready.pixels, ready.label
+    index, split = int(image.removeprefix("test-")), dataset(name).test
+    return split.images[index].numpy(), int(split.labels[index])
+
+
+@st.cache_resource(max_entries=64, show_spinner="Drawing other glimpses …")
+def draws(name: str, image: str) -> Answers:
+    """What a test image is answered under `DRAWS` draws of the glimpses, seeds 0, 1, 2, …"""
+    from vitrm.answers import answers
+
+    pixels, _ = _test_image(name, image)
+    with _INFERENCE:
+        return answers(model(name), pixels[None], range(DRAWS))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Running the model …")
+def orders(name: str, image: str) -> dict[str, Answers]:
+    """The same under the policies that draw nothing."""
+    from vitrm.answers import answers
+
+    pixels, _ = _test_image(name, image)
+    with _INFERENCE:
+        return {policy: answers(model(name), pixels[None], policy=policy) for policy in ("fixed", "learned")}
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def picked(name: str, image: str, patches: tuple[tuple[int, ...], ...]) -> Answers:
+    """What a test image is answered when each step reads the patches that somebody chose. Raises ConfigError."""
+    from vitrm.answers import answers
+
+    pixels, _ = _test_image(name, image)
+    with _INFERENCE:
+        return answers(model(name), pixels[None], patches=patches)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Shuffling the images …")
+def deck(name: str, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Answers]:
+    """Test images for a game, drawn by `number`: their indices, pixels and labels, and what they are answered."""
+    from vitrm.answers import answers
+
+    split = dataset(name).test
+    indices = np.random.default_rng(abs(number)).permutation(len(split))[:DECK_IMAGES]
+    pixels = split.images[indices].numpy()
+    with _INFERENCE:
+        made = answers(model(name), pixels, [number * DECK_IMAGES + k for k in range(len(indices))])
+    return indices, pixels, split.labels[indices].numpy(), made
 
 
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
@@ -274,7 +370,7 @@ def forget(name: str) -> None:
     for kept in (facts, gallery, model, history):
         kept.clear(name)
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
-                 deeper_trace):  # fmt: skip
+                 deeper_trace, draws, orders, picked, deck):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
 
 

@@ -55,11 +55,14 @@ def trace_file(trace: Trace) -> bytes:
     return content.getvalue()
 
 
-def provenance(checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any]) -> str:
+def provenance(
+    checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any], *, policy: str = "random"
+) -> str:
     """What is on screen and what it is worth: data, checkpoint, measured accuracy and all that qualifies it."""
-    return (
-        f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, glimpse seed {seed}. "
-        + measured(checkpoint, config, summary, "other images of that set")
+    chosen = {"random": f"glimpse seed {seed}", "fixed": "glimpses from the centre outwards"}
+    glimpses = chosen.get(policy, "glimpses chosen by the memory's attention")
+    return f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, {glimpses}. " + measured(
+        checkpoint, config, summary, "other images of that set"
     )
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from app import background, cache, figures, state
 from app.attribution import Attribution
 from app.player import Choices, choices, standalone
-from vitrm.config import Config
+from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.traces import Trace
 
@@ -63,19 +63,22 @@ def configuration(checkpoint: str) -> Config:
         st.stop()
 
 
-def choose_trace(checkpoint: str, *, deeper: bool = False) -> tuple[Trace, Config, dict[str, Any]]:
+def choose_trace(
+    checkpoint: str, *, deeper: bool = False, policy: GlimpsePolicy = "random"
+) -> tuple[Trace, Config, dict[str, Any]]:
     """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
 
-    With `deeper` the learner may run more supervision steps than it was trained with. What cannot be shown is said in
-    one sentence, and the page ends there.
+    With `deeper` the learner may run more supervision steps than it was trained with. `policy` says who chooses the
+    glimpses. What cannot be shown is said in one sentence, and the page ends there.
     """
     try:
         config, summary = cache.facts(checkpoint)
-        image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], config)
+        draws = config.model.glimpse_patches is not None and policy == "random"
+        image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], draws)
         depth = _choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
             return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
-        return cache.trace(checkpoint, image, seed), config, summary
+        return cache.trace(checkpoint, image, seed, policy), config, summary
     except DataError as error:
         st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
     except VitrmError as error:
@@ -189,6 +192,28 @@ def judgement(checkpoint: str) -> dict[str, Any] | None:
     return None
 
 
+def glimpse_comparison(checkpoint: str) -> dict[str, Any] | None:
+    """Who should choose the glimpses of a checkpoint; where that has not been measured, a way to have it measured."""
+    report, job = cache.glimpses(checkpoint), cache.comparing(checkpoint)
+    if report is not None:
+        return report
+    if job is not None and job.is_running:
+        follow(job, f"Comparing the orders on the validation and test images of {checkpoint} …")
+        return None
+    if job is not None and job.error is not None:
+        st.error(f"The orders could not be compared: {job.error}")
+    st.markdown("The orders have not been compared for this model yet. It is done once, for everybody on this server.")
+    st.button(
+        "Compare them now",
+        icon=":material/monitoring:",
+        type="primary",
+        key="start_comparing",
+        on_click=_start,
+        args=(cache.start_comparing, checkpoint),
+    )
+    return None
+
+
 def _start(start: Callable[..., background.Job], *what: Any) -> None:
     st.session_state.setdefault(_STARTED, set()).add(start(*what).key)
 
@@ -243,8 +268,8 @@ def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str, i
         )
 
 
-def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -> tuple[str, int]:
-    """A ready-made image, a random one of the test split, or another draw of the glimpses."""
+def _choose_image(gallery: dict[str, Trace], test_images: int, draws: bool) -> tuple[str, int]:
+    """A ready-made image, a random one of the test split, or, with `draws`, another draw of the glimpses."""
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
@@ -270,7 +295,7 @@ def _choose_image(gallery: dict[str, Trace], test_images: int, config: Config) -
             key="random_image",
             on_click=lambda: _show(f"test-{random.randrange(test_images)}"),
         )
-        if config.model.glimpse_patches:
+        if draws:
             st.button(
                 "Other glimpses",
                 icon=":material/visibility:",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
+
+from vitrm.config import GLIMPSE_POLICIES
 
 CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
@@ -12,6 +16,9 @@ VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
 THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own
 DEPTH = "depth"  # how many times the trained number of supervision steps is run
+PART = "part"  # of the page about glimpses
+POLICY = "policy"  # who chooses the glimpses
+DECK = "deck"  # which images the game is played with, by number
 RUN = "run"  # name of the training on show
 PHOTO_MODEL = "photo_model"  # the models for the learner's own pictures
 DRAWING_MODEL = "drawing_model"
@@ -26,10 +33,14 @@ DEFAULTS = {
     EDIT: "",
     THRESHOLD: None,
     DEPTH: 1,
+    PART: "watch",
+    POLICY: "random",
+    DECK: 0,
     PHOTO_MODEL: "cifar10-tiny",
     DRAWING_MODEL: "digits-glimpse",
 }
 DEPTHS = (1, 2, 4)
+PARTS = ("watch", "draws", "choose", "guess", "policies")
 
 
 def _small_int(text: str) -> int:
@@ -52,6 +63,15 @@ def _depth(text: str) -> int:
     return int(text)
 
 
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text} is none of {choices}")
+        return text
+
+    return read
+
+
 IN_URL = {
     CHECKPOINT: str,
     IMAGE: str,
@@ -61,6 +81,9 @@ IN_URL = {
     EDIT: str,
     THRESHOLD: _share,
     DEPTH: _depth,
+    PART: _one_of(PARTS),
+    POLICY: _one_of(GLIMPSE_POLICIES),
+    DECK: _small_int,
 }  # what a link carries, and how it is read
 
 
@@ -83,13 +106,13 @@ def address(*more: str) -> dict[str, str | None]:
     }
 
 
-def to_url() -> None:
-    """Write the address of a page on which nothing else does it, because the trace could not be shown.
+def to_url(*more: str) -> None:
+    """Write the address of a page on which nothing else does it, the keys `more` included.
 
     Whatever can be moved on a page writes the address itself, in the browser (see `address`).
     """
     others = {key: st.query_params.get_all(key) for key in st.query_params if key not in IN_URL}
-    wanted = {key: [value] for key, value in address().items() if value is not None} | others
+    wanted = {key: [value] for key, value in address(*more).items() if value is not None} | others
     if wanted != {key: st.query_params.get_all(key) for key in st.query_params}:  # each write is a message
         st.query_params.from_dict(wanted)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from vitrm.answers import answers
 from vitrm.config import GLIMPSE_POLICIES, ModelConfig, check_policy
 from vitrm.errors import ConfigError
 from vitrm.glimpse import centre_outwards, glimpse_patches, most_attended
@@ -158,3 +159,21 @@ def test_an_unknown_policy_or_one_without_glimpses_is_said(tiny):
         check_policy("best", tiny)
     with pytest.raises(ConfigError, match="nothing to choose"):
         next(ViTRM(tiny).moves(images(), policy="fixed"))
+
+
+def test_answers_to_many_draws_are_those_of_each_alone(equipped):
+    many = answers(equipped, PIXELS[None], [3, 8, 5])
+    for k, seed in enumerate((3, 8, 5)):
+        alone = trace(equipped, PIXELS, seed=seed)
+        assert many.patches[k].tolist() == alone.patches.tolist()
+        np.testing.assert_allclose(many.probs[k], alone.probs[:, 0, -1], atol=1e-5)
+        np.testing.assert_allclose(many.halt_prob[k], alone.halt_prob[:, 0, -1], atol=1e-5)
+
+
+def test_what_the_memory_would_read_next_is_what_the_learned_policy_reads(equipped):
+    learned = answers(equipped, PIXELS[None], policy="learned")
+    assert learned.attended[0, :4].tolist() == learned.patches[0].tolist()
+    own = answers(equipped, PIXELS[None], patches=[[0, 1, 2, 3], [4, 5, 6, 7]])
+    assert own.attended[0, 0].tolist() == learned.patches[0, 0].tolist()
+    assert own.patches[0].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert not set(own.attended[0, 2].tolist()) & set(range(8))

@@ -43,7 +43,7 @@ _SCRIPT = "\n".join(
     _file(f"js/{part}.js")
     for part in (
         *("trace", "drawing", "chart", "player", "picture"),
-        *("equations", "memory", "attention", "attribution", "edits"),
+        *("glimpses", "equations", "memory", "attention", "attribution", "edits"),
     )
 )
 

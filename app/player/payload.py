@@ -18,7 +18,7 @@ from vitrm.errors import ConfigError
 from vitrm.rollout import rollout
 from vitrm.traces import Trace
 
-PANELS = ("equations", "memory", "attention", "attribution", "edits")
+PANELS = ("glimpses", "equations", "memory", "attention", "attribution", "edits")
 _FINE = 700_000  # attention weights of a trace up to which 16 bits are spent on each; 8 beyond, to stay below 3 MB
 
 
@@ -42,6 +42,8 @@ def payload(
     for panel in panels:
         if panel == "edits":
             values[panel] = _edits(trace, edit, edited)
+        elif panel == "glimpses":
+            continue  # made of what every player is sent
         elif panel == "attribution":
             values[panel] = attribution and _attribution(trace, attribution)
         else:

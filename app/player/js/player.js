@@ -2,7 +2,7 @@
 
 const SHOWN_CLASSES = 5;
 const MOVES_PER_SECOND = 2;
-const PANEL_MAKERS = { equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel };
+const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel };
 
 // `data` is what app/player/payload.py makes; `setStateValue(name, value)` tells Python what the learner chose.
 function mountPlayer({ data, parentElement, setStateValue }) {

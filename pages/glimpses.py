@@ -1,0 +1,22 @@
+"""Glimpses: what the model has seen so far, other draws, choosing the patches oneself, a game, and which order wins."""
+
+import streamlit as st
+
+from app import cache, glimpse_view, inputs, state
+
+state.start()
+st.title("How much does it have to see?")
+st.markdown(
+    "Here the model reads only a few patches in each supervision step, so every step brings new evidence. **Watch** it "
+    "arrive, **draw** it anew, **choose** it yourself, **guess** before the model does, and see **which order** wins."
+)
+checkpoint = inputs.choose_checkpoint()
+model = inputs.configuration(checkpoint).model
+if model.glimpse_patches is None:
+    st.info(
+        f"“{checkpoint}” reads the whole image in every step, so there are no glimpses to show. Choose another model."
+    )
+    state.to_url(state.PART, state.POLICY)
+else:
+    glimpse_view.show(glimpse_view.choose_part(), checkpoint)
+cache.warm_up()
