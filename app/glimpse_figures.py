@@ -45,13 +45,23 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
             x=axis,
             y=100 * shares,
             name=name,
-            marker={"color": color, "pattern": {"shape": "" if name.endswith("(true class)") else "/"}},
+            marker={
+                "color": color,
+                "pattern": {
+                    "shape": "" if name.endswith("(true class)") else "/",
+                    "fillmode": "overlay",
+                    "fgcolor": "#ffffff",
+                    "fgopacity": 0.35,
+                    "size": 7,
+                },
+            },
             text=[f"{100 * share:.0f}" if share >= 0.06 else "" for share in shares],
             textposition="inside",
             textangle=0,
+            textfont={"color": "#ffffff" if color in ("#0072b2", "#d55e00") else "#10141c", "size": 13},
             hovertemplate=f"{name}: %{{y:.0f}} % of {count} draws<extra></extra>",
         )
-    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(range=[0, 100])
     return _styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
 
@@ -175,13 +185,23 @@ def policies_alternative(report: dict[str, Any]) -> str:
 
 
 def policy_table(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per policy."""
+    """One row per policy: its accuracies, in brackets the 95 % interval."""
+    return [
+        {
+            "who chooses": POLICIES[policy],
+            **{f"step {n + 1}, %": _with_interval(each) for n, each in enumerate(scores["accuracy"])},
+            "mean over steps, %": _with_interval(scores["anytime"]),
+        }
+        for policy, scores in report["policies"].items()
+    ]
+
+
+def policy_halting_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per policy: what its halting is worth, what it costs, and how much the draws differ."""
     return [
         {
             "who chooses": POLICIES[policy],
             "draws": "none" if scores["spread"] is None else str(len(scores["draws"])),
-            **{f"step {n + 1}, %": _with_interval(each) for n, each in enumerate(scores["accuracy"])},
-            "mean over steps, %": _with_interval(scores["anytime"]),
             "largest spread over draws": "–" if scores["spread"] is None else f"± {100 * max(scores['spread']):.1f}",
             "AUROC of halting, all steps": "–" if (area := scores["pooled_auroc"]) is None else f"{area:.3f}",
             "right with halting, %": f"{100 * scores['halted_accuracy']:.1f}",
@@ -239,6 +259,34 @@ def control(rows: list[dict[str, str]]) -> go.Figure:
         )
     figure.update_yaxes(categoryorder="array", categoryarray=names, automargin=True)
     return _styled(figure, "test accuracy, %", "", height=110 + 48 * len(rows))
+
+
+def control_provenance(rows: list[dict[str, str]]) -> str:
+    """What was trained, on what, and what it does not say."""
+    first = rows[0]
+    hours = sum(float(row["hours"] or 0) for row in rows)
+    epochs, images = first["epochs"].split()[0], int(first["images an epoch"])
+    return (
+        f"{first['data']}, test split, n = {int(first['test images']):,}, after the last trained step; "
+        f"{first['seeds done']} training seeds each, glimpse seed 0. {int(first['parameters']):,} parameters, {epochs} "
+        f"epochs of {images:,} images, one recipe for all ({hours:.1f} hours of training together, "
+        f"{first['hardware']}). Short trainings of a tiny model: what wins here need not win after a long one."
+    )
+
+
+def control_table(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """One row per cell."""
+    return [
+        {
+            "what is read": row["column"],
+            "test accuracy, mean %": float(row["test accuracy, %"]),
+            "spread over seeds": row["spread (standard deviation)"],
+            "each seed, %": row["each seed, %"],
+            "after each step, %": row["after each step, %"],
+            "multiply-adds, M": int(row["multiply-adds"]) / 1e6,
+        }
+        for row in rows
+    ]
 
 
 def _with_interval(estimate: dict[str, float]) -> str:

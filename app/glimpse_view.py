@@ -95,7 +95,7 @@ def draws(checkpoint: str) -> None:
         f"The same image, {cache.DRAWS} times, each with other glimpses. While the bars are mixed, the answer depends "
         "on which patches happened to be drawn."
     )
-    trace, config, _ = inputs.choose_trace(checkpoint)
+    trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
     image, classes, label = st.session_state[state.IMAGE], trace.class_names, trace.label
     made = cache.draws(checkpoint, image)
     words = glimpse_figures.draw_words(made, classes, label)
@@ -133,7 +133,7 @@ def draws(checkpoint: str) -> None:
 
 def choose(checkpoint: str) -> None:
     """Choose the patches of the next step oneself, and compare."""
-    trace, config, _ = inputs.choose_trace(checkpoint)
+    trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
     size = config.model.glimpse_patches
     st.markdown(
         f"Now you choose what the model reads: {size} patches a step. Click them, or drag over them; with the keyboard "
@@ -210,13 +210,16 @@ def policies(checkpoint: str) -> None:
             config={"displayModeBar": False},
         )
         st.caption(glimpse_figures.policies_provenance(checkpoint, config, report))
-        with st.expander("The numbers behind the figure", expanded=True):
+        st.caption(
+            "“Memory's attention” reads the places that the memory tokens attend to most in the first layer, asked by "
+            "their positional embeddings alone: no pixel that has not been read decides. It was not trained for "
+            "choosing, and its first choice is the same for every image, because nothing has been read yet."
+        )
+        st.markdown("**What stopping early is worth under each order**")
+        st.dataframe(glimpse_figures.policy_halting_table(report), hide_index=True, width="stretch")
+        with st.expander("The numbers behind the figure"):
             st.dataframe(glimpse_figures.policy_table(report), hide_index=True, width="stretch")
-            st.caption(
-                "In brackets the 95 % interval. “Memory's attention” asks the first layer's attention about places, by "
-                "their positional embeddings alone; it was not trained for choosing. Its first choice is the same for "
-                "every image, because nothing has been read yet."
-            )
+            st.caption("In brackets the 95 % interval.")
     st.subheader("Or see everything at once?")
     rows = glimpse_figures.control_rows(_CONTROL)
     if rows:
@@ -227,11 +230,29 @@ def policies(checkpoint: str) -> None:
 
 
 def _control(rows: list[dict[str, Any]]) -> None:
-    pass
+    """Small models of the same recipe: glimpses against all patches at once, at about the same multiply-adds."""
+    from vitrm.sweep import against_first
+
+    st.markdown(
+        "A small model, trained several times with glimpses, and with all patches at every step but fewer steps, so "
+        "that an image costs about as many multiply-adds. Each dot is one training, the upright bar their mean."
+    )
+    alternative = "; ".join(f"{row['column']}: {float(row['test accuracy, %']):.1f} %" for row in rows)
+    st.plotly_chart(
+        glimpse_figures.control(rows),
+        key="control",
+        width="stretch",
+        alt=f"Test accuracy, mean over training seeds. {alternative}.",
+        config={"displayModeBar": False},
+    )
+    st.markdown("\n".join(f"- {line}" for line in against_first(rows)))
+    st.caption(glimpse_figures.control_provenance(rows))
+    with st.expander("The numbers behind the figure"):
+        st.dataframe(glimpse_figures.control_table(rows), hide_index=True, width="stretch")
 
 
 def _image(config: Config) -> str:
-    return f"{config.data.title}, test split, number {st.session_state[state.IMAGE].removeprefix('test-')}"
+    return f"Image: {config.data.title}, test split, number {st.session_state[state.IMAGE].removeprefix('test-')}"
 
 
 def _link(checkpoint: str, image: str, seed: int) -> str:

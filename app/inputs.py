@@ -64,16 +64,17 @@ def configuration(checkpoint: str) -> Config:
 
 
 def choose_trace(
-    checkpoint: str, *, deeper: bool = False, policy: GlimpsePolicy = "random"
+    checkpoint: str, *, deeper: bool = False, policy: GlimpsePolicy = "random", other_draws: bool = True
 ) -> tuple[Trace, Config, dict[str, Any]]:
     """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
 
     With `deeper` the learner may run more supervision steps than it was trained with. `policy` says who chooses the
-    glimpses. What cannot be shown is said in one sentence, and the page ends there.
+    glimpses, `other_draws` whether others are offered. What cannot be shown is said in one sentence, and the page ends
+    there.
     """
     try:
         config, summary = cache.facts(checkpoint)
-        draws = config.model.glimpse_patches is not None and policy == "random"
+        draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
         image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], draws)
         depth = _choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:

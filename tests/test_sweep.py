@@ -301,3 +301,40 @@ def test_epoch_images_draw_from_all_images(small_run, few_digits):
     trainer.train_batch = watched
     list(trainer.events())
     assert 40 < len(seen) <= 70
+
+
+def test_a_sweep_of_glimpses_also_measures_the_other_orders_of_what_it_trained(tmp_path):
+    settings = TINY | {"model.supervision_steps": "2"}
+    cells, asked = sweep.grid("glimpses", ["digits-glimpse"], [0], settings), []
+    whole = sweep.Sweep("glimpses", tmp_path / "grid", cells)
+
+    def launch(words, log):
+        asked.append(words)
+        return _here(words, log)
+
+    assert sweep.run(whole, launch)
+    assert [words[0] for words in asked] == ["train", "evaluate", "train"]
+    glimpsing, fixed, learned, at_once = sweep.rows(whole)
+    measured = whole.run(cells[0]).glimpses()["policies"]
+    for entry, policy in ((fixed, "fixed"), (learned, "learned")):
+        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy]["accuracy"][-1]["mean"], abs=1e-3)
+        assert entry["weights of"] == glimpsing["column"]
+    assert at_once["weights of"] == ""
+    text = (whole.folder / "table.md").read_text()
+    assert "2 of 2 trainings are complete" in text
+    assert f"{fixed['column']} |" in text
+    assert sweep.run(whole, launch)
+    assert len(asked) == 3
+
+
+def test_differences_are_paired_over_the_training_seeds_and_a_close_one_is_said_to_be_one():
+    def entry(name, values):
+        return {"column": name, "each seed, %": values}
+
+    said = sweep.against_first(
+        [entry("a", "50.00 52.00 54.00"), entry("b", "53.00 55.10 56.90"), entry("c", "51.00 50.00 57.00")]
+    )
+    # differences 3.0, 3.1, 2.9: standard error 0.0577, Student's t with 2 degrees of freedom 4.303
+    assert said[0] == "b against a: +3.00 points (95 % interval +2.75 to +3.25, paired over 3 training seeds): better."
+    assert said[1].endswith("no clear difference.")
+    assert sweep.against_first([entry("a", "50.00"), entry("b", "51.00")]) == []

@@ -77,9 +77,16 @@ class Sweep:
     def run(self, cell: Cell) -> Run:
         return Run(self.folder / cell.name)
 
+    def is_done(self, cell: Cell) -> bool:
+        """Whether a cell is trained, and measured where there is more to measure than its training does."""
+        run = self.run(cell)
+        return run.is_complete and not (self.kind == "glimpses" and _glimpses(run) and run.glimpses() is None)
+
     def command(self, cell: Cell, device: str) -> list[str]:
-        """The `vitrm` command that trains a cell, or goes on with it."""
+        """The `vitrm` command that trains a cell, goes on with it, or measures what has been trained."""
         run, where = self.run(cell), ["--device", device, "--threads", str(self.threads), "--data-root", self.data_root]
+        if run.is_complete:
+            return ["evaluate", str(run.path), "--policies", "--save", *where]
         if run.resumable:
             return ["train", "--resume", str(run.path), *where]
         words = ["train", cell.preset, "--runs", str(self.folder), "--name", cell.name, *where]
@@ -206,7 +213,7 @@ def run(
     prepare(sweep)
     children = _Children()
     launch = launch or children.launch
-    todo = [cell for cell in sweep.cells if not sweep.run(cell).is_complete]
+    todo = [cell for cell in sweep.cells if not sweep.is_done(cell)]
     if len(todo) < len(sweep.cells):
         report(f"{len(sweep.cells) - len(todo)} of {len(sweep.cells)} cells are complete already")
     devices: queue.Queue[str] = queue.Queue()
@@ -235,7 +242,7 @@ def run(
     finally:
         pool.shutdown(cancel_futures=True)
         write_table(sweep)
-    return all(sweep.run(cell).is_complete for cell in sweep.cells)
+    return all(map(sweep.is_done, sweep.cells))
 
 
 def _train(sweep: Sweep, cell: Cell, device: str, launch: Callable[[list[str], Path], int]) -> str:
@@ -244,9 +251,11 @@ def _train(sweep: Sweep, cell: Cell, device: str, launch: Callable[[list[str], P
     what = f"{cell.row}{', ' if cell.column else ''}{cell.column}, seed {cell.seed}"
     if run.is_running:
         return f"{what}: another process is training it; left alone"
-    if run.path.exists() and not run.resumable:
+    if run.path.exists() and not run.resumable and not run.is_complete:
         shutil.rmtree(run.path)  # it ended before its first state was saved
     status = launch(sweep.command(cell, device), sweep.folder / f"{cell.name}.log")
+    if run.is_complete and not sweep.is_done(cell):
+        launch(sweep.command(cell, device), sweep.folder / f"{cell.name}.log")
     summary = run.summary()
     if summary is None:
         return f"{what}: {_failure(sweep, cell) or f'ended with status {status}'}"
@@ -311,7 +320,8 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
         values = [100 * _accuracy(config, summary) for config, summary in done]
         failures = [why for cell in cells if (why := _failure(sweep, cell))]
         config, summary = done[0] if done else (None, None)
-        yield {
+        steps = zip(*(summary["test"]["accuracy"] for _, summary in done), strict=True)
+        entry = {
             "row": row,
             "column": column,
             "test accuracy, %": round(statistics.mean(values), 3) if values else None,
@@ -319,6 +329,7 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
             "seeds done": len(values),
             "seeds asked for": len(cells),
             "each seed, %": " ".join(f"{value:.2f}" for value in values),
+            "after each step, %": " ".join(f"{100 * statistics.mean(step):.2f}" for step in steps),
             "parameters": summary and summary["parameters"],
             "multiply-adds": config and multiply_adds(config.model),
             "epochs": " ".join(str(summary["epochs"]) for _, summary in done),
@@ -327,7 +338,61 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
             "hardware": " / ".join(sorted({summary["hardware"] for _, summary in done})),
             "commit": " / ".join(sorted({summary["commit"] for _, summary in done})),
             "failure": "; ".join(failures),
+            "data": config and config.data.title,
+            "test images": summary and summary["split_sizes"]["test"],
+            "weights of": "",
         }
+        yield entry
+        if sweep.kind == "glimpses":
+            yield from _other_orders(entry, [run for run in runs if run.is_complete])
+
+
+def _glimpses(run: Run) -> bool:
+    return getattr(run.config().model, "glimpse_patches", None) is not None
+
+
+def _other_orders(entry: dict[str, Any], runs: list[Run]) -> Iterator[dict[str, Any]]:
+    """The same trained weights, their glimpses chosen otherwise: what `evaluate --policies` has measured of each."""
+    reports = [report for run in runs if (report := run.glimpses())]
+    names = {"fixed": "centre outwards", "learned": "memory's attention"}
+    for policy, name in names.items() if reports else ():
+        scores = [report["policies"][policy] for report in reports]
+        steps = [[100 * each["mean"] for each in score["accuracy"]] for score in scores]
+        values = [each[-1] for each in steps]
+        yield entry | {
+            "column": f"{entry['column']}: {name}",
+            "test accuracy, %": round(statistics.mean(values), 3),
+            "spread (standard deviation)": round(statistics.stdev(values), 3) if len(values) > 1 else None,
+            "seeds done": len(values),
+            "each seed, %": " ".join(f"{value:.2f}" for value in values),
+            "after each step, %": " ".join(f"{statistics.mean(step):.2f}" for step in zip(*steps, strict=True)),
+            "multiply-adds": scores[0]["multiply_adds"][-1],
+            "hours": 0.0,
+            "weights of": entry["column"],
+        }
+
+
+def against_first(found: Sequence[dict[str, Any]]) -> list[str]:
+    """How each column of a one-row table differs from the first, paired over the training seeds, in words.
+
+    The interval is Student's t over the differences: with few seeds it is wide, and says so by its width.
+    """
+    from scipy.stats import t
+
+    first, *others = [(entry["column"], [float(v) for v in entry["each seed, %"].split()]) for entry in found]
+    said = []
+    for name, values in others:
+        if len(values) != len(first[1]) or len(values) < 2:
+            continue
+        gaps = [one - other for one, other in zip(values, first[1], strict=True)]
+        mean = statistics.mean(gaps)
+        half = float(t.ppf(0.975, len(gaps) - 1)) * statistics.stdev(gaps) / len(gaps) ** 0.5
+        judged = "no clear difference" if mean - half <= 0 <= mean + half else "better" if mean > 0 else "worse"
+        said.append(
+            f"{name} against {first[0]}: {mean:+.2f} points (95 % interval {mean - half:+.2f} to {mean + half:+.2f}, "
+            f"paired over {len(gaps)} training seeds): {judged}."
+        )
+    return said
 
 
 def write_table(sweep: Sweep) -> None:
@@ -387,6 +452,11 @@ def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
                 f"| {_label(entry)} | {entry['parameters']:,} | {work} | {entry['epochs']} | "
                 f"{entry['images an epoch']:,} | {entry['hours']:.2f} |"
             )
+    if sweep.kind == "glimpses":
+        lines += ["", "Glimpses are random draws (glimpse seed 0) where nothing else is said.", *_after_steps(found)]
+        for row in dict.fromkeys(entry["row"] for entry in found):
+            lines += ["", *(f"- {line}" for line in against_first([e for e in found if e["row"] == row]))]
+    found = [entry for entry in found if not entry["weights of"]]
     done, asked = (sum(entry[key] for entry in found) for key in ("seeds done", "seeds asked for"))
     hours = sum(entry["hours"] or 0 for entry in found)
     hardware, commits = (sorted({e[key] for e in found if e[key]}) for key in ("hardware", "commit"))
@@ -395,6 +465,17 @@ def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
         lines.append(f"Hardware: {'; '.join(hardware)}. Commit: {'; '.join(commits)}.")
     lines += [f"- {_label(entry)}: {entry['failure']}" for entry in found if entry["failure"]]
     return "\n".join(lines) + "\n"
+
+
+def _after_steps(found: Sequence[dict[str, Any]]) -> list[str]:
+    """A table of the accuracy after each supervision step, those beyond the trained ones included."""
+    steps = [entry["after each step, %"].split() for entry in found]
+    longest = max(map(len, steps))
+    lines = ["", "| test accuracy after step, % | " + " | ".join(str(n + 1) for n in range(longest)) + " |"]
+    lines.append("|" + " --- |" * (longest + 1))
+    for entry, values in zip(found, steps, strict=True):
+        lines.append(f"| {_label(entry)} | " + " | ".join(values + ["–"] * (longest - len(values))) + " |")
+    return lines
 
 
 def _label(entry: dict[str, Any]) -> str:
