@@ -200,20 +200,21 @@ class RelativePositions(nn.Module):
 
     def _bias(self, table: Tensor) -> Tensor:
         """(..., ways) -> (..., L, L)."""
-        ways = _ways(self.side, self.REACH, table.device).to(table.dtype)
-        return (self.RATE * table @ ways.flatten(1)).unflatten(-1, ways.shape[1:])
+        way, one_hot = _ways(self.side, self.REACH, table.device)
+        if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
+            return (self.RATE * table @ one_hot.to(table.dtype)).unflatten(-1, way.shape)
+        return self.RATE * table[..., way]
 
 
 @lru_cache(maxsize=32)
-def _ways(side: int, reach: int, device: torch.device) -> Tensor:
-    """(ways, L, L) one-hot: which way each key lies from each query. A product with it has a cheaper gradient than an
-    index.
-    """
+def _ways(side: int, reach: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which way each key lies from each query: its number (L, L), and the same one-hot (ways, L*L)."""
     with torch.inference_mode(False):
         rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
         down, right = ((place.flatten() - place.flatten()[:, None]).clamp(-reach, reach) for place in (rows, columns))
         across = 2 * reach + 1
-        return F.one_hot((down + reach) * across + right + reach, across**2).permute(2, 0, 1).float().to(device)
+        way = (down + reach) * across + right + reach
+        return way.to(device), F.one_hot(way.flatten(), across**2).T.float().to(device)
 
 
 class FeedForward(nn.Module):
