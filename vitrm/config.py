@@ -768,7 +768,7 @@ PRESETS: dict[str, Config] = {
     # Mazes in which information must travel: vitrm train mazes --train.start mazes-small
     "mazes": Config(
         _MAZES,
-        _small(epochs=15, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
+        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
         DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=20000,test=4000"),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
