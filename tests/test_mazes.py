@@ -1,5 +1,6 @@
 """Mazes: answers against an independent search, what a seed fixes, how classes and lengths are shared out."""
 
+import json
 from copy import deepcopy
 
 import networkx as nx
@@ -7,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from vitrm import cli
+from vitrm.baselines import resized
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data import load_dataset
-from vitrm.errors import DataError
+from vitrm.difficulty import spearman
+from vitrm.errors import ConfigError, DataError
 from vitrm.mazes import (
     FIRST_GEM,
     FREE,
@@ -24,6 +28,8 @@ from vitrm.mazes import (
     render,
     solve,
 )
+from vitrm.model import ViTRM
+from vitrm.runs import Run
 from vitrm.train import EpochEnd, Trainer
 
 SETTINGS = MazeSettings(size=6, gems=3, longest=5)
@@ -252,3 +258,78 @@ def test_every_epoch_trains_on_mazes_of_its_own_also_after_a_restart(dataset):
     assert torch.equal(seen[1], dataset.draw(1).images)
     assert torch.equal(seen[1], resumed)
     assert not torch.equal(seen[1], seen[2])
+
+
+# By difficulty
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """A model that has hardly been trained, on mazes of 5 x 5 cells, and its control."""
+    folder, words = tmp_path_factory.mktemp("runs"), ["--runs", "", "--device", "cpu", "--threads", "1"]
+    words[1] = str(folder)
+    words += ["--data", "mazes:5x5,gems=3,lengths=1-3,train=128,test=90", "--model.image_size", "10"]
+    words += ["--model.dim", "8", "--model.num_heads", "2", "--model.mlp_dim", "8", "--train.epochs", "1"]
+    assert cli.main(["train", "mazes", "--name", "run", "--model.supervision_steps", "2", *words]) == 0
+    assert cli.main(["train", "mazes-vit", "--name", "control", "--model.depth", "1", *words]) == 0
+    return folder / "run"
+
+
+def test_the_report_counts_every_image_once_and_repeats_the_scores(small_run, dataset, capsys):
+    words = ["evaluate", str(small_run), "--by-difficulty", "--control", str(small_run.parent / "control"), "--save"]
+    assert cli.main([*words, "--json", "--threads", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    report, run = found["difficulty"], Run(small_run)
+    assert run.difficulty() == report | {"format": 1}
+    assert report["accuracy"] == pytest.approx(found["accuracy"], abs=1e-6)
+    assert [level["difficulty"] for level in report["levels"]] == [1, 2, 3]
+    assert [level["n"] for level in report["levels"]] == [sum(level["exits"]) for level in report["levels"]] == [30] * 3
+    assert report["accuracy"] == pytest.approx(np.mean([level["accuracy"] for level in report["levels"]], axis=0))
+    assert report["levels"][0]["guesses"] == {"nearest gem": 1.0, "colours alone": pytest.approx(1 / 3, abs=0.04)}
+    assert report["control"]["name"] == "control"
+    assert report["control"]["accuracy"] == pytest.approx(np.mean([level["control"] for level in report["levels"]]))
+    assert cli.main([*words, "--threads", "1"]) == 0
+    assert "by length of the shortest path, in steps (test split, n = 90" in capsys.readouterr().out
+
+
+def test_a_trained_model_is_asked_for_larger_mazes_too(small_run, capsys):
+    words = ["evaluate", str(small_run), "--data", "mazes:8x8,gems=3,lengths=1-4,train=10,test=40", "--json"]
+    assert cli.main([*words, "--threads", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 40
+    model = Run(small_run).load_model()
+    with pytest.raises(ConfigError, match=r"takes images of 32 pixels only; positions='relative' fit any size"):
+        resized(ViTRM(ModelConfig(dim=12, depth=1)), 64)
+    assert torch.equal(resized(model, 16).block.layers[0].places.table, model.block.layers[0].places.table)
+
+
+def test_data_of_unknown_difficulty_are_refused(capsys):
+    assert cli.main(["evaluate", "digits", "--by-difficulty", "--threads", "1"]) == 1
+    assert "digits does not say how difficult an image is; mazes do" in capsys.readouterr().err
+
+
+def test_rank_correlation_is_that_of_the_ranks_and_none_of_a_constant():
+    ties, up = torch.tensor([1, 1, 2, 2, 3]), torch.tensor([10, 20, 30, 40, 50])
+    assert spearman(up, up**3) == pytest.approx(1)
+    assert spearman(up, -up) == pytest.approx(-1)
+    assert spearman(ties, up) == pytest.approx(0.9487, abs=1e-4)  # ranks 1.5 1.5 3.5 3.5 5 and 1 to 5
+    assert spearman(torch.ones(5), up) is None
+
+
+def test_a_training_can_begin_with_the_weights_of_another(small_run, tmp_path, capsys):
+    words = ["train", "mazes", "--runs", str(tmp_path), "--device", "cpu", "--threads", "1", "--train.epochs", "1"]
+    words += [
+        "--data",
+        "mazes:6x6,gems=3,lengths=1-3,train=64,test=9",
+        "--model.image_size",
+        "12",
+        "--train.lr",
+        "1e-9",
+    ]
+    words += ["--train.min_lr", "1e-9", "--train.start", str(small_run), "--model.num_heads", "2"]
+    assert cli.main([*words, "--name", "wide"]) == 1
+    assert "its weights do not fit this model (size mismatch" in capsys.readouterr().err
+    assert cli.main([*words, "--name", "on", "--model.dim", "8", "--model.mlp_dim", "8"]) == 0
+    begun, started = (Run(path).load_model() for path in (tmp_path / "on", small_run))
+    for name, weights in begun.state_dict().items():
+        torch.testing.assert_close(weights, started.state_dict()[name], atol=1e-6, rtol=0)
+    assert Run(tmp_path / "on").config().train.start == str(small_run)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -117,3 +118,18 @@ def make_model(config: AnyModelConfig) -> ViTRM | OneStep:
 
         return SRViT(config)
     return _MODELS[type(config)](config)
+
+
+def resized(model: ViTRM | OneStep, image_size: int) -> ViTRM | OneStep:
+    """The same weights for images of another size, in evaluation mode; with the `.class_names` and `.transform`.
+
+    Raises ConfigError unless the positions are relative: learned absolute ones are of one size.
+    """
+    if getattr(model.config, "positions", "absolute") != "relative":
+        raise ConfigError(
+            f"this model takes images of {model.config.image_size} pixels only; positions='relative' fit any size"
+        )
+    other = make_model(replace(model.config, image_size=image_size)).eval()
+    other.load_state_dict(model.state_dict())
+    other.class_names, other.transform = model.class_names, replace(model.transform, image_size=image_size)
+    return other.to(next(model.parameters()).device)

@@ -111,8 +111,14 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
         help=f"compare who chooses the glimpses, of {', '.join(GLIMPSE_POLICIES)} (default: all; takes val and test)",
     )
     evaluate.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of --policies: draws (0 1 2)")
+    evaluate.add_argument(
+        "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
+    )
+    evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty: another model to compare with")
     evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
-    evaluate.add_argument("--save", action="store_true", help="keep what --domain or --policies finds, for the app")
+    evaluate.add_argument(
+        "--save", action="store_true", help="keep what --by-difficulty, --domain or --policies finds, for the app"
+    )
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
     return evaluate
@@ -545,7 +551,7 @@ def _ends_when_told(group, give_up: Callable[[], None]) -> Iterator[None]:
 def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from dataclasses import replace
 
-    from vitrm.evaluation import evaluate, mixture_scores
+    from vitrm.evaluation import evaluate
     from vitrm.runs import find_run
 
     _no_settings(overrides, "evaluate takes no settings")
@@ -553,6 +559,7 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     config, model = run.config(), run.load_model(_device(arguments))
     if arguments.data:
         config = replace(config, data=replace(config.data, source=arguments.data, name=""))
+        config, model = _fitted(config, model)
     dataset = _load_data(config, arguments.data_root)
     if dataset.classes != model.class_names:
         raise DataError(
@@ -572,50 +579,106 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         "policy": scores.policy,
         "seed": arguments.seed,
     }
-    report = None
-    if arguments.halting:
-        from vitrm.halting_report import halting_report
-
-        report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
-        result["halting"] = asdict(report)
-    mixture = None
-    if arguments.mixture:
-        mixture = mixture_scores(model, model.transform, dataset.split(arguments.split))
-        result["mixture"] = asdict(mixture)
-    domain = None
-    if arguments.domain is not None:
-        domain = _domain_report(arguments, model, dataset)
-        result["domain"] = asdict(domain)
-        if arguments.save:
-            run.save_domain(domain)
-    glimpses = None
-    if arguments.policies is not None:
-        glimpses = _glimpse_report(arguments, model, config, dataset)
-        result["glimpses"] = asdict(glimpses)
-        if arguments.save:
-            run.save_glimpses(glimpses)
+    reports = _more_reports(arguments, run, config, model, dataset)
+    result |= {name: asdict(report) for name, (report, _) in reports.items()}
     if arguments.json:
         print(json.dumps(result))
         return 0
     print(f"{run.name} on {result['data']}, {arguments.split} split, n = {scores.n:,}, glimpse seed {arguments.seed}")
     print(f"policy: {scores.policy}")
-    if not scores.halt_prob:
+    if scores.halt_prob:
+        print("step  accuracy %  halting probability  AUROC of halting")
+        for n, (accuracy, halt, area) in enumerate(
+            zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
+        ):
+            print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
+    else:
         print(f"accuracy: {100 * scores.accuracy[-1]:.2f} %")
-        if mixture is not None:
-            _print_mixture(mixture)
-        return 0
-    print("step  accuracy %  halting probability  AUROC of halting")
-    for n, (accuracy, halt, area) in enumerate(
-        zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
-    ):
-        print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
-    if report is not None:
-        _print_halting(report)
-    if domain is not None:
-        _print_domain(domain)
-    if glimpses is not None:
-        _print_glimpses(glimpses)
+    for report, show in reports.values():
+        show(report)
     return 0
+
+
+def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dataset) -> dict[str, tuple[Any, Any]]:
+    """The reports that were asked for beside the scores, by name, each with what prints it; kept with `--save`."""
+    reports: dict[str, tuple[Any, Any]] = {}
+    if arguments.halting:
+        from vitrm.halting_report import halting_report
+
+        report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
+        reports["halting"] = report, _print_halting
+    if arguments.mixture:
+        from vitrm.evaluation import mixture_scores
+
+        scores = mixture_scores(model, model.transform, dataset.split(arguments.split))
+        reports["mixture"] = scores, _print_mixture
+    if arguments.by_difficulty:
+        reports["difficulty"] = _difficulty_report(arguments, model, dataset), _print_difficulty
+    if arguments.domain is not None:
+        reports["domain"] = _domain_report(arguments, model, dataset), _print_domain
+    if arguments.policies is not None:
+        reports["glimpses"] = _glimpse_report(arguments, model, config, dataset), _print_glimpses
+    for name, (report, _) in reports.items():
+        if arguments.save and name not in ("halting", "mixture"):  # these `vitrm export` keeps
+            getattr(run, f"save_{name}")(report)
+    return reports
+
+
+def _fitted(config: Config, model):
+    """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
+    from dataclasses import replace
+
+    from vitrm.baselines import resized
+
+    mazes, model_config = config.data.mazes, config.model
+    if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
+        return config, model
+    model = resized(model, mazes.size * model_config.patch_size)
+    return replace(config, model=model.config), model
+
+
+def _difficulty_report(arguments: argparse.Namespace, model, dataset):
+    """The model, and its control if one is named, by the difficulty of the test images."""
+    from vitrm.baselines import resized
+    from vitrm.difficulty import difficulty_report
+    from vitrm.runs import find_run
+
+    control = None
+    if arguments.control:
+        run = find_run(arguments.control)
+        other = run.load_model(_device(arguments))
+        if other.config.image_size != model.config.image_size:
+            other = resized(other, model.config.image_size)
+        control = (run.name, other)
+    return difficulty_report(model, dataset, arguments.supervision_steps, arguments.seed, control)
+
+
+def _print_difficulty(report) -> None:
+    halts, control = report.threshold is not None, report.control
+    print(f"\nby {report.measure} (test split, n = {report.n:,}; {report.parameters:,} parameters): accuracy % by step")
+    if halts:
+        correlation = "–" if report.rank_correlation is None else f"{report.rank_correlation:.2f}"
+        print(
+            f"learned halting, its threshold {report.threshold:.3f} chosen on validation: "
+            f"{100 * report.exit_accuracy:.1f} % right after {report.mean_exit:.2f} steps; "
+            f"rank correlation of exit step and difficulty {correlation}"
+        )
+    if control:
+        print(f"control: {control.name}, {control.title}, {control.parameters:,} parameters")
+    names = [*report.guesses, *(["control"] if control else [])]
+    steps = "".join(f"{n:6}" for n in range(1, len(report.accuracy) + 1))
+    print(f"{'':4}{'n':>6}{steps}{'  exit step' if halts else ''}{''.join(f'  {name}' for name in names)}")
+
+    def line(what, n, accuracy, mean_exit, others) -> None:
+        leaving = f"{mean_exit:11.2f}" if halts else ""
+        rest = "".join(f"{100 * value:{2 + len(name)}.1f}" for name, value in zip(names, others, strict=True))
+        print(f"{what:4}{n:6}{''.join(f'{100 * value:6.1f}' for value in accuracy)}{leaving}{rest}")
+
+    for level in report.levels:
+        others = [*level.guesses.values(), *([level.control] if control else [])]
+        line(str(level.difficulty), level.n, level.accuracy, level.mean_exit, others)
+    others = [*report.guesses.values(), *([control.accuracy] if control else [])]
+    line("all", report.n, report.accuracy, report.mean_exit, others)
 
 
 def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):

@@ -771,6 +771,24 @@ PRESETS: dict[str, Config] = {
         _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
         DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=20000,test=4000"),
     ),
+    # Its control: as many parameters, spent on depth, not recursion.
+    "mazes-vit": Config(
+        ViTConfig(
+            num_classes=3,
+            image_size=14,
+            patch_size=2,
+            dim=16,
+            depth=4,
+            num_heads=2,
+            mlp_dim=32,
+            feed_forward="swiglu",
+            positions="relative",
+            qkv_bias=True,
+            dropout=0.0,
+        ),
+        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
+        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=20000,test=4000"),
+    ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
     "photos": Config(
         replace(_TINY, image_size=64, patch_size=8),

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from vitrm.errors import DataError
 from vitrm.images import IMAGE_SUFFIXES, decode_image, fit_image
-from vitrm.mazes import Mazes, MazeSettings, draw_mazes, keys, render
+from vitrm.mazes import Mazes, MazeSettings, cells_of, draw_mazes, keys, nearest_gem, render
 from vitrm.stored import Room, StoredImages, store
 
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
@@ -113,6 +113,7 @@ class Dataset:
     preprocess: Preprocess
     skipped: tuple[str, ...] = field(default=())  # "NAME: why" for each image that could not be read
     difficulty: str = ""  # what the numbers in `Split.difficulty` are, in words
+    guesses: dict[str, Callable[[Split], Tensor]] = field(default_factory=dict)  # labels (n,) without a model, by name
     draw: Callable[[int], Split] | None = None  # the training split of an epoch, from 0, where each gets one of its own
 
     def split(self, name: str) -> Split:
@@ -208,6 +209,7 @@ def _mazes(
         test=_maze_split(test, shape[1]),
         preprocess=Preprocess(shape[1], *_mean_std(train.images)),
         difficulty="length of the shortest path, in steps",
+        guesses={"nearest gem": partial(_nearest_gem, settings.size), "colours alone": _any_colour},
         draw=draw,
     )
 
@@ -220,6 +222,16 @@ def _maze_epoch(settings: MazeSettings, image_size: int, split_seed: int, held_o
 def _maze_split(mazes: Mazes, image_size: int) -> Split:
     images = torch.from_numpy(render(mazes.cells, image_size))
     return Split(images, torch.from_numpy(mazes.labels), torch.from_numpy(mazes.lengths))
+
+
+def _nearest_gem(size: int, split: Split) -> Tensor:
+    """The guess by distance in a straight line."""
+    return torch.from_numpy(nearest_gem(cells_of(split.images.cpu().numpy(), size)))
+
+
+def _any_colour(split: Split) -> Tensor:
+    """The guess by colours: all are there in every maze, so that none is better than another."""
+    return torch.zeros_like(split.labels)
 
 
 def _digits() -> tuple[Split, Split, tuple[str, ...]]:

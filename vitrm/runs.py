@@ -21,6 +21,7 @@
                        the images it names only where these may be passed on, and in a run folder of one's own
     domain.json        the warning about foreign images (domain.py), if it has been measured
     glimpses.json      who should choose the glimpses (glimpse_report.py), if it has been measured
+    difficulty.json    how it does on easy and on difficult images (difficulty.py), if it has been measured
 
     job.json           who asked for it and how it is started, where the app started it; before config.json
     output.txt         what the process started by the app printed
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
 
     from vitrm.baselines import OneStep
     from vitrm.data import Split
+    from vitrm.difficulty import DifficultyReport
     from vitrm.domain import DomainReport
     from vitrm.evaluation import MixtureScores
     from vitrm.glimpse_report import GlimpseReport
@@ -71,17 +73,19 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, MIXTURES, HALTING, DOMAIN, GLIMPSES = (
+CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, MIXTURES, HALTING, DOMAIN = (
     "config.json", "started.json", "status.json", "metrics.jsonl", "model.safetensors", "state.pt", "summary.json",
-    "README.md", "gallery.npz", "mixtures.npz", "halting.json", "domain.json", "glimpses.json",
+    "README.md", "gallery.npz", "mixtures.npz", "halting.json", "domain.json",
 )  # fmt: skip
-MIXTURE, LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
-    "mixture.json", "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
+GLIMPSES, DIFFICULTY, MIXTURE, LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
+    "glimpses.json", "difficulty.json", "mixture.json", "lock", "control.json", "latest.safetensors", "snapshots",
+    "job.json", "output.txt",
 )  # fmt: skip
 _STATUS_BYTES = 4096
 _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
 _DOMAIN_FORMAT = 1  # of domain.json, likewise
 _GLIMPSES_FORMAT = 1  # of glimpses.json, likewise
+_DIFFICULTY_FORMAT = 1  # of difficulty.json, likewise
 _THUMBNAIL = 64  # pixels at most, of a picture in halting.json
 SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
 ORDERS = ("go", "pause", "step", "stop", "stop at once")
@@ -404,6 +408,15 @@ class Run:
     def save_glimpses(self, report: GlimpseReport) -> None:
         """Replace glimpses.json."""
         self._write_text(GLIMPSES, json.dumps(asdict(report) | {"format": _GLIMPSES_FORMAT}))
+
+    def difficulty(self) -> dict[str, Any] | None:
+        """The stored `DifficultyReport` as plain values; None where none has been made, or by another version."""
+        report = _read_json(self.path / DIFFICULTY)
+        return report if isinstance(report, dict) and report.get("format") == _DIFFICULTY_FORMAT else None
+
+    def save_difficulty(self, report: DifficultyReport) -> None:
+        """Replace difficulty.json."""
+        self._write_text(DIFFICULTY, json.dumps(asdict(report) | {"format": _DIFFICULTY_FORMAT}))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
