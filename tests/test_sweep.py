@@ -82,13 +82,15 @@ def test_the_mixture_grid_has_every_depth_with_and_without_it_and_what_is_laid_b
     assert places == {
         ("sr-vit-tiny, R = 1", "last step"),  # where there is nothing to mix
         *((f"sr-vit-tiny, R = {r}", column) for r in (2, 4) for column in ("last step", "soft mixture")),
-        *((name, "last step") for name in ("vit-tiny-deep", "tiny")),
+        *(("tiny", column) for column in ("last step", "soft mixture")),  # of its supervision steps
+        ("vit-tiny-deep", "last step"),
     }
     models = {cell.name: PRESETS[cell.preset].with_fields(cell.settings).model for cell in cells if cell.seed == 0}
     deep = models["sr-vit-tiny-R-4-soft-mixture-seed0"]
     assert (deep.recursion_depth, deep.mixture) == (4, "token")
     assert models["sr-vit-tiny-R-4-last-step-seed0"] == replace(deep, mixture="last")
-    assert len({cell.name for cell in cells}) == len(cells) == 14
+    assert len({cell.name for cell in cells}) == len(cells) == 16
+    assert models["tiny-soft-mixture-seed0"] == replace(models["tiny-last-step-seed0"], readout="mixture")
 
 
 def test_a_cell_is_trained_with_its_settings_seed_data_and_device(tmp_path):

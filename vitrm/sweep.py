@@ -36,7 +36,8 @@ MEMORY_STEPS = (1, 2, 3, 6, 12)
 SUPERVISION_STEPS = (1, 2, 4, 8, 16)
 MIXTURE_MODELS = ("sr-vit-tiny", "vit-tiny-deep", "tiny")
 RECURSION_DEPTHS = (1, 2, 4)
-MIXTURES = {"last step": "last", "soft mixture": "token"}
+LAST, SOFT = "last step", "soft mixture"
+MIXTURES, READOUTS = {LAST: "last", SOFT: "token"}, {LAST: "last", SOFT: "mixture"}
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ def grid(
     "models"        those seven and the two controls  one: the preset's own batch size
     "glimpses"      a preset with glimpses, `tiny`    as it is, and all patches at once for about
                                                       as many multiply-adds (`cost.all_at_once`)
-    "mixture"       recursion depths R of an SR-ViT,  what is read: the last step alone or the
-                    then models to lay beside it      soft mixture (at R = 1 they are the same)
+    "mixture"       recursion depths R of an SR-ViT,  what is read: the last step alone or the soft
+                    and models to lay beside it       mixture of all, where there are several
     =============== ================================= =========================================
 
     Raises ConfigError for a preset or setting that does not exist, or a cell that makes no model.
@@ -144,14 +145,11 @@ def grid(
                 cells += [
                     Cell(name, column, name, seed, settings | changes) for column, changes in _both(name, settings)
                 ]
-            elif kind == "mixture" and preset(name).model.family != "sr-vit":
-                cells.append(Cell(name, next(iter(MIXTURES)), name, seed, settings))
             elif kind == "mixture":
-                for r in recursion_depths:
-                    for column, mixture in MIXTURES.items():
-                        how = {"model.recursion_depth": str(r), "model.mixture": mixture}
-                        if r > 1 or mixture == "last":
-                            cells.append(Cell(f"{name}, R = {r}", column, name, seed, settings | how))
+                cells += [
+                    Cell(row, column, name, seed, settings | how)
+                    for row, column, how in _mixtures(name, settings, recursion_depths)
+                ]
             else:
                 several = f"{name}, " if len(names) > 1 else ""
                 for m in memory_steps:
@@ -178,6 +176,24 @@ def _both(name: str, settings: dict[str, str]) -> list[tuple[str, dict[str, str]
         (f"glimpses of {model.glimpse_patches} patches, N = {model.supervision_steps}, M = {model.memory_steps}", {}),
         (f"all at once, N = {whole.supervision_steps}, M = {whole.memory_steps}", changes),
     ]
+
+
+def _mixtures(
+    name: str, settings: dict[str, str], recursion_depths: Sequence[int]
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Row, column and settings of each way to read out a preset: with and without a soft mixture, if it has steps."""
+    model = preset(name).with_fields(settings).model
+    if model.family == "sr-vit":
+        for depth in recursion_depths:
+            for column, mixture in MIXTURES.items():
+                if depth > 1 or column == LAST:
+                    how = {"model.recursion_depth": str(depth), "model.mixture": mixture}
+                    yield f"{name}, R = {depth}", column, how
+    elif model.supervision_steps > 1:
+        for column, readout in READOUTS.items():
+            yield name, column, {"model.readout": readout}
+    else:
+        yield name, LAST, {}
 
 
 def prepare(sweep: Sweep) -> None:
