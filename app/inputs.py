@@ -41,8 +41,8 @@ def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> st
     model = configuration(chosen).model if recursive else None
     if model is not None and not model.halts:
         st.info(
-            f"“{chosen}” is a {model.title}: it answers once, without recursion, memory or halting, so this page has "
-            "nothing to show of it. Choose another model."
+            f"“{chosen}” is a {model.title}: it answers once, without supervision steps, memory or halting, so this "
+            "page has nothing to show of it. Choose another model."
         )
         st.stop()
     return chosen

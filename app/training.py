@@ -292,7 +292,7 @@ def look_inside(name: str) -> None:
     epochs = run.snapshots() if run.has_config else []
     st.header("Look inside")
     if run.has_config and not _config(name).model.halts:
-        st.caption(f"A {_config(name).model.title} has no recursion: there are no steps to look into.")
+        st.caption(f"A {_config(name).model.title} has no supervision steps to look into.")
         return
     if not epochs:
         st.caption("As soon as the training has begun, the player can be opened here on the weights as they are.")

@@ -56,7 +56,7 @@ def test_a_page_about_recursion_says_that_a_model_has_none(page, monkeypatch):
     app.session_state[state.CHECKPOINT] = "a-vit"
     app.run()
     assert not app.exception
-    assert "“a-vit” is a plain ViT (8 layers of width 512): it answers once, without recursion" in app.info[0].value
+    assert "“a-vit” is a plain ViT (8 layers of width 512): it answers once" in app.info[0].value
     assert app.selectbox[0].options == ["digits", "a-vit"]
 
 

@@ -17,7 +17,7 @@ from vitrm.model import Block, PatchEmbed, Step, ViTRM, check_images, init_linea
 
 
 class OneStep(nn.Module):
-    """A family without recursion: a subclass says what it reads its answer from, and this makes the one step of it."""
+    """A family that answers once: a subclass says what it reads its answer from, and this makes the one step of it."""
 
     config: AnyModelConfig
     classifier: nn.Module  # (B, D) -> (B, C)

@@ -388,7 +388,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Step:
-    """What one supervision step ends with (Eq. 4). A family without recursion has no halting logit and no memory."""
+    """What one supervision step ends with (Eq. 4). Only a ViTRM has a halting logit and a memory."""
 
     logits: Tensor  # (B, C)
     halt_logit: Tensor | None  # (B,)
