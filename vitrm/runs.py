@@ -609,6 +609,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     note = (
         "" if len(percent) == trained else f" It was trained on {trained}; the steps after that go beyond its training."
     )
+    drawn = f", of {config.train.epoch_images:,} images each" if config.train.epoch_images else ""
     lines = [
         f"# {name}",
         "",
@@ -621,7 +622,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
         "",
         f"- **Data:** {config.data.title}; {split_sizes['train']:,} training, {split_sizes['val']:,} validation and "
         f"{split_sizes['test']:,} test images. The weights were chosen on validation "
-        f"({100 * summary['best_val_accuracy']:.1f} %, epoch {summary['best_epoch']} of {summary['epochs']}); "
+        f"({100 * summary['best_val_accuracy']:.1f} %, epoch {summary['best_epoch']} of {summary['epochs']}{drawn}); "
         "test was used once, for this table.",
         f"- **Command:** `{summary['command']}`; it ended with: {summary['reason']}",
         f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test['seed']})",
