@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from vitrm.cli import main
 from vitrm.runs import ROOT, Run, model_card
+from vitrm.tracing import mixture_trace
 
 NAMES = sorted(path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json"))
 
@@ -21,7 +23,8 @@ def evaluated(capsys, *arguments):
 
 
 def test_the_promised_checkpoints_are_there():
-    assert {"digits", "digits-glimpse", "cifar10-tiny"} <= set(NAMES)
+    recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
+    assert {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits"} | recursive <= set(NAMES)
 
 
 def test_every_file_is_small_and_nothing_is_left_over_from_training(run):
@@ -73,3 +76,24 @@ def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():
     assert "JPEG" in run.config().data.title
     assert accuracy[trained - 1] >= 0.65
     assert accuracy[trained - 1] - accuracy[0] >= 0.04
+
+
+def test_the_bundled_mixtures_are_those_of_the_bundled_weights():
+    run = Run(ROOT / "checkpoints" / "sr-vit-digits")
+    model, shots, scores = run.load_model(), run.mixtures(), run.mixture()
+    assert {shot.label for shot in shots.values()} == set(range(10))
+    for shot in list(shots.values())[:2]:
+        again = mixture_trace(model, shot.pixels)
+        np.testing.assert_allclose(again.logits, shot.logits, atol=1e-4)
+        np.testing.assert_allclose(again.weights, shot.weights, atol=1e-4)
+    assert scores["own"][-1] == pytest.approx(run.summary()["test"]["accuracy"][0], abs=0.01)
+    assert len(scores["own"]) == len(scores["last"]) == len(scores["uniform"]) == 4
+
+
+def test_the_models_of_the_mixture_grid_were_trained_alike():
+    configs = [Run(ROOT / "checkpoints" / name).config() for name in NAMES if name.startswith("sr-vit-tiny")]
+    assert len({(config.train, config.data) for config in configs}) == 1
+    assert "JPEG" in configs[0].data.title
+    changed = {"recursion_depth", "mixture"}
+    for config in configs[1:]:
+        assert {name.removeprefix("model.") for name in config.differences(configs[0])} <= changed
