@@ -365,9 +365,23 @@ def gpu() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _known(name: str) -> dict[str, str]:
+    """The version of the weights that everything kept of a run belongs to."""
+    return {"version": find_run(name).version}
+
+
+def renew(name: str) -> None:
+    """Forget a run that was made again under the same name since it was last looked at."""
+    known, version = _known(name), find_run(name).version
+    if known["version"] != version:
+        known["version"] = version
+        forget(name)
+
+
 def forget(name: str) -> None:
     """Leave out what is kept of a run that is gone, or goes on under another name."""
-    for kept in (facts, gallery, model, history):
+    for kept in (facts, gallery, model, history, dataset, domain, images_here):
         kept.clear(name)
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
                  deeper_trace, draws, orders, picked, deck):  # fmt: skip
@@ -388,11 +402,7 @@ def unshared_trace(name: str, pixels: np.ndarray, seed: int, change: Change | No
 def warm_up() -> threading.Thread:
     """Import what the first computed trace needs, in the background: the page on screen does not wait for it."""
 
-    def load() -> None:
-        importlib.import_module("vitrm.tracing")
-        importlib.import_module("sklearn.datasets")
-
-    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread = threading.Thread(target=importlib.import_module, args=("vitrm.tracing",), name="warm-up", daemon=True)
     thread.start()
     return thread
 

@@ -51,7 +51,9 @@ def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> st
 def known_checkpoint(key: str) -> str:
     """What was chosen under a session key; where there is no such model (any more), the usual one, or any."""
     names, chosen, usual = cache.checkpoints(), st.session_state[key], state.DEFAULTS[key]
-    return next(name for name in (chosen, usual, *names) if name in names)
+    name = next(name for name in (chosen, usual, *names) if name in names)
+    cache.renew(name)
+    return name
 
 
 def configuration(checkpoint: str) -> Config:

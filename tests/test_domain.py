@@ -119,3 +119,12 @@ def test_the_command_measures_and_keeps_it(tmp_path, capsys):
     stored = find_run(tmp_path / "mine").domain()
     same = next(foreign for foreign in stored["sets"] if foreign["name"] == "the same digits")
     assert same["detected"] == pytest.approx(stored["test_false_alarms"])
+
+    # A run made again under the same name has other weights, of which it says nothing.
+    mine, model = find_run(tmp_path / "mine"), find_run("digits").load_model()
+    mine.save_weights(model)
+    assert mine.domain() == stored
+    with torch.no_grad():
+        model.answer_init += 1
+    mine.save_weights(model)
+    assert mine.domain() is None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from app import background, cache
@@ -113,3 +114,16 @@ def test_a_run_made_again_under_the_same_name_is_judged_again(mine):
     weights = mine.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes())
     assert cache.halting("mine") is None
+
+
+def test_a_run_made_again_is_not_shown_with_what_was_kept_of_the_one_before(mine, page):
+    before = cache.model("mine")
+    page.run()
+    assert cache.model("mine") is before
+    model = mine.load_model()
+    with torch.no_grad():
+        model.answer_init += 1
+    mine.save_weights(model)
+    page.run()
+    assert not page.exception
+    assert torch.equal(cache.model("mine").answer_init, model.answer_init)

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -42,6 +43,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -376,38 +378,52 @@ class Run:
         return traces
 
     def halting(self) -> dict[str, Any] | None:
-        """The stored `HaltingReport` as plain values; None where none has been made, or by another version.
+        """The stored `HaltingReport` as plain values; None where none has been made of these weights in this format.
 
         Under "images" it has the pictures that were stored with it, PNG in base64 by index in the test split.
         """
-        report = _read_json(self.path / HALTING)
-        if not isinstance(report, dict) or report.get("format") != _HALTING_FORMAT:
-            return None
-        return report
+        return self._report(HALTING, _HALTING_FORMAT)
 
     def save_halting(self, report: HaltingReport, test: Split | None = None) -> None:
         """Replace halting.json; with small pictures of the images it names, if given the test split they are in."""
         named = {example.index for kind in (report.earliest, report.latest, report.made_worse) for example in kind}
         images = {} if test is None else {str(i): _picture(test.images[i].cpu().numpy()) for i in sorted(named)}
-        self._write_text(HALTING, json.dumps(asdict(report) | {"format": _HALTING_FORMAT, "images": images}))
+        self._save_report(HALTING, _HALTING_FORMAT, asdict(report) | {"images": images})
 
     def domain(self) -> dict[str, Any] | None:
-        """The stored `DomainReport` as plain values; None where none has been made, or by another version."""
-        report = _read_json(self.path / DOMAIN)
-        return report if isinstance(report, dict) and report.get("format") == _DOMAIN_FORMAT else None
+        """The stored `DomainReport` as plain values; None where none has been made of these weights in this format."""
+        return self._report(DOMAIN, _DOMAIN_FORMAT)
 
     def save_domain(self, report: DomainReport) -> None:
         """Replace domain.json."""
-        self._write_text(DOMAIN, json.dumps(asdict(report) | {"format": _DOMAIN_FORMAT}))
+        self._save_report(DOMAIN, _DOMAIN_FORMAT, asdict(report))
 
     def glimpses(self) -> dict[str, Any] | None:
-        """The stored `GlimpseReport` as plain values; None where none has been made, or by another version."""
-        report = _read_json(self.path / GLIMPSES)
-        return report if isinstance(report, dict) and report.get("format") == _GLIMPSES_FORMAT else None
+        """The stored `GlimpseReport` as plain values; None where none has been made of these weights in this format."""
+        return self._report(GLIMPSES, _GLIMPSES_FORMAT)
 
     def save_glimpses(self, report: GlimpseReport) -> None:
         """Replace glimpses.json."""
-        self._write_text(GLIMPSES, json.dumps(asdict(report) | {"format": _GLIMPSES_FORMAT}))
+        self._save_report(GLIMPSES, _GLIMPSES_FORMAT, asdict(report))
+
+    def _report(self, name: str, expected: int) -> dict[str, Any] | None:
+        report = _read_json(self.path / name)
+        if not isinstance(report, dict) or report.get("format") != expected:
+            return None
+        measured = report.get("weights")  # absent from files of before: taken to be of these
+        return report if measured is None or measured == self._weights_hash() else None
+
+    def _save_report(self, name: str, current: int, values: dict[str, Any]) -> None:
+        origin = {"format": current, "weights": self._weights_hash()}
+        self._write_text(name, json.dumps(values | origin))
+
+    def _weights_hash(self) -> str | None:
+        """Of what model.safetensors holds: the same in every copy of the folder, another one for other weights."""
+        try:
+            there = (self.path / WEIGHTS).stat()
+        except FileNotFoundError:
+            return None
+        return _hash(self.path / WEIGHTS, there.st_mtime_ns, there.st_size)
 
     def difficulty(self) -> dict[str, Any] | None:
         """The stored `DifficultyReport` as plain values; None where none has been made, or by another version."""
@@ -631,6 +647,12 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _hash(file: Path, _changed_ns: int, _size: int) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
 def _picture(pixels: np.ndarray) -> str:
