@@ -356,6 +356,47 @@ def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_di
         torch.testing.assert_close(weights[1][name], expected, msg=name)
 
 
+EVERY_INGREDIENT = {
+    "crop_pad": 1, "affine": 0.1, "flip": True, "randaugment_ops": 2, "erasing": 0.3, "mixup_alpha": 0.2,
+    "cutmix_alpha": 1.0, "label_smoothing": 0.1, "grad_clip": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{}, {"drop_path": 0.2, "glimpse_patches": 4, "dropout": 0.1}])
+def test_nothing_in_a_batch_asks_the_device_for_a_number(small_run, few_digits, changes):
+    # Tensors on "meta" have no content: to read one, or to choose by a mask, is an error. On a GPU it is a wait.
+    trainer = Trainer(_with(small_run, **EVERY_INGREDIENT, **changes), few_digits)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        float(torch.empty((), device="meta"))
+    trainer.device, trainer.model = torch.device("meta"), trainer.model.to("meta")
+    trainer._update = lambda loss, weight: (loss * weight).backward()  # fused optimizers know no such device
+    images = torch.empty(8, 1, 8, 8, dtype=torch.uint8, device="meta")
+    for _ in range(2):
+        steps = list(trainer.train_batch(images, torch.empty(8, dtype=torch.int64, device="meta")))
+        assert [last for *_, last in steps] == [False, True]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_batch_on_a_gpu_never_makes_the_host_wait(small_run, few_digits, compiled):
+    config = _with(small_run, **EVERY_INGREDIENT, stop_unrolling=True, precision="bf16", compile=compiled)
+    trainer = Trainer(config, few_digits, "cuda")
+    images, labels = trainer.train_split.images, trainer.train_split.labels
+
+    def train(batches):
+        for start in range(batches):
+            index = torch.arange(start, start + 16).pin_memory().to("cuda", non_blocking=True)
+            for n, measured, _ in trainer.train_batch(images[index], labels[index]):
+                trainer.epoch_means.add(n, measured)
+
+    train(6)  # kernels are loaded, graphs compiled, small constants brought to the device
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        train(6)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_deterministic_training_asks_for_deterministic_algorithms_and_gives_them_back(small_run, few_digits):
     trainer = Trainer(_with(small_run, deterministic=True, epochs=1), few_digits)
     during = []
