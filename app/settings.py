@@ -39,6 +39,17 @@ EXPECTATIONS = {
     "best": "The paper's model under what stronger recipes of its size have: label smoothing, random erasing, repeated "
     "augmentation, drop path, an end without mixing. A GPU is needed; its gain has not been measured yet.",
 }
+# What ViTRM is to be compared with, under the same trainer; none of them has steps, a memory or halting.
+COMPARISONS = {
+    "digits-vit": "What `digits` is to be compared with: the same block applied once, as a plain transformer, under "
+    "the same recipe. Train both, then choose **Compare** (one seed each: a point or two mean little).",
+    "vit-same-block": "What `paper` is to be compared with: ViTRM's own block applied once, under the same recipe. "
+    "Days on a CPU, unless “Own settings” ask for fewer epochs, or fewer images an epoch.",
+    "vit-same-size": "What `paper` is to be compared with: as many parameters, spent on twelve layers instead of a "
+    "recursion, under the same recipe. Days on a CPU, unless “Own settings” ask for less.",
+    "resnet18": "The paper's comparison: a residual network of 11 million parameters, three times those of `paper`. "
+    "Days on a CPU, unless “Own settings” ask for less.",
+}
 
 _TEXTS = {
     "train.epochs": ("Epochs", "How many times every training image is shown."),
@@ -146,6 +157,13 @@ def _hints() -> dict[str, Any]:
 
 
 SETTINGS = {name: Setting(name, *_TEXTS[name], hint) for name, hint in _hints().items() if name in _TEXTS}
+
+
+def groups(config: Config) -> dict[str, tuple[str, ...]]:
+    """The names in `GROUPS` that are settings of this configuration: a comparison has no recursion to set."""
+    there = {f"{part.name}.{each.name}" for part in fields(config) for each in fields(getattr(config, part.name))}
+    found = {title: tuple(name for name in names if name in there) for title, names in GROUPS.items()}
+    return {title: names for title, names in found.items() if names}
 
 
 def value(config: Config, name: str) -> Any:

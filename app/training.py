@@ -347,8 +347,9 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
 def new_training() -> None:
     """Preset, data and settings; how long it would take here; start."""
     trainings = cache.trainings()
-    name = st.pills("Preset", _OFFERED, default="digits", required=True, key="train_preset")
-    st.markdown(settings.EXPECTATIONS[name])
+    offered = (*_OFFERED, *settings.COMPARISONS)
+    name = st.pills("Preset", offered, default="digits", required=True, key="train_preset")
+    st.markdown((settings.EXPECTATIONS | settings.COMPARISONS)[name])
     source = _choose_data(name)
     device, changes = _choose_device()
     with st.expander("Own settings", icon=":material/tune:"):
@@ -406,7 +407,7 @@ def _choose_data(preset: str) -> str | None:
 
 def _here() -> list[str]:
     """The image folders and parquet sets in data/."""
-    folders = sorted(file for file in Path("data").glob("*") if file.is_dir()) if Path("data").is_dir() else []
+    folders = sorted(file for file in Path("data").glob("[!.]*") if file.is_dir()) if Path("data").is_dir() else []
     return [source for folder in folders if (source := _source(folder))]
 
 
@@ -435,15 +436,16 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
 def _own_settings(preset: str) -> dict[str, Any]:
     """The form: every setting with its sentence and the paper's value; returns what differs from the preset."""
     base, changes = PRESETS[preset], {}
-    tabs = st.tabs(list(settings.GROUPS))
-    for tab, names in zip(tabs, settings.GROUPS.values(), strict=True):
+    groups = settings.groups(base)
+    for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
         with tab:
             columns = st.columns(2)
             for k, name in enumerate(names):
                 with columns[k % 2]:
                     usual, setting = settings.value(base, name), settings.SETTINGS[name]
                     chosen = _widget(setting, usual, f"{preset}:{name}")
-                    st.caption(f"{setting.sentence} Paper: {settings.shown(setting.paper)}.")
+                    paper = f" Paper: {settings.shown(setting.paper)}." if base.model.halts else ""
+                    st.caption(setting.sentence + paper)
                     if chosen != usual:
                         changes[name] = chosen
     return changes

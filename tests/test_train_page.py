@@ -76,6 +76,21 @@ def test_every_setting_has_a_sentence_and_a_place_in_the_form():
     assert sorted(placed) == sorted(settings.SETTINGS)
     assert settings.SETTINGS["model.dim"].paper == 384
     assert set(settings.EXPECTATIONS) == {name for name, config in PRESETS.items() if config.model.halts}
+    for name, config in PRESETS.items():
+        assert (name in settings.EXPECTATIONS) + (name in settings.COMPARISONS) <= 1
+        for setting in (each for names in settings.groups(config).values() for each in names):
+            settings.value(config, setting)
+            assert config.with_fields({setting: settings.value(config, setting)}) == config
+
+
+def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
+    open_train(page)
+    page.pills(key="train_preset").set_value("digits-vit").run()
+    assert not page.exception
+    assert any("the same block applied once" in text.value for text in page.markdown)
+    assert not [each for each in page.number_input if each.key == "digits-vit:model.memory_steps"]
+    page.number_input(key="digits-vit:model.depth").set_value(1).run()
+    assert any(block.value == "vitrm train digits-vit --model.depth=1" for block in page.code)
 
 
 def test_an_empty_page_offers_the_digits(page):

@@ -749,6 +749,22 @@ PRESETS: dict[str, Config] = {
     "tiny": Config(_TINY, _small(epochs=30, lr=1e-3, warmup_epochs=1), DataConfig(source="cifar10")),
     # Handwritten digits in a minute or two; every step sees the whole image.
     "digits": Config(_DIGITS, _small(epochs=60, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES)),
+    # The control of `digits`: its block applied once, as a plain transformer, under the same recipe.
+    "digits-vit": Config(
+        ViTConfig(
+            image_size=8,
+            channels=1,
+            patch_size=2,
+            dim=64,
+            depth=2,
+            num_heads=4,
+            mlp_dim=128,
+            feed_forward="swiglu",
+            qkv_bias=True,
+            dropout=0.0,
+        ),
+        _small(epochs=60, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
+    ),
     # Handwritten digits, six supervision steps of a small, shallow model: they differ most while it still learns.
     "digits-deep": Config(
         replace(_DIGITS, dim=32, depth=1, mlp_dim=64, memory_steps=1, supervision_steps=6),

@@ -1,6 +1,6 @@
 """Images that memory has no room for: decoded once into a file, and read from there batch by batch.
 
-    ROOT/decoded/KEY/images      uint8, (n, C, H, W): what memory would hold
+    ROOT/.decoded/KEY/images     uint8, (n, C, H, W): what memory would hold
                      done        uint8, (n,): 0 not yet, 1 decoded, 2 cannot be read
                      unreadable  for each of the latter, its number and why, as JSON lines
 
@@ -101,7 +101,7 @@ def store(
     """
     count, size = len(names), math.prod(shape)
     key = hashlib.sha256(json.dumps([names, stamps, shape]).encode()).hexdigest()[:16]
-    place = room.folder / "decoded" / key
+    place = room.folder / ".decoded" / key
     place.mkdir(parents=True, exist_ok=True)
     done = _mapped(place / "done", (count,))
     todo = np.flatnonzero(done == 0)
