@@ -95,7 +95,7 @@ _TEXTS = {
     "model.channels": ("Colour channels", "1 for grey, 3 for colour."),
     "model.patch_size": ("Patch size", "Side of a patch in pixels; it must divide the image size."),
     "model.dim": ("Width D", "Length of every token; it must be a multiple of the number of heads."),
-    "model.depth": ("Layers k", "Layers in the one shared block."),
+    "model.depth": ("Layers k", "Layers in the block; ViTRM shares one for all its steps."),
     "model.num_heads": ("Attention heads", "How many attentions each layer runs side by side."),
     "model.mlp_dim": ("Feed-forward width", "Width inside each layer's feed-forward part."),
     "model.feed_forward": ("Feed-forward kind", "SwiGLU as in the authors' code, or GELU as in the paper's text."),
