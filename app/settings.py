@@ -24,6 +24,7 @@ class Setting:
         return value(PRESETS["paper"], self.name)
 
 
+# The presets that the page offers, in this order.
 EXPECTATIONS = {
     "digits": "Handwritten digits, 8 × 8 pixels. Watch the accuracy climb past 95 % on validation (n = 144, seed 0) "
     "within half a minute on two otherwise idle cores. One supervision step: the answer is right at once or never.",
@@ -43,6 +44,8 @@ EXPECTATIONS = {
 COMPARISONS = {
     "digits-vit": "What `digits` is to be compared with: the same block applied once, as a plain transformer, under "
     "the same recipe. Train both, then choose **Compare** (one seed each: a point or two mean little).",
+    "sr-vit-digits": "SR-ViT on the same digits: a plain transformer run several times over, each patch mixing "
+    "all of its recursion steps as a router says, without memory or halting.",
     "vit-same-block": "What `paper` is to be compared with: ViTRM's own block applied once, under the same recipe. "
     "Days on a CPU, unless “Own settings” ask for fewer epochs, or fewer images an epoch.",
     "vit-same-size": "What `paper` is to be compared with: as many parameters, spent on twelve layers instead of a "

@@ -24,7 +24,6 @@ from vitrm.runs import Run, find_run
 
 VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
 LIVE_S, IDLE_S = 1.5, 5.0
-_OFFERED = ("digits", "digits-deep", "digits-glimpse", "photos", "tiny", "paper", "best")
 _SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion_mnist": "Fashion-MNIST"}
 _BADGES = {
     "waiting": (":material/hourglass_top:", "grey"),
@@ -347,9 +346,9 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
 def new_training() -> None:
     """Preset, data and settings; how long it would take here; start."""
     trainings = cache.trainings()
-    offered = (*_OFFERED, *settings.COMPARISONS)
-    name = st.pills("Preset", offered, default="digits", required=True, key="train_preset")
-    st.markdown((settings.EXPECTATIONS | settings.COMPARISONS)[name])
+    offered = settings.EXPECTATIONS | settings.COMPARISONS
+    name = st.pills("Preset", list(offered), default="digits", required=True, key="train_preset")
+    st.markdown(offered[name])
     source = _choose_data(name)
     device, changes = _choose_device()
     with st.expander("Own settings", icon=":material/tune:"):

@@ -75,9 +75,9 @@ def test_every_setting_has_a_sentence_and_a_place_in_the_form():
     placed = [name for names in settings.GROUPS.values() for name in names]
     assert sorted(placed) == sorted(settings.SETTINGS)
     assert settings.SETTINGS["model.dim"].paper == 384
-    assert set(settings.EXPECTATIONS) == {name for name, config in PRESETS.items() if config.model.halts}
-    for name, config in PRESETS.items():
-        assert (name in settings.EXPECTATIONS) + (name in settings.COMPARISONS) <= 1
+    for offered, recursive in ((settings.EXPECTATIONS, True), (settings.COMPARISONS, False)):
+        assert all(PRESETS[name].model.halts is recursive for name in offered)
+    for config in PRESETS.values():
         for setting in (each for names in settings.groups(config).values() for each in names):
             settings.value(config, setting)
             assert config.with_fields({setting: settings.value(config, setting)}) == config

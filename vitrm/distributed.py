@@ -11,6 +11,7 @@ None waits for ever for one that is gone: its connections close, or PATIENCE_S p
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -105,7 +106,8 @@ def _expected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # as every backend says it
-        detail = str(error).strip().partition("\n")[0]
+        said = str(error).strip().partition("\n")[0]
+        detail = re.sub(r"^\[[^]]*\.cc:\d+\] ", "", said).partition(". ")[0]  # without the line of the library
         raise LostProcessError(
             f"process {dist.get_rank()} lost touch with another of the {dist.get_world_size()} processes of this "
             f"training ({detail}); that one was killed, failed (then it says why), or its machine or network is gone"
