@@ -119,14 +119,14 @@ def course(made: Answers, k: int, classes: Sequence[str], label: int) -> str:
 
 
 def strip(pixels: np.ndarray, patches: np.ndarray, patch_size: int, scale: int) -> np.ndarray:
-    """(H, W, 3) uint8: the image as seen so far after each step of one draw (N, S), side by side, unseen grey.
+    """(H, W, 4) uint8: the image as seen so far after each step of one draw (N, S), side by side, unseen grey.
 
     What is read in a step has a frame around it.
     """
     size = pixels.shape[-1]
     image = np.broadcast_to(pixels.transpose(1, 2, 0), (size, size, 3))
     image = image.repeat(scale, axis=0).repeat(scale, axis=1)
-    side, across, gap = patch_size * scale, size // patch_size, 2 * scale
+    side, across, gap = patch_size * scale, size // patch_size, size * scale // 8
     tiles, seen = [], np.zeros((across, across), bool)
     for read in patches:
         seen.flat[read] = True
@@ -138,7 +138,8 @@ def strip(pixels: np.ndarray, patches: np.ndarray, patch_size: int, scale: int) 
             inner = frame[edge:-edge, edge:-edge].copy()
             frame[:] = (230, 159, 0)
             frame[edge:-edge, edge:-edge] = inner
-        tiles += [tile, np.full((size * scale, gap, 3), 255, np.uint8)]
+        opaque = np.full((*tile.shape[:2], 1), 255, np.uint8)
+        tiles += [np.concatenate([tile, opaque], axis=2), np.zeros((size * scale, gap, 4), np.uint8)]
     return np.concatenate(tiles[:-1], axis=1)
 
 

@@ -116,15 +116,16 @@ def draws(checkpoint: str) -> None:
         "with an orange frame what that step read. A draw leads to its player, in a new tab."
     )
     chosen = glimpse_figures.telling_draws(made, _SHOWN_DRAWS)
-    scale = max(1, 64 // trace.pixels.shape[-1])
-    with st.container(horizontal=True, gap="medium", key="few_draws"):
-        for k in chosen:
-            course = glimpse_figures.course(made, k, classes, label)
-            tiles = glimpse_figures.strip(trace.pixels, made.patches[k], trace.patch_size, 2 * scale)
+    scale = max(1, 192 // trace.pixels.shape[-1])
+    columns = st.columns(2, gap="large")
+    for place, k in enumerate(chosen):
+        course = glimpse_figures.course(made, k, classes, label)
+        tiles = glimpse_figures.strip(trace.pixels, made.patches[k], trace.patch_size, scale)
+        with columns[place % 2]:
             st.image(
                 Image.fromarray(tiles),
                 caption=f"seed {k}: {course}",
-                width=tiles.shape[1] // 2,
+                width="stretch",
                 link=_link(checkpoint, image, k),
                 alt=f"Glimpses of seed {k} step by step. Answers: {course}",
             )
@@ -201,7 +202,8 @@ def policies(checkpoint: str) -> None:
     config = inputs.configuration(checkpoint)
     report = inputs.glimpse_comparison(checkpoint)
     if report is not None:
-        st.markdown(report["verdict"])
+        judged, _, reasons = report["verdict"].partition(": ")
+        st.markdown(f"**{judged}:** {reasons}")
         st.plotly_chart(
             glimpse_figures.policies(report),
             key="policies",
