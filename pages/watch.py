@@ -37,12 +37,16 @@ cards = [
      "attention", "Attention", ":material/visibility:"),
     ("Ask when it has seen enough", "How stopping early saves work, and whether it is to be trusted.",
      "halting", "Halting", ":material/stop_circle:"),
+    ("Play with what it sees", "Other draws, patches of your own choice, and a game: be right before the model is.",
+     "glimpses", "Glimpses", ":material/grid_view:"),
     ("Try your own picture", "Upload, photograph, paste or draw one. It never leaves this server's memory.",
      "your_image", "Your image", ":material/add_a_photo:"),
     ("Train one now", "A digit model learns in about a minute on a laptop; everybody can watch.",
      "train", "Train", ":material/model_training:"),
 ]  # fmt: skip
-for column, (title, text, page, label, icon) in zip(st.columns(len(cards), border=True), cards, strict=True):
+ROW = 3
+columns = [column for _ in range(0, len(cards), ROW) for column in st.columns(ROW, border=True)]
+for column, (title, text, page, label, icon) in zip(columns, cards, strict=False):
     with column:
         st.markdown(f"**{title}**\n\n{text}")
         st.page_link(f"../pages/{page}.py", label=label, icon=icon)
