@@ -89,11 +89,11 @@ def draw_words(made: Answers, classes: Sequence[str], label: int) -> str:
     agree, right = _agreement(made), (made.labels == label).mean(axis=0)
     common = [classes[int(np.bincount(made.labels[:, n]).argmax())] for n in (0, steps - 1)]
     kinds = [len(np.unique(made.labels[:, n])) for n in (0, steps - 1)]
-    first = f"After step 1 the {count} draws give {kinds[0]} different answer{'s' * (kinds[0] > 1)}; " + (
+    first = f"After step 1, the {count} draws give {kinds[0]} different answer{'s' * (kinds[0] > 1)}; " + (
         f"{100 * agree[0]:.0f} % of them say {common[0]}, and {100 * right[0]:.0f} % are right."
     )
     last = (
-        f" After step {steps} {100 * agree[-1]:.0f} % say {common[1]}, and {100 * right[-1]:.0f} % are right: "
+        f" After step {steps}, {100 * agree[-1]:.0f} % say {common[1]}, and {100 * right[-1]:.0f} % are right: "
         + ("the answer does not depend on the draw any more." if kinds[1] == 1 else "it still depends on the draw.")
         if steps > 1
         else ""
