@@ -18,7 +18,7 @@ from vitrm.config import Config
 if TYPE_CHECKING:  # it needs torch
     from vitrm.answers import Answers
 
-POLICIES = {"random": "random draw", "fixed": "centre outwards", "learned": "memory's attention"}
+POLICIES = {"random": "random draw", "fixed": "fixed, centre outwards", "learned": "memory's attention"}
 _LINES = {
     "random": ("#0072b2", "solid", "circle"),
     "fixed": ("#e69f00", "dash", "square"),
@@ -202,12 +202,13 @@ def policy_halting_table(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "who chooses": POLICIES[policy],
+            "steps used, mean": f"{scores['halted_steps']:.2f}",
+            "right, %": f"{100 * scores['halted_accuracy']:.1f}",
+            "AUROC of halting, all steps": "–" if (area := scores["pooled_auroc"]) is None else f"{area:.3f}",
+            "all steps: right, %": f"{100 * scores['accuracy'][-1]['mean']:.1f}",
+            "all steps: multiply-adds, M": f"{scores['multiply_adds'][-1] / 1e6:.1f}",
             "draws": "none" if scores["spread"] is None else str(len(scores["draws"])),
             "largest spread over draws": "–" if scores["spread"] is None else f"± {100 * max(scores['spread']):.1f}",
-            "AUROC of halting, all steps": "–" if (area := scores["pooled_auroc"]) is None else f"{area:.3f}",
-            "right with halting, %": f"{100 * scores['halted_accuracy']:.1f}",
-            "steps used, mean": f"{scores['halted_steps']:.2f}",
-            "multiply-adds, all steps, M": f"{scores['multiply_adds'][-1] / 1e6:.1f}",
         }
         for policy, scores in report["policies"].items()
     ]
