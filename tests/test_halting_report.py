@@ -19,10 +19,10 @@ from vitrm.halting_report import (
     TOLERANCE,
     Point,
     Progress,
+    Replay,
     _ece,
     _examples,
     _reliability,
-    _Run,
     comparison,
     halting_report,
     judging,
@@ -48,7 +48,7 @@ def report(model, digits):
 
 
 def test_a_policy_lets_each_image_leave_at_its_first_score_above_the_threshold():
-    run = _Run(RIGHT, SCORES, {"learned": SCORES})
+    run = Replay(RIGHT, SCORES, {"learned": SCORES})
     point, exits = run.play("learned", 0.5, COSTS)
     assert exits.tolist() == [0, 1, 2, 0]
     assert point.accuracy == 1.0
