@@ -136,6 +136,53 @@ def test_the_table_gives_mean_and_spread_over_seeds_of_the_test_accuracy(done):
     assert "Scaled down" not in text
 
 
+def test_a_table_can_be_read_again_with_the_models_it_is_about(done):
+    whole, _ = done
+    found = sweep.read_table(whole.folder / "table.csv")
+    assert [(each.row, each.column) for each in found] == [("M = 1", "N = 1"), ("M = 2", "N = 1")]
+    first = found[0]
+    runs = [whole.run(cell) for cell in whole.cells if cell.row == "M = 1"]
+    assert first.model == runs[0].config().model
+    assert (first.seeds, first.test_images, first.minutes) == ((0, 1), 359, None)
+    assert first.data == runs[0].config().data.title
+    by_step = [[100 * value for value in run.summary()["test"]["accuracy"]] for run in runs]
+    means = [statistics.mean(step) for step in zip(*by_step, strict=True)]
+    assert first.accuracy_by_step == pytest.approx(means, abs=0.01)
+    assert first.accuracy == pytest.approx(means[0], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("row,column\nM = 1,N = 1\n", "has no column 'test accuracy, %'; run its sweep again"),
+        ('row,"test accuracy, %"\nx,50\n', "has no column 'model'"),
+        ('row,"test accuracy, %",model\nx,50,{\n', "no table of a sweep, or damaged"),
+        (None, "no table of a sweep, or damaged"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(RunError, match=message):
+        sweep.read_table(tmp_path / "table.csv")
+
+
+def test_a_table_with_a_damaged_model_is_refused(done, tmp_path):
+    text = (done[0].folder / "table.csv").read_text(encoding="utf-8")
+    (tmp_path / "table.csv").write_text(text.replace('""family"": ""vitrm""', '""family"": ""nonsense""'))
+    with pytest.raises(RunError, match=r"unknown config\.model\.family 'nonsense'"):
+        sweep.read_table(tmp_path / "table.csv")
+
+
+def test_the_tables_of_the_project_can_be_read_and_their_models_cost_what_they_say():
+    tables = sweep.list_tables("no-such-folder")
+    assert {"small-ablation", "small-resnet18", "small-vit"} <= set(tables)
+    for file in tables.values():
+        with open(file, encoding="utf-8", newline="") as content:
+            said = [int(row["multiply-adds"]) for row in csv.DictReader(content) if row["multiply-adds"]]
+        assert [multiply_adds(each.model) for each in sweep.read_table(file)] == said
+
+
 def test_the_accuracy_is_the_one_after_the_steps_it_was_trained_with():
     config = Config(model=replace(PRESETS["digits"].model, supervision_steps=2))
     assert sweep._accuracy(config, {"test": {"accuracy": [0.1, 0.2, 0.3, 0.4]}}) == 0.2

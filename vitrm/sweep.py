@@ -3,7 +3,7 @@ of its own, so that one that fails (out of memory, say) takes no other with it; 
 
     RUNS/NAME/sweep.json        what the grid is: a folder holds one grid
     RUNS/NAME/CELL-seed0/       a run folder; CELL-seed0.log beside it is what its training said
-    RUNS/NAME/table.csv, .md    the results, rewritten whenever a cell has ended
+    RUNS/NAME/table.csv, .md    the results, rewritten whenever a cell has ended; `read_table` reads the former
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vitrm.config import Config, preset
+from vitrm.config import AnyModelConfig, Config, preset
 from vitrm.cost import all_at_once, multiply_adds
 from vitrm.errors import ConfigError, RunError
-from vitrm.runs import Run
+from vitrm.runs import ROOT, Run
 
 Kind = Literal["batch-size", "ablation", "models", "glimpses", "mixture"]
 PAPER_MODELS = ("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")
@@ -345,6 +345,7 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
             "seeds done": len(values),
             "seeds asked for": len(cells),
             "each seed, %": " ".join(f"{value:.2f}" for value in values),
+            "seeds": " ".join(str(config.train.seed) for config, _ in done),
             "after each step, %": " ".join(f"{100 * statistics.mean(step):.2f}" for step in steps),
             "parameters": summary and summary["parameters"],
             "multiply-adds": config and multiply_adds(config.model),
@@ -357,6 +358,8 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
             "data": config and config.data.title,
             "test images": summary and summary["split_sizes"]["test"],
             "weights of": "",
+            "minutes for each": sweep.minutes_per_cell,
+            "model": config and json.dumps(config.to_dict()["model"]),
         }
         yield entry
         if sweep.kind == "glimpses":
@@ -420,6 +423,64 @@ def write_table(sweep: Sweep) -> None:
     writer.writerows(found)
     (sweep.folder / "table.csv").write_text(text.getvalue(), encoding="utf-8")
     (sweep.folder / "table.md").write_text(markdown(sweep, found), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a table says of one cell of its grid, over the seeds that were trained. Accuracies in percent, on test."""
+
+    row: str
+    column: str
+    accuracy: float  # mean over seeds, after the steps it was trained with
+    spread: float | None  # standard deviation over seeds; None for one seed
+    seeds: tuple[int, ...]
+    accuracy_by_step: tuple[float, ...]  # mean over seeds, with steps beyond the trained ones; () where not noted down
+    parameters: int
+    data: str
+    test_images: int
+    minutes: float | None  # what each training was given; None: the full recipe
+    epochs: str
+    hardware: str
+    commit: str
+    model: AnyModelConfig
+
+
+def list_tables(runs_folder: str | Path = "runs") -> dict[str, Path]:
+    """The tables that belong to the project, then those of the sweeps in a folder of runs, by name."""
+    theirs = {file.parent.name: file for file in sorted(Path(runs_folder).glob("*/table.csv"))}
+    return theirs | {file.stem: file for file in sorted((ROOT / "results").glob("*.csv"))}
+
+
+def read_table(file: str | Path) -> list[Result]:
+    """The cells of a table.csv that have a result. Raises RunError for what is no such table, or an earlier form."""
+    try:
+        with open(file, encoding="utf-8", newline="") as content:
+            found = [row for row in csv.DictReader(content) if row["test accuracy, %"]]
+        return [_result(row) for row in found if not row.get("weights of")]  # or they are the same trainings again
+    except KeyError as error:
+        raise RunError(f"'{file}' has no column {error}; run its sweep again, which rewrites the table") from None
+    except (ValueError, TypeError, OSError, ConfigError, csv.Error) as error:
+        raise RunError(f"'{file}' is no table of a sweep, or damaged ({error})") from None
+
+
+def _result(row: dict[str, str]) -> Result:
+    model = json.loads(row["model"])
+    return Result(
+        row=row["row"],
+        column=row["column"],
+        accuracy=float(row["test accuracy, %"]),
+        spread=float(row["spread (standard deviation)"]) if row["spread (standard deviation)"] else None,
+        seeds=tuple(map(int, row["seeds"].split())),
+        accuracy_by_step=tuple(map(float, row["after each step, %"].split())),
+        parameters=int(row["parameters"]),
+        data=row["data"],
+        test_images=int(row["test images"]),
+        minutes=float(row["minutes for each"]) if row["minutes for each"] else None,
+        epochs=row["epochs"],
+        hardware=row["hardware"],
+        commit=row["commit"],
+        model=Config.from_dict({"model": model}).model,
+    )
 
 
 _TITLES = {
