@@ -12,20 +12,22 @@ import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
-from app import background, training_figures
+from app import background, comparison, training_figures
 from app.attribution import Attribution
+from app.comparison import Answer, Comparison, Speeds
 from app.curves import payload
 from app.history import History
 from app.jobs import Trainings
 from app.player import Change, parse_edit
 from vitrm.config import Config, GlimpsePolicy
-from vitrm.errors import ConfigError, DataError, RunError
+from vitrm.errors import ConfigError, DataError, RunError, VitrmError
 from vitrm.runs import find_run, list_runs
+from vitrm.sweep import list_tables, read_table
 from vitrm.traces import Trace
 
 if TYPE_CHECKING:  # it needs torch
@@ -151,21 +153,20 @@ def model(name: str):
     return find_run(name).load_model()
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the images …")
 def dataset(name: str):
     """The data a run was trained on. Raises DataError if it is not on this machine."""
+    config, _ = facts(name)
+    read = ("val_fraction", "split_seed", "train_images", "memory_gb")
+    options = tuple((key, getattr(config.data, key)) for key in read)
+    return _dataset(config.data.source, config.model.image_size, config.model.channels, options)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the images …")
+def _dataset(source: str, image_size: int, channels: int, options: tuple[tuple[str, Any], ...]):
+    """One copy for all models that read the same."""
     from vitrm.data import load_dataset
 
-    config, _ = facts(name)
-    return load_dataset(
-        config.data.source,
-        config.model.image_size,
-        config.model.channels,
-        val_fraction=config.data.val_fraction,
-        split_seed=config.data.split_seed,
-        train_images=config.data.train_images,
-        memory_gb=config.data.memory_gb,
-    )
+    return load_dataset(source, image_size, channels, **dict(options))
 
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner=False)
@@ -247,6 +248,18 @@ def deck(name: str, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, An
     return indices, pixels, split.labels[indices].numpy(), made
 
 
+@st.cache_resource(max_entries=128, show_spinner="Running the model …")
+def answer(name: str, image: str) -> Answer:
+    """What a model that answers once says of a test image."""
+    import torch
+
+    pixels, label = _test_image(name, image)
+    network = model(name)
+    with _INFERENCE, torch.inference_mode():
+        probs = network(network.transform.normalize(torch.tensor(pixels))[None])[0].softmax(-1)
+    return Answer(network.class_names, pixels, label, probs.numpy())
+
+
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
 def deeper_trace(name: str, image: str, seed: int, depth: int) -> Trace:
     """The same over `depth` times the trained supervision steps, without the attention that makes traces large."""
@@ -269,6 +282,70 @@ def changed_trace(name: str, image: str, seed: int, edit: str) -> Trace:
         return make_trace(
             model(name), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
         )
+
+
+def comparisons() -> tuple[list[Comparison], list[str]]:
+    """What can be compared, the most trainings first; and a sentence for each run or table that cannot be read."""
+    runs = tuple((name, find_run(name).version) for name in checkpoints())
+    tables = tuple((name, str(file), file.stat().st_mtime_ns) for name, file in list_tables().items())
+    return _comparisons(runs, tables)
+
+
+@st.cache_resource(max_entries=4, ttl=60, show_spinner=False)
+def _comparisons(
+    runs: tuple[tuple[str, str], ...], tables: tuple[tuple[str, str, int], ...]
+) -> tuple[list[Comparison], list[str]]:
+    known, mixtures, results, unread = {}, {}, {}, []
+    for name, _ in runs:
+        try:
+            if (mixture := find_run(name).mixture()) is not None:
+                mixtures[name] = mixture
+            known[name] = facts(name)
+        except VitrmError as error:
+            unread.append(str(error))
+    for name, file, _ in tables:
+        try:
+            results[name] = read_table(file)
+        except VitrmError as error:
+            unread.append(str(error))
+    grids, models = comparison.of_tables(results), comparison.of_models(known, mixtures)
+    return sorted([*grids, *models], key=lambda each: -each.trainings), unread
+
+
+def speeds(compared: Comparison) -> background.Job | None:
+    """The measurement of these models' latency, if it has been started (see `start_measuring`)."""
+    return background.find(_measurement(compared))
+
+
+def start_measuring(compared: Comparison) -> background.Job:
+    """Measure latency and memory of these models in the background, once for everybody."""
+
+    def work(report: background.Report) -> Speeds:
+        import torch
+
+        from vitrm.bench import latencies
+        from vitrm.runs import provenance
+
+        _settle_torch()
+        configs = list(dict.fromkeys(entry.config for entry in compared.entries if comparison.is_measurable(entry)))
+
+        def between(share: float) -> None:
+            _INFERENCE.release()  # others may have their turn after every run
+            time.sleep(_PAUSE_S)
+            _INFERENCE.acquire()
+            if not report(share):
+                raise background.Cancelled
+
+        with _INFERENCE:
+            found = latencies(configs, comparison.BATCHES, progress=between)
+        hardware = provenance("cpu")["hardware"]
+        return Speeds(dict(zip(configs, found, strict=True)), hardware, torch.get_num_threads())
+
+    return background.start(_measurement(compared), work)
+
+
+def _measurement(compared: Comparison) -> tuple:
+    return "speeds", compared.key, tuple(entry.config for entry in compared.entries)
 
 
 def attribution(name: str, image: str, seed: int) -> background.Job | None:
@@ -384,7 +461,7 @@ def forget(name: str) -> None:
     for kept in (facts, gallery, model, history, dataset, domain, images_here):
         kept.clear(name)
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
-                 deeper_trace, draws, orders, picked, deck):  # fmt: skip
+                 deeper_trace, draws, orders, picked, deck, answer, _comparisons):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
 
 

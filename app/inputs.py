@@ -77,7 +77,7 @@ def choose_trace(
     try:
         config, summary = cache.facts(checkpoint)
         draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
-        image, seed = _choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], draws)
+        image, seed = choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], draws)
         depth = _choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
             return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
@@ -168,7 +168,7 @@ def offer_attribution(checkpoint: str) -> None:
             "Compute what mattered",
             icon=":material/query_stats:",
             help="Integrated gradients, occlusion and saliency at every supervision step; takes some seconds",
-            on_click=_start,
+            on_click=start_job,
             args=(cache.start_attribution, *which),
         )
 
@@ -189,7 +189,7 @@ def judgement(checkpoint: str) -> dict[str, Any] | None:
         icon=":material/monitoring:",
         type="primary",
         key="start_judging",
-        on_click=_start,
+        on_click=start_job,
         args=(cache.start_judging, checkpoint),
     )
     return None
@@ -211,13 +211,14 @@ def glimpse_comparison(checkpoint: str) -> dict[str, Any] | None:
         icon=":material/monitoring:",
         type="primary",
         key="start_comparing",
-        on_click=_start,
+        on_click=start_job,
         args=(cache.start_comparing, checkpoint),
     )
     return None
 
 
-def _start(start: Callable[..., background.Job], *what: Any) -> None:
+def start_job(start: Callable[..., background.Job], *what: Any) -> None:
+    """Start a background job for this visitor, who may cancel it (see `follow`)."""
     st.session_state.setdefault(_STARTED, set()).add(start(*what).key)
 
 
@@ -271,8 +272,8 @@ def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str, i
         )
 
 
-def _choose_image(gallery: dict[str, Trace], test_images: int, draws: bool) -> tuple[str, int]:
-    """A ready-made image, a random one of the test split, or, with `draws`, another draw of the glimpses."""
+def choose_image(gallery: dict[str, Trace], test_images: int, draws: bool) -> tuple[str, int]:
+    """A ready-made image, a random one of the test split, or, with `draws`, another draw of the glimpses; its seed."""
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")

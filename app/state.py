@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
+from app import paper
 from vitrm.config import GLIMPSE_POLICIES
 
 CHECKPOINT = "checkpoint"  # name of the model on show
@@ -23,6 +25,10 @@ RUN = "run"  # name of the training on show
 PHOTO_MODEL = "photo_model"  # the models for the learner's own pictures
 DRAWING_MODEL = "drawing_model"
 TRAY = "tray"  # these pictures themselves (app/uploads.py)
+COMPARED = "compared"  # which models are compared: key of a `Comparison`; "": the usual ones
+ALONG = "along"  # what the accuracy of each step is drawn against
+PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
+LEFT, RIGHT = "left", "right"  # the two models that are given the same image
 
 DEFAULTS = {
     CHECKPOINT: "digits-glimpse",
@@ -38,9 +44,19 @@ DEFAULTS = {
     DECK: 0,
     PHOTO_MODEL: "cifar10-tiny",
     DRAWING_MODEL: "digits-glimpse",
+    COMPARED: "",
+    ALONG: "step",
+    PAPER: "parameters",
+    PAPER_DATA: "CIFAR-10",
+    PAPER_BATCH: 128,
+    LEFT: "digits-glimpse",
+    RIGHT: "digits",
 }
 DEPTHS = (1, 2, 4)
 PARTS = ("watch", "draws", "choose", "guess", "policies")
+ALONGS = ("step", "layers", "multiply_adds")
+PAPERS = ("parameters", "batch-size", "ablation")
+COMPARE = (COMPARED, ALONG, PAPER, PAPER_DATA, PAPER_BATCH, LEFT, RIGHT)  # what the page that compares puts into a link
 
 
 def _small_int(text: str) -> int:
@@ -63,11 +79,12 @@ def _depth(text: str) -> int:
     return int(text)
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
+def _one_of(choices: Sequence[Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        found = [choice for choice in choices if str(choice) == text]
+        if not found:
             raise ValueError(f"{text} is none of {choices}")
-        return text
+        return found[0]
 
     return read
 
@@ -84,6 +101,13 @@ IN_URL = {
     PART: _one_of(PARTS),
     POLICY: _one_of(GLIMPSE_POLICIES),
     DECK: _small_int,
+    COMPARED: str,
+    ALONG: _one_of(ALONGS),
+    PAPER: _one_of(PAPERS),
+    PAPER_DATA: _one_of(tuple(paper.TABLES)),
+    PAPER_BATCH: _one_of(paper.BATCH_SIZES),
+    LEFT: str,
+    RIGHT: str,
 }  # what a link carries, and how it is read
 
 

@@ -89,6 +89,11 @@ def test_every_preset_costs_what_torch_counts(name):
     assert multiply_adds(config) == counted(config, "cpu" if config.halts and config.glimpse_patches else "meta")
 
 
+def test_recursion_steps_of_an_sr_vit_cost_as_if_they_were_configured():
+    config = PRESETS["sr-vit-tiny"].model
+    assert multiply_adds(config, recursion_steps=2) == multiply_adds(replace(config, recursion_depth=2))
+
+
 def test_steps_given_at_run_time_cost_as_if_they_were_configured():
     deeper = replace(SMALL, supervision_steps=4, recursion_steps=2, memory_steps=5)
     assert multiply_adds(SMALL, 4, 2, 5) == multiply_adds(deeper)

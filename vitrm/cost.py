@@ -20,11 +20,12 @@ def multiply_adds(
 ) -> int:
     """Multiply-adds for one image in evaluation; N, T and M default to the configuration's.
 
-    `policy` says who chooses the glimpses: "learned" works for it. For a family without recursion these mean nothing.
-    Of an SR-ViT the routers count; the mixing itself, R * D products for each token, is left out like all that is no
-    matrix product.
+    `policy` says who chooses the glimpses: "learned" works for it. For a family without recursion these mean nothing;
+    of an SR-ViT the recursion steps are R. Its routers count; the mixing itself, R * D products for each token, is left
+    out like all that is no matrix product.
     """
     if isinstance(config, SRViTConfig):
+        config = replace(config, recursion_depth=recursion_steps or config.recursion_depth)
         return _vit(config, config.recursion_depth) + (_routers(config) if config.mixes else 0)
     if isinstance(config, ViTConfig):
         return _vit(config, 1)
@@ -79,7 +80,7 @@ def _routers(config: SRViTConfig) -> int:
 
 
 def vit_parameters(config: ViTConfig) -> int:
-    """Parameters of a plain ViT, so that one which nobody has built can be named beside those that were trained."""
+    """Parameters of a plain ViT (with absolute positions), so that one can be named that nobody has built."""
     d, hidden = config.dim, config.mlp_dim
     attention = 3 * d * d + (3 * d if config.qkv_bias else 0) + d * d + d
     if config.feed_forward == "swiglu":
