@@ -213,15 +213,15 @@ def of_tables(tables: Mapping[str, Iterable[Result]]) -> list[Comparison]:
     names: dict[tuple, list[str]] = {}
     for name, results in tables.items():
         for result in results:
-            alike = result.data, result.test_images, result.model.num_classes, result.minutes, result.hardware
+            budget = f"{minutes(result.minutes)} each" if result.minutes else f"{result.epoch_images:,} images an epoch"
+            alike = result.data, result.test_images, result.model.num_classes, budget, result.hardware
             groups.setdefault(alike, []).append(result)
             if name not in names.setdefault(alike, []):
                 names[alike].append(name)
     made = []
     for alike, results in groups.items():
-        data, n, classes, budget, hardware = alike
+        data, n, classes, scale, hardware = alike
         short = data.partition(":")[0]
-        scale = f"{minutes(budget)} each" if budget else "the full recipe each"
         made.append(
             Comparison(
                 key=_slug(names[alike][0]),

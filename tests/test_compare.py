@@ -85,12 +85,20 @@ def test_a_model_of_which_only_the_end_is_known_is_one_point_there():
 def test_tables_of_one_budget_are_one_comparison_and_others_are_not():
     def result(minutes, **changes):
         usual = {"row": "r", "column": "", "accuracy": 50.0, "spread": 1.0, "seeds": (0, 1), "accuracy_by_step": ()}
-        usual |= {"parameters": 1, "data": "D", "test_images": 10, "epochs": "2 2", "hardware": "H", "commit": "c"}
+        usual |= {
+            "parameters": 1,
+            "data": "D",
+            "test_images": 10,
+            "epochs": "2 2",
+            "epoch_images": 1000,
+            "hardware": "H",
+            "commit": "c",
+        }
         return Result(minutes=minutes, model=PLAIN, **usual | changes)
 
     found = comparison.of_tables({"a": [result(4.0)], "b": [result(4.0, column="R = 2")], "c": [result(None)]})
     assert [[each.name for each in group.entries] for group in found] == [["r", "r, R = 2"], ["r"]]
-    assert [group.scale for group in found] == ["4 minutes each, H", "the full recipe each, H"]
+    assert [group.scale for group in found] == ["4 minutes each, H", "1,000 images an epoch, H"]
     assert [group.trainings for group in found] == [4, 2]
 
 

@@ -438,8 +438,9 @@ class Result:
     parameters: int
     data: str
     test_images: int
-    minutes: float | None  # what each training was given; None: the full recipe
+    minutes: float | None  # what each training was given; None: all it wanted
     epochs: str
+    epoch_images: int
     hardware: str
     commit: str
     model: AnyModelConfig
@@ -477,6 +478,7 @@ def _result(row: dict[str, str]) -> Result:
         test_images=int(row["test images"]),
         minutes=float(row["minutes for each"]) if row["minutes for each"] else None,
         epochs=row["epochs"],
+        epoch_images=int(row["images an epoch"]),
         hardware=row["hardware"],
         commit=row["commit"],
         model=Config.from_dict({"model": model}).model,
