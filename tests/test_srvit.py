@@ -12,7 +12,8 @@ from vitrm import cli
 from vitrm.baselines import ViT, make_model
 from vitrm.config import PRESETS, Config, ConfigError, SRViTConfig, ViTConfig, preset
 from vitrm.data import load_dataset
-from vitrm.evaluation import evaluate, mixture_scores
+from vitrm.evaluation import evaluate
+from vitrm.mixture_report import mixture_report
 from vitrm.mixtures import MixtureTrace
 from vitrm.runs import Run, build, equip
 from vitrm.srvit import SRViT
@@ -301,7 +302,7 @@ def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys):
 
 def test_accuracy_per_recursion_step_is_that_of_the_answers(few_digits):
     model = equip(stirred(), Config(model=SMALL)).train()
-    scores = mixture_scores(model, model.transform, few_digits.test, batch_size=7)
+    scores = mixture_report(model, few_digits.test)
     assert model.training
     pixels = model.eval().transform.normalize(few_digits.test.images)
     for name, mixture in (("own", None), ("last", "last"), ("uniform", "uniform")):

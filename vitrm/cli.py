@@ -103,7 +103,7 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
     evaluate.add_argument("--supervision-steps", type=_positive, help="default: as trained")
     evaluate.add_argument("--seed", type=int, default=0, help="of the glimpses")
     evaluate.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
-    evaluate.add_argument("--mixture", action="store_true", help="of an SR-ViT: accuracy per recursion step")
+    evaluate.add_argument("--mixture", action="store_true", help="judge the soft mixture of an SR-ViT")
     evaluate.add_argument(
         "--policies",
         nargs="*",
@@ -117,7 +117,9 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
     evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty: another model to compare with")
     evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
     evaluate.add_argument(
-        "--save", action="store_true", help="keep what --by-difficulty, --domain or --policies finds, for the app"
+        "--save",
+        action="store_true",
+        help="keep what --by-difficulty, --domain, --mixture or --policies finds, for the app",
     )
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
@@ -134,7 +136,7 @@ def _export_parser(commands) -> None:
     export.add_argument(
         "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
     )
-    export.add_argument("--mixture", action="store_true", help="add, of an SR-ViT: test accuracy per recursion step")
+    export.add_argument("--mixture", action="store_true", help="add the judgement of an SR-ViT's soft mixture")
     export.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=f"add it: {_DOMAIN_HELP}")
     export.add_argument("--onnx", action="store_true", help="add model.onnx: one supervision step, state in and out")
     export.add_argument("--hugging-face", action="store_true", help="lay the folder out for the Hugging Face Hub")
@@ -608,10 +610,7 @@ def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dat
         report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
         reports["halting"] = report, _print_halting
     if arguments.mixture:
-        from vitrm.evaluation import mixture_scores
-
-        scores = mixture_scores(model, model.transform, dataset.split(arguments.split))
-        reports["mixture"] = scores, _print_mixture
+        reports["mixture"] = _mixture_report(arguments, model, dataset), _print_mixture
     if arguments.by_difficulty:
         reports["difficulty"] = _difficulty_report(arguments, model, dataset), _print_difficulty
     if arguments.domain is not None:
@@ -619,7 +618,7 @@ def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dat
     if arguments.policies is not None:
         reports["glimpses"] = _glimpse_report(arguments, model, config, dataset), _print_glimpses
     for name, (report, _) in reports.items():
-        if arguments.save and name not in ("halting", "mixture"):  # these `vitrm export` keeps
+        if arguments.save and name != "halting":  # which `vitrm export` keeps
             getattr(run, f"save_{name}")(report)
     return reports
 
@@ -729,9 +728,25 @@ def _domain_report(arguments: argparse.Namespace, model, dataset):
     return domain_report(model, dataset, foreign, getattr(arguments, "seed", 0))
 
 
-def _print_mixture(scores) -> None:
+def _mixture_report(arguments: argparse.Namespace, model, dataset):
+    """The judgement of a soft mixture."""
+    from vitrm.mixture_report import mixture_report
+
+    if arguments.save and (arguments.data or arguments.split != "test"):
+        raise ConfigError(
+            "--mixture --save keeps what a model is worth on its own test split; leave out --data and --split"
+        )
+    return mixture_report(model, dataset.split(arguments.split))
+
+
+def _print_mixture(report) -> None:
+    print(f"\n{report.verdict}\n{report.comparison}")
+    print("weight of each recursion step, mean and standard deviation over tokens:")
+    for one in report.weights:
+        steps = "  ".join(f"{mean:.2f} ± {spread:.2f}" for mean, spread in zip(one.mean, one.spread, strict=True))
+        print(f"  stage {one.stage}, {one.tokens:11}  {steps}  entropy {100 * one.entropy:.0f} % of ln R")
     print("accuracy % if the recursion ends after each step, with its own mixture of them, the last alone, the mean:")
-    for r, row in enumerate(zip(scores.own, scores.last, scores.uniform, strict=True), start=1):
+    for r, row in enumerate(zip(report.own, report.last, report.uniform, strict=True), start=1):
         print(f"{r:4}  {'  '.join(f'{100 * value:6.2f}' for value in row)}")
 
 
@@ -820,9 +835,9 @@ def _finish_held(run, arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
-    from vitrm.evaluation import mixture_scores
     from vitrm.exchange import check_onnx, save_onnx
     from vitrm.halting_report import halting_report
+    from vitrm.mixture_report import mixture_report
     from vitrm.runs import export, find_run
     from vitrm.tracing import gallery, mixture_gallery
 
@@ -844,7 +859,7 @@ def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
             shown = dataset.test if arguments.gallery else None  # images that may be passed on
             run.save_halting(halting_report(model, dataset.val, dataset.test), shown)
         if arguments.mixture:
-            run.save_mixture(mixture_scores(model, model.transform, dataset.test))
+            run.save_mixture(mixture_report(model, dataset.test))
         if arguments.domain is not None:
             run.save_domain(_domain_report(arguments, model, dataset))
     print(f"exported to {run.path}")

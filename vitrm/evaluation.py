@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from vitrm.baselines import OneStep
-from vitrm.config import GlimpsePolicy, check_policy, require_mixture
+from vitrm.config import GlimpsePolicy, check_policy
 from vitrm.data import Preprocess, Split
 from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
-from vitrm.srvit import SRViT
 
 POLICY = "all {n} supervision steps run for every image; no halting"
 ONE_ANSWER = "one answer for every image; this model has no supervision steps and no halting"
@@ -36,21 +35,6 @@ class StepScores:
     @property
     def policy(self) -> str:
         return POLICY.format(n=len(self.accuracy)) if self.halt_prob else ONE_ANSWER
-
-
-@dataclass(frozen=True)
-class MixtureScores:
-    """Accuracies (0..1) of an SR-ViT on a split, if the recursion of every stage ends after step 1, 2, .. R.
-
-    With its own mixture of these steps, with the last of them alone and with their mean. It was trained for its own
-    mixture of all R only.
-    """
-
-    n: int
-    mixture: str  # the model's own, as in `SRViTConfig`
-    own: tuple[float, ...]
-    last: tuple[float, ...]
-    uniform: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -143,26 +127,6 @@ def evaluate(
         halt_prob=() if halts is None else tuple(halts.sigmoid().mean(dim=1).tolist()),
         halt_auroc=() if halts is None else tuple(auroc(halt, hit) for halt, hit in zip(halts, right, strict=True)),
     )
-
-
-@torch.inference_mode()
-def mixture_scores(model: SRViT, preprocess: Preprocess, split: Split, batch_size: int = 256) -> MixtureScores:
-    """Accuracy per recursion step, and with the mixture replaced. Raises ConfigError if the model mixes no steps."""
-    require_mixture(model.config, "accuracy per recursion step")
-    device, depths = next(model.parameters()).device, range(1, model.config.recursion_depth + 1)
-    kinds = {"own": None, "last": "last", "uniform": "uniform"}
-    right = {(kind, depth): 0 for kind in kinds for depth in depths}
-    was_training = model.training
-    model.eval()
-    for start in range(0, len(split), batch_size):
-        part = slice(start, start + batch_size)
-        images, labels = preprocess.normalize(split.images[part].to(device)), split.labels[part].to(device)
-        for kind, depth in right:
-            answers = model.logits_with(images, kinds[kind], depth).argmax(dim=-1)
-            right[kind, depth] += int((answers == labels).sum())
-    model.train(was_training)
-    shares = {kind: tuple(right[kind, depth] / len(split) for depth in depths) for kind in kinds}
-    return MixtureScores(n=len(split), mixture=model.config.mixture, **shares)
 
 
 def auroc(scores: Tensor, positive: Tensor) -> float | None:

@@ -15,7 +15,7 @@
 
     gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
     mixtures.npz       the same for an SR-ViT: its mixture
-    mixture.json       accuracy per recursion step of an SR-ViT on test, if it has been measured
+    mixture.json       the judgement of an SR-ViT's mixture on test (mixture_report.py), if it has been made
 
     halting.json       the judgement of its halting (halting_report.py), if it has been made; with small pictures of
                        the images it names only where these may be passed on, and in a run folder of one's own
@@ -69,9 +69,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.data import Split
     from vitrm.difficulty import DifficultyReport
     from vitrm.domain import DomainReport
-    from vitrm.evaluation import MixtureScores
     from vitrm.glimpse_report import GlimpseReport
     from vitrm.halting_report import HaltingReport
+    from vitrm.mixture_report import MixtureReport
     from vitrm.model import ViTRM
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -439,12 +439,12 @@ class Run:
         save_traces(self.path / GALLERY, traces)
 
     def mixture(self) -> dict[str, Any] | None:
-        """The stored `MixtureScores` on the test split as plain values; None where none have been measured."""
+        """The stored `MixtureReport` on the test split as plain values; None where none has been made."""
         return _read_json(self.path / MIXTURE)
 
-    def save_mixture(self, scores: MixtureScores) -> None:
+    def save_mixture(self, report: MixtureReport) -> None:
         """Replace mixture.json."""
-        self._write_text(MIXTURE, json.dumps(asdict(scores)))
+        self._write_text(MIXTURE, json.dumps(asdict(report)))
 
     def save_mixtures(self, traces: dict[str, MixtureTrace]) -> None:
         """Replace mixtures.npz."""
