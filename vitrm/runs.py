@@ -426,13 +426,12 @@ class Run:
         return _hash(self.path / WEIGHTS, there.st_mtime_ns, there.st_size)
 
     def difficulty(self) -> dict[str, Any] | None:
-        """The stored `DifficultyReport` as plain values; None where none has been made, or by another version."""
-        report = _read_json(self.path / DIFFICULTY)
-        return report if isinstance(report, dict) and report.get("format") == _DIFFICULTY_FORMAT else None
+        """The stored `DifficultyReport` as plain values; None where none was made of these weights in this format."""
+        return self._report(DIFFICULTY, _DIFFICULTY_FORMAT)
 
     def save_difficulty(self, report: DifficultyReport) -> None:
         """Replace difficulty.json."""
-        self._write_text(DIFFICULTY, json.dumps(asdict(report) | {"format": _DIFFICULTY_FORMAT}))
+        self._save_report(DIFFICULTY, _DIFFICULTY_FORMAT, asdict(report))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
