@@ -41,6 +41,7 @@ class Entry:
     seeds: tuple[int, ...]
     accuracy_by_step: tuple[float, ...]  # one entry per supervision step, those beyond training too; () if not known
     training: str  # what it took
+    recipe: Any = None  # equal for two that were trained alike; None in a grid, which has one recipe
     accuracy_by_recursion: tuple[
         float, ...
     ] = ()  # if an SR-ViT's recursion ends after step 1, 2, .. R; () if not known
@@ -200,6 +201,7 @@ def _of_model(name: str, config: Config, summary: dict[str, Any], mixture: dict[
         spread=None,
         seeds=(summary["seed"],),
         accuracy_by_step=tuple(test),
+        recipe=(replace(config.train, seed=0), summary["split_sizes"]["train"]),
         accuracy_by_recursion=tuple(100 * value for value in mixture["own"]) if mixture else (),
         training=", ".join(
             (_epochs(str(summary["epochs"])), minutes(summary["seconds"] / 60), _hardware(summary["hardware"]))
@@ -391,22 +393,41 @@ def verdict(comparison: Comparison) -> str:
     text = f"The best of each family: {said}." if len(best) > 1 else f"All are {ranked[0].family}: the best is {said}."
     chance = _noise(ranked[0], ranked[1], comparison.test_images)
     text += f" Differences below {chance:.1f} points (two standard errors) may be chance."
-    plain = next((entry for entry in ranked if not entry.is_recursive), None)
-    recursive = next((entry for entry in ranked if entry.is_recursive), None)
-    if plain is None or recursive is None:
-        return text + " None of them is without recursion: whether recursion pays cannot be seen from these." * (
-            plain is None
+    pair = _trained_alike(ranked)
+    if pair is None and len({entry.is_recursive for entry in ranked}) == 2:
+        return (
+            f"{text} Those with recursion and those without were trained differently: that says more than the models."
         )
+    if pair is None:
+        lacking = "without" if ranked[0].is_recursive else "with"
+        return f"{text} None of them is {lacking} recursion: whether recursion pays cannot be seen from these."
+    recursive, plain = pair
+    if not comparison.is_grid:
+        text += " Of those that were trained alike:"
     gap = recursive.accuracy - plain.accuracy
     seeds = min(len(plain.seeds), len(recursive.seeds))
     noise = _noise(recursive, plain, comparison.test_images)
     if abs(gap) <= noise:
-        found = f"Between {recursive.name} and {plain.name} there is no difference beyond chance ({gap:+.1f} points)."
+        found = f"between {recursive.name} and {plain.name} there is no difference beyond chance ({gap:+.1f} points)."
     elif gap > 0:
-        found = f"With recursion {recursive.name} is {gap:.1f} points ahead of {plain.name}, the best without."
+        found = f"with recursion {recursive.name} is {gap:.1f} points ahead of {plain.name}, the best without."
     else:
-        found = f"Recursion is behind here: {plain.name}, without any, leads {recursive.name} by {-gap:.1f} points."
+        found = f"recursion is behind here: {plain.name}, without any, leads {recursive.name} by {-gap:.1f} points."
+    found = found if text.endswith(":") else found[0].upper() + found[1:]
     return f"{text} {found}" + (" One seed: another may turn this round." if seeds == 1 and abs(gap) > noise else "")
+
+
+def _trained_alike(ranked: Sequence[Entry]) -> tuple[Entry, Entry] | None:
+    """The best with recursion and the best without among those of one recipe, that of the most models."""
+    by_recipe: dict[Any, list[Entry]] = {}
+    for entry in ranked:
+        by_recipe.setdefault(entry.recipe, []).append(entry)
+    for alike in sorted(by_recipe.values(), key=len, reverse=True):
+        recursive = next((entry for entry in alike if entry.is_recursive), None)
+        plain = next((entry for entry in alike if not entry.is_recursive), None)
+        if recursive is not None and plain is not None:
+            return recursive, plain
+    return None
 
 
 def mixture_verdict(comparison: Comparison) -> str:
@@ -420,7 +441,7 @@ def mixture_verdict(comparison: Comparison) -> str:
     said = []
     for soft in sorted(mixed, key=lambda entry: entry.config.recursion_depth):
         for hard in last:
-            if but_mixture(soft) != but_mixture(hard):
+            if but_mixture(soft) != but_mixture(hard) or soft.recipe != hard.recipe:
                 continue
             gap = soft.accuracy - hard.accuracy
             clear = abs(gap) > _noise(soft, hard, comparison.test_images)

@@ -40,6 +40,7 @@ def model_facts(source="digits", classes=("a", "b"), n=100, **changes):
     summary = {
         "test": {"n": n, "accuracy": [0.5, 0.6, 0.7, 0.65]},
         **{"parameters": 1234, "seed": 3, "epochs": 2, "seconds": 90.0, "hardware": "CPU, 1 threads"},
+        "split_sizes": {"train": 800, "val": 100, "test": n},
     }
     return config, summary
 
@@ -166,6 +167,17 @@ def test_a_difference_within_the_spread_of_the_seeds_is_none():
     said = comparison.verdict(compared(entry("r", RECURSIVE, 55.0, **wide), entry("p", PLAIN, 50.0, **wide)))
     assert "no difference beyond chance" in said
     assert "55.0 ± 4.0 %" in said
+
+
+def test_models_that_were_trained_differently_are_not_said_to_show_anything_about_recursion():
+    apart = compared(
+        entry("r", RECURSIVE, 70.0, recipe="hours"), entry("p", PLAIN, 40.0, recipe="minutes"), is_grid=False
+    )
+    assert "were trained differently" in comparison.verdict(apart)
+    assert "30.0 points" not in comparison.verdict(apart)
+    alike = entry("r, briefly", RECURSIVE, 35.0, recipe="minutes")
+    said = comparison.verdict(replace(apart, entries=(*apart.entries, alike)))
+    assert "trained alike: recursion is behind here: p, without any, leads r, briefly by 5.0 points" in said
 
 
 def test_one_kind_of_model_alone_says_nothing_about_recursion():
