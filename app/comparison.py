@@ -44,7 +44,7 @@ class Entry:
     recipe: Any = None  # equal for two that were trained alike; None in a grid, which has one recipe
     accuracy_by_recursion: tuple[
         float, ...
-    ] = ()  # if an SR-ViT's recursion ends after step 1, 2, .. R; () if not known
+    ] = ()  # of an SR-ViT that ends after recursion step 1, .. R; () if not known
 
     @property
     def family(self) -> str:
@@ -508,8 +508,12 @@ def _speed(entry: Entry, speeds: Speeds | None) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for k, batch in enumerate(BATCHES):
         made[f"ms for {batch}"] = found and found[k].median_ms
-        made[f"ms for {batch}, quartiles"] = found and f"{found[k].low_ms:.3g} to {found[k].high_ms:.3g}"
+        made[f"ms for {batch}, quartiles"] = found and f"{_ms(found[k].low_ms)} to {_ms(found[k].high_ms)}"
     return made | {f"peak beyond weights for {BATCHES[-1]}, MB": found and found[-1].peak_mb}
+
+
+def _ms(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
 
 
 def speed_words(comparison: Comparison, speeds: Speeds) -> str:
