@@ -450,10 +450,11 @@ def _known(name: str) -> dict[str, str]:
 
 def renew(name: str) -> None:
     """Forget a run that was made again under the same name since it was last looked at."""
-    known, version = _known(name), find_run(name).version
-    if known["version"] != version:
-        known["version"] = version
-        forget(name)
+    with contextlib.suppress(RunError):  # a run that is not there any more: whoever reads it says so
+        known, version = _known(name), find_run(name).version
+        if known["version"] != version:
+            known["version"] = version
+            forget(name)
 
 
 def forget(name: str) -> None:
