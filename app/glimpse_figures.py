@@ -240,12 +240,12 @@ def control_rows(file: Path) -> list[dict[str, str]]:
 def control(rows: list[dict[str, str]]) -> go.Figure:
     """Test accuracy of each cell, one dot per training seed and the mean as a bar."""
     figure = go.Figure()
-    names = [row["column"] for row in rows][::-1]
+    names = [_short(row["column"]) for row in rows][::-1]
     for row in rows[::-1]:
         values = [float(value) for value in row["each seed, %"].split()]
         figure.add_scatter(
             x=values,
-            y=[row["column"]] * len(values),
+            y=[_short(row["column"])] * len(values),
             mode="markers",
             marker={"color": "#0072b2", "size": 11, "opacity": 0.75},
             hovertemplate="%{x:.2f} %<extra></extra>",
@@ -253,14 +253,19 @@ def control(rows: list[dict[str, str]]) -> go.Figure:
         )
         figure.add_scatter(
             x=[float(row["test accuracy, %"])],
-            y=[row["column"]],
+            y=[_short(row["column"])],
             mode="markers",
             marker={"symbol": "line-ns-open", "size": 26, "color": "#d55e00", "line": {"width": 3}},
             hovertemplate="mean %{x:.2f} %<extra></extra>",
             showlegend=False,
         )
     figure.update_yaxes(categoryorder="array", categoryarray=names, automargin=True)
-    return _styled(figure, "test accuracy, %", "", height=110 + 48 * len(rows))
+    return _styled(figure, "test accuracy, %", "", height=110 + 62 * len(rows))
+
+
+def _short(column: str) -> str:
+    """What a cell is called, in lines short enough for a narrow screen."""
+    return column.replace(": ", ":<br>").replace(", N", ",<br>N")
 
 
 def control_provenance(rows: list[dict[str, str]]) -> str:

@@ -247,7 +247,9 @@ def _control(rows: list[dict[str, Any]]) -> None:
         alt=f"Test accuracy, mean over training seeds. {alternative}.",
         config={"displayModeBar": False},
     )
-    st.markdown("\n".join(f"- {line}" for line in against_first(rows)))
+    st.markdown(
+        "\n".join(f"- {line}" for line in against_first(rows)) or "One training each says nothing of the spread."
+    )
     st.caption(glimpse_figures.control_provenance(rows))
     with st.expander("The numbers behind the figure"):
         st.dataframe(glimpse_figures.control_table(rows), hide_index=True, width="stretch")
