@@ -24,7 +24,8 @@ def evaluated(capsys, *arguments):
 
 def test_the_promised_checkpoints_are_there():
     recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
-    assert {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits"} | recursive <= set(NAMES)
+    others = {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep", "vitrm-tiny-brief"}
+    assert others | recursive <= set(NAMES)
 
 
 def test_every_file_is_small_and_nothing_is_left_over_from_training(run):
@@ -91,9 +92,11 @@ def test_the_bundled_mixtures_are_those_of_the_bundled_weights():
 
 
 def test_the_models_of_the_mixture_grid_were_trained_alike():
-    configs = [Run(ROOT / "checkpoints" / name).config() for name in NAMES if name.startswith("sr-vit-tiny")]
-    assert len({(config.train, config.data) for config in configs}) == 1
+    recursive = [name for name in NAMES if name.startswith("sr-vit-tiny")]
+    configs = [Run(ROOT / "checkpoints" / name).config() for name in (*recursive, "vit-tiny-deep", "vitrm-tiny-brief")]
+    assert len({config.data for config in configs}) == 1
     assert "JPEG" in configs[0].data.title
-    changed = {"recursion_depth", "mixture"}
-    for config in configs[1:]:
-        assert {name.removeprefix("model.") for name in config.differences(configs[0])} <= changed
+    assert len({config.train for config in configs}) == 1
+    changed = {"model.recursion_depth", "model.mixture"}
+    for config in configs[1 : len(recursive)]:
+        assert set(config.differences(configs[0])) <= changed
