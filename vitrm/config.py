@@ -249,7 +249,7 @@ class SRViTConfig(ViTConfig):
                                             number per step), "uniform" (the mean) and "last" (the last step only)
     dim, depth, ...  derived                22.05 M parameters at R = 1, and 27 % of DeiT-B's at R = 4: DeiT-S
     router_dim       inferred               1.7 M extra parameters fit a hidden layer of about D in a router for each
-                                            layer (1.79 M); linear routers (0) would be a fiftieth of that. None: D
+                                            layer (1.79 M); linear routers (0) would be 1 % of that. None: D
     location         our interpretation     what a stage is: each layer ("block"), `stage_layers` of them ("stage"), or
                                             all, so that the mixture is the read-out ("stack")
     router_input     our interpretation     what scores step r: its own output ("state"), all steps' outputs side by
