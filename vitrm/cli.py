@@ -115,11 +115,14 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
         "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
     )
     evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty: another model to compare with")
+    evaluate.add_argument(
+        "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
+    )
     evaluate.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=_DOMAIN_HELP)
     evaluate.add_argument(
         "--save",
         action="store_true",
-        help="keep what --by-difficulty, --domain, --mixture or --policies finds, for the app",
+        help="keep what --by-difficulty, --mazes, --domain, --mixture or --policies finds, for the app",
     )
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     evaluate.set_defaults(run=_evaluate)
@@ -582,7 +585,9 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
         "seed": arguments.seed,
     }
     reports = _more_reports(arguments, run, config, model, dataset)
-    result |= {name: asdict(report) for name, (report, _) in reports.items()}
+    result |= {name: asdict(report) for name, (report, _) in reports.items() if name != "mazes"}
+    if "mazes" in reports:
+        result["mazes"] = _maze_numbers(reports["mazes"][0])
     if arguments.json:
         print(json.dumps(result))
         return 0
@@ -613,6 +618,8 @@ def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dat
         reports["mixture"] = _mixture_report(arguments, model, dataset), _print_mixture
     if arguments.by_difficulty:
         reports["difficulty"] = _difficulty_report(arguments, model, dataset), _print_difficulty
+    if arguments.mazes:
+        reports["mazes"] = _maze_report(run, model, dataset), _print_mazes
     if arguments.domain is not None:
         reports["domain"] = _domain_report(arguments, model, dataset), _print_domain
     if arguments.policies is not None:
@@ -678,6 +685,49 @@ def _print_difficulty(report) -> None:
         line(str(level.difficulty), level.n, level.accuracy, level.mean_exit, others)
     others = [*report.guesses.values(), *([control.accuracy] if control else [])]
     line("all", report.n, report.accuracy, report.mean_exit, others)
+
+
+def _maze_report(run, model, dataset):
+    """What a model makes of mazes beyond its training."""
+    from vitrm.maze_report import draw_others, measuring
+
+    config = run.config()
+    if config.data.mazes is None or not config.model.halts:
+        raise ConfigError("--mazes is for a model with supervision steps that was trained on mazes")
+    *_, report = measuring(model, dataset, config.data.mazes, *draw_others(config.model, config.data.mazes))
+    return report
+
+
+def _maze_numbers(report) -> dict[str, Any]:
+    lengths, counts, accuracy = report.trials[0].by_length()
+    return {
+        "lengths": lengths.tolist(),
+        "n": counts.tolist(),
+        "accuracy": accuracy.tolist(),  # by supervision step, then length
+        "others": {trial.name: trial.right.mean(axis=1).tolist() for trial in report.trials},
+        "nearest_gem": float(report.trials[0].nearest.mean()),
+        "probe": None if report.probe is None else report.probe.accuracy.tolist(),
+        "probe_untrained": None if report.probe is None else report.probe.untrained.tolist(),
+        "left_out": report.left_out,
+    }
+
+
+def _print_mazes(report) -> None:
+    lengths, counts, accuracy = report.trials[0].by_length()
+    steps = sorted({1, report.trained_steps, 2 * report.trained_steps, len(accuracy)})
+    print("\nlength of the path  mazes  " + "  ".join(f"step {n:2} %" for n in steps))
+    for g, length in enumerate(lengths):
+        print(f"{length:18}  {counts[g]:5}  " + "  ".join(f"{100 * accuracy[n - 1, g]:9.2f}" for n in steps))
+    for trial in report.trials:
+        right = trial.right.mean(axis=1)
+        print(f"{trial.name:>18}  {trial.lengths.size:5}  " + "  ".join(f"{100 * right[n - 1]:9.2f}" for n in steps))
+    print(f"nearest gem, walls or not: {100 * report.trials[0].nearest.mean():.2f} %")
+    if report.probe is not None:
+        found = ", ".join(f"{100 * value:.1f}" for value in report.probe.accuracy)
+        blank = ", ".join(f"{100 * value:.1f}" for value in report.probe.untrained)
+        print(f"linear probe for what can be reached, balanced accuracy % by step: {found}; untrained model: {blank}")
+    for reason in report.left_out:
+        print(f"not tried, {reason}")
 
 
 def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):

@@ -117,11 +117,19 @@ class Mazes(NamedTuple):
     lengths: np.ndarray
 
 
-def draw_mazes(settings: MazeSettings, count: int, seed: tuple[int, ...], without: np.ndarray | None = None) -> Mazes:
+def draw_mazes(
+    settings: MazeSettings,
+    count: int,
+    seed: tuple[int, ...],
+    without: np.ndarray | None = None,
+    patience: int | None = None,
+) -> Mazes:
     """`count` different mazes, the same for the same seed; classes and lengths as evenly shared out as can be.
 
-    `without` holds the `keys` of mazes that must not come up. Raises DataError if such mazes are too rare to be found.
+    `without` holds the `keys` of mazes that must not come up. Raises DataError if such mazes are too rare to be found:
+    if more than `patience` batches of proposals in a row had none (by default very many).
     """
+    patience = _PATIENCE if patience is None else patience
     rng = np.random.default_rng(seed)
     lengths = np.arange(settings.shortest, settings.longest + 1)
     wanted = np.full(len(lengths), count // len(lengths))
@@ -144,7 +152,7 @@ def draw_mazes(settings: MazeSettings, count: int, seed: tuple[int, ...], withou
         fresh = np.concatenate(found)
         taken = np.sort(np.concatenate([taken, fresh]))
         in_vain = 0 if len(fresh) else in_vain + 1
-        if in_vain > _PATIENCE:
+        if in_vain > patience:
             raise DataError(
                 f"no maze with a path of {lengths[left > 0][-1]} was found among {in_vain * _BATCH:,} of "
                 f"{settings.source}; ask for shorter lengths, other walls, fewer gems or a larger grid"

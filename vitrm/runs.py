@@ -22,6 +22,7 @@
     domain.json        the warning about foreign images (domain.py), if it has been measured
     glimpses.json      who should choose the glimpses (glimpse_report.py), if it has been measured
     difficulty.json    how it does on easy and on difficult images (difficulty.py), if it has been measured
+    mazes.npz          what it makes of mazes beyond its training, and what can be read off its memory (maze_report.py)
 
     job.json           who asked for it and how it is started, where the app started it; before config.json
     output.txt         what the process started by the app printed
@@ -53,6 +54,7 @@ from PIL import Image
 from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import ConfigError, RunError
+from vitrm.maze_report import MazeReport
 from vitrm.mixtures import MixtureTrace
 from vitrm.traces import Trace, load_traces, save_traces
 
@@ -83,6 +85,7 @@ GLIMPSES, DIFFICULTY, MIXTURE, LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
     "glimpses.json", "difficulty.json", "mixture.json", "lock", "control.json", "latest.safetensors", "snapshots",
     "job.json", "output.txt",
 )  # fmt: skip
+MAZES = "mazes.npz"
 _STATUS_BYTES = 4096
 _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
 _DOMAIN_FORMAT = 1  # of domain.json, likewise
@@ -432,6 +435,17 @@ class Run:
     def save_difficulty(self, report: DifficultyReport) -> None:
         """Replace difficulty.json."""
         self._save_report(DIFFICULTY, _DIFFICULTY_FORMAT, asdict(report))
+
+    def mazes(self) -> MazeReport | None:
+        """The stored report on mazes; None where none has been made, or by another version. Raises RunError if it is
+        damaged.
+        """
+        file = self.path / MAZES
+        return MazeReport.load(file) if file.exists() else None
+
+    def save_mazes(self, report: MazeReport) -> None:
+        """Replace mazes.npz."""
+        _replace(self.path / MAZES, report.save)
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
