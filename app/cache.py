@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from app import background, comparison, training_figures
+from app import background, comparison, mazes, training_figures
 from app.attribution import Attribution
 from app.comparison import Answer, Comparison, Speeds
 from app.curves import payload
@@ -26,6 +26,8 @@ from app.jobs import Trainings
 from app.player import Change, parse_edit
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
+from vitrm.maze_report import MazeReport, check_size, draw_others, measuring
+from vitrm.mazes import MazeSettings, cells_of, draw_mazes, render
 from vitrm.runs import find_run, list_runs
 from vitrm.sweep import list_tables, read_table
 from vitrm.traces import Trace
@@ -35,6 +37,7 @@ if TYPE_CHECKING:  # it needs torch
 
 DRAWS = 64  # of the glimpses of one image
 DECK_IMAGES = 6  # of a game
+_POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
 _PAUSE_S = 0.005  # between two batches of a long work, so that whoever waits for the model gets it
 _INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
@@ -459,10 +462,11 @@ def renew(name: str) -> None:
 
 def forget(name: str) -> None:
     """Leave out what is kept of a run that is gone, or goes on under another name."""
-    for kept in (facts, gallery, model, history, dataset, domain, images_here):
+    for kept in (facts, gallery, model, history, dataset, domain, images_here, ready_mazes):
         kept.clear(name)
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
-                 deeper_trace, draws, orders, picked, deck, answer, _comparisons):  # fmt: skip
+                 deeper_trace, draws, orders, picked, deck, answer, _comparisons, maze_model,
+                 _computed_maze_trace):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
 
 
@@ -474,6 +478,126 @@ def unshared_trace(name: str, pixels: np.ndarray, seed: int, change: Change | No
     network = model(name)
     with _INFERENCE:
         return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
+
+
+def maze_models() -> list[str]:
+    """Names of the finished models on this machine that were trained on mazes."""
+    names = []
+    for name in checkpoints():
+        with contextlib.suppress(VitrmError):  # what is wrong with a model is said where it is chosen
+            if facts(name)[0].data.mazes is not None:
+                names.append(name)
+    return names
+
+
+@st.cache_data(max_entries=64, show_spinner="Drawing mazes …")
+def maze_pool(source: str, length: int) -> tuple[str, ...]:
+    """Mazes as text, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
+    settings = MazeSettings.parse(source)
+    if settings.shortest <= length <= settings.longest:
+        return _trained_lengths(source)[length]
+    try:
+        beyond = replace(settings, shortest=length, longest=length)
+        drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), patience=0)
+    except DataError:
+        return ()
+    return tuple(map(mazes.to_text, drawn.cells))
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing mazes …")
+def _trained_lengths(source: str) -> dict[int, tuple[str, ...]]:
+    """A pool for each length of the training, all of them drawn at once."""
+    settings = MazeSettings.parse(source)
+    lengths = range(settings.shortest, settings.longest + 1)
+    drawn = draw_mazes(settings, _POOL * len(lengths), (_POOL_SEED,))
+    return {n: tuple(map(mazes.to_text, drawn.cells[drawn.lengths == n])) for n in lengths}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def ready_mazes(name: str) -> dict[str, Trace]:
+    """Ready-made traces of a model trained on mazes, by maze as text: on screen before torch has loaded."""
+    size = facts(name)[0].data.mazes.size
+    return {
+        mazes.to_text(cells_of(trace.pixels[None], size)[0]): replace(trace, label=None)
+        for trace in gallery(name).values()
+    }
+
+
+def maze_trace(name: str, maze: str, depth: int) -> Trace:
+    """The trace of a maze given as text, over `depth` times the trained supervision steps; its label is left out."""
+    ready = ready_mazes(name).get(maze) if depth == 1 else None
+    return ready or _computed_maze_trace(name, maze, depth)
+
+
+@st.cache_resource(max_entries=128, show_spinner="Running the model …")
+def _computed_maze_trace(name: str, maze: str, depth: int) -> Trace:
+    from vitrm.tracing import trace as make_trace
+
+    cells = mazes.from_text(maze)
+    network = maze_model(name, len(cells))
+    pixels = render(cells[None], network.config.image_size)[0]
+    with _INFERENCE:
+        return make_trace(network, pixels, depth * network.config.supervision_steps)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def maze_model(name: str, size: int):
+    """The model for mazes of size x size cells. Raises ConfigError if it cannot be given any of that size."""
+    network = model(name)
+    check_size(network.config, size)
+    if size * network.config.patch_size == network.config.image_size:
+        return network
+    from vitrm.baselines import resized
+
+    return resized(network, size * network.config.patch_size)
+
+
+def maze_report(name: str) -> MazeReport | None:
+    """What a model makes of mazes by length, stored with it or measured since the server started; None without."""
+    job = measuring_mazes(name)
+    return _stored_maze_report(name, find_run(name).version) or (job and job.result)
+
+
+@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
+def _stored_maze_report(name: str, version: str) -> MazeReport | None:
+    return find_run(name).mazes()
+
+
+def measuring_mazes(name: str) -> background.Job | None:
+    """The report in the making, if it has been started (see `start_maze_report`)."""
+    return background.find(_measurement(name))
+
+
+def start_maze_report(name: str) -> background.Job:
+    """Measure a model on mazes in the background, once for everybody, and store the report with its run."""
+
+    def work(report: background.Report) -> MazeReport:
+        data, network, settings = dataset(name), model(name), facts(name)[0].data.mazes
+        events = measuring(network, data, settings, *draw_others(network.config, settings))
+        while True:
+            with _INFERENCE:
+                event = next(events)
+            if isinstance(event, MazeReport):
+                break
+            if not report(event.done / event.total):
+                raise background.Cancelled
+            time.sleep(_PAUSE_S)
+        try:
+            find_run(name).save_mazes(event)
+        except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
+            logging.getLogger(__name__).warning("the report of %s is not kept: %s", name, error)
+        return event
+
+    return background.start(_measurement(name), work)
+
+
+def _measurement(name: str) -> tuple[str, ...]:
+    return "mazes", name, find_run(name).version
+
+
+def difficulty(name: str) -> dict | None:
+    """How a model does by difficulty, beside a control, stored with it; None without one."""
+    return find_run(name).difficulty()
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,9 +12,11 @@ import streamlit as st
 
 from app import background, cache, figures, state
 from app.attribution import Attribution
+from app.mazes import Cells
 from app.player import Choices, choices, standalone
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, VitrmError
+from vitrm.maze_report import MazeReport
 from vitrm.traces import Trace
 
 _CHOICE = "gallery_choice"
@@ -78,7 +80,7 @@ def choose_trace(
         config, summary = cache.facts(checkpoint)
         draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
         image, seed = choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], draws)
-        depth = _choose_depth(config.model.supervision_steps) if deeper else 1
+        depth = choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
             return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
         return cache.trace(checkpoint, image, seed, policy), config, summary
@@ -88,6 +90,19 @@ def choose_trace(
         st.error(f"This checkpoint cannot be shown: {error}")
     state.to_url()
     st.stop()
+
+
+def choose_depth(trained: int) -> int:
+    """How many times the trained number of supervision steps is to be run."""
+
+    def take() -> None:
+        if st.session_state[_DEPTH] is not None:
+            st.session_state[state.DEPTH] = st.session_state[_DEPTH]
+
+    st.session_state[_DEPTH] = st.session_state[state.DEPTH]
+    names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
+    st.segmented_control("Steps to run", state.DEPTHS, format_func=names.get, key=_DEPTH, on_change=take)
+    return st.session_state[state.DEPTH]
 
 
 def player_choices(key: str, trace: Trace) -> Choices:
@@ -217,6 +232,28 @@ def glimpse_comparison(checkpoint: str) -> dict[str, Any] | None:
     return None
 
 
+def maze_report(checkpoint: str) -> MazeReport | None:
+    """What a model makes of all test mazes; where that was not measured, a way to have it done, and how far it is."""
+    report, job = cache.maze_report(checkpoint), cache.measuring_mazes(checkpoint)
+    if report is not None:
+        return report
+    if job is not None and job.is_running:
+        follow(job, f"Running {checkpoint} on its test mazes, and on others …")
+        return None
+    if job is not None and job.error is not None:
+        st.error(f"It could not be measured: {job.error}")
+    st.markdown("This has not been measured yet. It is done once, for everybody on this server.")
+    st.button(
+        "Measure it on all test mazes",
+        icon=":material/monitoring:",
+        type="primary",
+        key="start_maze_report",
+        on_click=start_job,
+        args=(cache.start_maze_report, checkpoint),
+    )
+    return None
+
+
 def start_job(start: Callable[..., background.Job], *what: Any) -> None:
     """Start a background job for this visitor, who may cancel it (see `follow`)."""
     st.session_state.setdefault(_STARTED, set()).add(start(*what).key)
@@ -241,7 +278,15 @@ def follow(job: background.Job, label: str) -> None:
     progress()
 
 
-def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str, image: str = "") -> None:
+def keep(
+    trace: Trace,
+    checkpoint: str,
+    panels: tuple[str, ...],
+    caption: str,
+    *,
+    image: str = "",
+    cells: Cells | None = None,
+) -> None:
     """What is on show as files to keep. `image` is what it is called, if not by the name of a test image."""
     name = f"{checkpoint}-{image or st.session_state[state.IMAGE]}-{trace.seed}"
     attributed = attribution(checkpoint) if "attribution" in panels else None  # a click is served outside the session
@@ -263,7 +308,7 @@ def keep(trace: Trace, checkpoint: str, panels: tuple[str, ...], caption: str, i
         )
         st.download_button(
             "Player as HTML",
-            lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attributed),
+            lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attributed, cells=cells),
             f"{name}.html",
             mime="text/html",
             icon=":material/web:",
@@ -310,19 +355,6 @@ def choose_image(gallery: dict[str, Trace], test_images: int, draws: bool) -> tu
                 ),
             )
     return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
-
-
-def _choose_depth(trained: int) -> int:
-    """How many times the trained number of supervision steps is to be run."""
-
-    def take() -> None:
-        if st.session_state[_DEPTH] is not None:
-            st.session_state[state.DEPTH] = st.session_state[_DEPTH]
-
-    st.session_state[_DEPTH] = st.session_state[state.DEPTH]
-    names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
-    st.segmented_control("Steps to run", state.DEPTHS, format_func=names.get, key=_DEPTH, on_change=take)
-    return st.session_state[state.DEPTH]
 
 
 def _show(image: str) -> None:

@@ -24,6 +24,8 @@ DECK = "deck"  # which images the game is played with, by number
 RUN = "run"  # name of the training on show
 PHOTO_MODEL = "photo_model"  # the models for the learner's own pictures
 DRAWING_MODEL = "drawing_model"
+MAZE = "maze"  # the learner's maze as text (app/mazes.py); empty: one that is drawn for the model
+MAZE_MODEL = "maze_model"
 TRAY = "tray"  # these pictures themselves (app/uploads.py)
 COMPARED = "compared"  # which models are compared: key of a `Comparison`; "": the usual ones
 ALONG = "along"  # what the accuracy of each step is drawn against
@@ -51,6 +53,8 @@ DEFAULTS = {
     PAPER_BATCH: 128,
     LEFT: "digits-glimpse",
     RIGHT: "digits",
+    MAZE: "",
+    MAZE_MODEL: "mazes",
 }
 DEPTHS = (1, 2, 4)
 PARTS = ("watch", "draws", "choose", "guess", "policies")
@@ -108,6 +112,8 @@ IN_URL = {
     PAPER_BATCH: _one_of(paper.BATCH_SIZES),
     LEFT: str,
     RIGHT: str,
+    MAZE: str,
+    MAZE_MODEL: str,
 }  # what a link carries, and how it is read
 
 
@@ -119,15 +125,17 @@ def start(**defaults: object) -> None:
 
 
 def address(*more: str) -> dict[str, str | None]:
-    """What the address says about the trace on show, and about the keys `more`; None for a default.
+    """What the address says about the trace of a test image on show, and about the keys `more` (see `address_of`)."""
+    return address_of(CHECKPOINT, IMAGE, GLIMPSE_SEED, *more)
+
+
+def address_of(*keys: str) -> dict[str, str | None]:
+    """What the address says about these keys; None for a default.
 
     The player writes it, with its own position, view, edit and threshold: writing `st.query_params` would add an entry
     to the browser's history at every move, and each of them would have to be gone back through.
     """
-    return {
-        key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None
-        for key in (CHECKPOINT, IMAGE, GLIMPSE_SEED, *more)
-    }
+    return {key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None for key in keys}
 
 
 def to_url(*more: str) -> None:

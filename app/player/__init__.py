@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from app.attribution import Attribution
+from app.mazes import Cells
 from app.player.payload import PANELS, Change, offered_counts, parse_edit, payload
 from vitrm.traces import Trace
 
@@ -43,7 +44,7 @@ _SCRIPT = "\n".join(
     _file(f"js/{part}.js")
     for part in (
         *("trace", "drawing", "chart", "player", "picture"),
-        *("glimpses", "equations", "memory", "attention", "attribution", "edits"),
+        *("glimpses", "equations", "memory", "attention", "attribution", "edits", "cells"),
     )
 )
 
@@ -61,6 +62,7 @@ def player(
     chosen: Choices = Choices(),
     edited: Trace | None = None,
     attribution: Attribution | None = None,
+    cells: Cells | None = None,
     title: str = "",
     name: str = "",
     together: str = "",
@@ -71,7 +73,8 @@ def player(
 
     `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first;
     `chosen` is where it starts; `edited` is the trace under `chosen.edit`; `title` stands above it; `name` is what a
-    saved picture is called. Players with the same `together` move in step: the same supervision step in each.
+    saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then have.
+    Players with the same `together` move in step: the same supervision step in each.
     `marks` are (supervision step from 0, text) pairs, drawn into the curves.
     `address` is what the page's address says besides these choices (None: nothing about this name); a player that is
     given none leaves the address alone.
@@ -79,7 +82,7 @@ def player(
     if key not in st.session_state:  # about to appear: later choices are its own, and must not change what it is sent
         st.session_state[f"{key}_start"] = chosen
     start = st.session_state[f"{key}_start"]
-    data = payload(trace, panels, chosen.edit, edited, attribution) | {
+    data = payload(trace, panels, chosen.edit, edited, attribution, cells=cells) | {
         "level": level,
         "title": title,
         "name": name or key,
@@ -110,12 +113,18 @@ def choices(key: str, start: Choices) -> Choices:
 
 
 def standalone(
-    trace: Trace, title: str, caption: str, panels: Sequence[str] = (), attribution: Attribution | None = None
+    trace: Trace,
+    title: str,
+    caption: str,
+    panels: Sequence[str] = (),
+    attribution: Attribution | None = None,
+    *,
+    cells: Cells | None = None,
 ) -> bytes:
     """The player for a trace as one HTML file, without server and network; what would need the model is left out."""
     absent = {"edits"} if attribution else {"edits", "attribution"}
     shown = [panel for panel in panels if panel not in absent]
-    data: dict[str, Any] = payload(trace, shown, attribution=attribution) | {
+    data: dict[str, Any] = payload(trace, shown, attribution=attribution, cells=cells) | {
         "level": "supervision step",
         "title": "",
         "name": title,

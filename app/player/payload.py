@@ -12,13 +12,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from app.attribution import METHODS, Attribution
+from app.mazes import Cells, cell_colours, telling, wave
 from app.source import method_source
 from vitrm.edits import Edit
 from vitrm.errors import ConfigError
 from vitrm.rollout import rollout
 from vitrm.traces import Trace
 
-PANELS = ("glimpses", "equations", "memory", "attention", "attribution", "edits")
+PANELS = ("glimpses", "equations", "memory", "attention", "attribution", "edits", "cells")
 _FINE = 700_000  # attention weights of a trace up to which 16 bits are spent on each; 8 beyond, to stay below 3 MB
 
 
@@ -28,12 +29,14 @@ def payload(
     edit: str = "",
     edited: Trace | None = None,
     attribution: Attribution | None = None,
+    *,
+    cells: Cells | None = None,
 ) -> dict[str, Any]:
     """The trace for the browser, with what the named extra panels need.
 
     The edits panel compares with `edited`, the trace of the same image under `edit` (see `parse_edit`); the
-    attribution panel shows `attribution`, or says that there is none yet. What depends on the trace alone is made once
-    for each trace, and forgotten with it.
+    attribution panel shows `attribution`, or says that there is none yet; the cells panel shows `cells`, if the image
+    is a maze. What depends on the trace alone is made once for each trace, and forgotten with it.
 
     Read-outs are flattened to one axis, R = N * T * M, in the order in which they happen.
     """
@@ -46,6 +49,8 @@ def payload(
             continue  # made of what every player is sent
         elif panel == "attribution":
             values[panel] = attribution and _attribution(trace, attribution)
+        elif panel == "cells":
+            values[panel] = cells and _cells(cells)
         else:
             values[panel] = _once(trace, panel, content[panel])
     return values
@@ -197,6 +202,34 @@ def _agreement(one: np.ndarray, other: np.ndarray) -> float:
     from scipy.stats import spearmanr  # half a second, and only this panel needs it
 
     return 0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else float(spearmanr(one, other).statistic)
+
+
+def _cells(cells: Cells) -> dict[str, Any]:
+    """The maze, its true distances, and each map by cell (R, L) and by distance (G, R) over the same moments."""
+    maps = []
+    for each in cells.maps:
+        known, means = wave(each.values, cells)
+        told = telling(each.values, cells)
+        maps.append(
+            {
+                "name": each.name,
+                "how": each.how,
+                "scale": each.scale,
+                "low": each.low,
+                "high": each.high,
+                "unit": each.unit,
+                "values": _base64(each.values),
+                "groups": known,
+                "wave": _base64(means),
+                "telling": None if told is None else np.round(told, 3).tolist(),
+            }
+        )
+    return {
+        "codes": cells.codes.tolist(),
+        "colours": cell_colours(),
+        "distances": cells.distances.tolist(),
+        "maps": maps,
+    }
 
 
 def _edits(trace: Trace, edit: str, edited: Trace | None) -> dict[str, Any]:

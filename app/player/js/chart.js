@@ -62,10 +62,10 @@ function drawChart(view, model) {
       add(svg, "text", { x: left - 6, y: y + 4, "text-anchor": "end" }, String(tick));
     });
   });
-  const dashes = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
+  const dashes = ["", "7 3", "2 3", "9 3 2 3", "4 2", "1 2"];
   [...model.shown.keys()].reverse().forEach((k) => {
     const values = model.probs.filter((_, j) => j % model.classes.length === model.shown[k]);
-    curve(lanes[0], values, `var(--class-${k})`, dashes[k]);
+    curve(lanes[0], values, model.classColour(model.shown[k], k), dashes[k]);
   });
   const limit = lanes[1].top + lanes[1].height * (1 - model.threshold);
   add(svg, "line", { class: "limit", x1: left, x2: width - right, y1: limit, y2: limit });

@@ -2,7 +2,7 @@
 
 const SHOWN_CLASSES = 5;
 const MOVES_PER_SECOND = 2;
-const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel };
+const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel, cells: cellsPanel };
 
 // `data` is what app/player/payload.py makes; `setStateValue(name, value)` tells Python what the learner chose.
 function mountPlayer({ data, parentElement, setStateValue }) {
@@ -200,7 +200,7 @@ function build(root, model) {
     bars.append(item);
     return { item, fill, value };
   };
-  const rows = model.shown.map((c, k) => row(model.classes[c], `var(--class-${k})`, c === model.label));
+  const rows = model.shown.map((c, k) => row(model.classes[c], model.classColour(c, k), c === model.label));
   const rest = model.classes.length > rows.length ? row("others", "var(--faint)", false) : null;
   const level = find(".level");
   const levels = ["supervision step", ...(model.recursions > 1 ? ["recursion step"] : []), "single update"];

@@ -1,6 +1,8 @@
 // A trace as it came from Python, and where a position stands in it. Position i counts moves: in each recursion
 // step M memory updates, then the answer update.
 
+const WALL = 0, START = 2, FIRST_GEM = 3; // cells of a maze, as in vitrm/mazes.py
+
 function decode(data) {
   const [steps, recursions, memory] = data.shape;
   const perRecursion = memory + 1;
@@ -25,8 +27,9 @@ function decode(data) {
     answerChange: floats(data.answerChange),
     memoryChange: floats(data.memoryChange),
     kl: floats(data.kl),
-    // the classes that ever got the most, always in the same place, so that rows never jump
-    shown: peak.map((_, c) => c).sort((a, b) => peak[b] - peak[a]).slice(0, SHOWN_CLASSES),
+    // the classes that ever got the most, always in the same place, so that rows never jump; of a maze all, in order
+    shown: data.cells ? [...peak.keys()] : peak.map((_, c) => c).sort((a, b) => peak[b] - peak[a]).slice(0, SHOWN_CLASSES),
+    classColour: (c, k) => (data.cells ? data.cells.colours[FIRST_GEM + c] : `var(--class-${k})`),
   };
 }
 

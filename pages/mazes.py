@@ -1,0 +1,21 @@
+"""Mazes: a task in which information must travel. Draw one, watch the answer, and see how far the memory has come."""
+
+import streamlit as st
+
+from app import cache, maze_view, state
+
+state.start()
+st.title("Mazes: where steps are needed")
+st.markdown(
+    "From **S** exactly one gem can be reached; the others lie behind walls. The model is to name its colour. "
+    "No part of the picture tells: one has to follow the way, and a longer way takes more steps. **Draw a maze, "
+    "guess, and watch** whether the model's answer needs more steps for a longer path."
+)
+asked = maze_view.choose_model()
+cells, seen = maze_view.choose_maze(asked)
+if asked:
+    st.header("The answer, step by step")
+    maze_view.ask(asked, cells, seen)
+    st.header("All test mazes")
+    maze_view.test_set(asked)
+cache.warm_up()
