@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
 from vitrm.maze_report import MazeReport, check_size, draw_others, measuring
 from vitrm.mazes import MazeSettings, cells_of, draw_mazes, render
+from vitrm.mixtures import MixtureTrace
 from vitrm.runs import find_run, list_runs
 from vitrm.sweep import list_tables, read_table
 from vitrm.traces import Trace
@@ -81,36 +83,48 @@ def domain(name: str) -> dict | None:
     return find_run(name).domain()
 
 
-def judging(name: str) -> background.Job | None:
-    """The judgement in the making, if it has been started (see `start_judging`)."""
-    return background.find(_judgement(name))
+def mixture(name: str) -> dict | None:
+    """The judgement of an SR-ViT's routers, stored with it or made since the server started; None without one."""
+    job, kept = judging(name, "mixture"), find_run(name).mixture()
+    return kept if kept and "weights" in kept else job and job.result
 
 
-def start_judging(name: str) -> background.Job:
-    """Judge a checkpoint's halting in the background, once for everybody, and store the judgement with its run."""
+def judging(name: str, of: str = "halting") -> background.Job | None:
+    """The judgement in the making, of the halting or the mixture, if it has been started (see `start_judging`)."""
+    return background.find(_judgement(name, of))
+
+
+def start_judging(name: str, of: str = "halting") -> background.Job:
+    """Judge a checkpoint's halting, or mixture, in the background, once for everybody, and store it with its run."""
 
     def work(report: background.Report) -> dict:
-        from vitrm.halting_report import Progress
-        from vitrm.halting_report import judging as judge
+        from vitrm import halting_report, mixture_report
 
-        data, network = dataset(name), model(name)
-        events, complete = judge(network, data.val, data.test), False
+        data, network, run = dataset(name), model(name), find_run(name)
+        if of == "halting":
+            events, save = (
+                halting_report.judging(network, data.val, data.test),
+                partial(run.save_halting, test=data.test),
+            )
+        else:
+            events, save = mixture_report.judging(network, data.test), run.save_mixture
+        complete = False
         while True:
             with contextlib.nullcontext() if complete else _INFERENCE:  # what is left then needs the numbers only
                 event = next(events)
-            if not isinstance(event, Progress):
+            if not isinstance(event, halting_report.Progress | mixture_report.Progress):
                 break
             complete = event.done == event.total
             if not report(event.done / event.total):
                 raise background.Cancelled
             time.sleep(_PAUSE_S)
         try:
-            find_run(name).save_halting(event, data.test)
+            save(event)
         except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
             logging.getLogger(__name__).warning("the judgement of %s is not kept: %s", name, error)
         return asdict(event) | {"images": {}}
 
-    return background.start(_judgement(name), work)
+    return background.start(_judgement(name, of), work)
 
 
 def comparing(name: str) -> background.Job | None:
@@ -144,9 +158,9 @@ def start_comparing(name: str) -> background.Job:
     return background.start(("glimpses", name, find_run(name).version), work)
 
 
-def _judgement(name: str) -> tuple[str, ...]:
+def _judgement(name: str, of: str) -> tuple[str, ...]:
     """What a judgement is known by: also which weights, as a run may be made again under the same name."""
-    return "halting", name, find_run(name).version
+    return of, name, find_run(name).version
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
@@ -261,6 +275,27 @@ def answer(name: str, image: str) -> Answer:
     with _INFERENCE, torch.inference_mode():
         probs = network(network.transform.normalize(torch.tensor(pixels))[None])[0].softmax(-1)
     return Answer(network.class_names, pixels, label, probs.numpy())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def mixtures(name: str) -> dict[str, MixtureTrace]:
+    """Ready-made traces of an SR-ViT, as `gallery`."""
+    return find_run(name).mixtures()
+
+
+def mixture_trace(name: str, image: str) -> MixtureTrace:
+    """The trace of a test image under an SR-ViT: ready-made where there is one, computed (once) where not."""
+    return mixtures(name).get(image) or _computed_mixture(name, image)
+
+
+@st.cache_resource(max_entries=128, show_spinner="Running the model …")
+def _computed_mixture(name: str, image: str) -> MixtureTrace:
+    from vitrm.tracing import mixture_trace as make_trace
+
+    pixels, label = _test_image(name, image)
+    network = model(name)
+    with _INFERENCE:
+        return make_trace(network, pixels, label=label)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
@@ -462,11 +497,11 @@ def renew(name: str) -> None:
 
 def forget(name: str) -> None:
     """Leave out what is kept of a run that is gone, or goes on under another name."""
-    for kept in (facts, gallery, model, history, dataset, domain, images_here, ready_mazes):
+    for kept in (facts, gallery, mixtures, model, history, dataset, domain, images_here, ready_mazes):
         kept.clear(name)
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
-                 deeper_trace, draws, orders, picked, deck, answer, _comparisons, maze_model,
-                 _computed_maze_trace):  # fmt: skip
+                 deeper_trace, draws, orders, picked, deck, answer, _comparisons, maze_model, _computed_maze_trace,
+                 _computed_mixture):  # fmt: skip
         kept.clear()  # of other runs too: all of it is quickly made again
 
 

@@ -72,9 +72,10 @@ def measured(checkpoint: str, config: Config, summary: dict[str, Any], images: s
     trained = config.model.supervision_steps
     first, last = (100 * test["accuracy"][n] for n in (0, trained - 1))
     steps = f"{first:.1f} % after step 1, {last:.1f} % after step {trained}" if trained > 1 else f"{last:.1f} %"
+    policy = f"every step run for every image, glimpse seed {test['seed']}, " if config.model.halts else ""
     return (
         f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
-        f"{images}. Measured on its test split: {steps} right (n = {test['n']:,}, every step run for "
-        f"every image, glimpse seed {test['seed']}, training seed {summary['seed']}; "
+        f"{images}. Measured on its test split: {steps} right (n = {test['n']:,}, {policy}"
+        f"training seed {summary['seed']}; "
         f"chance {100 / config.model.num_classes:.0f} %)."
     )

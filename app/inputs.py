@@ -13,10 +13,13 @@ import streamlit as st
 from app import background, cache, figures, state
 from app.attribution import Attribution
 from app.mazes import Cells
+from app.mixture import impossible
+from app.mixture import mixture_view as view_of
 from app.player import Choices, choices, standalone
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.maze_report import MazeReport
+from vitrm.mixtures import MixtureTrace
 from vitrm.traces import Trace
 
 _CHOICE = "gallery_choice"
@@ -84,10 +87,8 @@ def choose_trace(
         if depth > 1:
             return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
         return cache.trace(checkpoint, image, seed, policy), config, summary
-    except DataError as error:
-        st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
     except VitrmError as error:
-        st.error(f"This checkpoint cannot be shown: {error}")
+        _say(error, checkpoint)
     state.to_url()
     st.stop()
 
@@ -103,6 +104,35 @@ def choose_depth(trained: int) -> int:
     names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
     st.segmented_control("Steps to run", state.DEPTHS, format_func=names.get, key=_DEPTH, on_change=take)
     return st.session_state[state.DEPTH]
+
+
+def choose_mixture(checkpoint: str) -> MixtureTrace | None:
+    """Pick a test image for an SR-ViT; its trace. What cannot be shown is said in one sentence, and it is None."""
+    try:
+        test_images = cache.facts(checkpoint)[1]["split_sizes"]["test"]
+        image, _ = choose_image(cache.mixtures(checkpoint), test_images, False)
+        return cache.mixture_trace(checkpoint, image)
+    except VitrmError as error:
+        _say(error, checkpoint)
+    return None
+
+
+def mixture_view(key: str, trace: MixtureTrace) -> str:
+    """The view of the mixture panel `key`; what a link names that the trace does not have is said, and left out."""
+    start = st.session_state[state.MIXTURE_VIEW]
+    if key not in st.session_state and (wrong := impossible(start, trace)):
+        st.warning(f"The link names {wrong}. Showing the usual one instead.")
+        start = ""
+    st.session_state[state.MIXTURE_VIEW] = chosen = view_of(key, start)
+    return chosen
+
+
+def _say(error: VitrmError, checkpoint: str) -> None:
+    """Why there is no trace of a checkpoint, in one sentence."""
+    if isinstance(error, DataError):
+        st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
+    else:
+        st.error(f"This checkpoint cannot be shown: {error}")
 
 
 def player_choices(key: str, trace: Trace) -> Choices:
@@ -188,24 +218,29 @@ def offer_attribution(checkpoint: str) -> None:
         )
 
 
-def judgement(checkpoint: str) -> dict[str, Any] | None:
-    """The judgement of a checkpoint's halting; where there is none, a way to have it made, and how far that has got."""
-    report, job = cache.halting(checkpoint), cache.judging(checkpoint)
+def judgement(checkpoint: str, of: str = "halting") -> dict[str, Any] | None:
+    """The judgement of a checkpoint's halting or mixture; where there is none, a way to have it made, and how far
+    that has got.
+    """
+    report, job = (
+        cache.halting(checkpoint) if of == "halting" else cache.mixture(checkpoint),
+        cache.judging(checkpoint, of),
+    )
     if report is not None:
         return report
     if job is not None and job.is_running:
-        follow(job, f"Judging the halting of {checkpoint} on its validation and test images …")
+        follow(job, f"Judging the {of} of {checkpoint} on its held-out images …")
         return None
     if job is not None and job.error is not None:
-        st.error(f"The halting could not be judged: {job.error}")
-    st.markdown("The halting of this model has not been judged yet. It is done once, for everybody on this server.")
+        st.error(f"The {of} could not be judged: {job.error}")
+    st.markdown(f"The {of} of this model has not been judged yet. It is done once, for everybody on this server.")
     st.button(
-        "Judge its halting now",
+        f"Judge its {of} now",
         icon=":material/monitoring:",
         type="primary",
         key="start_judging",
         on_click=start_job,
-        args=(cache.start_judging, checkpoint),
+        args=(cache.start_judging, checkpoint, of),
     )
     return None
 
@@ -317,7 +352,7 @@ def keep(
         )
 
 
-def choose_image(gallery: dict[str, Trace], test_images: int, draws: bool) -> tuple[str, int]:
+def choose_image(gallery: dict[str, Trace] | dict[str, MixtureTrace], test_images: int, draws: bool) -> tuple[str, int]:
     """A ready-made image, a random one of the test split, or, with `draws`, another draw of the glimpses; its seed."""
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")

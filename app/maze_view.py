@@ -102,7 +102,7 @@ def choose_maze(asked: Asked | None) -> tuple[np.ndarray, Solution | None]:
             version=st.session_state[_VERSION],
             gems=settings.gems,
             shown=solution if shown else None,
-            address=state.address_of(state.MAZE_MODEL),
+            address=state.address(about=(state.MAZE_MODEL,)),
             on_maze=_draw,
         )
     return cells, solution if shown else None
@@ -208,7 +208,7 @@ def ask(asked: Asked, cells: np.ndarray, seen: Solution | None) -> None:
         chosen=chosen,
         cells=by_cell,
         name="maze",
-        address=state.address_of(state.MAZE_MODEL, state.DEPTH),
+        address=state.address(about=(state.MAZE_MODEL, state.DEPTH)),
     )
     summary = cache.facts(asked.name)[1]
     worth = measured(asked.name, asked.config, summary, f"images of {asked.config.data.title}, drawn anew every epoch")

@@ -21,6 +21,8 @@ DEPTH = "depth"  # how many times the trained number of supervision steps is run
 PART = "part"  # of the page about glimpses
 POLICY = "policy"  # who chooses the glimpses
 DECK = "deck"  # which images the game is played with, by number
+MIXTURE_MODEL = "mixture_model"  # the SR-ViT on show
+MIXTURE_VIEW = "mixture_view"  # stage.token.scale of its panel
 RUN = "run"  # name of the training on show
 PHOTO_MODEL = "photo_model"  # the models for the learner's own pictures
 DRAWING_MODEL = "drawing_model"
@@ -44,6 +46,8 @@ DEFAULTS = {
     PART: "watch",
     POLICY: "random",
     DECK: 0,
+    MIXTURE_MODEL: "sr-vit-digits",
+    MIXTURE_VIEW: "",
     PHOTO_MODEL: "cifar10-tiny",
     DRAWING_MODEL: "digits-glimpse",
     COMPARED: "",
@@ -114,6 +118,8 @@ IN_URL = {
     RIGHT: str,
     MAZE: str,
     MAZE_MODEL: str,
+    MIXTURE_MODEL: str,
+    MIXTURE_VIEW: str,
 }  # what a link carries, and how it is read
 
 
@@ -124,27 +130,29 @@ def start(**defaults: object) -> None:
             st.session_state[key] = _from_url(key, default)
 
 
-def address(*more: str) -> dict[str, str | None]:
-    """What the address says about the trace of a test image on show, and about the keys `more` (see `address_of`)."""
-    return address_of(CHECKPOINT, IMAGE, GLIMPSE_SEED, *more)
+_TRACE = (CHECKPOINT, IMAGE, GLIMPSE_SEED)
 
 
-def address_of(*keys: str) -> dict[str, str | None]:
-    """What the address says about these keys; None for a default.
+def address(*more: str, about: tuple[str, ...] = _TRACE) -> dict[str, str | None]:
+    """What the address says about the trace on show, and about the keys `more`; None for a default.
+
+    `about` are the keys that say which trace it is, on a page whose trace is not a ViTRM's.
 
     The player writes it, with its own position, view, edit and threshold: writing `st.query_params` would add an entry
     to the browser's history at every move, and each of them would have to be gone back through.
     """
-    return {key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None for key in keys}
+    return {
+        key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None for key in (*about, *more)
+    }
 
 
-def to_url(*more: str) -> None:
+def to_url(*more: str, about: tuple[str, ...] = _TRACE) -> None:
     """Write the address of a page on which nothing else does it, the keys `more` included.
 
     Whatever can be moved on a page writes the address itself, in the browser (see `address`).
     """
     others = {key: st.query_params.get_all(key) for key in st.query_params if key not in IN_URL}
-    wanted = {key: [value] for key, value in address(*more).items() if value is not None} | others
+    wanted = {key: [value] for key, value in address(*more, about=about).items() if value is not None} | others
     if wanted != {key: st.query_params.get_all(key) for key in st.query_params}:  # each write is a message
         st.query_params.from_dict(wanted)
 

@@ -393,6 +393,31 @@ def test_the_halting_page_fits_and_every_figure_has_words(page, server):
     assert [text.startswith(start) for text, start in zip(said, starts, strict=True)] == [True] * 4
 
 
+def test_the_mixture_of_a_patch_is_looked_at_without_a_message_and_kept_by_the_link(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    page.goto(f"{server}/mixture?image=test-9")
+    weights, token = page.locator(".mixture .stack").first, page.get_by_label("Weights of one token")
+    expect(page.locator(".mixture .heat")).to_have_count(2 * 6)  # 4 steps, mean step, entropy; not for the last stage
+    settle(page)
+    page.sent.clear()
+    before, patch = weights.inner_text(), page.locator(".mixture .heat").first.locator(".hit").nth(5)
+    patch.hover()
+    expect(token).to_have_value("6")  # 0 is the class token
+    assert weights.inner_text() != before
+    assert page.sent == []
+    patch.click()
+    page.get_by_role("button", name="range of this image").click()
+    settle(page)
+    assert "mixture_view=-1.6.range" in page.url
+    page.reload()
+    expect(token).to_have_value("6")
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".mixture").evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    assert [text for text in page.problems if "404" not in text] == []
+
+
 def test_an_image_worth_a_look_leads_to_the_player_at_that_image(page, server):
     open_halting(page, server)
     with page.context.expect_page() as opened:

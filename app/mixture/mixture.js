@@ -1,0 +1,285 @@
+// The soft mixture of one image: everything is here, so that pointing and choosing send the server nothing; what was
+// chosen is reported once. What it draws with is the player's (trace.js, drawing.js).
+
+const MANY = 4; // stages; of more than these only one is shown at first
+
+export default function (component) {
+  const { parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".mixture");
+  root.vitrmLeave?.();
+  const data = decodeMixture(component.data);
+  // For new data, another image say, the learner's choices stay with the element, where they still mean something.
+  const state = (root.vitrm ??= parseView(data.start, data));
+  if (state.stage >= data.stages.length) state.stage = usualStage(data);
+  if (state.token >= data.tokens) state.token = 0;
+  const view = buildMixture(root, data);
+  const stop = new AbortController();
+  const on = (target, type, handler) => target.addEventListener(type, handler, { signal: stop.signal });
+  const leave = () => {
+    const text = viewText(state, data);
+    setStateValue("view", text);
+    replaceAddress({ ...data.address, mixture_view: text });
+  };
+  const chosen = () => {
+    view.render(state);
+    leave();
+  };
+  on(root, "click", (event) => {
+    const button = event.target.closest("[data-stage], [data-scale]");
+    const token = tokenAt(event.target);
+    if (button?.dataset.stage !== undefined) state.stage = Number(button.dataset.stage);
+    else if (button) state.scale = button.dataset.scale;
+    else if (token !== null) state.token = token;
+    else return;
+    chosen();
+  });
+  const select = root.querySelector("select");
+  on(select, "change", () => {
+    state.token = Number(select.value);
+    chosen();
+  });
+  const stages = root.querySelector(".stages");
+  on(stages, "pointerover", (event) => {
+    const token = event.pointerType === "mouse" ? tokenAt(event.target) : null;
+    if (token !== null) view.point(state, token);
+  });
+  on(stages, "pointerleave", () => view.point(state, state.token));
+  root.dataset.theme = isDark(root) ? "dark" : "light";
+  view.render(state);
+  replaceAddress({ ...data.address, mixture_view: viewText(state, data) });
+  root.vitrmLeave = () => stop.abort();
+  return root.vitrmLeave;
+}
+
+function decodeMixture(data) {
+  const weights = floats(data.weights), mean = floats(data.meanStep), entropy = floats(data.entropy);
+  const { steps, tokens } = data;
+  return {
+    ...data,
+    pixels: bytes(data.pixels),
+    weight: (stage, step, token) => weights[(stage * steps + step) * tokens + token],
+    mean: (stage, token) => mean[stage * tokens + token],
+    entropy: (stage, token) => entropy[stage * tokens + token],
+    largest: weights.reduce((top, weight) => (weight > top ? weight : top), 0), // not one of the missing ones
+  };
+}
+
+// "stage.token.scale": -1 is all stages, token 0 the class token, scale "whole" or "range".
+function parseView(text, data) {
+  const [stage, token, scale] = text ? text.split(".") : [usualStage(data), 0, "whole"];
+  return { stage: Number(stage), token: Number(token), scale };
+}
+
+function viewText(state, data) {
+  const usual = state.stage === usualStage(data) && state.token === 0 && state.scale === "whole";
+  return usual ? "" : `${state.stage}.${state.token}.${state.scale}`;
+}
+
+function usualStage(data) {
+  return data.stages.length > MANY ? 0 : -1;
+}
+
+function tokenAt(target) {
+  const patch = target.closest?.("[data-patch]");
+  if (patch) return Number(patch.dataset.patch) + 1;
+  return target.closest?.("[data-class]") ? 0 : null;
+}
+
+function buildMixture(root, data) {
+  const find = (selector) => root.querySelector(selector);
+  const R = data.steps, S = data.stages.length, patches = data.tokens - 1;
+  const steps = Array.from({ length: R }, (_, r) => r);
+  drawImage(find(".image"), { ...data, glimpse: false });
+  find(".image").setAttribute("aria-label", data.label === null ? "The image" : `The image, true class ${data.classes[data.label]}`);
+  find(".truth").textContent = data.label === null ? "" : `true class: ${data.classes[data.label]}`;
+  find(".sentence").textContent = data.said;
+  find(".replaced").textContent = data.answersSaid;
+
+  const button = (name, key, value) => {
+    const made = element("button", "", name);
+    made.type = "button";
+    made.dataset[key] = value;
+    return made;
+  };
+  find(".which").replaceChildren(
+    element("span", "", "Stage"),
+    ...(S > 1 ? [button("all", "stage", -1)] : []),
+    ...data.stages.map((stage, s) => button(String(s + 1), "stage", s)),
+  );
+  find(".scales").replaceChildren(
+    element("span", "", "Colours"),
+    button("whole scale", "scale", "whole"), button("range of this image", "scale", "range"),
+  );
+  find("select").replaceChildren(...Array.from({ length: data.tokens }, (_, token) => {
+    return new Option(token ? `patch, ${patchPlace(data, token - 1)}` : "class token", token);
+  }));
+
+  const shown = data.stages.map((stage, s) => buildStage(data, stage, s, steps));
+  find(".stages").replaceChildren(...shown.map((one) => one.host));
+  const stacks = data.stages.map((stage) => {
+    const host = element("div", "stack");
+    host.append(element("div", "name", stage.name));
+    const bars = steps.map((r) => {
+      const bar = host.appendChild(element("div", "bar"));
+      const track = element("div", "track"), fill = track.appendChild(element("div", "fill"));
+      track.append(Object.assign(element("i", "even"), { style: `left:${100 / R}%` }));
+      const value = element("output");
+      bar.append(element("span", "", `step ${r + 1}`), track, value);
+      return { fill, value };
+    });
+    return { host, bars, note: host.appendChild(element("p")) };
+  });
+  find(".weights").replaceChildren(...stacks.map((one) => one.host));
+  buildAnswers(root, data);
+  find(".behind").replaceChildren();
+  numbersBehind(find(".behind"), "mixture", () => [
+    ["stage", "token", ...steps.map((r) => `weight of step ${r + 1}`), "mean step", "entropy, % of ln R"],
+    ...data.stages.flatMap((stage, s) => Array.from({ length: stage.patches ? data.tokens : 1 }, (_, token) => [
+      s + 1,
+      token ? patchPlace(data, token - 1) : "class token",
+      ...steps.map((r) => data.weight(s, r, token).toFixed(3)),
+      data.mean(s, token).toFixed(2),
+      (100 * data.entropy(s, token)).toFixed(0),
+    ])),
+  ]);
+
+  function point(state, token) {
+    for (const one of shown) one.mark(token);
+    find("select").value = token;
+    stacks.forEach(({ host, bars, note }, s) => {
+      const there = token === 0 || data.stages[s].patches;
+      host.hidden = state.stage >= 0 && state.stage !== s;
+      bars.forEach(({ fill, value }, r) => {
+        fill.style.transform = `scaleX(${there ? data.weight(s, r, token) : 0})`;
+        value.textContent = there ? data.weight(s, r, token).toFixed(2) : "–";
+      });
+      note.textContent = there
+        ? `mean step ${data.mean(s, token).toFixed(1)}, entropy ${Math.round(100 * data.entropy(s, token))} %`
+        : "patches are not read after this stage";
+    });
+  }
+  return {
+    point,
+    render(state) {
+      for (const made of root.querySelectorAll("[data-stage]")) {
+        made.setAttribute("aria-pressed", String(Number(made.dataset.stage) === state.stage));
+      }
+      for (const made of root.querySelectorAll("[data-scale]")) {
+        made.setAttribute("aria-pressed", String(made.dataset.scale === state.scale));
+      }
+      shown.forEach((one, s) => {
+        one.host.hidden = state.stage >= 0 && state.stage !== s;
+        if (!one.host.hidden) one.paint(state.scale);
+      });
+      point(state, patches >= state.token ? state.token : 0);
+    },
+  };
+}
+
+// One stage: a map for each step, the mean step and the entropy, the class token beside each.
+function buildStage(data, stage, s, steps) {
+  const host = element("section", "stage"), R = data.steps;
+  const title = host.appendChild(element("h4", "", `${stage.name} `));
+  title.append(element("small", "", stage.what));
+  const maps = host.appendChild(element("div", "maps"));
+  maps.style.setProperty("--maps", R + 2);
+  const make = (name, value, text, alt) => {
+    const figure = maps.appendChild(element("figure"));
+    figure.append(element("figcaption", "", name));
+    const grid = stage.patches ? patchGrid(figure, data, { image: true }) : null;
+    grid?.svg.setAttribute("aria-label", `${name}: ${alt}`);
+    const hits = grid ? Array.from(grid.svg.querySelectorAll(".cell"), (cell) => {
+      const hit = grid.svg.appendChild(cell.cloneNode());
+      hit.setAttribute("class", "hit"); // the whole patch: what is coloured is smaller
+      return hit;
+    }) : [];
+    const chip = figure.appendChild(element("div", "class"));
+    const square = chip.appendChild(element("i"));
+    square.dataset.class = "";
+    chip.append(element("b", "", "class token"), element("span", "", text(value(0))));
+    return { grid, hits, chip, square, value };
+  };
+  const two = (w) => w.toFixed(2), one = (w) => w.toFixed(1), whole = (w) => `${Math.round(100 * w)} %`;
+  const weights = steps.map((r) => make(`step ${r + 1}`, (token) => data.weight(s, r, token), two, stage.said));
+  const mean = make("mean step", (token) => data.mean(s, token), one, stage.said);
+  const entropy = make("entropy", (token) => data.entropy(s, token), whole, stage.said);
+  const legends = host.appendChild(element("div", "legends"));
+  host.append(element("p", "said", stage.said));
+  const tokens = Array.from({ length: stage.patches ? data.tokens : 1 }, (_, token) => token);
+
+  function paint(map, [low, high]) {
+    const colour = (value) => cividis(high > low ? (value - low) / (high - low) : 0.5);
+    map.grid?.paint(tokens.slice(1).map(map.value), colour);
+    map.square.style.background = colour(map.value(0));
+  }
+  return {
+    host,
+    paint(scale) {
+      const range = (value) => [Math.min(...tokens.map(value)), Math.max(...tokens.map(value))];
+      const whole_ = scale === "whole";
+      const limits = [
+        ["weight", whole_ ? [0, 1] : [0, data.largest], two],
+        ["mean step", whole_ ? [1, R] : range(mean.value), one],
+        ["entropy", whole_ ? [0, 1] : range(entropy.value), whole],
+      ];
+      for (const map of weights) paint(map, limits[0][1]);
+      paint(mean, limits[1][1]);
+      paint(entropy, limits[2][1]);
+      if (stage.patches) legends.replaceChildren(...limits.map(([name, [low, high], text]) => {
+        const legend = element("div", "legend", name);
+        const gradient = `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(cividis).join(",")})`;
+        legend.append(scaleBar(text(low), "", text(high), gradient));
+        return legend;
+      }));
+    },
+    mark(token) {
+      for (const map of [...weights, mean, entropy]) {
+        map.chip.classList.toggle("chosen", token === 0);
+        map.hits.forEach((hit, patch) => hit.classList.toggle("chosen", patch === token - 1));
+      }
+    },
+  };
+}
+
+// Class probabilities, one column for each way to replace the mixture, one row for each class.
+function buildAnswers(root, data) {
+  const head = root.querySelector(".scroll thead"), body = root.querySelector(".scroll tbody");
+  const own = data.answers[0].answer;
+  const first = head.ownerDocument.createElement("tr");
+  first.append(element("th", "", ""), ...data.answers.map((answer, k) => {
+    const cell = element("th", k ? "" : "own", answer.name);
+    cell.scope = "col";
+    if (answer.note) cell.append(element("small", "", answer.note));
+    return cell;
+  }));
+  head.replaceChildren(first);
+  const row = (name, make, className = "") => {
+    const line = element("tr", className);
+    line.append(Object.assign(element("th", "", name), { scope: "row", title: name }));
+    line.append(...data.answers.map((answer, k) => {
+      const cell = element("td", k ? "" : "own");
+      make(cell, answer);
+      return cell;
+    }));
+    return line;
+  };
+  const answers = row("answers", (cell, { answer }) => {
+    const right = data.label === null ? "" : answer === data.label ? "right" : "wrong";
+    cell.append(element("span", right, data.classes[answer] + ({ right: " ✓", wrong: " ✗" }[right] ?? "")));
+    if (answer !== own) cell.append(element("small", "", "changed"));
+  }, "answer");
+  const rows = data.shown.map((c) => row(data.classes[c], (cell, { probs, answer }) => {
+    const made = cell.appendChild(element("div", answer === c ? `prob best${answer === own ? "" : " changed"}` : "prob"));
+    const track = made.appendChild(element("div", "track"));
+    track.append(Object.assign(element("div", "fill"), { style: `transform:scaleX(${probs[c]})` }));
+    made.append(element("output", "", percent(probs[c])));
+  }));
+  const others = data.shown.length < data.classes.length ? [row("all others", (cell, { probs }) => {
+    cell.append(element("div", "prob", percent(Math.max(0, 1 - sum(data.shown.map((c) => probs[c]))))));
+  })] : [];
+  body.replaceChildren(answers, ...rows, ...others);
+  const widest = Math.max(...data.shown.map((c) => data.classes[c].length), "all others".length);
+  const gutter = Math.min(130, 8 * widest + 10);
+  first.firstChild.style.width = `${gutter}px`;
+  root.querySelector(".scroll table").style.minWidth = `${gutter + 96 * data.answers.length}px`;
+}
