@@ -21,9 +21,9 @@ def main() -> None:
         st.Page(ROOT / "pages" / "step.py", title="Step through", icon=":material/footprint:"),
         st.Page(ROOT / "pages" / "attention.py", title="Attention", icon=":material/visibility:"),
         st.Page(ROOT / "pages" / "halting.py", title="Halting", icon=":material/stop_circle:"),
-        st.Page(ROOT / "pages" / "mixture.py", title="Soft mixture", icon=":material/blender:"),
         st.Page(ROOT / "pages" / "glimpses.py", title="Glimpses", icon=":material/grid_view:"),
         st.Page(ROOT / "pages" / "mazes.py", title="Mazes", icon=":material/route:"),
+        st.Page(ROOT / "pages" / "mixture.py", title="Soft mixture", icon=":material/blender:"),
         st.Page(ROOT / "pages" / "compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:"),
     ]

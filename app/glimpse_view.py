@@ -237,8 +237,8 @@ def _control(rows: list[dict[str, Any]]) -> None:
 
     st.markdown(
         f"Another model, a small one on {rows[0]['data']}: trained several times with glimpses, and with all patches "
-        "at every step but fewer steps, so that an image costs about as many multiply-adds. Each dot is one training, the "
-        "upright bar their mean."
+        "at every step but fewer steps, so that an image costs about as many multiply-adds. Each dot is one training, "
+        "the upright bar their mean."
     )
     alternative = "; ".join(f"{row['column']}: {float(row['test accuracy, %']):.1f} %" for row in rows)
     st.plotly_chart(
