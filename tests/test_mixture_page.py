@@ -283,7 +283,6 @@ def test_where_the_images_are_absent_the_judgement_is_still_shown(page, monkeypa
     summary = cache.facts(MODEL)[1]
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
     monkeypatch.setattr(cache, "mixtures", lambda name: {})
-    cache.dataset.clear()
     opened(page)
     assert "not on this machine" in page.error[0].value
     assert len(page.metric) == 4
