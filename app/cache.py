@@ -178,7 +178,7 @@ def dataset(name: str):
     return _dataset(config.data.source, config.model.image_size, config.model.channels, options)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the images …")
+@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def _dataset(source: str, image_size: int, channels: int, options: tuple[tuple[str, Any], ...]):
     """One copy for all models that read the same."""
     from vitrm.data import load_dataset
@@ -497,7 +497,7 @@ def renew(name: str) -> None:
 
 def forget(name: str) -> None:
     """Leave out what is kept of a run that is gone, or goes on under another name."""
-    for kept in (facts, gallery, mixtures, model, history, dataset, domain, images_here, ready_mazes):
+    for kept in (facts, gallery, mixtures, model, history, domain, images_here, ready_mazes):
         kept.clear(name)
     for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
                  deeper_trace, draws, orders, picked, deck, answer, _comparisons, maze_model, _computed_maze_trace,
