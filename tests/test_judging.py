@@ -25,7 +25,7 @@ def mine(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "checkpoints" / "digits-glimpse", folder)
     (folder / "halting.json").unlink()
     (folder / "gallery.npz").unlink()
-    for kept in (cache.dataset, cache.model, cache.facts, cache.gallery, cache.images_here, background._jobs):
+    for kept in (cache._dataset, cache.model, cache.facts, cache.gallery, cache.images_here, background._jobs):
         kept.clear()
     return find_run("mine")
 
@@ -96,7 +96,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     config = mine.config()
     gone = replace(config, data=replace(config.data, source="folder:gone"))
     (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
-    for kept in (cache.dataset, cache.facts):
+    for kept in (cache._dataset, cache.facts):
         kept.clear()
     cache.start_judging("mine")
     judged()
