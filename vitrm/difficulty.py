@@ -17,7 +17,7 @@ from vitrm.cost import multiply_adds
 from vitrm.data import Dataset
 from vitrm.errors import DataError
 from vitrm.evaluation import predict_steps
-from vitrm.halting_report import replay
+from vitrm.halting_report import Replay, replay
 from vitrm.model import ViTRM
 
 
@@ -82,7 +82,8 @@ def difficulty_report(
     right = outputs.logits.argmax(dim=-1) == test.labels  # (N, n)
     threshold = exits = correlation = None
     if model.config.halts:
-        threshold, exits = _exits(model, dataset, right, supervision_steps, seed)
+        on_val = predict_steps(model, model.transform, dataset.val, supervision_steps, seed=seed)
+        threshold, exits = _exits(model, replay(on_val, dataset.val), replay(outputs, test))
         correlation = spearman(exits, test.difficulty)
     at_exit = None if exits is None else right.gather(0, exits[None])[0]
     guesses = {name: torch.as_tensor(guess(test)) == test.labels for name, guess in dataset.guesses.items()}
@@ -129,17 +130,11 @@ def spearman(first: Tensor, second: Tensor) -> float | None:
     return float(spearmanr(first.cpu().numpy(), second.cpu().numpy()).statistic)
 
 
-def _exits(
-    model: ViTRM, dataset: Dataset, right: Tensor, supervision_steps: int | None, seed: int
-) -> tuple[float, Tensor]:
+def _exits(model: ViTRM, on_val: Replay, on_test: Replay) -> tuple[float, Tensor]:
     """The threshold of learned halting that validation chooses, and each test image's exit (n,), from 0."""
-    costs = torch.tensor([multiply_adds(model.config, n + 1) for n in range(len(right))], dtype=torch.float64)
-    replays = [
-        replay(predict_steps(model, model.transform, split, supervision_steps, seed=seed), split)
-        for split in (dataset.val, dataset.test)
-    ]
-    threshold = replays[0].choose("learned", costs).threshold
-    return threshold, replays[1].play("learned", threshold, costs)[1]
+    costs = torch.tensor([multiply_adds(model.config, n + 1) for n in range(len(on_val.right))], dtype=torch.float64)
+    threshold = on_val.choose("learned", costs).threshold
+    return threshold, on_test.play("learned", threshold, costs)[1]
 
 
 def _control(name: str, model: ViTRM | OneStep, dataset: Dataset, seed: int) -> tuple[Control, Tensor]:
