@@ -1,11 +1,16 @@
 """The bundled checkpoints: small, loadable, with cards that say what was measured, and as good as claimed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from vitrm.cli import main
+from vitrm.data import Split
+from vitrm.evaluation import evaluate
+from vitrm.mazes import draw_mazes, render
 from vitrm.runs import ROOT, Run, model_card
 from vitrm.tracing import mixture_trace
 
@@ -24,7 +29,7 @@ def evaluated(capsys, *arguments):
 
 def test_the_promised_checkpoints_are_there():
     recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
-    others = {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep", "vitrm-tiny-brief"}
+    others = {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep", "vitrm-tiny-brief", "mazes"}
     assert others | recursive <= set(NAMES)
 
 
@@ -100,3 +105,17 @@ def test_the_models_of_the_mixture_grid_were_trained_alike():
     changed = {"model.recursion_depth", "model.mixture"}
     for config in configs[1 : len(recursive)]:
         assert set(config.differences(configs[0])) <= changed
+
+
+def test_longer_ways_through_mazes_need_more_steps_and_more_steps_help():
+    run = Run(ROOT / "checkpoints" / "mazes")
+    model, report = run.load_model(), run.difficulty()
+    assert report["accuracy"][-1] - report["accuracy"][0] >= 0.15
+    assert report["rank_correlation"] >= 0.5
+    longest = report["levels"][-1]
+    assert longest["accuracy"][-1] > longest["control"] > longest["guesses"]["nearest gem"]
+    mazes = draw_mazes(replace(run.config().data.mazes, shortest=6), 150, (1,))  # others than those of the report
+    split = Split(*map(torch.from_numpy, (render(mazes.cells, model.config.image_size), mazes.labels)))
+    first, *_, last = evaluate(model, model.transform, split).accuracy
+    assert first < 0.7
+    assert last > 0.95
