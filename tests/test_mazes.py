@@ -12,7 +12,7 @@ from vitrm import cli
 from vitrm.baselines import resized
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data import load_dataset
-from vitrm.difficulty import spearman
+from vitrm.difficulty import difficulty_report, spearman
 from vitrm.errors import ConfigError, DataError
 from vitrm.mazes import (
     FIRST_GEM,
@@ -32,7 +32,7 @@ from vitrm.model import ViTRM
 from vitrm.runs import Run
 from vitrm.train import EpochEnd, Trainer
 
-SETTINGS = MazeSettings(size=6, gems=3, longest=5)
+SETTINGS = MazeSettings(size=6, gems=3, longest=4)
 
 
 @pytest.fixture(scope="module")
@@ -128,14 +128,14 @@ def test_the_guess_by_distance_takes_the_nearest_gem_walls_or_not():
 
 def test_classes_and_lengths_are_shared_out_evenly(mazes):
     assert np.bincount(mazes.labels).tolist() == [3334, 3333, 3333]
-    assert np.bincount(mazes.lengths).tolist() == [0] + [2000] * 5
-    for length in range(1, 6):
+    assert np.bincount(mazes.lengths).tolist() == [0] + [2500] * 4
+    for length in range(1, 5):
         assert np.ptp(np.bincount(mazes.labels[mazes.lengths == length], minlength=3)) <= 1
 
 
 def test_the_same_seed_draws_the_same_mazes_and_another_one_others(mazes):
-    again, other = draw_mazes(SETTINGS, 500, (7, 3)), draw_mazes(SETTINGS, 500, (7, 4))
-    for first, second in zip(again, draw_mazes(SETTINGS, 500, (7, 3)), strict=True):
+    again, other = draw_mazes(SETTINGS, 200, (7, 3)), draw_mazes(SETTINGS, 200, (7, 4))
+    for first, second in zip(again, draw_mazes(SETTINGS, 200, (7, 3)), strict=True):
         assert np.array_equal(first, second)
     assert not np.isin(keys(again.cells), keys(other.cells)).all()
 
@@ -303,9 +303,9 @@ def test_a_trained_model_is_asked_for_larger_mazes_too(small_run, capsys):
     assert torch.equal(resized(model, 16).block.layers[0].places.table, model.block.layers[0].places.table)
 
 
-def test_data_of_unknown_difficulty_are_refused(capsys):
-    assert cli.main(["evaluate", "digits", "--by-difficulty", "--threads", "1"]) == 1
-    assert "digits does not say how difficult an image is; mazes do" in capsys.readouterr().err
+def test_data_of_unknown_difficulty_are_refused(digits, tiny):
+    with pytest.raises(DataError, match="digits does not say how difficult an image is; mazes do"):
+        difficulty_report(ViTRM(tiny), digits)
 
 
 def test_rank_correlation_is_that_of_the_ranks_and_none_of_a_constant():
