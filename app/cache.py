@@ -600,7 +600,7 @@ def _stored_maze_report(name: str, version: str) -> MazeReport | None:
 
 def measuring_mazes(name: str) -> background.Job | None:
     """The report in the making, if it has been started (see `start_maze_report`)."""
-    return background.find(_measurement(name))
+    return background.find(_maze_measurement(name))
 
 
 def start_maze_report(name: str) -> background.Job:
@@ -623,10 +623,10 @@ def start_maze_report(name: str) -> background.Job:
             logging.getLogger(__name__).warning("the report of %s is not kept: %s", name, error)
         return event
 
-    return background.start(_measurement(name), work)
+    return background.start(_maze_measurement(name), work)
 
 
-def _measurement(name: str) -> tuple[str, ...]:
+def _maze_measurement(name: str) -> tuple[str, ...]:
     return "mazes", name, find_run(name).version
 
 

@@ -213,4 +213,4 @@ def test_the_live_figures_of_a_model_without_recursion_leave_halting_and_memory_
     assert not any("halting" in name for name in images[0])
     others = training_figures.differing_settings({"vit": config, "paper": PRESETS["paper"]})
     assert {"setting": "model.memory_steps", "vit": "–", "paper": "3"} in others
-    assert config.command()[0].startswith("vit-")
+    assert PRESETS[config.command()[0]].model.family == "vit"
