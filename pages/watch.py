@@ -39,6 +39,8 @@ cards = [
      "halting", "Halting", ":material/stop_circle:"),
     ("Play with what it sees", "Other draws, patches of your own choice, and a game: be right before the model is.",
      "glimpses", "Glimpses", ":material/grid_view:"),
+    ("Go through a maze", "Where steps are needed: a longer way takes more of them. Draw one yourself.",
+     "mazes", "Mazes", ":material/route:"),
     ("Compare it", "Is recursion better than just making it deeper? Measured, beside plain ViT and ResNet.",
      "compare", "Compare", ":material/compare_arrows:"),
     ("Try your own picture", "Upload, photograph, paste or draw one. It never leaves this server's memory.",
@@ -48,7 +50,7 @@ cards = [
 ]  # fmt: skip
 ROW = 4
 columns = [column for _ in range(0, len(cards), ROW) for column in st.columns(ROW, border=True)]
-for column, (title, text, page, label, icon) in zip(columns, cards, strict=False):
+for column, (title, text, page, label, icon) in zip(columns, cards, strict=True):
     with column:
         st.markdown(f"**{title}**\n\n{text}")
         st.page_link(f"../pages/{page}.py", label=label, icon=icon)
