@@ -11,11 +11,14 @@ else
 INSTALL = $(PIP) install
 endif
 
-.PHONY: app test check bench demo-run clean
+.PHONY: app test test-all check bench demo-run clean
 app: $(VENV)/.installed
 	$(BIN)/streamlit run app/Home.py
 
 test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev

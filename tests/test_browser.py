@@ -759,6 +759,7 @@ def files_below(*folders):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the limit on written files is POSIX")
 def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_again(page, tmp_path):
     import resource

@@ -88,6 +88,7 @@ def epochs_saved(run):
 RESUME = "continue with: torchrun --nproc-per-node=2 -m vitrm train --resume runs/run\n"
 
 
+@pytest.mark.slow
 def test_a_lost_process_ends_the_others_with_a_message_and_a_state_to_resume_from(tmp_path, monkeypatch):
     run = Run(tmp_path / "runs" / "run")
     with two_processes(tmp_path, "train", "digits", *SMALL, "--name", "run") as pids:

@@ -65,6 +65,7 @@ def updates(run):
     return [event for event in run.metrics() if event["event"] == "Updated"]
 
 
+@pytest.mark.slow
 def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
     first = trainings()
     name = first.train(small(100_000), "ann")

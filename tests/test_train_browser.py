@@ -91,6 +91,7 @@ def wait_for_points(page, name, count):
     )
 
 
+@pytest.mark.slow
 def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, pages, folder):
     address, server = servers()
     page = pages(f"{address}/train")
