@@ -500,7 +500,12 @@ class Run:
                 weights = {name: tensors.get_tensor(name) for name in expected}
         except (safetensors.SafetensorError, OSError) as error:
             raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
-        whole = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        # Copied: what was read are views into the file, off the 64 bytes that torch aligns its own memory to, and on
+        # some processors a matrix product sums in another order there.
+        whole = {
+            name: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            for name, tensor in weights.items()
+        }
         model.load_state_dict(whole, assign=True)
         return equip(model.to(device).eval(), config)
 
