@@ -435,7 +435,7 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
 
 
 def _own_settings(preset: str) -> dict[str, Any]:
-    """The form: every setting with its sentence and the paper's value; returns what differs from the preset."""
+    """The form: every setting with its sentence and what was published for it; returns what differs from the preset."""
     base, changes = PRESETS[preset], {}
     groups = settings.groups(base)
     for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
@@ -445,8 +445,7 @@ def _own_settings(preset: str) -> dict[str, Any]:
                 with columns[k % 2]:
                     usual, setting = settings.value(base, name), settings.SETTINGS[name]
                     chosen = _widget(setting, usual, f"{preset}:{name}")
-                    paper = f" Paper: {settings.shown(setting.paper)}." if base.model.halts else ""
-                    st.caption(setting.sentence + paper)
+                    st.caption(f"{setting.sentence} {setting.source}" if base.model.halts else setting.sentence)
                     if chosen != usual:
                         changes[name] = chosen
     return changes

@@ -66,6 +66,17 @@ def _check_patches(model: Any) -> None:
     _check(model.num_patches <= 65_536, f"{model.num_patches:,} patches: expected at most 65,536; enlarge patch_size")
 
 
+def setting(default: Any, label: str, sentence: str, **published: Any) -> Any:
+    """A field of a configuration, with the words that describe it wherever somebody sets it, as its metadata.
+
+    `label` is its name for people, `sentence` what it means. `published` holds its values in ViTRM's publication:
+    `paper=` where the paper says it or its published configuration has it, `code=` where only the authors' code does;
+    neither for a setting that is this project's own.
+    """
+    assert published.keys() <= {"paper", "code"}, published
+    return field(default=default, metadata={"label": label, "sentence": sentence, "published": published})
+
+
 @dataclass(frozen=True)
 class Pass:
     """Some layers applied one after the other, and what for: the depth of a model is a sequence of these."""
@@ -91,32 +102,74 @@ class ModelConfig:
 
     family: Literal["vitrm"] = "vitrm"
     num_classes: int = 10
-    image_size: int = 32
-    channels: int = 3
-    patch_size: int = 4
-    dim: int = 384  # D
-    depth: int = 3  # k, layers in the shared block
-    num_heads: int = 6
-    mlp_dim: int = 512
-    feed_forward: Literal["swiglu", "gelu"] = "swiglu"
-    token_mixing: Literal["attention", "mlp"] = "attention"
-    reading: Literal["joint", "cross"] = "joint"  # how the memory reads the patches
-    positions: Literal["absolute", "relative"] = "absolute"  # relative: this project's own option, for any image size
-    shared_block: bool = True  # one f for Eq. 2 and Eq. 3, or one each
-    final_norm: bool = False  # layer norm on f's output, as plain pre-norm transformers end; keeps y and z bounded
-    head: Literal["linear", "mlp"] = "linear"
-    # What the heads read: the answer token of the last step, or a learned mixture of those of all steps so far, as an
-    # SR-ViT mixes its recursion steps. This project's own option.
-    readout: Literal["last", "mixture"] = "last"
-    memory_tokens: int | None = None  # K
-    memory_steps: int = 3  # M
-    recursion_steps: int = 1  # T
-    supervision_steps: int = 1  # N
-    glimpse_patches: int | None = None  # S, this project's own option
-    halt_threshold: float = 0.5  # tau
-    halt_bias: float = -5.0  # the halting head starts out saying "not yet"
-    dropout: float = 0.1
-    drop_path: float = 0.0  # largest probability, at the last layer, that an image skips a residual branch
+    image_size: int = setting(32, "Image size", "Side of the square images in pixels.", paper=32)
+    channels: int = setting(3, "Colour channels", "1 for grey, 3 for colour.", paper=3)
+    patch_size: int = setting(4, "Patch size", "Side of a patch in pixels; it must divide the image size.", paper=4)
+    dim: int = setting(
+        384, "Width D", "Length of every token; it must be a multiple of the number of heads.", paper=384
+    )
+    depth: int = setting(3, "Layers k", "Layers in the block; ViTRM shares one for all its steps.", paper=3)
+    num_heads: int = setting(6, "Attention heads", "How many attentions each layer runs side by side.", paper=6)
+    mlp_dim: int = setting(512, "Feed-forward width", "Width inside each layer's feed-forward part.", paper=512)
+    feed_forward: Literal["swiglu", "gelu"] = setting(
+        "swiglu",
+        "Feed-forward kind",
+        "SwiGLU as in the authors' code, or GELU as in the paper's text.",
+        paper="gelu",
+        code="swiglu",
+    )
+    token_mixing: Literal["attention", "mlp"] = setting(
+        "attention", "Tokens mix by", "Attention, or an MLP over fixed positions.", paper="attention"
+    )
+    reading: Literal["joint", "cross"] = setting(
+        "joint",
+        "Memory reads by",
+        "Joint self-attention over everything, or cross-attention to the patches.",
+        paper="joint",
+    )
+    positions: Literal["absolute", "relative"] = setting(
+        "absolute",
+        "Positions",
+        "Where a patch is: learnt for each place of the image, or by distance, for any size.",
+        paper="absolute",
+    )
+    shared_block: bool = setting(
+        True, "One block for both updates", "Whether memory and answer are updated by the same block.", code=True
+    )
+    final_norm: bool = setting(False, "Final norm", "A norm on the block's output keeps the states bounded.")
+    head: Literal["linear", "mlp"] = setting(
+        "linear", "Heads", "Linear, as in the paper's text, or two layers, as in its Figure 1.", paper="linear"
+    )
+    readout: Literal["last", "mixture"] = setting(
+        "last",
+        "Read-out",
+        "The heads read the last step's answer, or a learned mixture of all steps' answers so far.",
+    )
+    memory_tokens: int | None = setting(
+        None, "Memory tokens K", "Size of the memory; empty means one token per patch.", code=None
+    )
+    memory_steps: int = setting(
+        3, "Memory iterations M", "How often the memory is updated before the answer is.", paper=3
+    )
+    recursion_steps: int = setting(
+        1, "Recursion steps T", "Rounds of memory and answer updates within a supervision step.", paper=1
+    )
+    supervision_steps: int = setting(
+        1, "Supervision steps N", "How often the model answers, each time with a loss.", paper=1
+    )
+    glimpse_patches: int | None = setting(None, "Glimpse", "Patches that each step may see; empty means all.")
+    halt_threshold: float = setting(
+        0.5, "Halting threshold", "The halting probability above which it stops.", paper=0.5
+    )
+    halt_bias: float = setting(
+        -5.0, "Halting bias at the start", "Below zero the halting head begins by saying “not yet”.", code=0
+    )
+    dropout: float = setting(
+        0.1, "Dropout", "Share of each layer's output that is dropped at random while training.", paper=0.1
+    )
+    drop_path: float = setting(
+        0.0, "Drop path", "Largest probability, at the last layer, that an image skips a layer's branch."
+    )
 
     def __post_init__(self) -> None:
         _check_shape(self)
@@ -416,39 +469,93 @@ class TrainConfig:
     =================== ============ ==========================================================
     """
 
-    epochs: int = 1000
-    batch_size: int = 128
-    epoch_images: int = 0  # images drawn in an epoch; 0: every training image once
-    lr: float = 3e-4
-    min_lr: float = 1e-6
-    warmup_epochs: float = 30
-    weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
-    grad_clip: float = 1.0  # largest gradient norm; 0 switches clipping off
-    ema_decay: float = 0.999  # 0 switches the average off
-    halt_weight: float = 1.0  # weight of the halting loss in Eq. 5
-    stop_unrolling: bool = True  # Eq. 6
-    patience: int = 10  # epochs without a better validation accuracy before stopping; 0 = never
-    backprop: Literal["supervision_step", "last_recursion", "all"] = "supervision_step"
-    update: Literal["step", "batch"] = "step"
-    crop_pad: int = 4
-    flip: bool = True
-    affine: float = 0.0  # largest rotation (radians), zoom and shift (share of half the image) of a random map
-    randaugment_ops: int = 2
-    randaugment_magnitude: int = 9
-    mixup_alpha: float = 0.2
-    cutmix_alpha: float = 1.0  # with both > 0, each batch draws one of the two at even odds
-    label_smoothing: float = 0.0
-    erasing: float = 0.0  # probability that a rectangle of an image is replaced by noise
-    repeats: int = (
-        1  # how often an image stands in its batch, augmented anew each time; an epoch then sees fewer images
+    epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
+    batch_size: int = setting(128, "Batch size", "How many images share one update of the weights.", paper=128)
+    epoch_images: int = setting(
+        0, "Images in an epoch", "How many images an epoch draws; 0 means every training image once."
     )
-    unmixed_share: float = 0.0  # of the epochs, the last ones, without Mixup and CutMix
-    precision: Literal["fp32", "bf16"] = "fp32"
-    compile: bool = False
-    deterministic: bool = False  # the same numbers again on a GPU too; slower
+    lr: float = setting(
+        3e-4, "Learning rate", "How far one update moves the weights; too high and the loss turns into NaN.", paper=3e-4
+    )
+    min_lr: float = setting(1e-6, "Final learning rate", "Where the cosine schedule ends.", paper=1e-6)
+    warmup_epochs: float = setting(30, "Warm-up epochs", "How long the learning rate rises before it falls.", paper=30)
+    weight_decay: float = setting(
+        0.05, "Weight decay", "How strongly AdamW pulls the weight matrices towards zero.", paper=0.05
+    )
+    betas: tuple[float, float] = setting(
+        (0.9, 0.999), "Adam's betas", "How long AdamW remembers the gradient and its square.", paper=(0.9, 0.999)
+    )
+    grad_clip: float = setting(
+        1.0, "Gradient clipping", "The longest gradient that is used as it is; 0 switches clipping off.", code=0
+    )
+    ema_decay: float = setting(
+        0.999,
+        "Averaging of weights",
+        "How slowly the averaged weights, which are tested and saved, follow the raw ones; 0 switches it off.",
+        paper=0.999,
+    )
+    halt_weight: float = setting(
+        1.0, "Weight of the halting loss", "How much the halting head counts beside the classes (Eq. 5).", paper=1.0
+    )
+    stop_unrolling: bool = setting(
+        True,
+        "Stop unrolling (Eq. 6)",
+        "In training, skip the remaining supervision steps once the mean halting probability passes the threshold.",
+        paper=True,
+    )
+    patience: int = setting(
+        10, "Patience", "Epochs without a better validation accuracy before training ends; 0 means never.", paper=10
+    )
+    backprop: Literal["supervision_step", "last_recursion", "all"] = setting(
+        "supervision_step",
+        "Gradients reach back",
+        "How far a loss looks back: one supervision step, one recursion, all.",
+        paper="supervision_step",
+    )
+    update: Literal["step", "batch"] = setting(
+        "step", "Weights move", "After every supervision step, as in the paper, or once per batch.", paper="step"
+    )
+    crop_pad: int = setting(
+        4, "Random shift", "Images are shifted by up to this many pixels, so that place matters less.", paper=4
+    )
+    flip: bool = setting(
+        True, "Random mirror", "Half of the images are mirrored; wrong for digits and letters.", paper=True
+    )
+    affine: float = setting(
+        0.0, "Random rotation and zoom", "Largest rotation in radians, and zoom and shift as a share of half the image."
+    )
+    randaugment_ops: int = setting(
+        2, "RandAugment operations", "How many random colour and shape changes each image gets.", paper=2
+    )
+    randaugment_magnitude: int = setting(9, "RandAugment strength", "How strong these changes are, 0 to 30.", paper=9)
+    mixup_alpha: float = setting(
+        0.2, "Mixup", "How strongly pairs of images are blended, labels too; 0 switches it off.", paper=0.2
+    )
+    cutmix_alpha: float = setting(
+        1.0, "CutMix", "How strongly rectangles are exchanged between images; 0 switches it off.", paper=1.0
+    )  # with both > 0, each batch draws one of the two at even odds
+    label_smoothing: float = setting(0.0, "Label smoothing", "Share of the label that is spread over all classes.")
+    erasing: float = setting(0.0, "Random erasing", "Probability that a rectangle of an image is replaced by noise.")
+    repeats: int = setting(
+        1,
+        "Repeats in a batch",
+        "How often an image stands in its batch, augmented anew each time; an epoch then sees fewer images.",
+    )
+    unmixed_share: float = setting(0.0, "Unmixed end", "Share of the epochs, the last ones, without Mixup and CutMix.")
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "Precision", "bf16 halves memory and time on a recent GPU; weights stay in fp32."
+    )
+    compile: bool = setting(
+        False, "Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."
+    )
+    deterministic: bool = setting(False, "Deterministic", "The same numbers again on a GPU too; slower.")
     start: str = ""  # a run or checkpoint whose weights the training begins with, in place of random ones
-    seed: int = 0
+    seed: int = setting(
+        0,
+        "Seed",
+        "Where all randomness starts: the same seed gives the same run, but on one kind of processor only.",
+        code=42,
+    )
 
     def __post_init__(self) -> None:
         _check(self.epochs >= 1, f"epochs={self.epochs}: expected 1 or more")
@@ -495,10 +602,19 @@ class DataConfig:
 
     source: str = "digits"
     name: str = ""  # what people call it, for cards and captions; empty: the source itself
-    val_fraction: float = 0.1
-    split_seed: int = 0
-    memory_gb: float = 0.0  # decoded images beyond this are read from a file; 0: a third of the free memory
-    train_images: int = 0  # learn from so many of the training images only, a random choice; 0: from all
+    val_fraction: float = setting(
+        0.1,
+        "Validation share",
+        "Share of the training images kept aside to choose the weights on.",
+        paper="none, it chose the weights on the test split",
+    )
+    split_seed: int = setting(0, "Split seed", "Which images these are.")
+    memory_gb: float = setting(
+        0.0, "Memory for images, GB", "Decoded images beyond it are read from a file; 0 means a third of what is free."
+    )
+    train_images: int = setting(
+        0, "Training images", "Learn from so many of them only, a random choice; 0 means from all."
+    )
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()

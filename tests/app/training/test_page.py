@@ -77,13 +77,29 @@ def test_every_setting_has_a_sentence_and_a_place_in_the_form():
     assert set(settings.SETTINGS) == every - decided_by_the_data - {"model.family", "train.start"}
     placed = [name for names in settings.GROUPS.values() for name in names]
     assert sorted(placed) == sorted(settings.SETTINGS)
-    assert settings.SETTINGS["model.dim"].paper == 384
     for offered, recursive in ((settings.EXPECTATIONS, True), (settings.COMPARISONS, False)):
         assert all(PRESETS[name].model.halts is recursive for name in offered)
     for config in PRESETS.values():
         for setting in (each for names in settings.groups(config).values() for each in names):
             settings.value(config, setting)
             assert config.with_fields({setting: settings.value(config, setting)}) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("model.dim", "Paper: 384."),
+        ("model.feed_forward", "Paper: gelu; authors' code: swiglu."),
+        ("train.grad_clip", "Authors' code: 0."),
+        ("model.halt_bias", "Authors' code: 0."),
+        ("train.seed", "Authors' code: 42."),
+        ("data.val_fraction", "Paper: none, it chose the weights on the test split."),
+        ("model.glimpse_patches", "Paper: none."),
+        ("train.compile", "Paper: none."),
+    ],
+)
+def test_a_setting_says_whose_value_is_whose(name, source):
+    assert settings.SETTINGS[name].source == source
 
 
 def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
@@ -102,6 +118,8 @@ def test_an_empty_page_offers_the_digits(page):
     assert page.button(key="start_training").label == "Start training"
     assert any("95 %" in text.value for text in page.markdown)
     assert any(block.value == "vitrm train digits" for block in page.code)
+    said = {text.value for text in page.caption}
+    assert all(f"{each.sentence} {each.source}" in said for each in settings.SETTINGS.values())
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Settings: strict reading, readable refusals, and values typed on a command line."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -47,6 +47,16 @@ def test_paper_preset_is_the_published_setting():
     assert (train.ema_decay, train.crop_pad, train.flip) == (0.999, 4, True)
     assert (train.randaugment_ops, train.randaugment_magnitude) == (2, 9)
     assert (train.mixup_alpha, train.cutmix_alpha, train.label_smoothing) == (0.2, 1.0, 0.0)
+
+
+def test_what_is_said_to_be_the_papers_is_what_the_preset_paper_has():
+    config = preset("paper")
+    for part in (config.model, config.train):
+        for each in fields(part):
+            published = each.metadata.get("published", {})
+            assert published.keys() <= {"paper", "code"}
+            if "paper" in published and "code" not in published:
+                assert published["paper"] == getattr(part, each.name), each.name
 
 
 def test_settings_cannot_be_changed_in_place():
