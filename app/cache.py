@@ -88,8 +88,8 @@ def domain(name: str) -> dict | None:
 
 def mixture(name: str) -> dict | None:
     """The judgement of an SR-ViT's routers, stored with it or made since the server started; None without one."""
-    job, kept = judging(name, "mixture"), find_run(name).mixture()
-    return kept if kept and "weights" in kept else job and job.result
+    job = judging(name, "mixture")
+    return find_run(name).mixture() or (job and job.result)
 
 
 def judging(name: str, of: str = "halting") -> background.Job | None:
@@ -392,7 +392,7 @@ def _measurement(compared: Comparison) -> tuple:
 
 def attribution(name: str, image: str, seed: int) -> background.Job | None:
     """The attribution of the last answer, if it has been started (see `start_attribution`)."""
-    return background.find(("attribution", name, image, seed))
+    return background.find(_attributed(name, image, seed))
 
 
 def start_attribution(name: str, image: str, seed: int) -> background.Job:
@@ -415,7 +415,11 @@ def start_attribution(name: str, image: str, seed: int) -> background.Job:
         with _INFERENCE:
             return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
 
-    return background.start(("attribution", name, image, seed), work)
+    return background.start(_attributed(name, image, seed), work)
+
+
+def _attributed(name: str, image: str, seed: int) -> tuple:
+    return "attribution", name, find_run(name).version, image, seed
 
 
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)

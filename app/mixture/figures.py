@@ -125,7 +125,7 @@ def answers_said(trace: MixtureTrace) -> str:
 
 def weights(report: dict[str, Any], tokens: str) -> go.Figure:
     """Mean weight of each recursion step in each stage over tokens of one kind ("patches" or "class token")."""
-    rows = [one for one in report["weights"] if one["tokens"] == tokens]
+    rows = [one for one in report["token_weights"] if one["tokens"] == tokens]
     mean, spread = np.array([one["mean"] for one in rows]), np.array([one["spread"] for one in rows])
     text = [[f"{m:.2f}<br>± {s:.2f}" for m, s in zip(*pair, strict=True)] for pair in zip(mean, spread, strict=True)]
     figure = go.Figure(
@@ -177,7 +177,7 @@ def alternatives(report: dict[str, Any]) -> dict[str, str]:
     said = {}
     for tokens in ("patches", "class token"):
         parts = []
-        for one in report["weights"]:
+        for one in report["token_weights"]:
             if one["tokens"] == tokens:
                 most = int(np.argmax(one["mean"]))
                 parts.append(f"stage {one['stage']} gives step {most + 1} the most, {one['mean'][most]:.2f}")
@@ -203,7 +203,7 @@ def weight_table(report: dict[str, Any]) -> list[dict[str, Any]]:
             "mean step": one["mean_step"],
             "entropy, % of ln R": 100 * one["entropy"],
         }
-        for one in report["weights"]
+        for one in report["token_weights"]
     ]
 
 

@@ -67,7 +67,7 @@ def charts(report: dict[str, Any]) -> None:
     with left:
         st.subheader("Which steps are used")
         for tokens, name in (("patches", "patches"), ("class token", "class_token")):
-            if not any(one["tokens"] == tokens for one in report["weights"]):
+            if not any(one["tokens"] == tokens for one in report["token_weights"]):
                 continue
             st.markdown(f"**{tokens.capitalize()}**")
             figure = mixture_figures.weights(report, tokens)

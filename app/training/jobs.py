@@ -14,7 +14,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -26,7 +25,8 @@ from typing import Any
 
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
-from vitrm.runs.folder import ROOT, Run
+from vitrm.process import start_vitrm
+from vitrm.runs.folder import Run
 
 TICK_S = 0.25
 RESCAN_S = 3.0  # folders in which nothing is going on are looked at less often
@@ -359,10 +359,9 @@ class Trainings:
         job |= {"state": "starting", "started_at": time.time(), "cause": None}
         run.save_job(job)
         with open(run.output, "ab") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "vitrm", *job["words"]],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment(),
-                start_new_session=True,
+            child = start_vitrm(
+                job["words"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._children.append((name, child))
         run.save_job(job | {"pid": child.pid})
@@ -485,10 +484,9 @@ class Estimates:
                     self._known.popitem(last=False)
 
     def _measure(self, words: list[str]) -> dict[str, Any]:
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "vitrm", *words], env=_environment(), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        self._child = start_vitrm(
+            words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         try:
             out, err = self._child.communicate(timeout=300)
         except subprocess.TimeoutExpired:
@@ -516,16 +514,6 @@ def command_line(config: Config) -> str:
     return shlex.join(["vitrm", "train", preset, *_words(changes)])
 
 
-def _environment() -> dict[str, str]:
-    """This process's, in which `vitrm` can be imported whether or not it is installed.
-
-    Threads of a training wait for each other asleep: while others use the same cores (this server does), a thread that
-    spins keeps the one it waits for from running, and training becomes ten times slower (measured on two busy cores).
-    """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONPATH": path}
-
-
 def _words(changes: Mapping[str, Any]) -> list[str]:
     words = []
     for name, value in changes.items():
@@ -537,10 +525,10 @@ def _words(changes: Mapping[str, Any]) -> list[str]:
 def _parameters(config: Config) -> int:
     import torch
 
-    from vitrm.model import ViTRM
+    from vitrm.nets.classifiers import make_model
 
     with torch.device("meta"):  # nothing is allocated
-        return sum(parameter.numel() for parameter in ViTRM(config.model).parameters())
+        return sum(parameter.numel() for parameter in make_model(config.model).parameters())
 
 
 def _killed(number: int) -> str:

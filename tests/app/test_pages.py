@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app import cache, state
 from vitrm.config import Config, ViTConfig, preset
 from vitrm.model import ViTRM
+from vitrm.runs.folder import Run
 from vitrm.traces.trace import load_traces, save_traces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,7 +232,7 @@ def test_moving_costs_no_forward_and_a_second_visitor_pays_nothing(home, updates
     assert player_data(second)["edits"] == player_data(home)["edits"]
 
 
-def test_an_attribution_is_computed_once_in_the_background(home):
+def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()
@@ -242,6 +243,8 @@ def test_an_attribution_is_computed_once_in_the_background(home):
     assert not home.exception
     assert len(player_data(home)["attribution"]["maps"]) == 4
     assert "Compute what mattered" not in [button.label for button in home.button]
+    monkeypatch.setattr(Run, "version", "of other weights")
+    assert cache.attribution("digits-glimpse", "test-12", 0) is None
 
 
 def test_a_checkpoint_whose_images_do_not_fit_is_refused_with_the_sizes(home, tmp_path, monkeypatch):

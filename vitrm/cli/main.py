@@ -792,7 +792,7 @@ def _mixture_report(arguments: argparse.Namespace, model, dataset):
 def _print_mixture(report) -> None:
     print(f"\n{report.verdict}\n{report.comparison}")
     print("weight of each recursion step, mean and standard deviation over tokens:")
-    for one in report.weights:
+    for one in report.token_weights:
         steps = "  ".join(f"{mean:.2f} ± {spread:.2f}" for mean, spread in zip(one.mean, one.spread, strict=True))
         print(f"  stage {one.stage}, {one.tokens:11}  {steps}  entropy {100 * one.entropy:.0f} % of ln R")
     print("accuracy % if the recursion ends after each step, with its own mixture of them, the last alone, the mean:")

@@ -73,10 +73,13 @@ class MazeReport:
     def trial(self, name: str) -> Trial | None:
         return next((trial for trial in self.trials if trial.name == name), None)
 
-    def save(self, path: str | Path | BinaryIO) -> None:
-        """Write the report as compressed NPZ; halting probabilities are kept to 1/65535."""
+    def save(self, path: str | Path | BinaryIO, weights: str | None = None) -> None:
+        """Write the report as compressed NPZ, with a mark of the weights it is of; halting probabilities are kept to
+        1/65535.
+        """
         meta = {
             "format": _FORMAT,
+            "weights": weights,
             "trained_steps": self.trained_steps,
             "left_out": self.left_out,
             "trials": [[trial.name, trial.source, trial.right.shape[0]] for trial in self.trials],
@@ -96,12 +99,14 @@ class MazeReport:
             np.savez_compressed(path, **arrays)
 
     @classmethod
-    def load(cls, path: str | Path) -> MazeReport | None:
-        """Read `save`'s file; None if another version wrote it. Raises RunError if it is damaged; never unpickles."""
+    def load(cls, path: str | Path, weights: str | None = None) -> MazeReport | None:
+        """Read `save`'s file; None if another version wrote it, or of other weights. Raises RunError if it is damaged;
+        never unpickles.
+        """
         try:
             with np.load(path, allow_pickle=False) as file:
                 meta = json.loads(file["meta"].tobytes())
-                if meta["format"] != _FORMAT:
+                if (meta["format"], meta.get("weights")) != (_FORMAT, weights):
                     return None
                 trials = []
                 for k, (name, source, _) in enumerate(meta["trials"]):

@@ -64,7 +64,7 @@ class MixtureReport:
     own: tuple[float, ...]
     last: tuple[float, ...]
     uniform: tuple[float, ...]
-    weights: tuple[TokenWeights, ...]  # by stage, the patches first where they are mixed
+    token_weights: tuple[TokenWeights, ...]  # by stage, the patches first where they are mixed
     replaced: tuple[Replaced, ...]  # every mixture at every number of steps
     faults: tuple[str, ...]  # what is wrong with the routers, each in words; none if they tell tokens apart
     verdict: str  # what to think of it, in words
@@ -159,7 +159,7 @@ def judging(model: SRViT, split: Split) -> Iterator[Progress | MixtureReport]:
         n=len(split),
         mixture=config.mixture,
         **scores,
-        weights=weights,
+        token_weights=weights,
         replaced=replaced,
         faults=tuple(faults(config, weights)),
         verdict=verdict(config, weights),

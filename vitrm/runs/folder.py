@@ -91,6 +91,7 @@ _HALTING_FORMAT = 5  # of halting.json; one of another format is as good as none
 _DOMAIN_FORMAT = 1  # of domain.json, likewise
 _GLIMPSES_FORMAT = 1  # of glimpses.json, likewise
 _DIFFICULTY_FORMAT = 1  # of difficulty.json, likewise
+_MIXTURE_FORMAT = 1  # of mixture.json, likewise
 _THUMBNAIL = 64  # pixels at most, of a picture in halting.json
 SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
 ORDERS = ("go", "pause", "step", "stop", "stop at once")
@@ -413,8 +414,7 @@ class Run:
         report = _read_json(self.path / name)
         if not isinstance(report, dict) or report.get("format") != expected:
             return None
-        measured = report.get("weights")  # absent from files of before: taken to be of these
-        return report if measured is None or measured == self._weights_hash() else None
+        return report if report.get("weights") == self._weights_hash() else None
 
     def _save_report(self, name: str, current: int, values: dict[str, Any]) -> None:
         origin = {"format": current, "weights": self._weights_hash()}
@@ -437,27 +437,27 @@ class Run:
         self._save_report(DIFFICULTY, _DIFFICULTY_FORMAT, asdict(report))
 
     def mazes(self) -> MazeReport | None:
-        """The stored report on mazes; None where none has been made, or by another version. Raises RunError if it is
-        damaged.
+        """The stored report on mazes; None where none has been made of these weights in this format. Raises RunError if
+        it is damaged.
         """
         file = self.path / MAZES
-        return MazeReport.load(file) if file.exists() else None
+        return MazeReport.load(file, self._weights_hash()) if file.exists() else None
 
     def save_mazes(self, report: MazeReport) -> None:
         """Replace mazes.npz."""
-        _replace(self.path / MAZES, report.save)
+        _replace(self.path / MAZES, lambda file: report.save(file, self._weights_hash()))
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
         save_traces(self.path / GALLERY, traces)
 
     def mixture(self) -> dict[str, Any] | None:
-        """The stored `MixtureReport` on the test split as plain values; None where none has been made."""
-        return _read_json(self.path / MIXTURE)
+        """The stored `MixtureReport` as plain values; None where none has been made of these weights in this format."""
+        return self._report(MIXTURE, _MIXTURE_FORMAT)
 
     def save_mixture(self, report: MixtureReport) -> None:
         """Replace mixture.json."""
-        self._write_text(MIXTURE, json.dumps(asdict(report)))
+        self._save_report(MIXTURE, _MIXTURE_FORMAT, asdict(report))
 
     def save_mixtures(self, traces: dict[str, MixtureTrace]) -> None:
         """Replace mixtures.npz."""
@@ -500,7 +500,12 @@ class Run:
                 weights = {name: tensors.get_tensor(name) for name in expected}
         except (safetensors.SafetensorError, OSError) as error:
             raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
-        whole = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        # Copied: what was read are views into the file, off the 64 bytes that torch aligns its own memory to, and on
+        # some processors a matrix product sums in another order there.
+        whole = {
+            name: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            for name, tensor in weights.items()
+        }
         model.load_state_dict(whole, assign=True)
         return equip(model.to(device).eval(), config)
 

@@ -16,7 +16,6 @@ import queue
 import shutil
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from typing import Any, Literal
 from vitrm.config import AnyModelConfig, Config, preset
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import all_at_once, multiply_adds
+from vitrm.process import start_vitrm
 from vitrm.runs.folder import ROOT, Run
 
 Kind = Literal["batch-size", "ablation", "models", "glimpses", "mixture"]
@@ -289,9 +289,7 @@ class _Children:
         if self.stopping:
             return 130
         with open(log, "ab") as out:  # a session of its own: a Ctrl-C reaches it once, through `stop`
-            child = subprocess.Popen(
-                [sys.executable, "-m", "vitrm", *words], stdout=out, stderr=out, start_new_session=True
-            )
+            child = start_vitrm(words, stdout=out, stderr=out, start_new_session=True)
         self.running.add(child)
         try:
             return child.wait()

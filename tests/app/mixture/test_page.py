@@ -57,7 +57,7 @@ REPORT = {
     "own": [0.5, 0.9],
     "last": [0.5, 0.8],
     "uniform": [0.5, 0.85],
-    "weights": [
+    "token_weights": [
         {"stage": 1, "tokens": "patches", "count": 800, "mean": [0.7, 0.3], "spread": [0.1, 0.1],
          "largest": [0.9, 0.1], "entropy": 0.8, "mean_step": 1.3},
         {"stage": 1, "tokens": "class token", "count": 200, "mean": [0.4, 0.6], "spread": [0.2, 0.2],

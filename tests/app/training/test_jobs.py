@@ -198,6 +198,12 @@ def test_a_visitor_has_one_run_waiting_and_limits_are_said(queue, trainings):
         full.train(small(9), "bob")
 
 
+@pytest.mark.parametrize("preset", ["paper", "vit-small", "resnet18", "sr-vit-tiny"])
+def test_a_limit_on_parameters_holds_for_every_family(trainings, preset):
+    with pytest.raises(ConfigError, match=r"the model has [\d,]+ parameters; this server allows at most 10"):
+        trainings(parameters=10).train(PRESETS[preset], "bob")
+
+
 def test_limits_come_from_the_environment():
     assert Limits.from_environment({"VITRM_TRAIN_AT_ONCE": "3", "VITRM_TRAIN_MINUTES": "2.5"}) == Limits(3, minutes=2.5)
     for value in ("many", "-1", "nan"):

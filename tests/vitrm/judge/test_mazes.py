@@ -15,7 +15,7 @@ from vitrm.errors import ConfigError, RunError
 from vitrm.judge.mazes import MazeReport, Progress, Trial, check_size, draw_others, measuring, other_mazes
 from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
 from vitrm.model import ViTRM
-from vitrm.runs.folder import equip
+from vitrm.runs.folder import Run, build, equip
 
 SETTINGS = MazeSettings(size=4, gems=2, longest=2, train=200, test=40)
 SMALL = ModelConfig(
@@ -77,6 +77,16 @@ def test_a_report_is_written_and_read(report, tmp_path):
         np.testing.assert_allclose(found.halt_prob, wanted.halt_prob, atol=1e-5)
     assert read.probe.mazes == (10, 20)
     assert np.array_equal(read.probe.called, report.probe.called)
+
+
+def test_a_report_of_weights_that_have_been_replaced_is_none(report, tmp_path):
+    run, model = Run(tmp_path), build("digits", dim=8, mlp_dim=8)
+    run.save_weights(model)
+    run.save_mazes(report)
+    assert run.mazes() is not None
+    torch.nn.init.zeros_(model.answer_init)
+    run.save_weights(model)
+    assert run.mazes() is None
 
 
 def test_a_damaged_report_is_said(tmp_path):

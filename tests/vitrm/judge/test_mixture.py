@@ -55,12 +55,12 @@ def test_the_report_says_what_the_model_says_image_by_image(judged):
         own = model(images).argmax(dim=1)
         mean = model.logits_with(images, "uniform").argmax(dim=1)
         second = model.logits_with(images, "last", 2).argmax(dim=1)
-    assert [(one.stage, one.tokens, one.count) for one in report.weights] == [
+    assert [(one.stage, one.tokens, one.count) for one in report.token_weights] == [
         (1, "patches", 70 * 4),
         (1, "class token", 70),
         (2, "class token", 70),
     ]
-    assert report.weights[0].mean == pytest.approx(weights[0][:, 1:].mean(dim=(0, 1)).tolist(), abs=1e-5)
+    assert report.token_weights[0].mean == pytest.approx(weights[0][:, 1:].mean(dim=(0, 1)).tolist(), abs=1e-5)
     assert report.own[-1] == pytest.approx(float((own == split.labels).float().mean()))
     assert report.last[1] == pytest.approx(float((second == split.labels).float().mean()))
     assert report.uniform[-1] == pytest.approx(float((mean == split.labels).float().mean()))
@@ -86,7 +86,16 @@ def test_a_report_survives_its_file(judged, tmp_path):
     run.save_mixture(judged[2])
     kept = run.mixture()
     assert kept["own"] == list(judged[2].own)
-    assert kept["weights"][2]["tokens"] == "class token"
+    assert kept["token_weights"][2]["tokens"] == "class token"
+
+
+def test_a_report_of_weights_that_have_been_replaced_is_none(judged, tmp_path):
+    run = Run(tmp_path)
+    run.save_weights(judged[0])
+    run.save_mixture(judged[2])
+    assert run.mixture() is not None
+    run.save_weights(make_model(judged[0].config))
+    assert run.mixture() is None
 
 
 def test_a_collapsed_router_is_named_with_the_step_it_fell_for():

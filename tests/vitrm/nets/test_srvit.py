@@ -296,7 +296,7 @@ def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys):
     capsys.readouterr()
     assert cli.main(["evaluate", str(out), "--mixture", "--json", "--device", "cpu", "--threads", "1"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["mixture"] == exported.mixture()
+    assert found["mixture"].items() <= exported.mixture().items()
     assert found["mixture"]["own"][-1] == pytest.approx(found["accuracy"][0])
     assert run.mixture() is None
 

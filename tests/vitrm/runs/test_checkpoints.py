@@ -40,6 +40,13 @@ def test_every_file_is_small_and_nothing_is_left_over_from_training(run):
     assert {"model.safetensors", "config.json", "metrics.jsonl", "summary.json", "README.md"} <= set(sizes)
 
 
+def test_every_report_is_of_these_weights(run):
+    readers = {"halting.json": run.halting, "domain.json": run.domain, "glimpses.json": run.glimpses, "mazes.npz":
+               run.mazes, "mixture.json": run.mixture, "difficulty.json": run.difficulty}  # fmt: skip
+    for name, read in readers.items():
+        assert (read() is not None) == (run.path / name).is_file()
+
+
 def test_it_loads_and_has_as_many_parameters_as_its_card_says(run):
     model = run.load_model()
     assert not model.training
