@@ -42,6 +42,8 @@ EXPECTATIONS = {
     "the server. Expect much less than from a model pretrained on millions of images, and little from a few dozen.",
     "tiny": "CIFAR-10 with a small model and glimpses. About two hours on two CPU cores.",
     "paper": "The published CIFAR-10 setting, 3.62 million parameters. Days on a CPU: a GPU is needed.",
+    "paper-as-published": "The same with every choice of the authors' code that `paper` changes, such as gradients "
+    "that are not clipped and a first epoch at a learning rate of 0. A GPU is needed; it has not been trained yet.",
     "best": "The paper's model under what stronger recipes of its size have: label smoothing, random erasing, repeated "
     "augmentation, drop path, an end without mixing. A GPU is needed; its gain has not been measured yet.",
 }
@@ -61,20 +63,21 @@ COMPARISONS = {
 
 GROUPS = {
     "How long and how fast": ("train.epochs", "train.batch_size", "train.lr", "train.warmup_epochs", "train.min_lr",
-                              "train.patience", "train.seed", "train.epoch_images"),
+                              "train.schedule", "train.patience", "train.seed", "train.epoch_images"),
     "The recursion": ("model.supervision_steps", "model.recursion_steps", "model.memory_steps", "model.memory_tokens",
                       "model.glimpse_patches", "model.halt_threshold", "model.halt_bias"),
     "The block": ("model.dim", "model.depth", "model.num_heads", "model.mlp_dim", "model.dropout", "model.drop_path",
                   "model.feed_forward", "model.positions", "model.token_mixing", "model.reading", "model.shared_block",
-                  "model.final_norm", "model.head", "model.readout"),
+                  "model.final_norm", "model.head", "model.readout", "model.init"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed",
                    "data.train_images", "data.memory_gb"),
     "The schedule of updates": ("train.update", "train.backprop", "train.stop_unrolling", "train.halt_weight",
-                                "train.weight_decay", "train.betas", "train.grad_clip", "train.ema_decay",
-                                "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
+                                "train.halt_target", "train.weight_decay", "train.decay", "train.betas",
+                                "train.grad_clip", "train.ema_decay", "train.ema_warmup", "train.label_smoothing",
+                                "train.precision", "train.compile", "train.deterministic"),
     "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
-                     "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.unmixed_share",
-                     "train.erasing", "train.repeats"),
+                     "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.cutmix_box",
+                     "train.unmixed_share", "train.erasing", "train.repeats"),
 }  # fmt: skip
 
 

@@ -335,6 +335,35 @@ def test_halting_starts_at_its_bias_for_every_image(tiny, head):
         torch.testing.assert_close(step.halt_prob, torch.full((3,), 1 / (1 + math.e**3)))
 
 
+def test_the_weights_of_the_authors_start_as_their_layers_do():
+    """Against torch's own modules, which the authors' code is made of, at the published size."""
+    config = preset("paper-as-published").model
+    torch.manual_seed(0)
+    model, d = ViTRM(config), config.dim
+    attention, layer = torch.nn.MultiheadAttention(d, config.num_heads), model.block.layers[0]
+    joint = torch.cat([layer.mix.query.weight, layer.mix.key_value.weight])
+    assert joint.shape == attention.in_proj_weight.shape
+    pairs = [
+        (joint, attention.in_proj_weight),
+        (layer.mix.out.weight, attention.out_proj.weight),
+        (layer.feed_forward.into.weight, torch.nn.Linear(d, 1024).weight),
+        (layer.feed_forward.into.bias, torch.nn.Linear(d, 1024).bias),
+        (model.patch_embed.projection.weight, torch.nn.Conv2d(3, d, 4, 4).weight),
+        (model.patch_embed.positions, torch.nn.init.xavier_normal_(torch.empty(1, 64, d))),
+        (model.memory_init, torch.nn.init.xavier_normal_(torch.empty(1, 64, d))),
+        (model.answer_init, torch.nn.init.xavier_normal_(torch.empty(1, 1, d))),
+        (model.classifier.weight, torch.nn.init.xavier_normal_(torch.empty(10, d))),
+        (model.halting.weight, torch.nn.init.xavier_normal_(torch.empty(1, d))),
+    ]
+    for place, (ours, theirs) in enumerate(pairs):
+        chance = 5 / theirs.numel() ** 0.5  # five standard deviations of this quotient
+        assert float((ours.std() / theirs.std()).detach()) == pytest.approx(1, abs=chance)
+        if place < 5:  # these are drawn uniformly: the largest is the bound
+            assert float((ours.abs().max() / theirs.abs().max()).detach()) == pytest.approx(1, abs=0.02)
+    biases = (layer.mix.query, layer.mix.key_value, layer.mix.out, model.classifier, model.halting)
+    assert not any(each.bias.any() for each in biases)
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 1, 8, 6), (1, 8, 8), (2, 1, 16, 16)])
 def test_images_of_the_wrong_shape_are_refused_with_both_shapes_named(tiny, shape):
     with pytest.raises(ValueError, match="expected") as caught:

@@ -157,6 +157,12 @@ class ModelConfig:
     supervision_steps: int = setting(
         1, "Supervision steps N", "How often the model answers, each time with a loss.", paper=1
     )
+    init: Literal["xavier", "authors"] = setting(
+        "xavier",
+        "Weights at the start",
+        "Xavier, small embeddings and an undecided halting head; or the authors' choice, see `init_as_authors`.",
+        code="authors",
+    )
     glimpse_patches: int | None = setting(None, "Glimpse", "Patches that each step may see; empty means all.")
     halt_threshold: float = setting(
         0.5, "Halting threshold", "The halting probability above which it stops.", paper=0.5
@@ -479,8 +485,15 @@ class TrainConfig:
     )
     min_lr: float = setting(1e-6, "Final learning rate", "Where the cosine schedule ends.", paper=1e-6)
     warmup_epochs: float = setting(30, "Warm-up epochs", "How long the learning rate rises before it falls.", paper=30)
-    weight_decay: float = setting(
-        0.05, "Weight decay", "How strongly AdamW pulls the weight matrices towards zero.", paper=0.05
+    schedule: Literal["batch", "epoch"] = setting(
+        "batch",
+        "Learning rate changes",
+        "With every batch; or once per epoch, the first epoch of a warm-up then learning at a rate of 0.",
+        code="epoch",
+    )
+    weight_decay: float = setting(0.05, "Weight decay", "How strongly AdamW pulls weights towards zero.", paper=0.05)
+    decay: Literal["matrices", "all"] = setting(
+        "matrices", "Weights that decay", "The matrices and embeddings; or all, norms and biases too.", code="all"
     )
     betas: tuple[float, float] = setting(
         (0.9, 0.999), "Adam's betas", "How long AdamW remembers the gradient and its square.", paper=(0.9, 0.999)
@@ -494,8 +507,20 @@ class TrainConfig:
         "How slowly the averaged weights, which are tested and saved, follow the raw ones; 0 switches it off.",
         paper=0.999,
     )
+    ema_warmup: bool = setting(
+        True,
+        "Short memory at first",
+        "The average begins with a short memory, so that the random start is soon forgotten.",
+        code=False,
+    )
     halt_weight: float = setting(
         1.0, "Weight of the halting loss", "How much the halting head counts beside the classes (Eq. 5).", paper=1.0
+    )
+    halt_target: Literal["share", "label"] = setting(
+        "share",
+        "Right, for mixed images",
+        "What the halting head learns: the predicted class's share of the mixture; or 1 if it is the image's own.",
+        code="label",
     )
     stop_unrolling: bool = setting(
         True,
@@ -534,6 +559,12 @@ class TrainConfig:
     cutmix_alpha: float = setting(
         1.0, "CutMix", "How strongly rectangles are exchanged between images; 0 switches it off.", paper=1.0
     )  # with both > 0, each batch draws one of the two at even odds
+    cutmix_box: Literal["exact", "even"] = setting(
+        "exact",
+        "CutMix rectangles",
+        "As large as drawn; or with odd sides made one pixel shorter, as in the authors' code.",
+        code="even",
+    )
     label_smoothing: float = setting(0.0, "Label smoothing", "Share of the label that is spread over all classes.")
     erasing: float = setting(0.0, "Random erasing", "Probability that a rectangle of an image is replaced by noise.")
     repeats: int = setting(
@@ -861,6 +892,20 @@ _SR_TINY_RECIPE = _small(epochs=30, batch_size=64, lr=1e-3, warmup_epochs=1, ema
 PRESETS: dict[str, Config] = {
     # The published CIFAR-10 setting: 3.62 M parameters, 93.1 % in the paper's Table 1 at batch 128.
     "paper": Config(data=_CIFAR10),
+    # The same with every choice of the authors' code that `paper` changes; docs/models.md lists them, and why.
+    "paper-as-published": Config(
+        ModelConfig(init="authors", halt_bias=0.0),
+        TrainConfig(
+            schedule="epoch",
+            decay="all",
+            grad_clip=0.0,
+            ema_warmup=False,
+            halt_target="label",
+            cutmix_box="even",
+            seed=42,
+        ),
+        _CIFAR10,
+    ),
     # Photographs on a CPU: 0.34 M parameters, each supervision step glimpses a quarter of the patches.
     "tiny": Config(_TINY, _small(epochs=30, lr=1e-3, warmup_epochs=1), DataConfig(source="cifar10")),
     # Handwritten digits in a minute or two; every step sees the whole image.

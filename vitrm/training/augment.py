@@ -93,8 +93,9 @@ def mix(images: Tensor, labels: Tensor, num_classes: int, config: TrainConfig) -
         h, w = images.shape[-2:]
         side = (1 - weight) ** 0.5
         row, column = int(torch.randint(h, ())), int(torch.randint(w, ()))
-        top, bottom = max(0, row - int(h * side) // 2), min(h, row + (int(h * side) + 1) // 2)
-        left, right = max(0, column - int(w * side) // 2), min(w, column + (int(w * side) + 1) // 2)
+        odd = int(config.cutmix_box == "exact")  # whether the last pixel of an odd side counts
+        top, bottom = max(0, row - int(h * side) // 2), min(h, row + (int(h * side) + odd) // 2)
+        left, right = max(0, column - int(w * side) // 2), min(w, column + (int(w * side) + odd) // 2)
         images = images.clone()
         images[..., top:bottom, left:right] = images[other][..., top:bottom, left:right]
         weight = 1 - (bottom - top) * (right - left) / (h * w)  # the share that is really left

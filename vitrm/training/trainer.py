@@ -185,8 +185,12 @@ class Trainer:
                 module.compile(dynamic=False)  # one graph for each shape; the last batch of an epoch is the odd one
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
+        decay = config.train.weight_decay
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.train.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            [
+                {"params": decayed, "weight_decay": decay},
+                {"params": plain, "weight_decay": decay if config.train.decay == "all" else 0.0},
+            ],
             lr=config.train.lr,
             betas=config.train.betas,
             fused=True,
@@ -235,10 +239,15 @@ class Trainer:
         yield self._finished(f"all {train.epochs} epochs done")
 
     def lr_at(self, epoch: float) -> float:
-        """Learning rate at a fractional epoch: linear warm-up from one batch's share, then cosine to min_lr."""
-        train = self.config.train
+        """Learning rate at a fractional epoch: linear warm-up from one batch's share, then cosine to min_lr.
+
+        With schedule="epoch" it is constant within an epoch, and the warm-up starts from 0.
+        """
+        train, first = self.config.train, 1 / self.batches
+        if train.schedule == "epoch":
+            epoch, first = math.floor(epoch), 0.0
         if epoch < train.warmup_epochs:
-            return train.lr * (epoch + 1 / self.batches) / (train.warmup_epochs + 1 / self.batches)
+            return train.lr * (epoch + first) / (train.warmup_epochs + first)
         done = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
         return train.min_lr + (train.lr - train.min_lr) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
@@ -254,7 +263,8 @@ class Trainer:
         if self.epoch < train.epochs * (1 - train.unmixed_share):
             images, targets = mix(images, labels, self.config.model.num_classes, train)
         seeds = torch.randint(2**31, (len(images),), device=self.device)
-        (images, targets, seeds), weight = self.group.share_of(images, targets, seeds)
+        (images, targets, labels, seeds), weight = self.group.share_of(images, targets, labels, seeds)
+        halt_targets = targets if train.halt_target == "share" else labels
         total = 0.0
         steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
         step = next(steps)
@@ -264,7 +274,8 @@ class Trainer:
             halt_loss = halt_prob = memory_norm = loss.new_zeros(())  # without recursion there are none
             if step.halt_logit is not None:
                 halt_logit = step.halt_logit.float()
-                halt_loss, halt_prob = halting_loss(halt_logit, logits, targets), halt_logit.detach().sigmoid().mean()
+                halt_loss = halting_loss(halt_logit, logits, halt_targets)
+                halt_prob = halt_logit.detach().sigmoid().mean()
                 memory_norm = step.memory.detach().float().norm(dim=-1).mean()
                 both = loss + train.halt_weight * halt_loss
             if train.update == "step":
@@ -483,7 +494,9 @@ class Trainer:
             self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         self.optimizer.step()
         self.updates += 1
-        decay = min(train.ema_decay, self.updates / (self.updates + 10))  # a short memory while there is little to keep
+        decay = train.ema_decay
+        if train.ema_warmup:  # a short memory while there is little to keep
+            decay = min(decay, self.updates / (self.updates + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
             for averaged, raw in zip(self.averaged.buffers(), self.model.buffers(), strict=True):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,32 @@ def test_what_is_said_to_be_the_papers_is_what_the_preset_paper_has():
             assert published.keys() <= {"paper", "code"}
             if "paper" in published and "code" not in published:
                 assert published["paper"] == getattr(part, each.name), each.name
+
+
+# What docs/models.md lists as changed by `paper`: the test holds list and preset together.
+CHANGED = {
+    "model.init": "authors",
+    "model.halt_bias": 0.0,
+    "train.schedule": "epoch",
+    "train.decay": "all",
+    "train.grad_clip": 0.0,
+    "train.ema_warmup": False,
+    "train.halt_target": "label",
+    "train.cutmix_box": "even",
+    "train.seed": 42,
+}
+
+
+def test_as_published_has_every_choice_of_the_authors_code_and_the_list_names_each():
+    published = preset("paper-as-published")
+    assert published.differences(preset("paper")) == CHANGED
+    for part in (published.model, published.train):
+        for each in fields(part):
+            values = each.metadata.get("published", {})
+            assert getattr(part, each.name) == values.get("code", values.get("paper", getattr(part, each.name)))
+    listed = (Path(__file__).parents[1] / "docs" / "models.md").read_text()
+    missing = [name for name in CHANGED if f"`{name}`" not in listed]
+    assert not missing
 
 
 def test_settings_cannot_be_changed_in_place():
@@ -183,7 +210,7 @@ def test_unknown_settings_are_refused_with_the_nearest_name(setting, message):
 def test_unknown_preset_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"unknown preset 'papper'; did you mean 'paper'\?"):
         preset("papper")
-    with pytest.raises(ConfigError, match="expected one of: paper, tiny, digits"):
+    with pytest.raises(ConfigError, match="expected one of: paper, paper-as-published, tiny"):
         preset("?")
 
 

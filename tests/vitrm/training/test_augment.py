@@ -213,6 +213,26 @@ def test_cutmix_pastes_one_rectangle():
         assert bool((foreign == rows[:, None] & columns[None]).all())
 
 
+def test_a_rectangle_of_the_authors_has_even_sides_where_it_is_not_cut_off():
+    """Of boxes that touch no edge of the image."""
+    images, labels = torch.arange(2.0)[:, None, None, None].expand(2, 1, 64, 64).clone(), torch.arange(2)
+    sides = {"exact": set(), "even": set()}
+    for box, found in sides.items():
+        for seed in range(200):
+            torch.manual_seed(seed)
+            mixed, targets = mix(images, labels, 2, replace(OFF, cutmix_alpha=1.0, cutmix_box=box))
+            foreign = mixed[0, 0] != images[0, 0]
+            rows, columns = foreign.any(dim=1), foreign.any(dim=0)
+            assert float(targets[0, 1]) == pytest.approx(float(foreign.float().mean()))
+            if not (rows[0] or rows[-1]) and foreign.any():
+                found.add(int(rows.sum()))
+            if not (columns[0] or columns[-1]) and foreign.any():
+                found.add(int(columns.sum()))
+    assert any(side % 2 for side in sides["exact"])
+    assert len(sides["even"]) > 5
+    assert not any(side % 2 for side in sides["even"])
+
+
 def test_cutmix_leaves_the_batch_it_was_given_alone():
     images, labels = _colour_coded()
     before = images.clone()

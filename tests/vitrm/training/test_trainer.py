@@ -16,7 +16,7 @@ from vitrm.config import PRESETS, Config
 from vitrm.data.dataset import DataError
 from vitrm.errors import ConfigError
 from vitrm.judge.evaluation import auroc, evaluate, predict_steps
-from vitrm.losses import classification_loss, halting_loss
+from vitrm.losses import classification_loss, halting_loss, halting_target
 from vitrm.model import ViTRM
 from vitrm.training.augment import augment
 from vitrm.training.trainer import (
@@ -72,6 +72,42 @@ def test_the_learning_rate_of_the_schedule_is_the_one_used(small_run, few_digits
     assert isinstance(progress, Progress)
     assert progress.lr == end.lr == trainer.lr_at(4 / 5)
     assert {group["lr"] for group in trainer.optimizer.param_groups} == {progress.lr}
+
+
+def test_a_rate_per_epoch_starts_at_zero_and_stays_within_an_epoch(small_run, few_digits):
+    config = _with(small_run, epochs=10, warmup_epochs=2, lr=1e-3, min_lr=1e-5, schedule="epoch")
+    trainer = Trainer(config, few_digits)
+    rates = [trainer.lr_at(epoch + batch / 5) for epoch in range(10) for batch in range(5)]
+    assert all(len(set(rates[5 * epoch : 5 * epoch + 5])) == 1 for epoch in range(10))
+    assert rates[::5][:3] == pytest.approx([0.0, 5e-4, 1e-3])
+    assert rates[::5][6] == pytest.approx((1e-3 + 1e-5) / 2)  # half-way down the cosine
+
+
+def test_all_parameters_decay_if_asked(small_run, few_digits):
+    trainer = Trainer(_with(small_run, decay="all"), few_digits)
+    assert [group["weight_decay"] for group in trainer.optimizer.param_groups] == [0.05, 0.05]
+
+
+@pytest.mark.parametrize(("target", "expected"), [("share", [0.25, 0.75]), ("label", [1.0, 0.0])])
+def test_the_halting_target_of_mixed_images(small_run, few_digits, monkeypatch, target, expected):
+    config = _with(small_run, halt_target=target, crop_pad=0, flip=False)
+    trainer = Trainer(config, few_digits)
+    monkeypatch.setattr("vitrm.train.mix", lambda images, labels, *_: (images, _quarters(len(images))))
+    seen = []
+    monkeypatch.setattr(
+        "vitrm.train.halting_loss", lambda q, logits, targets: seen.append(halting_target(wanted, targets)) or q.mean()
+    )
+    images, _ = _batch(few_digits, 2)
+    wanted = torch.eye(10)[[3, 4]]  # image 0 is taken for a 3, its own class, image 1 for a 4, the other's
+    next(trainer.train_batch(images, torch.tensor([3, 3])))
+    assert seen[0].tolist() == expected
+
+
+def _quarters(count):
+    """Targets that are a quarter class 3 and three quarters class 4."""
+    targets = torch.zeros(count, 10)
+    targets[:, 3], targets[:, 4] = 0.25, 0.75
+    return targets
 
 
 def test_only_matrices_decay(small_run, few_digits):
@@ -245,6 +281,13 @@ def test_moving_average_by_hand(small_run, few_digits):
     for decay, value in zip((1 / 11, 0.15, 0.15), history, strict=True):
         expected = decay * expected + (1 - decay) * value
     torch.testing.assert_close(averaged, expected)
+
+
+def test_without_a_short_memory_the_average_keeps_its_start(small_run, few_digits):
+    trainer = Trainer(_with(small_run, ema_decay=0.9, ema_warmup=False, supervision_steps=1), few_digits)
+    weight, before = trainer.model.classifier.bias, trainer.averaged.classifier.bias.clone()
+    list(trainer.train_batch(*_batch(few_digits)))
+    torch.testing.assert_close(trainer.averaged.classifier.bias, 0.9 * before + 0.1 * weight.detach())
 
 
 def test_no_moving_average_means_the_weights_themselves(small_run, few_digits):
