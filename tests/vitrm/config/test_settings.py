@@ -81,7 +81,7 @@ def test_as_published_has_every_choice_of_the_authors_code_and_the_list_names_ea
         for each in fields(part):
             values = each.metadata.get("published", {})
             assert getattr(part, each.name) == values.get("code", values.get("paper", getattr(part, each.name)))
-    listed = (Path(__file__).parents[1] / "docs" / "models.md").read_text()
+    listed = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
     missing = [name for name in CHANGED if f"`{name}`" not in listed]
     assert not missing
 

@@ -92,10 +92,10 @@ def test_all_parameters_decay_if_asked(small_run, few_digits):
 def test_the_halting_target_of_mixed_images(small_run, few_digits, monkeypatch, target, expected):
     config = _with(small_run, halt_target=target, crop_pad=0, flip=False)
     trainer = Trainer(config, few_digits)
-    monkeypatch.setattr("vitrm.train.mix", lambda images, labels, *_: (images, _quarters(len(images))))
+    monkeypatch.setattr("vitrm.training.trainer.mix", lambda images, labels, *_: (images, _quarters(len(images))))
     seen = []
     monkeypatch.setattr(
-        "vitrm.train.halting_loss", lambda q, logits, targets: seen.append(halting_target(wanted, targets)) or q.mean()
+        "vitrm.training.trainer.halting_loss", lambda q, logits, targets: seen.append(halting_target(wanted, targets)) or q.mean()
     )
     images, _ = _batch(few_digits, 2)
     wanted = torch.eye(10)[[3, 4]]  # image 0 is taken for a 3, its own class, image 1 for a 4, the other's
