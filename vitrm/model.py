@@ -34,7 +34,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ViTConfig, check_policy
-from vitrm.glimpse import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
+from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
 
 ALL = slice(None)
 NONE = slice(0, 0)
