@@ -114,7 +114,7 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
     )
-    evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty: another model to compare with")
+    evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty and --policies: another model")
     evaluate.add_argument(
         "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
     )
@@ -732,8 +732,13 @@ def _print_mazes(report) -> None:
 
 def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
     """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
-    from vitrm.judge.glimpses import glimpse_report
+    from vitrm.judge.glimpses import Control, glimpse_report
+    from vitrm.runs.folder import find_run
 
+    control = None
+    if arguments.control:
+        run = find_run(arguments.control)
+        control = Control(run.name, run.load_model(_device(arguments)), run.config().train.seed)
     return glimpse_report(
         model,
         dataset.val,
@@ -741,6 +746,7 @@ def _glimpse_report(arguments: argparse.Namespace, model, config: Config, datase
         policies=arguments.policies or GLIMPSE_POLICIES,
         seeds=arguments.seeds,
         training_seed=config.train.seed,
+        control=control,
     )
 
 
@@ -759,6 +765,12 @@ def _print_glimpses(report) -> None:
             f"           halting: AUROC {area}, {100 * scores.halted_accuracy:.1f} % right after "
             f"{scores.halted_steps:.2f} steps; {scores.multiply_adds[-1] / 1e6:.1f} M multiply-adds for all steps"
         )
+    if report.control:
+        at_once = ", ".join(
+            f"{count} patches {100 * each.mean:.1f}"
+            for count, each in zip(report.control.patches, report.control.accuracy, strict=True)
+        )
+        print(f"  {report.control.name}, a {report.control.title}, given the same random patches at once: {at_once}")
     print(report.verdict)
 
 
