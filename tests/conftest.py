@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,12 +31,21 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: files[item.path])
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Whether there were browser tests that need a browser, and how to get one, in a line."""
+    skipped = [each for each in terminalreporter.stats.get("skipped", []) if each.nodeid.startswith("tests/browser/")]
+    for reason, count in Counter(each.longrepr[-1].removeprefix("Skipped: ") for each in skipped).items():
+        terminalreporter.write_line(f"{count} browser tests were skipped: {reason}")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _nobody_at_home(tmp_path_factory):
+def users(tmp_path_factory):
     """Fixtures and tests see neither the user's folder (with `runs`, `data`), nor their home, nor their settings.
 
     Whatever the product reads or writes of a user's, it finds by the working folder, HOME or a variable VITRM_...
+    Yields the environment as it was.
     """
+    before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("VITRM_", "XDG_"))]:
             patch.delenv(name)
@@ -45,7 +55,7 @@ def _nobody_at_home(tmp_path_factory):
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         torch.set_num_threads(1)
-        yield
+        yield before
 
 
 @pytest.fixture(autouse=True)
