@@ -31,6 +31,7 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: files[item.path])
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter):
     """Whether there were browser tests that need a browser, and how to get one, in a line."""
     skipped = [each for each in terminalreporter.stats.get("skipped", []) if each.nodeid.startswith("tests/browser/")]
