@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import cache, inputs, paper, state
+from app.cache import Checkpoint
 from app.compare import comparison, figures
 from app.compare.comparison import Answer, Comparison, Entry
 from app.compare.unrolled import Drawn, unrolled
@@ -288,10 +289,10 @@ def _ours(found: list[Comparison], what: str, data: str) -> None:
 @st.fragment  # or the player's every rest would make all the figures above anew
 def side_by_side() -> None:
     """The same test image through two models in locked step; a model that answers once shows that answer."""
-    facts = {}
-    for name in cache.checkpoints():
+    facts, here = {}, cache.checkpoints()
+    for name, checkpoint in here.items():
         try:
-            facts[name] = cache.facts(name)
+            facts[name] = cache.facts(checkpoint)
         except VitrmError:
             continue  # said above
     first, second = st.columns(2)
@@ -310,13 +311,13 @@ def side_by_side() -> None:
     sides = [(name, *facts[name]) for name in (left, right)]
     for sentence in comparison.differences(*(config for _, config, _ in sides)):
         st.caption(sentence)
-    galleries = [made for name, *_ in sides if (made := cache.gallery(name))]  # a family may have none
+    galleries = [made for name, *_ in sides if (made := cache.gallery(here[name]))]  # a family may have none
     ready = {image: trace for image, trace in galleries[0].items() if image in galleries[-1]} if galleries else {}
     n = min(summary["split_sizes"]["test"] for *_, summary in sides)
     glimpses = any(getattr(config.model, "glimpse_patches", None) for _, config, _ in sides)
     image, seed = inputs.choose_image(ready, n, glimpses)
     try:
-        shown = [_run(name, config.model, image, seed) for name, config, _ in sides]
+        shown = [_run(here[name], config.model, image, seed) for name, config, _ in sides]
     except DataError as error:
         st.error(f"The images that these models were tested on are not on this machine: {error}")
         state.to_url(*state.COMPARE)
@@ -345,8 +346,8 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
     return _select(label, names, key)
 
 
-def _run(name: str, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(name, image, seed) if model.halts else cache.answer(name, image)
+def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
+    return cache.trace(checkpoint, image, seed) if model.halts else cache.answer(checkpoint, image)
 
 
 def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:

@@ -47,7 +47,6 @@ def page(tmp_path, monkeypatch):
     app = AppTest.from_file(HOME, default_timeout=60)
     yield app
     cache.trainings.clear()
-    cache.forget("first")
 
 
 def open_train(app, **query):
