@@ -48,13 +48,14 @@ def test_a_run_of_ones_own_stands_before_a_bundled_one_of_its_name(own):
 
 
 def test_a_run_that_is_gone_or_unfinished_is_said(own):
-    held = cache.checkpoint("own")
-    (own / "summary.json").unlink()
+    gone = own.rename(own.with_name("gone"))
+    held = cache.checkpoint("gone")
+    (gone / "summary.json").unlink()
     with pytest.raises(RunError, match="is not finished"):
         cache.facts(held)
-    assert "own" not in cache.checkpoints()
-    shutil.rmtree(own)
-    with pytest.raises(RunError, match="no run or checkpoint 'own'"):
+    assert "gone" not in cache.checkpoints()
+    shutil.rmtree(gone)
+    with pytest.raises(RunError, match="no run or checkpoint 'gone'"):
         cache.model(held)
-    with pytest.raises(RunError, match="no run or checkpoint 'own'"):
-        cache.checkpoint("own")
+    with pytest.raises(RunError, match="no run or checkpoint 'gone'"):
+        cache.checkpoint("gone")
