@@ -95,7 +95,8 @@ def test_the_halting_target_of_mixed_images(small_run, few_digits, monkeypatch, 
     monkeypatch.setattr("vitrm.training.trainer.mix", lambda images, labels, *_: (images, _quarters(len(images))))
     seen = []
     monkeypatch.setattr(
-        "vitrm.training.trainer.halting_loss", lambda q, logits, targets: seen.append(halting_target(wanted, targets)) or q.mean()
+        "vitrm.training.trainer.halting_loss",
+        lambda q, logits, targets: seen.append(halting_target(wanted, targets)) or q.mean(),
     )
     images, _ = _batch(few_digits, 2)
     wanted = torch.eye(10)[[3, 4]]  # image 0 is taken for a 3, its own class, image 1 for a 4, the other's
