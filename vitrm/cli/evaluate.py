@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
     )
-    parser.add_argument("--control", metavar="NAME", help="of --by-difficulty: another model to compare with")
+    parser.add_argument("--control", metavar="NAME", help="of --by-difficulty and --policies: another model")
     parser.add_argument(
         "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
     )
@@ -180,7 +180,13 @@ def _maze_numbers(report) -> dict[str, Any]:
 
 def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
     """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
-    from vitrm.judge.glimpses import glimpse_report
+    from vitrm.judge.glimpses import Control, glimpse_report
+    from vitrm.runs.folder import find_run
+
+    control = None
+    if arguments.control:
+        run = find_run(arguments.control)
+        control = Control(run.name, run.load_model(find_device(arguments)), run.config().train.seed)
 
     return glimpse_report(
         model,
@@ -189,6 +195,7 @@ def _glimpse_report(arguments: argparse.Namespace, model, config: Config, datase
         policies=arguments.policies or GLIMPSE_POLICIES,
         seeds=arguments.seeds,
         training_seed=config.train.seed,
+        control=control,
     )
 
 

@@ -64,6 +64,12 @@ def print_glimpses(report) -> None:
             f"           halting: AUROC {area}, {100 * scores.halted_accuracy:.1f} % right after "
             f"{scores.halted_steps:.2f} steps; {scores.multiply_adds[-1] / 1e6:.1f} M multiply-adds for all steps"
         )
+    if report.control:
+        at_once = ", ".join(
+            f"{count} patches {100 * each.mean:.1f}"
+            for count, each in zip(report.control.patches, report.control.accuracy, strict=True)
+        )
+        print(f"  {report.control.name}, a {report.control.title}, given the same random patches at once: {at_once}")
     print(report.verdict)
 
 

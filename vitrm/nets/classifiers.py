@@ -74,12 +74,24 @@ class ViT(OneStep):
     def repeated(self) -> tuple[nn.Module, ...]:
         return (self.block,)
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
+        """(B, D) of (B, C, H, W) images, or of the row-major `patches` (B, S) of each alone; absolute positions only.
+
+        In training one with `patch_multiple` draws how many it is given, and for each image which.
+        """
+        if self.training and patches is None and self.config.patch_multiple is not None:
+            patches = self._some_patches(images)
         answer = self.answer_init.expand(
             images.shape[0], -1, -1
         )  # not len(), which an export would take for a constant
-        tokens = torch.cat([answer, self.patch_embed(images)], dim=1)  # (B, 1+L, D)
+        tokens = torch.cat([answer, self.patch_embed(images, patches)], dim=1)  # (B, 1+L, D)
         return self.block(tokens, slice(0, 1))[0][:, 0]
+
+    def _some_patches(self, images: Tensor) -> Tensor:
+        """As many patches for each image as one glimpse reads, or two, ... or all, at equal odds: (B, S), by chance."""
+        size, total = self.config.patch_multiple, self.config.num_patches
+        glimpses = int(torch.randint(1, total // size + 1, ()))
+        return torch.rand(len(images), total, device=images.device).argsort(dim=1)[:, : glimpses * size]
 
 
 class ResNet(OneStep):
