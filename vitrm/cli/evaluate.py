@@ -187,7 +187,6 @@ def _glimpse_report(arguments: argparse.Namespace, model, config: Config, datase
     if arguments.control:
         run = find_run(arguments.control)
         control = Control(run.name, run.load_model(find_device(arguments)), run.config().train.seed)
-
     return glimpse_report(
         model,
         dataset.val,
