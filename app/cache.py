@@ -592,7 +592,7 @@ def maze_model(name: str, size: int):
     check_size(network.config, size)
     if size * network.config.patch_size == network.config.image_size:
         return network
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     return resized(network, size * network.config.patch_size)
 

@@ -128,7 +128,7 @@ def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dat
 
 def _fitted(config: Config, model):
     """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     mazes, model_config = config.data.mazes, config.model
     if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
@@ -139,8 +139,8 @@ def _fitted(config: Config, model):
 
 def _difficulty_report(arguments: argparse.Namespace, model, dataset):
     """The model, and its control if one is named, by the difficulty of the test images."""
+    from vitrm.families import resized
     from vitrm.judge.difficulty import difficulty_report
-    from vitrm.nets.classifiers import resized
     from vitrm.runs.folder import find_run
 
     control = None

@@ -274,7 +274,7 @@ def _record_events(run, trainer, board=None):
 
 def _look(run, trainer, epoch: int) -> None:
     """Keep the weights as they are and what they make of the watched images, for whoever wants to look inside."""
-    from vitrm.runs.folder import equip
+    from vitrm.families import equip
     from vitrm.traces.recording import gallery
 
     run.save_latest(trainer.averaged)
