@@ -106,8 +106,8 @@ def alternatives(report: MazeReport, threshold: float, judged: dict[str, Any] | 
     if report.probe is not None:
         found = report.probe
         spread = ", ".join(
-            f"{distance_name(group)} {100 * found.called[0, g]:.0f} % after step 1 and {100 * found.called[-1, g]:.0f} % "
-            f"after step {len(found.called)}"
+            f"{distance_name(group)} {100 * found.called[0, g]:.0f} % after step 1 and "
+            f"{100 * found.called[-1, g]:.0f} % after step {len(found.called)}"
             for g, group in enumerate(found.groups)
         )
         probe = {

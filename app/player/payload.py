@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from app.attention.attribution import METHODS, Attribution
-from app.mazes.maze import Cells, cell_colours, telling, wave
+from app.player.cells import Cells, cell_colours, telling, wave
 from app.player.source import method_source
 from vitrm.errors import ConfigError
 from vitrm.traces.edits import Edit

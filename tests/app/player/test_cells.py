@@ -22,7 +22,8 @@ def test_colours_of_cells_are_those_the_model_is_shown():
 
 
 def test_the_wave_is_the_mean_of_the_cells_at_each_distance_and_telling_counts_pairs():
-    cells = Cells(MAZE.cells.ravel(), MAZE.distances.ravel(), maps=())
+    distances = np.array([0, 1, 2, -1, -1, 3, -1, -1, -1], np.int16)
+    cells = Cells(MAZE.cells.ravel(), distances, maps=())
     values = np.array([[9, 1, 2, 0, 0, 3, 0, 2, 1]], float)
     groups, means = wave(values, cells)
     assert groups == [0, 1, 2, 3, NOT_REACHED]
