@@ -91,6 +91,11 @@ _TEXTS = {
     "train.unmixed_share": ("Unmixed end", "Share of the epochs, the last ones, without Mixup and CutMix."),
     "train.epoch_images": ("Images in an epoch", "How many images an epoch draws; 0 means every training image once."),
     "train.deterministic": ("Deterministic", "The same numbers again on a GPU too; slower."),
+    "train.progress_steps": (
+        "Steps before those that learn",
+        "Each batch first makes a random number of steps without learning, up to this many; so the model learns to go "
+        "on from wherever it is. Not in the paper.",
+    ),
     "train.precision": ("Precision", "bf16 halves memory and time on a recent GPU; weights stay in fp32."),
     "train.compile": ("Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."),
     "train.seed": ("Seed", "Where all randomness starts: the same seed gives the same run."),
@@ -105,6 +110,11 @@ _TEXTS = {
     "model.positions": (
         "Positions",
         "Where a patch is: learnt for each place of the image, or by distance, for any size (not in the paper).",
+    ),
+    "model.reference_side": (
+        "Attention scaled from",
+        "Patches along a side beyond which attention is sharpened, so that it reads larger images as well; empty means "
+        "never. Not in the paper.",
     ),
     "model.token_mixing": ("Tokens mix by", "Attention, or an MLP over fixed positions."),
     "model.reading": ("Memory reads by", "Joint self-attention over everything, or cross-attention to the patches."),
@@ -141,13 +151,13 @@ GROUPS = {
     "The recursion": ("model.supervision_steps", "model.recursion_steps", "model.memory_steps", "model.memory_tokens",
                       "model.glimpse_patches", "model.halt_threshold", "model.halt_bias"),
     "The block": ("model.dim", "model.depth", "model.num_heads", "model.mlp_dim", "model.dropout", "model.drop_path",
-                  "model.feed_forward", "model.positions", "model.token_mixing", "model.reading", "model.shared_block",
-                  "model.final_norm", "model.head", "model.readout"),
+                  "model.feed_forward", "model.positions", "model.reference_side", "model.token_mixing",
+                  "model.reading", "model.shared_block", "model.final_norm", "model.head", "model.readout"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed",
                    "data.train_images", "data.memory_gb"),
-    "The schedule of updates": ("train.update", "train.backprop", "train.stop_unrolling", "train.halt_weight",
-                                "train.weight_decay", "train.betas", "train.grad_clip", "train.ema_decay",
-                                "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
+    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.stop_unrolling",
+                                "train.halt_weight", "train.weight_decay", "train.betas", "train.grad_clip",
+                                "train.ema_decay", "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
     "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
                      "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.unmixed_share",
                      "train.erasing", "train.repeats"),

@@ -37,8 +37,10 @@ class OneStep(nn.Module):
         supervision_steps: int | None = None,
         seeds: int | Tensor = 0,
         backprop: str = "supervision_step",
+        *,
+        unlearned: int = 0,
     ) -> Iterator[Step]:
-        """The one answer to (B, C, H, W) images. Glimpse seeds and gradient policy are taken and mean nothing here.
+        """The one answer to (B, C, H, W) images. Glimpse seeds and gradient policies are taken and mean nothing here.
 
         Raises ConfigError if more than one supervision step is asked for.
         """

@@ -23,6 +23,7 @@ queries, feed-forward and output only where they are kept (`keep`): z in Eq. 2, 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -128,20 +129,29 @@ class Attention(nn.Module):
         return self.project_query(tokens[:, keep]), *self.project_key_value(tokens)
 
     def forward(
-        self, projected: tuple[Tensor, ...], keep: slice, record: bool, bias: Tensor | None = None
+        self,
+        projected: tuple[Tensor, ...],
+        keep: slice,
+        record: bool,
+        bias: Tensor | None = None,
+        scale: float | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
 
-        `bias` (H, kept, S) is added to what the softmax is taken of.
+        `bias` (H, kept, S) is added to what the softmax is taken of; `scale` multiplies both, see `length_scale`.
         """
         q, k, v = projected
+        if scale is not None:
+            q, bias = q * scale, None if bias is None else bias * scale
         weights, dropout_p = None, self.dropout.p if self.training else 0.0
-        if record or (dropout_p and q.device.type == "cpu"):  # the CPU has no fused kernel with dropout
+        learned = bias is not None and bias.requires_grad
+        if record or ((dropout_p or learned) and q.device.type == "cpu"):  # for which the CPU has no fused kernel
             scores = q * q.shape[-1] ** -0.5 @ k.mT
             weights = (scores if bias is None else scores + bias).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
             mixed = self.dropout(weights) @ v
         else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout_p)
+            mask = None if bias is None else bias[None]  # with three dimensions it would miss the CPU's fused kernel
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
         return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights if record else None
 
 
@@ -168,6 +178,26 @@ class TokenMLP(nn.Module):
         return mixed.mT, None
 
 
+def length_scale(tokens: int, side: int, reference_side: int) -> float:
+    """What logits are multiplied by where `tokens` are attended to that lie on side x side places: log(tokens) over
+    its value on reference_side x reference_side places.
+
+    The more keys there are, the more of the softmax goes to those that do not matter; a logarithm in the logits holds
+    it together (Chiang and Cholak 2022, arXiv 2202.12172). 1 at the reference itself.
+    """
+    reference = 1 + (tokens - 1) // side**2 * reference_side**2  # all but y lie on a place
+    return math.log(tokens) / math.log(reference)
+
+
+def side_of(tokens: int) -> int:
+    """Places along a side, of a sequence [x ; y ; z], [y ; z] or [y ; x] with `tokens` tokens, one of each on a place.
+
+    Both 1 + L and 1 + 2L tokens tell it, as no square is twice another.
+    """
+    side = math.isqrt(tokens - 1)
+    return side if side**2 == tokens - 1 else math.isqrt((tokens - 1) // 2)
+
+
 class RelativePositions(nn.Module):
     """What attention prefers by place: a learned bias per head for each way two tokens can lie to each other.
 
@@ -180,27 +210,28 @@ class RelativePositions(nn.Module):
     REACH = 2
     RATE = 3.0  # bias per unit of the table: Adam moves every weight alike, and a bias has far to go
 
-    def __init__(self, num_heads: int, side: int, kinds: int) -> None:
-        """For images of `side` x `side` patches; `kinds` is 2 where patches and memory are both attended to, else 1."""
+    def __init__(self, num_heads: int, kinds: int) -> None:
+        """`kinds` is 2 where patches and memory are both attended to, else 1."""
         super().__init__()
-        self.side = side
         slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
         apart = torch.arange(-self.REACH, self.REACH + 1).abs()
         steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
         table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
         self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
 
-    def forward(self, with_image: bool) -> Tensor:
-        """(H, S, S): of [x ; y ; z] with the image, of [y ; z] without. Rows ask, columns are attended to."""
-        if not with_image:
-            return F.pad(self._bias(self.table[:, -1, -1]), (1, 0, 1, 0))
-        bias, to_answer = self._bias(self.table), (0, 1, 0, 0)
+    def forward(self, tokens: int, side: int) -> Tensor:
+        """(H, S, S) for `tokens` S on side x side places: [x ; y ; z] with the image, [y ; z] without. Rows ask,
+        columns are attended to.
+        """
+        if tokens == 1 + side**2:
+            return F.pad(self._bias(self.table[:, -1, -1], side), (1, 0, 1, 0))
+        bias, to_answer = self._bias(self.table, side), (0, 1, 0, 0)
         rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
         return torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
 
-    def _bias(self, table: Tensor) -> Tensor:
+    def _bias(self, table: Tensor, side: int) -> Tensor:
         """(..., ways) -> (..., L, L)."""
-        way, one_hot = _ways(self.side, self.REACH, table.device)
+        way, one_hot = _ways(side, self.REACH, table.device)
         if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
             return (self.RATE * table @ one_hot.to(table.dtype)).unflatten(-1, way.shape)
         return self.RATE * table[..., way]
@@ -253,9 +284,8 @@ class Layer(nn.Module):
             self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
         else:
             self.mix = TokenMLP(num_tokens, config.mlp_dim)
-        self.places = None
-        if config.positions == "relative":
-            self.places = RelativePositions(config.num_heads, config.image_size // config.patch_size, kinds)
+        self.places = RelativePositions(config.num_heads, kinds) if config.positions == "relative" else None
+        self.reference_side = config.reference_side
         self.norm_ff = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config)
         self.dropout = Dropout(config.dropout)
@@ -283,8 +313,9 @@ class Layer(nn.Module):
         if self.places is None:
             mixed, weights = self.mix(projected, keep, record)
         else:
-            bias = self.places(with_image=tokens.shape[1] > 1 + self.places.side**2)[:, keep]
-            mixed, weights = self.mix(projected, keep, record, bias)
+            count, side = tokens.shape[1], side_of(tokens.shape[1])
+            scale = self.reference_side and length_scale(count, side, self.reference_side)
+            mixed, weights = self.mix(projected, keep, record, self.places(count, side)[:, keep], scale)
         tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
         return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights
 
@@ -452,9 +483,9 @@ class ViTRM(nn.Module):
 
     # The paper's moves, one method each
 
-    def initial_state(self, batch: int) -> State:
-        """The learned y and z that every image starts from."""
-        memory = self.memory_init.expand(batch, self.config.memory_size, -1)
+    def initial_state(self, batch: int, memory_size: int | None = None) -> State:
+        """The learned y and z that every image starts from; K is the configuration's if none is given."""
+        memory = self.memory_init.expand(batch, memory_size or self.config.memory_size, -1)
         return State(self.answer_init.expand(batch, -1, -1), memory)
 
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
@@ -550,6 +581,7 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Move, Tensor | None, None]:
@@ -560,8 +592,9 @@ class ViTRM(nn.Module):
         and the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. `start` is a state to go on
-        from, in place of the learned one. `patches` are given in place of a policy: (B, S) are read at every step,
-        (N, B, S) are one choice for each.
+        from, in place of the learned one. The first `unlearned` supervision steps are made without gradient, whatever
+        `backprop` says: those after them begin with a state that is a constant. `patches` are given in place of a
+        policy: (B, S) are read at every step, (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
         between.
 
@@ -576,7 +609,8 @@ class ViTRM(nn.Module):
         check_policy(policy, config)
         if patches is not None and patches.ndim == 3 and len(patches) < n_steps:
             raise ValueError(f"patches of {len(patches)} steps, expected one choice for each of {n_steps}")
-        state, reading = start or self.initial_state(len(images)), None
+        memory_size = _patches_in(images, config) if config.positions == "relative" else config.memory_size
+        state, reading = start or self.initial_state(len(images), memory_size), None
         chooses = config.glimpse_patches is not None and patches is None
         given = patches if patches is not None and patches.ndim == 3 else None
         places = self.places() if chooses and policy == "learned" and not self.training else None
@@ -586,16 +620,15 @@ class ViTRM(nn.Module):
             if chooses:
                 patches = self.choose(policy, n, state, seen, seeds=seeds, places=places)
                 seen = seen.scatter(1, patches, True)
-                reading = self.read(images, patches)
             elif given is not None:
                 patches = given[n]
-                reading = self.read(images, patches)
-            elif reading is None or self.training:
-                reading = self.read(images, patches)
+            if chooses or given is not None or n in (0, unlearned) or (self.training and n > unlearned):
+                with torch.set_grad_enabled(torch.is_grad_enabled() and n >= unlearned):
+                    reading = self.read(images, patches)
             if backprop != "all":
                 state = state.detach() if n else state
             for t in range(t_steps):
-                free = backprop == "last_recursion" and t < t_steps - 1
+                free = n < unlearned or (backprop == "last_recursion" and t < t_steps - 1)
                 for m in [*range(m_steps), None]:
                     with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
                         if m is None:
@@ -622,6 +655,7 @@ class ViTRM(nn.Module):
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Step, Tensor | None, None]:
@@ -630,7 +664,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"start": start, "patches": patches, "policy": policy}
+        choice = {"start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):
@@ -676,9 +710,19 @@ def _head(config: ModelConfig, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(config.dim, config.dim), nn.GELU(), nn.Linear(config.dim, outputs))
 
 
+def _patches_in(images: Tensor, config: ModelConfig) -> int:
+    """L of images (B, C, H, W), which may be of another size than the configuration's."""
+    return (images.shape[-1] // config.patch_size) ** 2
+
+
 def check_images(images: Tensor, config: AnyModelConfig) -> None:
-    """Raises ValueError if these are not (B, C, H, W) as the model was made for."""
-    expected = (config.channels, config.image_size, config.image_size)
+    """Raises ValueError if these are not (B, C, H, W) as the model was made for; with relative positions any square of
+    whole patches is.
+    """
+    size = config.image_size
+    if getattr(config, "positions", "absolute") == "relative" and images.ndim == 4:
+        size = max(images.shape[-1] // config.patch_size, 1) * config.patch_size
+    expected = (config.channels, size, size)
     if images.ndim != 4 or tuple(images.shape[1:]) != expected:
         raise ValueError(
             f"images have shape {tuple(images.shape)}, expected (batch, {', '.join(map(str, expected))}); "
