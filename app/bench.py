@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from app.player import payload
-from vitrm.runs import build, provenance
-from vitrm.tracing import trace
+from vitrm.runs.folder import build, provenance
+from vitrm.traces.recording import trace
 
 PANELS = ("equations", "memory", "attention", "edits")
 

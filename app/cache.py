@@ -18,24 +18,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from app import background, comparison, mazes, training_figures
-from app.attribution import Attribution
-from app.comparison import Answer, Comparison, Speeds
-from app.curves import payload
-from app.history import History
-from app.jobs import Trainings
+from app import background
+from app.attention.attribution import Attribution
+from app.compare import comparison
+from app.compare.comparison import Answer, Comparison, Speeds
+from app.mazes import maze as mazes
 from app.player import Change, parse_edit
+from app.training import figures as training_figures
+from app.training.curves import payload
+from app.training.history import History
+from app.training.jobs import Trainings
 from vitrm.config import Config, GlimpsePolicy
+from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
-from vitrm.maze_report import MazeReport, check_size, draw_others, measuring
-from vitrm.mazes import MazeSettings, cells_of, draw_mazes, render
-from vitrm.mixtures import MixtureTrace
-from vitrm.runs import find_run, list_runs
-from vitrm.sweep import list_tables, read_table
-from vitrm.traces import Trace
+from vitrm.judge.mazes import MazeReport, check_size, draw_others, measuring
+from vitrm.runs.folder import find_run, list_runs
+from vitrm.sweep.run import list_tables, read_table
+from vitrm.traces.mixture import MixtureTrace
+from vitrm.traces.trace import Trace
 
 if TYPE_CHECKING:  # it needs torch
-    from vitrm.answers import Answers
+    from vitrm.traces.answers import Answers
 
 DRAWS = 64  # of the glimpses of one image
 DECK_IMAGES = 6  # of a game
@@ -85,8 +88,8 @@ def domain(name: str) -> dict | None:
 
 def mixture(name: str) -> dict | None:
     """The judgement of an SR-ViT's routers, stored with it or made since the server started; None without one."""
-    job, kept = judging(name, "mixture"), find_run(name).mixture()
-    return kept if kept and "weights" in kept else job and job.result
+    job = judging(name, "mixture")
+    return find_run(name).mixture() or (job and job.result)
 
 
 def judging(name: str, of: str = "halting") -> background.Job | None:
@@ -98,7 +101,8 @@ def start_judging(name: str, of: str = "halting") -> background.Job:
     """Judge a checkpoint's halting, or mixture, in the background, once for everybody, and store it with its run."""
 
     def work(report: background.Report) -> dict:
-        from vitrm import halting_report, mixture_report
+        from vitrm.judge import halting as halting_report
+        from vitrm.judge import mixture as mixture_report
 
         data, network, run = dataset(name), model(name), find_run(name)
         if of == "halting":
@@ -136,8 +140,8 @@ def start_comparing(name: str) -> background.Job:
     """Compare who chooses the glimpses in the background, once for everybody, and store that with the run."""
 
     def work(report: background.Report) -> dict:
-        from vitrm.glimpse_report import comparing as compare
-        from vitrm.halting_report import Progress
+        from vitrm.judge.glimpses import comparing as compare
+        from vitrm.judge.halting import Progress
 
         data, network = dataset(name), model(name)
         events = compare(network, data.val, data.test, training_seed=facts(name)[0].train.seed)
@@ -181,7 +185,7 @@ def dataset(name: str):
 @st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def _dataset(source: str, image_size: int, channels: int, options: tuple[tuple[str, Any], ...]):
     """One copy for all models that read the same."""
-    from vitrm.data import load_dataset
+    from vitrm.data.dataset import load_dataset
 
     return load_dataset(source, image_size, channels, **dict(options))
 
@@ -206,7 +210,7 @@ def trace(name: str, image: str, seed: int, policy: GlimpsePolicy = "random") ->
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
 def _computed_trace(name: str, image: str, seed: int, policy: GlimpsePolicy) -> Trace:
-    from vitrm.tracing import trace as make_trace
+    from vitrm.traces.recording import trace as make_trace
 
     pixels, label = _test_image(name, image)
     with _INFERENCE:
@@ -225,7 +229,7 @@ def _test_image(name: str, image: str) -> tuple[np.ndarray, int]:
 @st.cache_resource(max_entries=64, show_spinner="Drawing other glimpses …")
 def draws(name: str, image: str) -> Answers:
     """What a test image is answered under `DRAWS` draws of the glimpses, seeds 0, 1, 2, …"""
-    from vitrm.answers import answers
+    from vitrm.traces.answers import answers
 
     pixels, _ = _test_image(name, image)
     with _INFERENCE:
@@ -235,7 +239,7 @@ def draws(name: str, image: str) -> Answers:
 @st.cache_resource(max_entries=64, show_spinner="Running the model …")
 def orders(name: str, image: str) -> dict[str, Answers]:
     """The same under the policies that draw nothing."""
-    from vitrm.answers import answers
+    from vitrm.traces.answers import answers
 
     pixels, _ = _test_image(name, image)
     with _INFERENCE:
@@ -245,7 +249,7 @@ def orders(name: str, image: str) -> dict[str, Answers]:
 @st.cache_resource(max_entries=256, show_spinner=False)
 def picked(name: str, image: str, patches: tuple[tuple[int, ...], ...]) -> Answers:
     """What a test image is answered when each step reads the patches that somebody chose. Raises ConfigError."""
-    from vitrm.answers import answers
+    from vitrm.traces.answers import answers
 
     pixels, _ = _test_image(name, image)
     with _INFERENCE:
@@ -255,7 +259,7 @@ def picked(name: str, image: str, patches: tuple[tuple[int, ...], ...]) -> Answe
 @st.cache_resource(max_entries=32, show_spinner="Shuffling the images …")
 def deck(name: str, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Answers]:
     """Test images for a game, drawn by `number`: their indices, pixels and labels, and what they are answered."""
-    from vitrm.answers import answers
+    from vitrm.traces.answers import answers
 
     split = dataset(name).test
     indices = np.random.default_rng(abs(number)).permutation(len(split))[:DECK_IMAGES]
@@ -290,7 +294,7 @@ def mixture_trace(name: str, image: str) -> MixtureTrace:
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
 def _computed_mixture(name: str, image: str) -> MixtureTrace:
-    from vitrm.tracing import mixture_trace as make_trace
+    from vitrm.traces.recording import mixture_trace as make_trace
 
     pixels, label = _test_image(name, image)
     network = model(name)
@@ -301,7 +305,7 @@ def _computed_mixture(name: str, image: str) -> MixtureTrace:
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
 def deeper_trace(name: str, image: str, seed: int, depth: int) -> Trace:
     """The same over `depth` times the trained supervision steps, without the attention that makes traces large."""
-    from vitrm.tracing import trace as make_trace
+    from vitrm.traces.recording import trace as make_trace
 
     trained = trace(name, image, seed)
     with _INFERENCE:
@@ -312,7 +316,7 @@ def deeper_trace(name: str, image: str, seed: int, depth: int) -> Trace:
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")
 def changed_trace(name: str, image: str, seed: int, edit: str) -> Trace:
     """The same under the edit that a link or the edits panel names. Raises ConfigError if it cannot be made."""
-    from vitrm.tracing import trace as make_trace
+    from vitrm.traces.recording import trace as make_trace
 
     unchanged = trace(name, image, seed)
     change = parse_edit(edit, unchanged)
@@ -362,7 +366,7 @@ def start_measuring(compared: Comparison) -> background.Job:
         import torch
 
         from vitrm.bench import latencies
-        from vitrm.runs import provenance
+        from vitrm.runs.folder import provenance
 
         _settle_torch()
         configs = list(dict.fromkeys(entry.config for entry in compared.entries if comparison.is_measurable(entry)))
@@ -388,14 +392,14 @@ def _measurement(compared: Comparison) -> tuple:
 
 def attribution(name: str, image: str, seed: int) -> background.Job | None:
     """The attribution of the last answer, if it has been started (see `start_attribution`)."""
-    return background.find(("attribution", name, image, seed))
+    return background.find(_attributed(name, image, seed))
 
 
 def start_attribution(name: str, image: str, seed: int) -> background.Job:
     """Attribute the last answer of that trace to the patches, in the background, once for everybody."""
 
     def work(report: background.Report) -> Attribution:
-        from app.attribution import attribute
+        from app.attention.attribution import attribute
 
         shown = trace(name, image, seed)
         steps, target = len(shown.logits), int(shown.logits[-1, -1, -1].argmax())
@@ -411,7 +415,11 @@ def start_attribution(name: str, image: str, seed: int) -> background.Job:
         with _INFERENCE:
             return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
 
-    return background.start(("attribution", name, image, seed), work)
+    return background.start(_attributed(name, image, seed), work)
+
+
+def _attributed(name: str, image: str, seed: int) -> tuple:
+    return "attribution", name, find_run(name).version, image, seed
 
 
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)
@@ -450,7 +458,7 @@ def latest_model(name: str, written_at: int):
 @st.cache_resource(max_entries=64, show_spinner="Running the model …")
 def latest_trace(name: str, written_at: int, image: str) -> Trace:
     """The trace of a validation image ("val-17") under the latest weights of a run that may still be training."""
-    from vitrm.tracing import trace as make_trace
+    from vitrm.traces.recording import trace as make_trace
 
     watched = snapshot(name, 0)[image]  # its pixels, without reading the data set
     with _INFERENCE:
@@ -507,7 +515,7 @@ def forget(name: str) -> None:
 
 def unshared_trace(name: str, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
     """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
-    from vitrm.tracing import trace as make_trace
+    from vitrm.traces.recording import trace as make_trace
 
     change = change or Change()
     network = model(name)
@@ -566,7 +574,7 @@ def maze_trace(name: str, maze: str, depth: int) -> Trace:
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
 def _computed_maze_trace(name: str, maze: str, depth: int) -> Trace:
-    from vitrm.tracing import trace as make_trace
+    from vitrm.traces.recording import trace as make_trace
 
     cells = mazes.from_text(maze)
     network = maze_model(name, len(cells))
@@ -582,7 +590,7 @@ def maze_model(name: str, size: int):
     check_size(network.config, size)
     if size * network.config.patch_size == network.config.image_size:
         return network
-    from vitrm.baselines import resized
+    from vitrm.nets.classifiers import resized
 
     return resized(network, size * network.config.patch_size)
 
@@ -639,7 +647,8 @@ def difficulty(name: str) -> dict | None:
 def warm_up() -> threading.Thread:
     """Import what the first computed trace needs, in the background: the page on screen does not wait for it."""
 
-    thread = threading.Thread(target=importlib.import_module, args=("vitrm.tracing",), name="warm-up", daemon=True)
+    first = ("vitrm.traces.recording",)
+    thread = threading.Thread(target=importlib.import_module, args=first, name="warm-up", daemon=True)
     thread.start()
     return thread
 

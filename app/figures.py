@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vitrm.config import Config
-from vitrm.traces import Trace
+from vitrm.traces.trace import Trace
 
 
 def numbers(trace: Trace) -> list[dict[str, Any]]:

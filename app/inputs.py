@@ -11,16 +11,16 @@ from typing import Any
 import streamlit as st
 
 from app import background, cache, figures, state
-from app.attribution import Attribution
-from app.mazes import Cells
-from app.mixture import impossible
-from app.mixture import mixture_view as view_of
+from app.attention.attribution import Attribution
+from app.mazes.maze import Cells
+from app.mixture.panel import impossible
+from app.mixture.panel import mixture_view as view_of
 from app.player import Choices, choices, standalone
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, VitrmError
-from vitrm.maze_report import MazeReport
-from vitrm.mixtures import MixtureTrace
-from vitrm.traces import Trace
+from vitrm.judge.mazes import MazeReport
+from vitrm.traces.mixture import MixtureTrace
+from vitrm.traces.trace import Trace
 
 _CHOICE = "gallery_choice"
 _STARTED = "started_jobs"  # keys of the background jobs that this visitor had started

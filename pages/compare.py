@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from app import cache, compare_view, comparison, state
+from app import cache, state
+from app.compare import comparison
+from app.compare import view as compare_view
 
 state.start()
 st.title("Is it really better than just making it deeper?")

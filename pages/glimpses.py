@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app import cache, glimpse_view, inputs, state
+from app import cache, inputs, state
+from app.glimpses import view as glimpse_view
 
 state.start()
 st.title("How much does it have to see?")

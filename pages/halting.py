@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import cache, figures, halting_view, inputs, state
-from app.exits import exit_panel, exit_threshold
+from app import cache, figures, inputs, state
+from app.halting import view as halting_view
+from app.halting.exits import exit_panel, exit_threshold
 from vitrm.errors import VitrmError
 
 state.start()

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app import cache, maze_view, state
+from app import cache, state
+from app.mazes import view as maze_view
 
 state.start()
 st.title("Mazes: where steps are needed")

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from app import cache, figures, inputs, mixture_figures, mixture_view, state
+from app import cache, figures, inputs, state
 from app.diagram import mixture_diagram
-from app.mixture import mixture_panel
+from app.mixture import figures as mixture_figures
+from app.mixture import view as mixture_view
+from app.mixture.panel import mixture_panel
 from vitrm.errors import VitrmError
 
 ADDRESS = (state.MIXTURE_MODEL, state.IMAGE)
@@ -54,7 +56,8 @@ if report is not None:
 st.header("What is published, and what is our reading")
 st.markdown(
     "Only the abstract of the paper is known here. Where it is silent this project chose; each choice is a field of "
-    "`SRViTConfig` in `vitrm/config.py`, to be set otherwise, as in `vitrm train sr-vit-digits --model.location stack`."
+    "`SRViTConfig` in `vitrm/config/settings.py`, to be set otherwise, as in "
+    "`vitrm train sr-vit-digits --model.location stack`."
 )
 st.dataframe(mixture_figures.origins(config.model), hide_index=True, width="stretch")
 cache.warm_up()

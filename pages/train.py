@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import cache, state, training, visitors
-from app.curves import curves_library
+from app import cache, state
+from app.training import view as training
+from app.training import visitors
+from app.training.curves import curves_library
 from vitrm.errors import VitrmError
 
 state.start()

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import cache, figures, inputs, state, upload_inputs, uploads
+from app import cache, figures, inputs, state
 from app.player import Choices, choices, player
+from app.uploads import tray as uploads
+from app.uploads import view as upload_inputs
 
 PANELS = ("attention", "edits")
 

@@ -31,8 +31,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from vitrm.data.images import as_seen, decode_image, fit_image, quiet_decoders  # noqa: E402
 from vitrm.errors import DataError  # noqa: E402
-from vitrm.images import as_seen, decode_image, fit_image, quiet_decoders  # noqa: E402
 
 LIMIT_S, LIMIT_MB = 2.0, 300
 _SILENCE_S = 60  # without a sign of life, a process counts as hung

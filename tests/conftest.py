@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data import load_dataset
+from vitrm.data.dataset import load_dataset
 
-LONGEST = ("test_browser.py", "test_train_browser.py", "test_jobs.py")
+LONGEST = ("test_browser.py", "test_train.py", "test_jobs.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,4 +1,4 @@
-from vitrm.cli import entry
+from vitrm.cli.main import entry
 
 if __name__ == "__main__":
     entry()

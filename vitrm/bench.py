@@ -18,19 +18,19 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitrm.augment import augment, mix
-from vitrm.baselines import OneStep, make_model
 from vitrm.config import AnyModelConfig, Config, ModelConfig, preset, require_recursion
-from vitrm.data import Dataset, Preprocess, Split
+from vitrm.data.dataset import Dataset, Preprocess, Split
 from vitrm.errors import RunError
-from vitrm.evaluation import image_seeds
 from vitrm.halting import Halt, predict
+from vitrm.judge.evaluation import image_seeds
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import ViTRM
+from vitrm.nets.classifiers import OneStep, make_model
 from vitrm.plain import PlainViTRM
-from vitrm.runs import Run, equip, provenance
-from vitrm.tracing import trace
-from vitrm.train import Trainer
+from vitrm.runs.folder import Run, equip, provenance
+from vitrm.traces.recording import trace
+from vitrm.training.augment import augment, mix
+from vitrm.training.trainer import Trainer
 
 EPOCH_IMAGES = 45_000  # CIFAR's training images, less a tenth for validation
 BATCH = {"paper": 32}  # images in a batch; 128 for the small presets

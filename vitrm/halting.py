@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from vitrm.config import GlimpsePolicy, require_recursion
-from vitrm.cost import multiply_adds
 from vitrm.errors import ConfigError
 from vitrm.model import Step, ViTRM
+from vitrm.nets.cost import multiply_adds
 
 
 @dataclass(frozen=True)

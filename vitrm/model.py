@@ -35,7 +35,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ViTConfig, check_policy
-from vitrm.glimpse import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
+from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
 
 ALL = slice(None)
 NONE = slice(0, 0)
@@ -470,9 +470,12 @@ class ViTRM(nn.Module):
         self.answer_block = None if config.shared_block else Block(config, state, reads=False)
         self.classifier = _head(config, config.num_classes)
         self.halting = _head(config, 1)
-        init_linear(self)
         final = self.halting if config.head == "linear" else self.halting[-1]
-        nn.init.zeros_(final.weight)
+        if config.init == "authors":
+            init_as_authors(self)
+        else:
+            init_linear(self)
+            nn.init.zeros_(final.weight)
         nn.init.constant_(final.bias, config.halt_bias)
         self.mixer = AnswerMixer(config) if config.readout == "mixture" else None  # last: the rest starts as without it
 
@@ -688,12 +691,37 @@ class ViTRM(nn.Module):
 
 
 def init_linear(model: nn.Module) -> None:
-    """Start every linear map of a model as all families do: Xavier uniform, no bias."""
+    """Start every linear map of a model as all families do by default: Xavier uniform, no bias."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def init_as_authors(model: ViTRM) -> None:
+    """Start a newly made model as the authors' code does.
+
+    torch's defaults for the projection of the patches and in the block, where queries, keys and values are one Xavier
+    uniform matrix without bias; Xavier normal for positions, y, z and the heads, which have no bias.
+    """
+    for module in model.modules():
+        if isinstance(module, Attention):
+            bound = (6 / (4 * module.out.in_features)) ** 0.5  # of one matrix D -> 3D
+            for part in (module.query, module.key_value):
+                nn.init.uniform_(part.weight, -bound, bound)
+            for part in (module.query, module.key_value, module.out):
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
+    if model.patch_embed.positions is not None:
+        nn.init.xavier_normal_(model.patch_embed.positions[None])  # as (1, L, D), like z
+    for start in (model.answer_init, model.memory_init):
+        nn.init.xavier_normal_(start)
+    for head in (model.classifier, model.halting):
+        for part in head.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.xavier_normal_(part.weight)
+                nn.init.zeros_(part.bias)
 
 
 def _count(name: str, given: int | None, config: ModelConfig) -> int:

@@ -15,10 +15,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.attribution import Attribution
-from app.mazes import Cells
+from app.attention.attribution import Attribution
+from app.mazes.maze import Cells
 from app.player.payload import PANELS, Change, offered_counts, parse_edit, payload
-from vitrm.traces import Trace
+from vitrm.traces.trace import Trace
 
 __all__ = [
     "PANELS", "Change", "Choices", "choices", "offered_counts", "parse_edit", "payload", "player", "standalone",

@@ -11,13 +11,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from app.attribution import METHODS, Attribution
-from app.mazes import Cells, cell_colours, telling, wave
-from app.source import method_source
-from vitrm.edits import Edit
+from app.attention.attribution import METHODS, Attribution
+from app.mazes.maze import Cells, cell_colours, telling, wave
+from app.player.source import method_source
 from vitrm.errors import ConfigError
-from vitrm.rollout import rollout
-from vitrm.traces import Trace
+from vitrm.traces.edits import Edit
+from vitrm.traces.rollout import rollout
+from vitrm.traces.trace import Trace
 
 PANELS = ("glimpses", "equations", "memory", "attention", "attribution", "edits", "cells")
 _FINE = 700_000  # attention weights of a trace up to which 16 bits are spent on each; 8 beyond, to stay below 3 MB

@@ -1,0 +1,1 @@
+"""Where a model looked, and what mattered to its answer."""

@@ -1,0 +1,329 @@
+"""Figures about glimpses as pure functions: answers or a report in, a Plotly figure out, or words and tables.
+
+A report is the plain form of `vitrm.judge.glimpses.GlimpseReport`; no streamlit here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from vitrm.config import Config
+
+if TYPE_CHECKING:  # it needs torch
+    from vitrm.traces.answers import Answers
+
+POLICIES = {"random": "random draw", "fixed": "fixed, centre outwards", "learned": "memory's attention"}
+_LINES = {
+    "random": ("#0072b2", "solid", "circle"),
+    "fixed": ("#e69f00", "dash", "square"),
+    "learned": ("#009e73", "dot", "diamond"),
+}
+_CLASSES = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
+_OTHERS = "#8a93a3"
+SHOWN_CLASSES = len(_CLASSES)
+
+
+def seen_after(steps: int, size: int, patches: int) -> list[str]:
+    """How much of the image has been seen after each of some steps, for an axis."""
+    cycle = patches // size
+    return [f"{n + 1}<br>{100 * min(n + 1, cycle) * size / patches:.0f} %" for n in range(steps)]
+
+
+def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> go.Figure:
+    """The share of the draws that give each answer, after each supervision step; the true class at the bottom."""
+    figure = go.Figure()
+    count, steps = made.labels.shape
+    axis = seen_after(steps, made.patches.shape[-1], patches)
+    for name, shares, color in _shares(made, classes, label):
+        figure.add_bar(
+            x=axis,
+            y=100 * shares,
+            name=name,
+            marker={
+                "color": color,
+                "pattern": {
+                    "shape": "" if name.endswith("(true class)") else "/",
+                    "fillmode": "overlay",
+                    "fgcolor": "#ffffff",
+                    "fgopacity": 0.35,
+                    "size": 7,
+                },
+            },
+            text=[f"{100 * share:.0f}" if share >= 0.06 else "" for share in shares],
+            textposition="inside",
+            textangle=0,
+            textfont={"color": "#ffffff" if color in ("#0072b2", "#d55e00") else "#10141c", "size": 13},
+            hovertemplate=f"{name}: %{{y:.0f}} % of {count} draws<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
+    figure.update_yaxes(range=[0, 100])
+    return _styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
+
+
+def draw_table(made: Answers, classes: Sequence[str], label: int) -> list[dict[str, Any]]:
+    """One row per supervision step."""
+    return [
+        {
+            "supervision step": n + 1,
+            "right, % of the draws": 100 * float((made.labels[:, n] == label).mean()),
+            "most common answer": classes[int(np.bincount(made.labels[:, n]).argmax())],
+            "agree on it, %": 100 * float(_agreement(made)[n]),
+            "P(true class), mean %": 100 * float(made.probs[:, n, label].mean()),
+            "its standard deviation over draws, %": 100 * float(made.probs[:, n, label].std(ddof=1)),
+            "halting probability, mean": float(made.halt_prob[:, n].mean()),
+            **{f"answers {name}, %": 100 * float((made.labels[:, n] == k).mean()) for k, name in enumerate(classes)},
+        }
+        for n in range(made.labels.shape[1])
+    ]
+
+
+def draw_words(made: Answers, classes: Sequence[str], label: int) -> str:
+    """How often the answer depends on the draw: the takeaway, from the numbers."""
+    count, steps = made.labels.shape
+    agree, right = _agreement(made), (made.labels == label).mean(axis=0)
+    common = [classes[int(np.bincount(made.labels[:, n]).argmax())] for n in (0, steps - 1)]
+    kinds = [len(np.unique(made.labels[:, n])) for n in (0, steps - 1)]
+    first = f"After step 1, the {count} draws give {kinds[0]} different answer{'s' * (kinds[0] > 1)}; " + (
+        f"{100 * agree[0]:.0f} % of them say {common[0]}, and {100 * right[0]:.0f} % are right."
+    )
+    last = (
+        f" After step {steps}, {100 * agree[-1]:.0f} % say {common[1]}, and {100 * right[-1]:.0f} % are right: "
+        + ("the answer does not depend on the draw any more." if kinds[1] == 1 else "it still depends on the draw.")
+        if steps > 1
+        else ""
+    )
+    return first + last
+
+
+def telling_draws(made: Answers, count: int) -> list[int]:
+    """Draws worth looking at: one for each course of answers, the rare ones and the common ones in turn."""
+    courses: dict[tuple[int, ...], list[int]] = {}
+    for k, row in enumerate(made.labels.tolist()):
+        courses.setdefault(tuple(row), []).append(k)
+    ordered = sorted(courses.values(), key=len, reverse=True)
+    chosen = [ordered[0], *ordered[:0:-1]][:count]  # the most common course, then the rarest ones
+    return sorted(members[0] for members in chosen)
+
+
+def course(made: Answers, k: int, classes: Sequence[str], label: int) -> str:
+    """The answers of one draw, equal ones in a row said once: "3 → 8 ✓"."""
+    row = made.labels[k].tolist()
+    given = [classes[answer] for n, answer in enumerate(row) if n == 0 or answer != row[n - 1]]
+    return " → ".join(given) + (" ✓" if row[-1] == label else " ✗")
+
+
+def strip(pixels: np.ndarray, patches: np.ndarray, patch_size: int, scale: int) -> np.ndarray:
+    """(H, W, 4) uint8: the image as seen so far after each step of one draw (N, S), side by side, unseen grey.
+
+    What is read in a step has a frame around it.
+    """
+    size = pixels.shape[-1]
+    image = np.broadcast_to(pixels.transpose(1, 2, 0), (size, size, 3))
+    image = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    side, across, gap = patch_size * scale, size // patch_size, size * scale // 8
+    tiles, seen = [], np.zeros((across, across), bool)
+    for read in patches:
+        seen.flat[read] = True
+        tile = np.where(seen.repeat(side, 0).repeat(side, 1)[..., None], image, np.uint8([125, 133, 146]))
+        for patch in read:
+            top, left = side * (patch // across), side * (patch % across)
+            edge = max(1, side // 12)
+            frame = tile[top : top + side, left : left + side]
+            inner = frame[edge:-edge, edge:-edge].copy()
+            frame[:] = (230, 159, 0)
+            frame[edge:-edge, edge:-edge] = inner
+        opaque = np.full((*tile.shape[:2], 1), 255, np.uint8)
+        tiles += [np.concatenate([tile, opaque], axis=2), np.zeros((size * scale, gap, 4), np.uint8)]
+    return np.concatenate(tiles[:-1], axis=1)
+
+
+# Who should choose
+
+
+def policies(report: dict[str, Any]) -> go.Figure:
+    """Test accuracy after each step under each policy, with the 95 % interval over the test images."""
+    figure = go.Figure()
+    steps = len(next(iter(report["policies"].values()))["accuracy"])
+    axis = seen_after(steps, report["patches_per_step"], report["patches"])
+    places = np.linspace(-0.12, 0.12, len(report["policies"]))
+    for (policy, scores), shift in zip(report["policies"].items(), places, strict=True):
+        color, dash, symbol = _LINES[policy]
+        mean = np.array([100 * each["mean"] for each in scores["accuracy"]])
+        figure.add_scatter(
+            x=np.arange(steps) + shift,  # side by side, or the bars would hide each other
+            y=mean,
+            error_y={
+                "type": "data",
+                "array": [100 * each["high"] for each in scores["accuracy"]] - mean,
+                "arrayminus": mean - [100 * each["low"] for each in scores["accuracy"]],
+                "thickness": 1.5,
+                "width": 5,
+            },
+            mode="lines+markers",
+            name=POLICIES[policy],
+            line={"color": color, "dash": dash},
+            marker={"symbol": symbol, "size": 8},
+            hovertemplate=f"{POLICIES[policy]}: %{{y:.1f}} %<extra></extra>",
+        )
+    figure.update_xaxes(tickvals=list(range(steps)), ticktext=axis)
+    return _styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
+
+
+def policies_alternative(report: dict[str, Any]) -> str:
+    """What that figure shows."""
+    said = [
+        f"{POLICIES[policy]} {100 * scores['accuracy'][0]['mean']:.1f} % after step 1 and "
+        f"{100 * scores['accuracy'][-1]['mean']:.1f} % after step {len(scores['accuracy'])}"
+        for policy, scores in report["policies"].items()
+    ]
+    return f"Test accuracy by who chooses the patches: {'; '.join(said)}."
+
+
+def policy_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per policy: its accuracies, in brackets the 95 % interval."""
+    return [
+        {
+            "who chooses": POLICIES[policy],
+            **{f"step {n + 1}, %": _with_interval(each) for n, each in enumerate(scores["accuracy"])},
+            "mean over steps, %": _with_interval(scores["anytime"]),
+        }
+        for policy, scores in report["policies"].items()
+    ]
+
+
+def policy_halting_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per policy: what its halting is worth, what it costs, and how much the draws differ."""
+    return [
+        {
+            "who chooses": POLICIES[policy],
+            "steps used, mean": f"{scores['halted_steps']:.2f}",
+            "right, %": f"{100 * scores['halted_accuracy']:.1f}",
+            "AUROC of halting, all steps": "–" if (area := scores["pooled_auroc"]) is None else f"{area:.3f}",
+            "all steps: right, %": f"{100 * scores['accuracy'][-1]['mean']:.1f}",
+            "all steps: multiply-adds, M": f"{scores['multiply_adds'][-1] / 1e6:.1f}",
+            "draws": "none" if scores["spread"] is None else str(len(scores["draws"])),
+            "largest spread over draws": "–" if scores["spread"] is None else f"± {100 * max(scores['spread']):.1f}",
+        }
+        for policy, scores in report["policies"].items()
+    ]
+
+
+def policies_provenance(checkpoint: str, config: Config, report: dict[str, Any]) -> str:
+    """What was measured, on what, and what the bars are of."""
+    sizes = report["split_sizes"]
+    return (
+        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}, every step run; random: "
+        f"mean of the glimpse seeds {', '.join(map(str, report['seeds']))}, training seed {report['training_seed']}; "
+        f"chance {100 / config.model.num_classes:.0f} %. Halting: threshold chosen on validation "
+        f"(n = {sizes['val']:,}) under the same policy, applied once to test. Bars: 95 % bootstrap interval over the "
+        "test images. They leave out what another training would change. All policies read "
+        f"{report['patches_per_step']} of {report['patches']} patches a step; the model was trained with random "
+        "glimpses only."
+    )
+
+
+def control_rows(file: Path) -> list[dict[str, str]]:
+    """The table of `vitrm sweep glimpses` as it was written; [] where there is none, or it holds no result."""
+    try:
+        with open(file, encoding="utf-8", newline="") as text:
+            return [row for row in csv.DictReader(text) if row.get("test accuracy, %")]
+    except OSError:
+        return []
+
+
+def control(rows: list[dict[str, str]]) -> go.Figure:
+    """Test accuracy of each cell, one dot per training seed and the mean as a bar."""
+    figure = go.Figure()
+    names = [_short(row["column"]) for row in rows][::-1]
+    for row in rows[::-1]:
+        values = [float(value) for value in row["each seed, %"].split()]
+        figure.add_scatter(
+            x=values,
+            y=[_short(row["column"])] * len(values),
+            mode="markers",
+            marker={"color": "#0072b2", "size": 11, "opacity": 0.75},
+            hovertemplate="%{x:.2f} %<extra></extra>",
+            showlegend=False,
+        )
+        figure.add_scatter(
+            x=[float(row["test accuracy, %"])],
+            y=[_short(row["column"])],
+            mode="markers",
+            marker={"symbol": "line-ns-open", "size": 26, "color": "#d55e00", "line": {"width": 3}},
+            hovertemplate="mean %{x:.2f} %<extra></extra>",
+            showlegend=False,
+        )
+    figure.update_yaxes(categoryorder="array", categoryarray=names, automargin=True)
+    return _styled(figure, "test accuracy, %", "", height=110 + 62 * len(rows))
+
+
+def _short(column: str) -> str:
+    """What a cell is called, in lines short enough for a narrow screen."""
+    return column.replace(": ", ":<br>").replace(", N", ",<br>N")
+
+
+def control_provenance(rows: list[dict[str, str]]) -> str:
+    """What was trained, on what, and what it does not say."""
+    first = rows[0]
+    hours = sum(float(row["hours"] or 0) for row in rows)
+    epochs, images = first["epochs"].split()[0], int(first["images an epoch"])
+    return (
+        f"{first['data']}, test split, n = {int(first['test images']):,}, after the last trained step; "
+        f"{first['seeds done']} training seeds each, glimpse seed 0. {int(first['parameters']):,} parameters, {epochs} "
+        f"epochs of {images:,} images, one recipe for all ({hours:.1f} hours of training together, "
+        f"{first['hardware']}). Short trainings of a tiny model: what wins here need not win after a long one."
+    )
+
+
+def control_table(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """One row per cell."""
+    return [
+        {
+            "what is read": row["column"],
+            "test accuracy, mean %": float(row["test accuracy, %"]),
+            "spread over seeds": row["spread (standard deviation)"],
+            "each seed, %": row["each seed, %"],
+            "after each step, %": row["after each step, %"],
+            "multiply-adds, M": int(row["multiply-adds"]) / 1e6,
+        }
+        for row in rows
+    ]
+
+
+def _with_interval(estimate: dict[str, float]) -> str:
+    return f"{100 * estimate['mean']:.1f} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
+
+
+def _agreement(made: Answers) -> np.ndarray:
+    """(N,) the share of the draws that give the most common answer."""
+    return np.array([np.bincount(step).max() for step in made.labels.T]) / len(made.labels)
+
+
+def _shares(made: Answers, classes: Sequence[str], label: int) -> list[tuple[str, np.ndarray, str]]:
+    """(name, share of the draws at each step, colour): the true class, the most frequent others, and the rest."""
+    shares = np.stack([(made.labels == k).mean(axis=0) for k in range(len(classes))])  # (C, N)
+    others = [k for k in np.argsort(-shares.sum(axis=1), kind="stable") if k != label and shares[k].any()]
+    named = [label, *others[: SHOWN_CLASSES - 1]]
+    found = [
+        (f"{classes[k]}{' (true class)' if k == label else ''}", shares[k], color)
+        for k, color in zip(named, _CLASSES, strict=False)
+    ]
+    rest = others[SHOWN_CLASSES - 1 :]
+    return found + ([("others", shares[rest].sum(axis=0), _OTHERS)] if rest else [])
+
+
+def _styled(figure: go.Figure, x: str, y: str, height: int = 340) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+    )
+    figure.update_xaxes(title=x)
+    figure.update_yaxes(title=y)
+    return figure

@@ -1,0 +1,275 @@
+"""The parts of the page about glimpses: each says what to do, shows it, and says what it is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+from PIL import Image
+
+from app import cache, figures, inputs, state
+from app.glimpses import figures as glimpse_figures
+from app.glimpses.play import chosen_patches, comparison, game, pick_patches, picture, rounds
+from app.player import player
+from vitrm.config import Config
+from vitrm.errors import ConfigError, DataError
+
+PARTS = {
+    "watch": "Watch it see more",
+    "draws": "Other draws",
+    "choose": "Choose the patches",
+    "guess": "Guess first",
+    "policies": "Which order wins?",
+}
+_POLICIES = {"random": "at random", "fixed": "from the centre outwards", "learned": "where its memory attends"}
+_SHOWN_DRAWS = 6
+_CONTROL = Path(__file__).resolve().parents[2] / "results" / "glimpses.csv"
+_PANELS = ("glimpses",)
+
+
+def choose_part() -> str:
+    """Which part of the page is on show."""
+
+    def take() -> None:
+        st.session_state[state.PART] = st.session_state["part_choice"]
+
+    st.session_state["part_choice"] = st.session_state[state.PART]
+    st.segmented_control(
+        "Part",
+        list(PARTS),
+        format_func=PARTS.get,
+        key="part_choice",
+        on_change=take,
+        required=True,
+        label_visibility="collapsed",
+    )
+    return st.session_state[state.PART]
+
+
+def choose_policy() -> str:
+    """Who chooses the glimpses of the trace on show."""
+
+    def take() -> None:
+        st.session_state[state.POLICY] = st.session_state["policy_choice"]
+
+    st.session_state["policy_choice"] = st.session_state[state.POLICY]
+    st.segmented_control(
+        "The next patches are chosen",
+        list(_POLICIES),
+        format_func=_POLICIES.get,
+        key="policy_choice",
+        on_change=take,
+        required=True,
+        help="It was trained with random glimpses only. “Where its memory attends” reads the places that its memory "
+        "tokens attend to most, by their position alone: no pixel that has not been read decides.",
+    )
+    return st.session_state[state.POLICY]
+
+
+def watch(checkpoint: str) -> None:
+    """What has been seen so far, and what that does to the answer."""
+    st.markdown(
+        "Each supervision step reads a few patches, and no patch twice before all have been read. Press **Play**: how "
+        "much does it have to see? Then have the patches chosen in another way."
+    )
+    policy = choose_policy()
+    trace, config, summary = inputs.choose_trace(checkpoint, policy=policy)
+    name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{policy}"
+    player(
+        trace,
+        key="glimpse_player",
+        panels=_PANELS,
+        chosen=inputs.player_choices("glimpse_player", trace),
+        name=name,
+        address=state.address(state.PART, state.POLICY, state.DECK),
+    )
+    caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary, policy=policy)
+    st.caption(caption)
+    inputs.keep(trace, checkpoint, _PANELS, caption, image=f"{st.session_state[state.IMAGE]}-{policy}")
+
+
+def draws(checkpoint: str) -> None:
+    """The same image under many draws: how often does the answer depend on the draw?"""
+    st.markdown(
+        f"The same image, {cache.DRAWS} times, each with other glimpses. While the bars are mixed, the answer depends "
+        "on which patches happened to be drawn."
+    )
+    trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
+    image, classes, label = st.session_state[state.IMAGE], trace.class_names, trace.label
+    made = cache.draws(checkpoint, image)
+    words = glimpse_figures.draw_words(made, classes, label)
+    st.subheader("How often does the answer depend on the draw?")
+    st.markdown(words)
+    figure = glimpse_figures.by_draw(made, classes, label, config.model.num_patches)
+    st.plotly_chart(figure, key="by_draw", width="stretch", alt=words, config={"displayModeBar": False})
+    st.caption(
+        f"Share of the draws that give each answer; plain: the true class, hatched: wrong ones. {_image(config)}, "
+        f"{cache.DRAWS} draws (glimpse seeds 0 to {cache.DRAWS - 1}), every step run, checkpoint {checkpoint}, "
+        f"training seed {config.train.seed}. It is one image: what holds for it need not hold for others."
+    )
+    with st.expander("The numbers behind the figure"):
+        st.dataframe(glimpse_figures.draw_table(made, classes, label), hide_index=True, width="stretch")
+    st.subheader("A few of these draws")
+    st.caption(
+        "The most common course of answers, and the rarest ones. Left to right: what had been seen after each step, "
+        "with an orange frame what that step read. A draw leads to its player, in a new tab."
+    )
+    chosen = glimpse_figures.telling_draws(made, _SHOWN_DRAWS)
+    scale = max(1, 192 // trace.pixels.shape[-1])
+    columns = st.columns(2, gap="large")
+    for place, k in enumerate(chosen):
+        course = glimpse_figures.course(made, k, classes, label)
+        tiles = glimpse_figures.strip(trace.pixels, made.patches[k], trace.patch_size, scale)
+        with columns[place % 2]:
+            st.image(
+                Image.fromarray(tiles),
+                caption=f"seed {k}: {course}",
+                width="stretch",
+                link=_link(checkpoint, image, k),
+                alt=f"Glimpses of seed {k} step by step. Answers: {course}",
+            )
+    state.to_url(state.PART, state.POLICY)
+
+
+def choose(checkpoint: str) -> None:
+    """Choose the patches of the next step oneself, and compare."""
+    trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
+    size = config.model.glimpse_patches
+    st.markdown(
+        f"Now you choose what the model reads: {size} patches a step. Click them, or drag over them; with the keyboard "
+        "move by the arrows and choose by Space. After each step it answers. Do you choose better than its memory, a "
+        "fixed order, or chance?"
+    )
+    image, label = st.session_state[state.IMAGE], trace.label
+    about = f"{checkpoint}/{image}"
+    picks = chosen_patches("picks", about)
+    own = None
+    if picks:
+        try:
+            own = cache.picked(checkpoint, image, picks[: config.model.supervision_steps])
+        except ConfigError as error:
+            st.warning(f"These patches cannot be read: {error}")
+            picks = ()
+    facts = comparison(
+        own, cache.orders(checkpoint, image), cache.draws(checkpoint, image), label, config.model.num_patches
+    )
+    shown = picture(trace.pixels, trace.patch_size, trace.class_names, label)
+    pick_patches("picks", about, shown | facts, picks, state.address(state.PART, state.POLICY, state.DECK))
+    st.caption(
+        f"{_image(config)}, checkpoint {checkpoint}, training seed {config.train.seed}. Random: the mean of "
+        f"{cache.DRAWS} draws. You know the true class and may know where the interesting part is; the memory's "
+        "attention knows only what has been read, and was not trained for choosing."
+    )
+
+
+def guess(checkpoint: str) -> None:
+    """A game: who is right with fewer patches?"""
+    config = inputs.configuration(checkpoint)
+    report = cache.halting(checkpoint)
+    threshold, why = config.model.halt_threshold, "as in training"
+    if report is not None and 0 < report["chosen"]["threshold"] < 1:
+        threshold, why = report["chosen"]["threshold"], "chosen on validation"
+    st.markdown(
+        "You see exactly what the model has seen. Say what it is, or look further. The model writes its answer down "
+        "as soon as its halting probability passes its threshold; you will not be shown it before you have said yours."
+    )
+    number = st.session_state[state.DECK]
+
+    def again() -> None:
+        st.session_state[state.DECK] += 1
+
+    indices, pixels, labels, made = cache.deck(checkpoint, number)
+    classes = config.data.classes or tuple(str(k) for k in range(config.model.num_classes))
+    values = {
+        "classes": list(classes),
+        "channels": pixels.shape[1],
+        "imageSize": pixels.shape[-1],
+        "patchSize": config.model.patch_size,
+        "steps": made.probs.shape[1],
+    }
+    values["images"] = rounds(indices, pixels, labels, made, threshold)
+    game("game", f"{checkpoint}/{number}", values, again, state.address(state.PART, state.POLICY, state.DECK))
+    st.caption(
+        f"{config.data.title}, {len(indices)} images of the test split drawn by the number {number} in the address, "
+        f"random glimpses, checkpoint {checkpoint}, training seed {config.train.seed}. Threshold of its halting "
+        f"probability {threshold:.3f}, {why}. Chance {100 / config.model.num_classes:.0f} %."
+    )
+
+
+def policies(checkpoint: str) -> None:
+    """The stored measurement, and the control that sees everything at once."""
+    config = inputs.configuration(checkpoint)
+    report = inputs.glimpse_comparison(checkpoint)
+    if report is not None:
+        judged, _, reasons = report["verdict"].partition(": ")
+        st.markdown(f"**{judged}:** {reasons}")
+        st.plotly_chart(
+            glimpse_figures.policies(report),
+            key="policies",
+            width="stretch",
+            alt=glimpse_figures.policies_alternative(report),
+            config={"displayModeBar": False},
+        )
+        st.caption(glimpse_figures.policies_provenance(checkpoint, config, report))
+        st.caption(
+            "“Memory's attention” reads the places that the memory tokens attend to most in the first layer, asked by "
+            "their positional embeddings alone: no pixel that has not been read decides. It was not trained for "
+            "choosing, and its first choice is the same for every image, because nothing has been read yet."
+        )
+        st.markdown("**What stopping early is worth under each order**")
+        st.dataframe(glimpse_figures.policy_halting_table(report), hide_index=True, width="stretch")
+        with st.expander("The numbers behind the figure"):
+            st.dataframe(glimpse_figures.policy_table(report), hide_index=True, width="stretch")
+            st.caption("In brackets the 95 % interval.")
+    st.subheader("Or see everything at once?")
+    rows = glimpse_figures.control_rows(_CONTROL)
+    if rows:
+        _control(rows)
+    else:
+        st.markdown("The control has not been trained here; `vitrm sweep glimpses --results results` does it.")
+    state.to_url(state.PART, state.POLICY)
+
+
+def _control(rows: list[dict[str, Any]]) -> None:
+    """Small models of the same recipe: glimpses against all patches at once, at about the same multiply-adds."""
+    from vitrm.sweep.run import against_first
+
+    st.markdown(
+        f"Another model, a small one on {rows[0]['data']}: trained several times with glimpses, and with all patches "
+        "at every step but fewer steps, so that an image costs about as many multiply-adds. Each dot is one training, "
+        "the upright bar their mean."
+    )
+    alternative = "; ".join(f"{row['column']}: {float(row['test accuracy, %']):.1f} %" for row in rows)
+    st.plotly_chart(
+        glimpse_figures.control(rows),
+        key="control",
+        width="stretch",
+        alt=f"Test accuracy, mean over training seeds. {alternative}.",
+        config={"displayModeBar": False},
+    )
+    st.markdown(
+        "\n".join(f"- {line}" for line in against_first(rows)) or "One training each says nothing of the spread."
+    )
+    st.caption(glimpse_figures.control_provenance(rows))
+    with st.expander("The numbers behind the figure"):
+        st.dataframe(glimpse_figures.control_table(rows), hide_index=True, width="stretch")
+
+
+def _image(config: Config) -> str:
+    return f"Image: {config.data.title}, test split, number {st.session_state[state.IMAGE].removeprefix('test-')}"
+
+
+def _link(checkpoint: str, image: str, seed: int) -> str:
+    """This page's player with that draw."""
+    return "glimpses?" + urlencode({state.CHECKPOINT: checkpoint, state.IMAGE: image, state.GLIMPSE_SEED: seed})
+
+
+def show(part: str, checkpoint: str) -> None:
+    """One part of the page; what is missing for it is said in one sentence."""
+    try:
+        {"watch": watch, "draws": draws, "choose": choose, "guess": guess, "policies": policies}[part](checkpoint)
+    except DataError as error:
+        st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
+        state.to_url(state.PART, state.POLICY)

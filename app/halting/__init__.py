@@ -1,0 +1,1 @@
+"""When has a model seen enough?"""

@@ -1,0 +1,325 @@
+"""The page about mazes on screen: which model, which maze, its answer and the model's, step by step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import cache, inputs, state
+from app.figures import measured
+from app.mazes import figures
+from app.mazes import maze as mazes
+from app.mazes.board import maze_board
+from app.player import player
+from vitrm.config import Config
+from vitrm.data.mazes import COLOURS, MazeSettings, Solution
+from vitrm.errors import DataError, VitrmError
+from vitrm.judge.mazes import MazeReport, check_size
+from vitrm.traces.trace import Trace
+
+_VERSION = "maze_version"  # another one whenever the page, not the learner, has set the maze
+_GUESS, _ANSWER, _LENGTH, _CHOICE = "maze_guess", "maze_answer", "maze_length", "maze_model_choice"
+_RARE, _SIZE = "maze_rare", "maze_size"
+_TRAIN = ("vitrm train mazes-small --name mazes-small", "vitrm train mazes --train.start mazes-small")
+
+
+class Asked(NamedTuple):
+    """The model that is asked about mazes."""
+
+    name: str
+    config: Config
+    mazes: MazeSettings  # of its training
+
+
+def choose_model() -> Asked | None:
+    """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
+    trained, wanted = cache.maze_models(), st.session_state[state.MAZE_MODEL]
+    names = [name for name in trained if inputs.configuration(name).model.halts]
+    if wanted not in names:
+        instead = f"showing “{names[0]}”" if names else "nor was any other model here"
+        if wanted in trained:
+            st.warning(f"“{wanted}” answers once, without steps that could be watched; {instead}.")
+        elif wanted in cache.checkpoints():
+            st.warning(f"“{wanted}” was not trained on mazes; {instead}.")
+        elif wanted != state.DEFAULTS[state.MAZE_MODEL]:
+            st.warning(f"There is no model “{wanted[:60]}” here{f'; {instead}' if names else ''}.")
+        if names:
+            st.session_state[state.MAZE_MODEL] = names[0]
+    if not names:
+        st.info(
+            "No model on this machine has been trained on mazes, so none can be asked. You can draw mazes and see them "
+            f"solved. To train one, on the Train page or in a terminal: `{_TRAIN[0]}`, then `{_TRAIN[1]}`."
+        )
+        return None
+
+    def take() -> None:
+        st.session_state[state.MAZE_MODEL] = st.session_state[_CHOICE]
+
+    chosen = st.session_state[state.MAZE_MODEL]
+    st.selectbox("Model", names, index=names.index(chosen), key=_CHOICE, on_change=take)
+    name = st.session_state[state.MAZE_MODEL]
+    cache.renew(name)
+    config = inputs.configuration(name)
+    return Asked(name, config, config.data.mazes)
+
+
+def choose_maze(asked: Asked | None) -> tuple[np.ndarray, Solution | None]:
+    """The board and what goes with it: the maze (S, S), and its answer if it has one."""
+    settings = asked.mazes if asked else MazeSettings()
+    text = _readable(asked, settings)
+    cells = mazes.from_text(text, settings.gems)
+    solution, trouble = mazes.answer(cells)
+    st.session_state.setdefault(_VERSION, 0)
+    left, right = st.columns([1, 1.15], gap="large")
+    with right:
+        _choose_new(asked, settings)
+        st.segmented_control(
+            "Which gem can be reached from S? Guess before you look",
+            range(settings.gems),
+            format_func=COLOURS.__getitem__,
+            key=_GUESS,
+            on_change=_look,
+            disabled=solution is None,
+        )
+        shown = st.toggle("Show the answer on the maze", key=_ANSWER, disabled=solution is None)
+        if solution is None:
+            st.warning(f"{trouble[0].upper()}{trouble[1:]}." + (" The model may be asked all the same." * bool(asked)))
+        elif shown:
+            guess = st.session_state[_GUESS]
+            judged = "" if guess is None else "**Right.** " if guess == solution.label else "**No.** "
+            st.markdown(judged + mazes.answer_words(solution))
+        else:
+            st.markdown("The dots will show the shortest path.")
+    with left:
+        maze_board(
+            "maze_board",
+            text,
+            version=st.session_state[_VERSION],
+            gems=settings.gems,
+            shown=solution if shown else None,
+            address=state.address(about=(state.MAZE_MODEL,)),
+            on_maze=_draw,
+        )
+    return cells, solution if shown else None
+
+
+def _readable(asked: Asked | None, settings: MazeSettings) -> str:
+    """The maze of the session or the link as text; another one, and why, if it cannot be used."""
+    text = st.session_state[state.MAZE]
+    if text:
+        try:
+            cells = mazes.from_text(text, settings.gems)
+            if asked:
+                check_size(asked.config.model, len(cells))
+        except DataError as error:
+            st.warning(f"The maze “{text[:40]}” cannot be read: {error}. Showing another one.")
+        except VitrmError as error:
+            st.warning(f"“{asked.name}” cannot be asked about this maze: {error}. Showing another one.")
+        else:
+            return text
+    ready = list(cache.ready_mazes(asked.name)) if asked else []
+    _show((ready or cache.maze_pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
+    return st.session_state[state.MAZE]
+
+
+def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
+    """Another maze, by the length of its shortest path; in a larger grid, too, if the model can be given one."""
+    sizes = [settings.size, *([settings.size + 2] if asked and asked.config.model.positions == "relative" else [])]
+    lengths = mazes.offered_lengths(settings)
+    for key, options, usual in ((_LENGTH, lengths, lengths[(len(lengths) - 1) // 2]), (_SIZE, sizes, sizes[0])):
+        if st.session_state.get(key) not in options:
+            st.session_state[key] = usual
+
+    def new() -> None:
+        source = replace(settings, size=st.session_state[_SIZE]).source
+        found = cache.maze_pool(source, st.session_state[_LENGTH])
+        if found:
+            _show(random.choice(found))
+        st.session_state[_RARE] = not found
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Shortest path of a new maze",
+            lengths,
+            format_func=lambda n: f"{n} step{'s' * (n > 1)}" + (", beyond training" * (n > settings.longest)),
+            key=_LENGTH,
+            width=230,
+        )
+        if len(sizes) > 1:
+            st.selectbox(
+                "Its cells",
+                sizes,
+                format_func=lambda n: f"{n} × {n}" + (", beyond training" * (n != settings.size)),
+                key=_SIZE,
+                width=200,
+            )
+        st.button("New maze", icon=":material/casino:", key="new_maze", on_click=new)
+    if st.session_state.pop(_RARE, False):
+        st.warning("A path that long is too rare in such a grid to be drawn by chance. Choose a shorter one.")
+
+
+def _show(text: str) -> None:
+    """Put a maze on the board."""
+    st.session_state[_VERSION] = st.session_state.get(_VERSION, 0) + 1
+    _draw(text)
+
+
+def _draw(text: str) -> None:
+    """Take the maze from the board."""
+    st.session_state.update({state.MAZE: text, _GUESS: None, _ANSWER: False})
+
+
+def _look() -> None:
+    st.session_state[_ANSWER] = st.session_state[_GUESS] is not None
+
+
+def ask(asked: Asked, cells: np.ndarray, seen: Solution | None) -> None:
+    """What the model makes of the maze, step by step; with the true answer marked, once it has been `seen`."""
+    solution, _ = mazes.answer(cells)
+    unlike = mazes.unlike_training(cells, solution, asked.mazes)
+    if unlike:
+        st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
+    depth = inputs.choose_depth(asked.config.model.supervision_steps)
+    try:
+        trace = cache.maze_trace(asked.name, mazes.to_text(cells), depth)
+    except VitrmError as error:
+        st.error(f"“{asked.name}” cannot be asked: {error}")
+        return
+    shown = _labelled(trace, seen)
+    report = cache.maze_report(asked.name)
+    probe = report.probe if report and len(cells) == asked.mazes.size else None
+    by_cell = mazes.cell_maps(
+        shown,
+        cells,
+        tied=asked.config.model.positions == "relative",
+        reachable=None if probe is None else probe.reachable(shown.memory),
+        probe_words="" if probe is None else figures.probe_words(probe),
+    )
+    chosen = inputs.player_choices("maze_player", shown)
+    player(
+        shown,
+        key="maze_player",
+        panels=("cells",),
+        chosen=chosen,
+        cells=by_cell,
+        name="maze",
+        address=state.address(about=(state.MAZE_MODEL, state.DEPTH)),
+    )
+    summary = cache.facts(asked.name)[1]
+    worth = measured(asked.name, asked.config, summary, f"images of {asked.config.data.title}, drawn anew every epoch")
+    caption = f"The maze on the board, of no split. {worth}"
+    st.caption(caption)
+    inputs.keep(shown, asked.name, ("cells",), caption, image="maze", cells=by_cell)
+
+
+def _labelled(trace: Trace, seen: Solution | None) -> Trace:
+    return trace if seen is None else replace(trace, label=seen.label)
+
+
+def test_set(asked: Asked) -> None:
+    """What the model makes of all test mazes by the length of their paths, and of mazes unlike those it has seen."""
+    report = inputs.maze_report(asked.name)
+    if report is None:
+        return
+    threshold, chosen_by = _threshold(asked)
+    judged = cache.difficulty(asked.name)
+    said = figures.alternatives(report, threshold, judged)
+    st.markdown(figures.verdict(report, judged))
+    st.caption(figures.provenance(asked.name, asked.config, report))
+
+    def chart(figure: go.Figure, name: str, caption: str) -> None:
+        st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
+        st.caption(caption)
+
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Does a longer path need more steps?")
+        chart(
+            figures.accuracy_map(report),
+            "accuracy_map",
+            "Row: mazes with paths of that length. Column: what they would be answered after that step. Where steps "
+            "carry the search, light begins farther right for longer paths. A map that is alike in all columns says "
+            "that the steps do not matter; it does not say why.",
+        )
+    with right:
+        st.subheader("What are the steps worth?")
+        chart(
+            figures.accuracy_by_length(report, judged),
+            "accuracy_by_length",
+            "Steps are worth the gap between the blue lines. Compare with the control (no recursion), where it was "
+            "measured, and with a guess that looks at distance alone. Being above both does not prove a search: only "
+            "that neither explains the answers.",
+        )
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Does it know that a long path needs longer?")
+        chart(
+            figures.exits_by_length(report, threshold),
+            "exits_by_length",
+            f"Where mazes leave by the learned halting, with {chosen_by}; white: the mean. A rising line says that "
+            "halting follows the length. It may follow what goes with length, such as free space, instead.",
+        )
+        st.markdown(figures.exit_words(report, threshold))
+    with right:
+        st.subheader("Beyond its training")
+        chart(
+            figures.other_mazes(report),
+            "other_mazes",
+            "Freshly drawn mazes; n, cells, walls and lengths of each kind stand in the table below. A line that "
+            "still rises in the shaded part says that more steps help where the training had none. One that falls: the "
+            "recursion was never asked to stay.",
+        )
+        for reason in report.left_out:
+            st.caption(f"Not tried, {reason}.")
+    if report.probe is not None:
+        _probe(report, chart)
+    with st.expander("The numbers behind the figures"):
+        for name, rows in (
+            *([("What the probes tell", figures.probe_table(report))] if report.probe is not None else []),
+            ("Accuracy by length of the path, test split", figures.length_table(report, judged)),
+            ("Where mazes of each length leave", figures.exit_table(report, threshold)),
+            ("Mazes of other kinds", figures.other_table(report)),
+        ):
+            st.markdown(f"**{name}**")
+            st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _probe(report: MazeReport, chart: Callable[[go.Figure, str, str], None]) -> None:
+    """Whether "reachable" spreads in the memory like a flood, over the test mazes."""
+    st.subheader("Does “reachable” spread through the memory like a flood?")
+    left, right = st.columns(2, gap="large")
+    with left:
+        chart(
+            figures.probe_map(report),
+            "probe_map",
+            "Row: all test cells at that true distance from the start (none: no way leads there). Column: after that "
+            "step, the share of them that a linear probe on the cell's own memory token calls reachable. A flood is an "
+            "edge that runs slanted, with a dark last row. The probe says what is there to be read, not that the model "
+            "reads it.",
+        )
+    with right:
+        chart(
+            figures.probe_accuracy(report),
+            "probe_accuracy",
+            "How often the probes are right (mean of reachable and cut-off cells; chance 50 %), beside the same probes "
+            "on a model of this shape that was never trained. Only what lies above that line was learned.",
+        )
+
+
+def _threshold(asked: Asked) -> tuple[float, str]:
+    """The halting threshold to play the exits with, and where it comes from."""
+    own = st.session_state[state.THRESHOLD]
+    if own is not None:
+        return own, f"the threshold set in the player above, {own:g}"
+    judged, halting = cache.difficulty(asked.name), cache.halting(asked.name)
+    found = judged["threshold"] if judged else halting["chosen"]["threshold"] if halting else None
+    if found is not None:
+        return found, f"the threshold that validation chose, {found:.3f}"
+    found = asked.config.model.halt_threshold
+    return found, f"the threshold of the training, {found:g}"

@@ -1,0 +1,97 @@
+"""The judgement of an SR-ViT's soft mixture on screen, and what kind of model it is of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.mixture import figures as mixture_figures
+from vitrm.config import AnyModelConfig, Config, SRViTConfig
+
+_CONTROLS = {
+    "scalar": "has one learned weight for each step, the same for every token: its maps are of one colour",
+    "uniform": "reads the plain mean of all steps, whatever the image: its maps are of one colour",
+    "last": "reads the last step alone: its weights are 0 but for that one",
+}
+
+
+def explain(checkpoint: str, model: AnyModelConfig) -> bool:
+    """Say why a model has no soft mixture, or only a fixed one; whether there is anything to show."""
+    if not model.mixes:
+        what = "it answers once and has no recursion steps"
+        if isinstance(model, SRViTConfig):
+            what = "with a recursion depth of 1 it is a plain ViT, and there is nothing to mix"
+        elif model.halts:
+            what = "its steps follow one another and only the last is read; the other pages show them"
+            if model.readout == "mixture":
+                what = (
+                    "it reads a learned mixture of its supervision steps, one weight for each step and none for "
+                    "patches; the other pages show what each step says"
+                )
+        st.info(f"“{checkpoint}” is a {model.title}: {what}. This page has no maps to show of it. Choose an SR-ViT.")
+        return False
+    if model.mixture in _CONTROLS:
+        st.info(f"“{checkpoint}” is a control without a router: it {_CONTROLS[model.mixture]}.")
+    return True
+
+
+def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
+    """The verdict in words, and what the mixture is worth."""
+    own, depth = report["own"][-1], len(report["own"])
+    changed = max(one["changed"] for one in report["replaced"] if one["steps"] == depth)
+    (st.warning if report["faults"] else st.markdown)(report["verdict"])
+    columns = st.columns(4)
+    columns[0].metric("Accuracy, own mixture", f"{100 * own:.1f} %")
+    for column, mixture in zip(columns[1:3], ("uniform", "last"), strict=True):
+        column.metric(
+            f"With the {mixture_figures.MIXTURES[mixture]}",
+            f"{100 * report[mixture][-1]:.1f} %",
+            f"{100 * (report[mixture][-1] - own):+.1f} points",
+            delta_color="off",
+            delta_arrow="off",
+        )
+    columns[3].metric(
+        "Answers that change without it",
+        f"{100 * changed:.1f} %",
+        help="Share of the test images that get another answer, with whichever of the two changes more of them",
+    )
+    st.markdown(report["comparison"])
+    st.caption(mixture_figures.provenance(checkpoint, config, report))
+
+
+def charts(report: dict[str, Any]) -> None:
+    """The figures, how to read them and what not to conclude, and the tables behind them."""
+    said, plain = mixture_figures.alternatives(report), {"displayModeBar": False}
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Which steps are used")
+        for tokens, name in (("patches", "patches"), ("class token", "class_token")):
+            if not any(one["tokens"] == tokens for one in report["token_weights"]):
+                continue
+            st.markdown(f"**{tokens.capitalize()}**")
+            figure = mixture_figures.weights(report, tokens)
+            st.plotly_chart(figure, key=f"weights_{name}", width="stretch", alt=said[tokens], config=plain)
+        st.caption(
+            "Mean weight over the tokens of all test images, ± its standard deviation over them. A row in one bright "
+            "cell has collapsed to that step; a row without a spread gives every token the same. Little weight does "
+            "not make a step useless: the later ones are computed from it."
+        )
+    with right:
+        st.subheader("What the mixture is worth")
+        st.plotly_chart(
+            mixture_figures.accuracy(report), key="accuracy", width="stretch", alt=said["accuracy"], config=plain
+        )
+        st.caption(
+            "The recursion of every stage is ended after step r, and its steps so far are mixed as learned, averaged, "
+            "or the last of them is taken alone. The right end of the thick line is the model as it was trained; all "
+            "else it was never trained for, so a gap says what this model relies on, not what a model without a "
+            "mixture could reach. That takes a training of its own."
+        )
+    with st.expander("The numbers behind the figures"):
+        for name, rows in (
+            ("Which steps are used", mixture_figures.weight_table(report)),
+            ("What the mixture is worth", mixture_figures.accuracy_table(report)),
+        ):
+            st.markdown(f"**{name}**")
+            st.dataframe(rows, hide_index=True, width="stretch")

@@ -1,0 +1,1 @@
+"""Train live: forms, the queue of trainings, and what one sees of them."""

@@ -1,0 +1,119 @@
+"""The form on the Train page: its presets, and where each setting stands. Their words are with the fields of
+`vitrm.config`. No streamlit here.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, fields
+from typing import Any
+
+from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of the configuration: `name` is dotted, `hint` its type; the rest is as in `vitrm.config.setting`."""
+
+    name: str
+    label: str
+    sentence: str
+    hint: Any
+    published: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        """What the paper and its authors' code have for it, in a sentence."""
+        sources = {"paper": "paper", "code": "authors' code"}
+        said = "; ".join(f"{sources[who]}: {shown(value)}" for who, value in self.published.items()) or "paper: none"
+        return f"{said[0].upper()}{said[1:]}."
+
+
+# The presets that the page offers, in this order.
+EXPECTATIONS = {
+    "digits": "Handwritten digits, 8 × 8 pixels. Watch the accuracy climb past 95 % on validation (n = 144, seed 0) "
+    "within half a minute on two otherwise idle cores. One supervision step: the answer is right at once or never.",
+    "digits-deep": "The same digits, a smaller model, six supervision steps. Early in training the later steps are "
+    "clearly better than the first; at the end step 2 gains a point or two, and the last steps lose some again "
+    "(seed 0): more steps are not always better.",
+    "digits-glimpse": "The same digits, but each step sees only a quarter of the patches: here later steps really "
+    "help (test accuracy of the bundled run: 73 % after step 1, 98 % after step 6).",
+    "photos": "Your own photographs: a folder with one folder per class, or parquet files, on the machine that runs "
+    "the server. Expect much less than from a model pretrained on millions of images, and little from a few dozen.",
+    "tiny": "CIFAR-10 with a small model and glimpses. About two hours on two CPU cores.",
+    "paper": "The published CIFAR-10 setting, 3.62 million parameters. Days on a CPU: a GPU is needed.",
+    "paper-as-published": "The same with every choice of the authors' code that `paper` changes, such as gradients "
+    "that are not clipped and a first epoch at a learning rate of 0. A GPU is needed; it has not been trained yet.",
+    "best": "The paper's model under what stronger recipes of its size have: label smoothing, random erasing, repeated "
+    "augmentation, drop path, an end without mixing. A GPU is needed; its gain has not been measured yet.",
+}
+# What ViTRM is to be compared with, under the same trainer; none of them has steps, a memory or halting.
+COMPARISONS = {
+    "digits-vit": "What `digits` is to be compared with: the same block applied once, as a plain transformer, under "
+    "the same recipe. Train both, then choose **Compare** (one seed each: a point or two mean little).",
+    "sr-vit-digits": "SR-ViT on the same digits: a plain transformer run several times over, each patch mixing "
+    "all of its recursion steps as a router says, without memory or halting.",
+    "vit-same-block": "What `paper` is to be compared with: ViTRM's own block applied once, under the same recipe. "
+    "Days on a CPU, unless “Own settings” ask for fewer epochs, or fewer images an epoch.",
+    "vit-same-size": "What `paper` is to be compared with: as many parameters, spent on twelve layers instead of a "
+    "recursion, under the same recipe. Days on a CPU, unless “Own settings” ask for less.",
+    "resnet18": "The paper's comparison: a residual network of 11 million parameters, three times those of `paper`. "
+    "Days on a CPU, unless “Own settings” ask for less.",
+}
+
+GROUPS = {
+    "How long and how fast": ("train.epochs", "train.batch_size", "train.lr", "train.warmup_epochs", "train.min_lr",
+                              "train.schedule", "train.patience", "train.seed", "train.epoch_images"),
+    "The recursion": ("model.supervision_steps", "model.recursion_steps", "model.memory_steps", "model.memory_tokens",
+                      "model.glimpse_patches", "model.halt_threshold", "model.halt_bias"),
+    "The block": ("model.dim", "model.depth", "model.num_heads", "model.mlp_dim", "model.dropout", "model.drop_path",
+                  "model.feed_forward", "model.positions", "model.reference_side", "model.token_mixing",
+                  "model.reading", "model.shared_block", "model.final_norm", "model.head", "model.readout",
+                  "model.init"),
+    "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed",
+                   "data.train_images", "data.memory_gb"),
+    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.stop_unrolling",
+                                "train.halt_weight", "train.halt_target", "train.weight_decay", "train.decay",
+                                "train.betas", "train.grad_clip", "train.ema_decay", "train.ema_warmup",
+                                "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
+    "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
+                     "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.cutmix_box",
+                     "train.unmixed_share", "train.erasing", "train.repeats"),
+}  # fmt: skip
+
+
+def _described() -> dict[str, Setting]:
+    """The fields that have words; the others are decided by the data, the preset or the terminal."""
+    found = {}
+    for section, cls in (("model", ModelConfig), ("train", TrainConfig), ("data", DataConfig)):
+        hints = typing.get_type_hints(cls)
+        for each in fields(cls):
+            if each.metadata:
+                name = f"{section}.{each.name}"
+                found[name] = Setting(name, hint=hints[each.name], **each.metadata)
+    return found
+
+
+SETTINGS = _described()
+
+
+def groups(config: Config) -> dict[str, tuple[str, ...]]:
+    """The names in `GROUPS` that are settings of this configuration: a comparison has no recursion to set."""
+    there = {f"{part.name}.{each.name}" for part in fields(config) for each in fields(getattr(config, part.name))}
+    found = {title: tuple(name for name in names if name in there) for title, names in GROUPS.items()}
+    return {title: names for title, names in found.items() if names}
+
+
+def value(config: Config, name: str) -> Any:
+    """The value of a dotted setting."""
+    section, _, field = name.partition(".")
+    return getattr(getattr(config, section), field)
+
+
+def shown(value: Any) -> str:
+    """A value as the form shows it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

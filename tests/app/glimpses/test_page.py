@@ -1,0 +1,162 @@
+"""The page about glimpses: what its parts are sent and say, and the figures that follow from answers and reports."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app.glimpses import figures as glimpse_figures
+from app.glimpses.play import chosen_patches, comparison, rounds
+from vitrm.runs.folder import find_run
+from vitrm.traces.answers import Answers
+
+HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
+
+
+def open_glimpses(**query):
+    app = AppTest.from_file(HOME, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page("../pages/glimpses.py").run()
+
+
+def component(app, word):
+    (data,) = [json.loads(block.proto.json) for block in app.get("bidi_component") if word in block.proto.json]
+    return data
+
+
+def test_it_opens_on_a_ready_made_trace_with_the_evidence_panel():
+    app = open_glimpses()
+    assert not app.exception
+    data = component(app, "probs")
+    assert data["panels"] == ["glimpses"]
+    assert data["patches"] == find_run("digits-glimpse").gallery()["test-9"].patches.tolist()
+    assert data["address"] == dict.fromkeys(("checkpoint", "image", "glimpse_seed", "part", "policy", "deck"))
+    assert "glimpse seed 0" in app.caption[0].value
+
+
+def test_a_link_names_the_policy_and_an_unknown_part_is_said():
+    app = AppTest.from_file(str(Path(HOME).parents[1] / "pages" / "glimpses.py"), default_timeout=60)
+    app.query_params["policy"], app.query_params["part"] = "fixed", "nonsense"
+    app.run()
+    assert not app.exception
+    assert "part=nonsense, which cannot be read" in app.warning[0].value
+    assert sorted(component(app, "probs")["patches"][0]) == [5, 6, 9, 10]
+    assert "from the centre outwards" in app.caption[0].value
+
+
+def test_other_draws_are_counted_and_the_caption_says_of_what():
+    app = open_glimpses(part="draws")
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 1
+    assert "64 draws (glimpse seeds 0 to 63)" in app.caption[0].value
+    assert app.dataframe[0].value["right, % of the draws"].between(0, 100).all()
+
+
+def test_one_chooses_among_all_patches_and_is_told_nothing_yet():
+    data = component(open_glimpses(part="choose"), "attended")
+    assert (data["size"], data["steps"], data["picks"], data["rows"]) == (4, 4, [], [])
+    assert len(set(data["attended"])) == 4
+    assert data["draws"] == 64
+    assert len(data["learned"]) == len(data["fixed"]) == len(data["random"]) == 4
+
+
+def test_the_game_is_the_same_for_the_same_number():
+    def game(number):
+        return component(open_glimpses(part="guess", deck=number), "images")
+
+    first = game("3")
+    assert first == game("3")
+    assert [image["index"] for image in first["images"]] != [image["index"] for image in game("4")["images"]]
+    assert len(first["images"]) == 6
+    assert "label" not in first  # only within the images
+
+
+def test_the_stored_comparison_is_shown_with_its_data_split_size_and_seeds():
+    app = open_glimpses(part="policies")
+    assert not app.exception
+    report = find_run("digits-glimpse").glimpses()
+    assert report["verdict"].partition(": ")[2] in app.markdown[1].value
+    assert "n = 359" in app.caption[0].value
+    assert "glimpse seeds 0, 1, 2, training seed 0" in app.caption[0].value
+    steps_used = app.dataframe[0].value["steps used, mean"].tolist()
+    assert steps_used == [f"{each['halted_steps']:.2f}" for each in report["policies"].values()]
+
+
+def test_a_model_that_sees_everything_has_no_glimpses_to_show():
+    app = open_glimpses(checkpoint="digits")
+    assert not app.exception
+    assert "“digits” reads the whole image in every step" in app.info[0].value
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"key": "m/i", "patches": [[1, 2], [3, 4]]}, ((1, 2), (3, 4))),
+        ({"key": "m/other", "patches": [[1, 2]]}, ()),
+        ({"key": "m/i", "patches": [["a"]]}, ()),
+        ({"key": "m/i", "patches": 7}, ()),
+        (None, ()),
+    ],
+)
+def test_patches_from_the_browser_are_read_with_care(monkeypatch, sent, read):
+    monkeypatch.setattr(st, "session_state", {"picks": {"picks": sent}})
+    assert chosen_patches("picks", "m/i") == read
+
+
+def made(labels, classes=4, patches=None):
+    """Answers with these labels (B, N), sure of each to 70 %."""
+    labels = np.array(labels)
+    probs = np.full((*labels.shape, classes), 0.1)
+    np.put_along_axis(probs, labels[..., None], 0.7, axis=-1)
+    drawn = np.tile(np.arange(4).reshape(1, 2, 2), (len(labels), 1, 1)) if patches is None else np.array(patches)
+    return Answers(probs, np.tile([0.2, 0.9], (len(labels), 1)), drawn, np.zeros((len(labels), 3, 2), int))
+
+
+def test_the_shares_of_the_answers_add_up_and_the_words_follow_from_them():
+    answers = made([[1, 1], [2, 1], [2, 1], [0, 1]])
+    figure = glimpse_figures.by_draw(answers, list("abcd"), 1, 4)
+    np.testing.assert_allclose(np.sum([bar.y for bar in figure.data], axis=0), 100)
+    assert figure.data[0].name == "b (true class)"
+    words = glimpse_figures.draw_words(answers, list("abcd"), 1)
+    assert "3 different answers; 50 % of them say c, and 25 % are right" in words
+    assert words.endswith("the answer does not depend on the draw any more.")
+    assert glimpse_figures.telling_draws(answers, 2) == [1, 3]
+    assert glimpse_figures.course(answers, 1, list("abcd"), 1) == "c → b ✓"
+
+
+def test_a_strip_hides_what_has_not_been_seen():
+    pixels = np.full((1, 4, 4), 250, np.uint8)
+    tiles = glimpse_figures.strip(pixels, np.array([[0], [3]]), 2, 4)
+    first, second = tiles[:, :16], tiles[:, -16:]
+    assert (first[8:, 8:, :3] == (125, 133, 146)).all()
+    assert (second[10:14, 10:14, :3] == 250).all()
+    assert (second[:8, 8:, :3] == (125, 133, 146)).all()
+
+
+def test_the_model_of_the_game_stops_where_it_first_passes_its_threshold():
+    answers = made([[1, 2], [0, 3]])
+    images, labels = np.zeros((2, 1, 4, 4), np.uint8), np.array([2, 3])
+    stopping = rounds(np.array([7, 9]), images, labels, answers, threshold=0.5)
+    assert [(one["index"], one["exit"], one["halted"]) for one in stopping] == [(7, 1, True), (9, 1, True)]
+    assert not any(one["halted"] for one in rounds(np.array([7, 9]), images, labels, answers, threshold=0.95))
+
+
+def test_agreement_counts_the_patches_that_the_memory_would_have_read_too():
+    own = made([[1, 1]], patches=[[[0, 1], [2, 3]]])
+    own = Answers(own.probs, own.halt_prob, own.patches, np.array([[[1, 3], [3, 2], [0, 1]]]))
+    orders, draws = {"learned": made([[1, 1]]), "fixed": made([[1, 1]])}, made([[1, 1], [2, 1]])
+    values = comparison(own, orders, draws, 1, 4)
+    assert values["agreed"] == [1, 2]
+    assert values["attended"] == [0, 1]
+    assert values["random"][0]["right"] == 0.5
+
+
+def test_a_control_that_was_not_trained_is_no_error(tmp_path):
+    assert glimpse_figures.control_rows(tmp_path / "none.csv") == []
+    rows = [{"column": "a", "each seed, %": "50.00 52.00", "test accuracy, %": "51.0"}]
+    assert list(glimpse_figures.control(rows).data[0].x) == [50, 52]

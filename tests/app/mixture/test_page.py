@@ -1,0 +1,297 @@
+"""The page about the soft mixture: what its words, figures and tables say of given weights, and the page itself."""
+
+import base64
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import cache
+from app.diagram import mixture_drawing
+from app.mixture import figures as mixture_figures
+from app.mixture import view as mixture_view
+from app.mixture.panel import impossible, payload
+from vitrm.config import Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig, preset
+from vitrm.runs.folder import find_run
+from vitrm.traces.mixture import MixtureTrace
+
+PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "mixture.py")
+MODEL = "sr-vit-digits"
+
+
+def logits(*answers):
+    """(R, 3) with 80 % for each of these classes in turn."""
+    return np.array([[np.log(0.8 if k == answer else 0.1) for k in range(3)] for answer in answers], dtype=np.float32)
+
+
+def made(**changes):
+    """Two stages of R = 2 over 2 x 2 patches: the first listens early but for its last patch."""
+    weights = np.full((2, 2, 5), np.nan, dtype=np.float32)
+    weights[0, 0] = [0.5, 0.9, 0.8, 0.7, 0.4]
+    weights[1, 0, 0] = 0.25
+    weights[:, 1] = 1 - weights[:, 0]
+    return replace(
+        MixtureTrace(
+            class_names=("cat", "dog", "owl"),
+            patch_size=4,
+            layers_per_stage=1,
+            mixture="token",
+            normaliser="softmax",
+            label=0,
+            pixels=np.zeros((1, 8, 8), dtype=np.uint8),
+            weights=weights,
+            logits=logits(1, 0),
+            last_logits=logits(1, 2),
+            uniform_logits=logits(1, 0),
+        ),
+        **changes,
+    )
+
+
+REPORT = {
+    "n": 200,
+    "mixture": "token",
+    "own": [0.5, 0.9],
+    "last": [0.5, 0.8],
+    "uniform": [0.5, 0.85],
+    "token_weights": [
+        {"stage": 1, "tokens": "patches", "count": 800, "mean": [0.7, 0.3], "spread": [0.1, 0.1],
+         "largest": [0.9, 0.1], "entropy": 0.8, "mean_step": 1.3},
+        {"stage": 1, "tokens": "class token", "count": 200, "mean": [0.4, 0.6], "spread": [0.2, 0.2],
+         "largest": [0.2, 0.8], "entropy": 0.9, "mean_step": 1.6},
+    ],
+    "replaced": [
+        {"mixture": mixture, "steps": steps, "changed": 0.1 * steps, "became_right": 0.0, "became_wrong": 0.1}
+        for mixture in ("own", "last", "uniform") for steps in (1, 2)
+    ],
+    "faults": [],
+    "verdict": "No router has collapsed.",
+    "comparison": "As it is the model answers 90.0 %.",
+}  # fmt: skip
+
+
+def test_the_words_of_a_stage_follow_from_its_weights():
+    said = mixture_figures.stage_said(made(), 0)
+    assert "3 of the 4 patches lean to early steps (mean step below 1.5), 1 to late steps (mean step above 1.5)" in said
+    assert "earliest row 1, column 1 (1.1), latest row 2, column 2 (1.6)" in said
+    assert "The largest weight is that of step 1 in 3 and step 2 in 1 of them" in said
+    assert "The class token listens to step 1.5 on average." in said  # no largest weight: both are the same
+    assert "step 2 has its largest weight, 0.75. The patches are not mixed here" in mixture_figures.stage_said(
+        made(), 1
+    )
+
+
+def test_patches_that_listen_alike_are_said_to():
+    weights = made().weights.copy()
+    weights[0] = 0.5
+    said = mixture_figures.stage_said(made(weights=weights), 0)
+    assert said.startswith("All 4 patches listen alike, to step 1.5 on average. Every step has the same weight.")
+
+
+def test_the_summary_names_every_stage_and_knows_a_model_that_mixes_the_class_token_alone():
+    assert "step 1.3 of 2 in stage 1; the class token" in mixture_figures.summary(made())
+    assert "to step 1.8 in stage 2" in mixture_figures.summary(made())
+    stack = made(weights=made().weights[1:].copy())
+    assert mixture_figures.summary(stack).startswith(
+        "On average the class token, from which the answer is read, listens"
+    )
+
+
+def test_an_answer_that_changes_without_the_mixture_is_said_with_whether_it_is_right():
+    said = mixture_figures.answers_said(made())
+    assert said == (
+        "The model answers cat (80 %), which is right. It would be dog (wrong) with step 1 alone and owl (wrong) with "
+        "step 2 alone, the last; it stays the same with the plain mean."
+    )
+    twice = made(uniform_logits=logits(1, 1))
+    assert "It would be dog (wrong) with the plain mean and step 1 alone and owl" in mixture_figures.answers_said(twice)
+    steady = made(last_logits=logits(0, 0), label=None)
+    assert "Replacing the mixture does not change that" in mixture_figures.answers_said(steady)
+
+
+def test_the_panel_is_sent_the_arrays_and_aligned_answers():
+    data = payload(made())
+    sent = np.frombuffer(base64.b64decode(data["weights"]), dtype="<f4").reshape(2, 2, 5)
+    np.testing.assert_array_equal(sent, made().weights)
+    entropy = np.frombuffer(base64.b64decode(data["entropy"]), dtype="<f4").reshape(2, 5)
+    assert entropy[0, 0] == pytest.approx(1)  # of a half and a half, as a share of ln 2
+    assert [stage["patches"] for stage in data["stages"]] == [True, False]
+    assert [answer["name"] for answer in data["answers"]] == [
+        "own mixture",
+        "plain mean",
+        "step 1 alone",
+        "step 2 alone",
+    ]
+    assert [answer["answer"] for answer in data["answers"]] == [0, 0, 1, 2]
+    np.testing.assert_allclose([sum(answer["probs"]) for answer in data["answers"]], 1, atol=1e-4)
+
+
+def test_of_many_classes_the_likely_ones_are_shown():
+    many = np.log(np.full((2, 12), 0.01, dtype=np.float32))
+    many[:, 7], last = np.log(0.89), many.copy()
+    last[1, 3] = 3.0
+    names = tuple("abcdefghijkl")
+    shown = payload(made(class_names=names, logits=many, uniform_logits=many, last_logits=last))["shown"]
+    assert len(shown) == 5
+    assert {7, 3} == set(shown[:2])
+
+
+@pytest.mark.parametrize(
+    ("view", "wrong"),
+    [
+        ("", ""),
+        ("-1.4.range", ""),
+        ("2.0.whole", "stage 3 (there are 2)"),
+        ("0.5.whole", "token 5"),
+        ("0.0", "cannot be"),
+    ],
+)
+def test_a_view_that_a_trace_does_not_have_is_named(view, wrong):
+    assert wrong in impossible(view, made())
+    assert bool(wrong) == bool(impossible(view, made()))
+
+
+def test_the_figures_of_the_test_set_show_what_the_report_says():
+    (heat,) = mixture_figures.weights(REPORT, "class token").data
+    np.testing.assert_array_equal(heat.z, [[0.4, 0.6]])
+    assert (heat.zmin, heat.zmax) == (0, 1)
+    assert heat.text[0][1] == "0.60<br>± 0.20"
+    lines = {line.name: list(line.y) for line in mixture_figures.accuracy(REPORT).data}
+    assert lines == {
+        "the model's own mixture": [50, 90],
+        "plain mean": [50, 85],
+        "last step alone": [50, 80],
+    }
+    said = mixture_figures.alternatives(REPORT)
+    assert "stage 1 gives step 1 the most, 0.70" in said["patches"]
+    assert "After step 1: 50.0 %. With all steps: the model's own mixture 90.0 %, plain mean 85.0 %" in said["accuracy"]
+
+
+def test_the_tables_have_a_row_for_every_stage_and_mixture():
+    assert [row["weight of step 2"] for row in mixture_figures.weight_table(REPORT)] == [0.3, 0.6]
+    rows = mixture_figures.accuracy_table(REPORT)
+    assert [row["accuracy, %"] for row in rows] == pytest.approx([50, 90, 50, 80, 50, 85])
+
+
+def test_every_decision_is_listed_with_a_field_that_exists():
+    rows = mixture_figures.origins(preset(MODEL).model)
+    named = {name for row in rows for name in row["field of SRViTConfig"].split(", ")}
+    assert named <= {field.name for field in fields(SRViTConfig)}
+    assert next(row for row in rows if row["field of SRViTConfig"] == "router_dim")["this checkpoint"] == "64 wide"
+
+
+def test_the_picture_draws_every_step_once_and_says_its_numbers():
+    drawn = mixture_drawing(preset(MODEL).model, dark=False)
+    assert drawn.count('class="f"') == 4
+    assert "16 patches" in drawn
+    assert "f: 1 layer, one set of weights" in drawn
+    assert "3 stages" in drawn
+    deep = mixture_drawing(replace(preset(MODEL).model, recursion_depth=9), dark=True)
+    assert deep.count('class="f"') == 4
+    assert "one set of weights …" in deep
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """The page with a checkpoint whose trace and judgement are ready-made."""
+    config = Config(model=preset(MODEL).model, data=preset(MODEL).data)
+    config = replace(config, model=replace(config.model, recursion_depth=2, depth=2, patch_size=4))
+    summary = {"test": {"accuracy": [0.9], "n": 200, "seed": 0}, "split_sizes": {"train": 1, "test": 200},
+               "parameters": 7, "seed": 0}  # fmt: skip
+    monkeypatch.setattr(cache, "checkpoints", lambda: [MODEL, "digits"])
+    monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
+    monkeypatch.setattr(cache, "mixtures", lambda name: {"test-9": made(), "test-1": made(label=1)})
+    monkeypatch.setattr(cache, "mixture", lambda name: REPORT)
+    monkeypatch.setattr(cache, "warm_up", lambda: None)
+    return AppTest.from_file(PAGE, default_timeout=60)
+
+
+def opened(app, **query):
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def panel_data(app):
+    (data,) = [json.loads(block.proto.json) for block in app.get("bidi_component") if "meanStep" in block.proto.json]
+    return data
+
+
+def test_the_page_is_filled_on_arrival(page):
+    opened(page)
+    assert panel_data(page)["label"] == 0
+    assert [metric.value for metric in page.metric] == ["90.0 %", "85.0 %", "80.0 %", "20.0 %"]
+    captions = " ".join(caption.value for caption in page.caption)
+    for part in ("test split, number 9", "n = 200", "chance 10 %", "They do **not** say which patches mattered"):
+        assert part in captions
+    assert "glimpse" not in captions
+    assert len(page.get("plotly_chart")) == 3
+    assert not page.warning
+
+
+def test_a_link_opens_image_and_view(page):
+    data = panel_data(opened(page, image="test-1", mixture_view="0.3.range"))
+    assert (data["label"], data["start"]) == (1, "0.3.range")
+    assert data["address"] == {"mixture_model": None, "image": "test-1"}
+
+
+def test_what_a_link_names_and_nobody_has_is_said_and_replaced(page):
+    opened(page, mixture_model="nonsense", image="test-99999", mixture_view="7.0.whole")
+    said = " ".join(warning.value for warning in page.warning)
+    assert "There is no checkpoint “nonsense” here; showing “sr-vit-digits”" in said
+    assert "There is no image “test-99999”" in said
+    assert "stage 8 (there are 2)" in said
+    assert panel_data(page)["start"] == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (ModelConfig(), "only the last is read"),
+        (ModelConfig(readout="mixture"), "a learned mixture of its supervision steps"),
+        (ViTConfig(), "answers once and has no recursion steps"),
+        (ResNetConfig(), "answers once and has no recursion steps"),
+        (SRViTConfig(recursion_depth=1), "with a recursion depth of 1 it is a plain ViT"),
+    ],
+)
+def test_a_model_without_a_mixture_is_said_to_have_none(page, monkeypatch, model, said):
+    monkeypatch.setattr(cache, "facts", lambda name: (Config(model=model, data=preset("digits").data), {}))
+    opened(page, mixture_model="digits")
+    assert said in page.info[0].value
+    assert len(page.get("bidi_component")) == 0
+
+
+@pytest.mark.parametrize("mixture", ["last", "uniform", "scalar"])
+def test_a_control_is_named_and_shown_all_the_same(monkeypatch, mixture):
+    said = []
+    monkeypatch.setattr(mixture_view.st, "info", said.append)
+    assert mixture_view.explain("mine", SRViTConfig(mixture=mixture))
+    assert "is a control without a router" in said[0]
+
+
+def test_a_collapsed_router_is_said_before_anything_else(page, monkeypatch):
+    monkeypatch.setattr(cache, "mixture", lambda name: REPORT | {"faults": ["x"], "verdict": "It has collapsed."})
+    assert opened(page).warning[0].value == "It has collapsed."
+
+
+def test_where_the_images_are_absent_the_judgement_is_still_shown(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    config = Config(model=preset(MODEL).model, data=replace(preset(MODEL).data, source="parquet:nowhere"))
+    summary = cache.facts(MODEL)[1]
+    monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
+    monkeypatch.setattr(cache, "mixtures", lambda name: {})
+    opened(page)
+    assert "not on this machine" in page.error[0].value
+    assert len(page.metric) == 4
+
+
+def test_the_bundled_checkpoint_opens_without_its_data(monkeypatch):
+    ready = find_run(MODEL).mixtures()["test-9"]
+    assert ready.label == 3
+    np.testing.assert_allclose(np.nansum(ready.weights[0], axis=0), 1, atol=1e-4)
+    assert find_run(MODEL).mixture()["n"] == 359

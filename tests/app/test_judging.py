@@ -1,0 +1,129 @@
+"""Judging halting in the background: others get their turn, it can be cancelled, and the result is kept."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from app import background, cache
+from vitrm.runs.folder import ROOT, find_run
+
+HOME = str(Path(__file__).resolve().parents[2] / "app" / "Home.py")
+PATIENCE_S = 120
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A finished run of one's own that has not been judged yet."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "mine"
+    shutil.copytree(ROOT / "checkpoints" / "digits-glimpse", folder)
+    (folder / "halting.json").unlink()
+    (folder / "gallery.npz").unlink()
+    for kept in (cache._dataset, cache.model, cache.facts, cache.gallery, cache.images_here, background._jobs):
+        kept.clear()
+    return find_run("mine")
+
+
+@pytest.fixture
+def page(mine):
+    app = AppTest.from_file(HOME, default_timeout=60)
+    app.run()
+    app.session_state["checkpoint"] = "mine"
+    return app.switch_page("../pages/halting.py").run()
+
+
+def judged():
+    job = cache.judging("mine")
+    assert job.wait(PATIENCE_S)
+    return job
+
+
+def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, page):
+    assert not page.exception
+    assert len(page.metric) == 0
+    page.button(key="start_judging").click().run()
+    assert judged().share == 1
+    kept, bundled = mine.halting(), find_run("digits-glimpse").halting()
+    assert kept["chosen"]["accuracy"] == pytest.approx(bundled["chosen"]["accuracy"], abs=0.005)
+    assert len(kept["images"]) > 0
+    background._jobs.clear()  # the server starts again
+    page.run()
+    assert not page.exception
+    assert page.metric[0].value == f"{100 * kept['chosen']['accuracy']:.1f} %"
+
+
+def test_others_get_the_model_between_two_batches(mine):
+    cache.start_judging("mine")
+    job, turns = cache.judging("mine"), set()
+    while job.is_running:
+        with cache._INFERENCE:
+            turns.add(job.share)
+        time.sleep(0.001)
+    assert len(turns) >= 3  # of nine batches: it went on meanwhile, and was never waited for to the end
+    assert mine.halting() is not None
+
+
+def test_a_cancelled_judgement_leaves_nothing(mine):
+    with cache._INFERENCE:
+        cache.start_judging("mine")
+        job = cache.judging("mine")
+        job.cancel()
+    assert job.wait(PATIENCE_S)
+    assert job.error is None
+    assert mine.halting() is cache.halting("mine") is cache.judging("mine") is None
+
+
+def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("vitrm.runs.folder._replace", full)
+    cache.start_judging("mine")
+    judged()
+    assert mine.halting() is None
+    page.run()
+    assert not page.exception
+    assert "of 6" in page.metric[1].value
+
+
+def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
+    config = mine.config()
+    gone = replace(config, data=replace(config.data, source="folder:gone"))
+    (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
+    for kept in (cache._dataset, cache.facts):
+        kept.clear()
+    cache.start_judging("mine")
+    judged()
+    page.run()
+    assert not page.exception
+    assert any("could not be judged: folder 'gone' does not exist" in error.value for error in page.error)
+    assert page.button(key="start_judging")
+
+
+def test_a_run_made_again_under_the_same_name_is_judged_again(mine):
+    cache.start_judging("mine")
+    judged()
+    (mine.path / "halting.json").unlink()
+    assert cache.halting("mine") is not None
+    weights = mine.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes())
+    assert cache.halting("mine") is None
+
+
+def test_a_run_made_again_is_not_shown_with_what_was_kept_of_the_one_before(mine, page):
+    before = cache.model("mine")
+    page.run()
+    assert cache.model("mine") is before
+    model = mine.load_model()
+    with torch.no_grad():
+        model.answer_init += 1
+    mine.save_weights(model)
+    page.run()
+    assert not page.exception
+    assert torch.equal(cache.model("mine").answer_init, model.answer_init)

@@ -1,0 +1,267 @@
+"""Trainings that the app starts: their life, told by real processes, and the queue in front of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from app.training.jobs import Limits, Trainings, command_line
+from vitrm.config import PRESETS
+from vitrm.errors import ConfigError, RunError
+from vitrm.runs.folder import ROOT, Run, find_run
+
+SMALL = {
+    "model.dim": 16, "model.num_heads": 2, "model.mlp_dim": 16, "model.depth": 1, "model.memory_steps": 1,
+    "model.memory_tokens": 3, "model.supervision_steps": 2, "train.batch_size": 64,
+}  # fmt: skip
+
+
+def small(epochs, **changes):
+    return PRESETS["digits"].with_fields(SMALL | {"train.epochs": epochs} | changes)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def trainings():
+    """A queue that nobody looks after but the test; every process it started is ended."""
+    made = []
+
+    def make(**limits):
+        made.append(Trainings(limits=Limits(**{"threads": 1} | limits)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+        for _, child in each._children:
+            child.kill()
+            child.wait()
+
+
+def until(condition, trainings=None, timeout_s=180):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, trainings and trainings.jobs
+        if trainings is not None:
+            trainings.tick()
+        time.sleep(0.02)
+
+
+def state(trainings, name):
+    trainings.look(everything=True)
+    return trainings.jobs[name].state
+
+
+def updates(run):
+    return [event for event in run.metrics() if event["event"] == "Updated"]
+
+
+@pytest.mark.slow
+def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
+    first = trainings()
+    name = first.train(small(100_000), "ann")
+    assert state(first, name) == "waiting"
+    run = Run(first.runs / name)
+    until(lambda: state(first, name) == "running" and run.snapshots()[-1:] > [1], first)
+
+    first.ask(name, "pause")
+    until(lambda: state(first, name) == "paused", first)
+    before = run.metrics()
+    first.ask(name, "step")
+    until(lambda: updates(run), first)
+    (update,) = updates(run)
+    assert run.metrics()[: len(before)] == before
+    paused = next(event for event in reversed(before) if event["event"] == "Paused")
+    assert update["updates"] == paused["updates"] + 1
+    assert run.latest_at is not None
+
+    first.close()  # the app ends; the training does not mind
+    second = trainings()
+    assert state(second, name) == "paused"
+    second.ask(name, "go")
+    until(lambda: state(second, name) == "running", second)
+    pid = run.status()["pid"]
+    os.kill(pid, signal.SIGKILL)
+    first._children[0][1].wait()
+    until(lambda: state(second, name) == "interrupted", second)
+    assert "killed" in second.jobs[name].cause
+
+    before = run.load_state()
+    second.resume(name, "ann")
+    until(lambda: state(second, name) == "running" and len(run.metrics()) > 0, second)
+    until(lambda: run.snapshots()[-1] > before["epoch"] + 1, second)
+    assert run.status()["pid"] != pid
+    second.ask(name, "stop")
+    until(lambda: state(second, name) == "stopped", second)
+    epochs = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
+    assert epochs == list(range(1, len(epochs) + 1))  # nothing lost, nothing twice
+
+    second.finish(name, "ann")
+    until(lambda: state(second, name) == "finished", second)
+    assert find_run(name).summary()["reason"].startswith("stopped after epoch")
+
+
+def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
+    words = [f"--{key}={value}" for key, value in SMALL.items()]
+    command = [sys.executable, "-m", "vitrm", "train", "digits", *words, "--train.epochs=100000", "--name", "typed"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([*command, "--device", "cpu"], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        queue = trainings()
+        until(lambda: "typed" in queue.jobs and state(queue, "typed") == "running", queue)
+        assert queue.jobs["typed"].visitor is None
+        assert queue.train(small(100_000), "ann") == "typed", queue.jobs  # the same settings: watch that one
+        other = queue.train(small(1), "ann")
+        queue.tick()
+        assert state(queue, other) == "waiting"  # it takes the one place, wherever it was started
+        queue.ask("typed", "stop")
+        assert process.wait(timeout=120) == 130
+        assert state(queue, "typed") == "stopped"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_training_that_cannot_begin_says_why(trainings):
+    queue = trainings()
+    name = queue.train(small(1, **{"data.source": "folder:nowhere"}), "ann")
+    until(lambda: state(queue, name) == "failed", queue)
+    assert queue.jobs[name].cause == (
+        "folder 'nowhere' does not exist; expected nowhere/CLASS/image.png or nowhere/train/CLASS/..."
+    )
+    queue.retry(name, "ann")
+    assert state(queue, name) == "waiting"
+    queue.leave(name)
+    assert name not in queue.jobs
+
+
+# The queue, without processes
+
+
+@pytest.fixture
+def queue(trainings, monkeypatch):
+    """A queue of one place whose trainings never get beyond being asked for."""
+    made = trainings()
+    monkeypatch.setattr(made, "_launch", lambda name: made.run(name).save_job(made.run(name).job() | {"state": "off"}))
+    return made
+
+
+def test_the_queue_is_in_order_joins_equals_and_survives_a_restart(queue, trainings):
+    first = queue.train(small(5), "ann")
+    second = queue.train(small(6), "bob")
+    assert queue.train(small(5), "cid") == first
+    assert [queue.jobs[name].position for name in (first, second)] == [1, 2]
+    again = trainings()
+    again.look()
+    assert [again.jobs[name].position for name in (first, second)] == [1, 2]
+    queue.leave(first)
+    assert first not in queue.jobs
+    assert queue.jobs[second].position == 1
+    queue.tick()
+    assert queue.jobs[second].state == "waiting"  # as it was seen; the next look shows what was started
+    assert state(queue, second) == "off"
+
+
+def test_only_one_server_looks_after_a_queue_and_another_takes_over(queue, trainings):
+    other = trainings()
+    queue.tick()
+    other.tick()
+    assert (queue._owns, other._owns) == (True, False)
+    queue.close()
+    other._tried = -100.0
+    other.tick()
+    assert other._owns
+
+
+def test_a_visitor_has_one_run_waiting_and_limits_are_said(queue, trainings):
+    name = queue.train(small(5), "ann")
+    with pytest.raises(ConfigError, match=f"your run “{name}” is waiting already"):
+        queue.train(small(6), "ann")
+    strict = trainings(epochs=10, parameters=1000)
+    with pytest.raises(ConfigError, match=r"train\.epochs=11: this server allows at most 10"):
+        strict.train(small(11), "bob")
+    with pytest.raises(ConfigError, match=r"parameters; this server allows at most 1,000: lower model\.dim"):
+        strict.train(small(9), "bob")
+    with pytest.raises(ConfigError, match="switched off"):
+        trainings(at_once=0).train(small(9), "bob")
+    full = trainings(disk_mb=1e-9)
+    with pytest.raises(ConfigError, match="delete some first"):
+        full.train(small(9), "bob")
+
+
+@pytest.mark.parametrize("preset", ["paper", "vit-small", "resnet18", "sr-vit-tiny"])
+def test_a_limit_on_parameters_holds_for_every_family(trainings, preset):
+    with pytest.raises(ConfigError, match=r"the model has [\d,]+ parameters; this server allows at most 10"):
+        trainings(parameters=10).train(PRESETS[preset], "bob")
+
+
+def test_limits_come_from_the_environment():
+    assert Limits.from_environment({"VITRM_TRAIN_AT_ONCE": "3", "VITRM_TRAIN_MINUTES": "2.5"}) == Limits(3, minutes=2.5)
+    for value in ("many", "-1", "nan"):
+        with pytest.raises(ConfigError, match=f"VITRM_TRAIN_AT_ONCE={value}: expected a number"):
+            Limits.from_environment({"VITRM_TRAIN_AT_ONCE": value})
+
+
+@pytest.mark.parametrize("name", ["../outside", "", "a/b", ".queue", "x" * 99, "a\nb"])
+def test_no_name_leads_out_of_the_folder(queue, name):
+    with pytest.raises(RunError, match="cannot be a name"):
+        queue.delete(name)
+
+
+def test_what_is_going_on_is_neither_renamed_nor_deleted(queue):
+    name = queue.train(small(5), "ann")
+    for act in (lambda: queue.rename(name, "new"), lambda: queue.delete(name)):
+        with pytest.raises(RunError, match="is waiting; stop it first"):
+            act()
+    run = queue.run(name)
+    run.save_job(run.job() | {"state": "failed"})
+    queue.rename(name, "better name")
+    assert "better name" in queue.jobs
+    queue.delete("better name")
+    assert not run.path.exists()
+
+
+def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(queue, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Run, "ask", lambda run, order: asked.append((run.name, order)))
+    clock = [0.0]
+    monkeypatch.setattr("app.training.jobs.time.monotonic", lambda: clock[0])
+    queue.limits = Limits(minutes=1, pause_minutes=1)
+    job = {"state": "x", "visitor": "ann"}
+    for name, status in (("paused", "paused"), ("running", "running")):
+        Run(queue.runs / name).save_job(job)
+        Run(queue.runs / name).set_status(status)
+    monkeypatch.setattr(Run, "is_running", property(lambda run: run.name in ("paused", "running")))
+    for _ in range(70):
+        clock[0] += 1
+        queue.look(everything=True)
+        queue._enforce()
+    assert ("running", "stop") in asked
+    assert ("paused", "stop") not in asked  # nobody waits
+    queue.train(small(5), "bob")
+    for _ in range(70):
+        clock[0] += 1
+        queue._enforce()
+    assert ("paused", "stop") in asked
+    assert "the limit of this server" in queue.run("running").job()["cause"]
+    assert "others wait" in queue.run("paused").job()["cause"]
+
+
+def test_the_command_makes_the_same_training_again():
+    config = small(7, **{"train.betas": "0.8,0.99", "train.flip": True, "model.memory_tokens": None})
+    line = command_line(config)
+    assert line.startswith("vitrm train digits")
+    from vitrm.cli.main import _split_settings
+
+    words, overrides = _split_settings(line.split()[2:])
+    assert PRESETS[words[0]].with_fields(overrides) == config
+    assert json.loads(config.fingerprint())["train.epochs"] == 7

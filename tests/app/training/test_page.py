@@ -1,0 +1,353 @@
+"""The Train page: its form, its live view and its comparison (AppTest), and the pure functions behind them."""
+
+import base64
+import json
+import math
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import cache
+from app.training import figures as training_figures
+from app.training import settings
+from app.training.curves import payload
+from app.training.history import POINTS, History
+from app.training.view import zipped
+from vitrm.cli import main as cli
+from vitrm.config import PRESETS, Config
+from vitrm.runs.folder import Run, find_run
+
+HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
+SMALL = ["--model.dim=16", "--model.num_heads=2", "--model.mlp_dim=16", "--model.depth=1", "--train.batch_size=64",
+         "--model.supervision_steps=2", "--model.memory_steps=1", "--threads=1", "--device=cpu"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with two finished runs: "first", three epochs, and "second", two."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name, epochs in (("first", 3), ("second", 2)):
+        words = ["train", "digits", *SMALL, f"--train.epochs={epochs}", "--runs", str(folder), "--name", name]
+        assert cli.main(words) == 0
+    return folder
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The page in a folder of its own, whose queue nobody looks after."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("app.training.jobs.Trainings.start", lambda self: (self.look(everything=True), self)[1])
+    monkeypatch.setattr("app.training.jobs.Estimates.get", lambda *_: None)
+    monkeypatch.setattr("app.training.visitors._cookie", lambda: "")  # AppTest has neither
+    monkeypatch.setattr("app.training.visitors._address", lambda: None)
+    app = AppTest.from_file(HOME, default_timeout=60)
+    yield app
+    cache.trainings.clear()
+    cache.forget("first")
+
+
+def open_train(app, **query):
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    return app.switch_page("../pages/train.py").run()
+
+
+def charts(app):
+    found = [json.loads(block.proto.json) for block in app.get("bidi_component") if "charts" in block.proto.json]
+    assert len(found) == 1
+    return {chart["name"]: chart for chart in found[0]["charts"]}
+
+
+def values(text):
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+# The form
+
+
+def test_every_setting_has_a_sentence_and_a_place_in_the_form():
+    decided_by_the_data = {"model.num_classes", "data.source", "data.name", "data.classes", "data.mean", "data.std"}
+    every = {f"{part.name}.{f.name}" for part in fields(Config) for f in fields(getattr(Config(), part.name))}
+    # The family comes with the preset; to begin with a run's weights names a place on the server: from a terminal only.
+    assert set(settings.SETTINGS) == every - decided_by_the_data - {"model.family", "train.start"}
+    placed = [name for names in settings.GROUPS.values() for name in names]
+    assert sorted(placed) == sorted(settings.SETTINGS)
+    for offered, recursive in ((settings.EXPECTATIONS, True), (settings.COMPARISONS, False)):
+        assert all(PRESETS[name].model.halts is recursive for name in offered)
+    for config in PRESETS.values():
+        for setting in (each for names in settings.groups(config).values() for each in names):
+            settings.value(config, setting)
+            assert config.with_fields({setting: settings.value(config, setting)}) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("model.dim", "Paper: 384."),
+        ("model.feed_forward", "Paper: gelu; authors' code: swiglu."),
+        ("train.grad_clip", "Authors' code: 0."),
+        ("model.halt_bias", "Authors' code: 0."),
+        ("train.seed", "Authors' code: 42."),
+        ("data.val_fraction", "Paper: none, it chose the weights on the test split."),
+        ("model.glimpse_patches", "Paper: none."),
+        ("train.compile", "Paper: none."),
+    ],
+)
+def test_a_setting_says_whose_value_is_whose(name, source):
+    assert settings.SETTINGS[name].source == source
+
+
+def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
+    open_train(page)
+    page.pills(key="train_preset").set_value("digits-vit").run()
+    assert not page.exception
+    assert any("the same block applied once" in text.value for text in page.markdown)
+    assert not [each for each in page.number_input if each.key == "digits-vit:model.memory_steps"]
+    page.number_input(key="digits-vit:model.depth").set_value(1).run()
+    assert any(block.value == "vitrm train digits-vit --model.depth=1" for block in page.code)
+
+
+def test_an_empty_page_offers_the_digits(page):
+    open_train(page)
+    assert not page.exception
+    assert page.button(key="start_training").label == "Start training"
+    assert any("95 %" in text.value for text in page.markdown)
+    assert any(block.value == "vitrm train digits" for block in page.code)
+    said = {text.value for text in page.caption}
+    assert all(f"{each.sentence} {each.source}" in said for each in settings.SETTINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("digits:model.dim", 30, "dim=30 is not a multiple of num_heads=4"),
+        ("digits:model.patch_size", 3, "image_size=8 is not a multiple of patch_size=3"),
+        ("digits:train.epochs", 0, "epochs=0: expected 1 or more"),
+    ],
+)
+def test_an_impossible_setting_is_refused_by_name_and_cannot_be_started(page, key, value, message):
+    open_train(page)
+    page.number_input(key=key).set_value(value).run()
+    assert not page.exception
+    assert message in page.error[0].value
+    assert not [button for button in page.button if button.key == "start_training"]
+
+
+def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
+    open_train(page)
+    page.number_input(key="digits:train.epochs").set_value(3).run()
+    page.text_input(key="digits:train.lr").set_value("1e-4").run()
+    assert any(block.value == "vitrm train digits --train.epochs=3 --train.lr=0.0001" for block in page.code)
+    page.button(key="start_training").click().run()
+    assert not page.exception
+    (job,) = cache.trainings().jobs.values()
+    assert (job.state, job.position, json.loads(job.fingerprint)["train.lr"]) == ("waiting", 1, 1e-4)
+    assert any("number 1 in the queue" in text.value for text in page.caption)
+    other = AppTest.from_file(HOME, default_timeout=60)
+    open_train(other)
+    assert other.selectbox(key="run").value == job.name
+    assert other.button(key="do_Leave the queue").disabled is False  # at the server's own machine: the teacher
+    page.button(key="do_Leave the queue").click().run()
+    assert not page.exception
+    assert cache.trainings().jobs == {}
+
+
+def test_another_visitor_watches_and_cannot_stop(page, monkeypatch):
+    monkeypatch.setenv("VITRM_TEACHER_CODE", "secret")
+    open_train(page)
+    page.button(key="start_training").click().run()
+    assert not page.button(key="do_Leave the queue").disabled
+    other = AppTest.from_file(HOME, default_timeout=60)
+    open_train(other)
+    assert other.button(key="do_Leave the queue").disabled
+    other.text_input(key="teacher_code").set_value("guess").run()
+    assert "not the code" in other.error[0].value
+    other.text_input(key="teacher_code").set_value("secret").run()
+    assert not other.button(key="do_Leave the queue").disabled
+
+
+def test_a_server_with_an_impossible_limit_says_so(page, monkeypatch):
+    monkeypatch.setenv("VITRM_TRAIN_AT_ONCE", "lots")
+    open_train(page)
+    assert not page.exception
+    assert "VITRM_TRAIN_AT_ONCE=lots: expected a number" in page.error[0].value
+
+
+# The live view
+
+
+def test_a_finished_run_shows_its_curves_and_where_they_come_from(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page, run="first")
+    assert not page.exception
+    shown = charts(page)
+    assert set(shown) == {"loss", "accuracy", "train_accuracy", "halting", "norms", "lr", "speed"}
+    assert shown["loss"]["level"] == [math.log(10), "chance, ln 10"]
+    ends = [event for event in find_run("first").metrics() if event["event"] == "EpochEnd"]
+    lines = {line["name"]: line for line in shown["accuracy"]["lines"]}
+    assert set(lines) == {"step 1", "step 2"}
+    expected = [100 * end["val_accuracy"][1] for end in ends]
+    np.testing.assert_allclose(values(lines["step 2"]["y"]), expected, rtol=1e-6)
+    for chart in shown.values():
+        assert "now" in chart["alt"] or chart["name"] in ("norms", "lr", "speed")
+    captions = " ".join(caption.value for caption in page.caption)
+    for part in ("Run first on handwritten digits", "validation split", "training seed 0", "chance 10 %"):
+        assert part in captions
+    assert len(page.dataframe[0].value) == 3
+
+
+def test_the_player_opens_on_the_latest_weights_and_on_those_of_an_epoch(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page, run="first")
+    page.toggle(key="look_inside").set_value(True).run()
+    assert not page.exception
+
+    def player():
+        (data,) = (json.loads(b.proto.json) for b in page.get("bidi_component") if "probs" in b.proto.json)
+        return data
+
+    latest = player()
+    assert latest["shape"] == [2, 1, 1]
+    page.select_slider(key="look_at_first").set_value(3).run()
+    assert player()["probs"] == latest["probs"]  # the last epoch's weights are the latest
+    page.select_slider(key="look_at_first").set_value(0).run()
+    assert player()["probs"] != latest["probs"]
+    assert "after epoch 0" in " ".join(caption.value for caption in page.caption)
+
+
+def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page)
+    page.segmented_control(key="train_view").set_value("Compare").run()
+    assert not page.exception
+    page.multiselect(key="compared").set_value(["first", "second"]).run()
+    lines = charts(page)["accuracy"]["lines"]
+    assert [line["name"] for line in lines] == ["first", "second"]
+    results, table = (frame.value for frame in page.dataframe)
+    assert list(results["epochs done"]) == [3, 2]
+    assert table.to_dict("records") == [{"setting": "train.epochs", "first": "3", "second": "2"}]
+    page.selectbox(key="managed").set_value("second").run()
+    page.text_input(key="rename_second").set_value("../x").run()
+    page.button(key="rename").click().run()
+    assert "cannot be a name" in page.error[0].value
+    page.text_input(key="rename_second").set_value("better").run()
+    page.button(key="rename").click().run()
+    assert not page.exception
+    assert page.selectbox(key="managed").value == "better"
+    page.button(key="delete").click().run()
+    assert not page.exception
+    assert sorted(file.name for file in (tmp_path / "runs").iterdir()) == ["first"]
+
+
+def test_a_run_becomes_the_model_of_the_other_pages(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page)
+    page.segmented_control(key="train_view").set_value("Compare").run()
+    page.selectbox(key="managed").set_value("first").run()
+    page.button(key="use_as_model").click().run()
+    page.switch_page("../pages/attention.py").run()
+    assert not page.exception
+    assert page.selectbox(key="checkpoint_choice").value == "first"
+
+
+def test_the_zip_holds_what_can_be_used_again(trained, tmp_path):
+    (tmp_path / "first.zip").write_bytes(zipped(Run(trained / "first")))
+    shutil.unpack_archive(tmp_path / "first.zip", tmp_path)
+    names = {file.name for file in (tmp_path / "first").iterdir()}
+    assert {"config.json", "model.safetensors", "metrics.jsonl", "summary.json", "README.md"} <= names
+    assert not names & {"state.pt", "lock", "job.json", "output.txt"}
+    assert Run(tmp_path / "first").load_model().config.dim == 16
+
+
+# Reading on
+
+
+def test_a_history_reads_on_and_begins_anew_when_the_file_is_replaced(tmp_path):
+    run = Run(tmp_path)
+    history = History(run)
+    assert history.read() == 0
+
+    def line(batch):
+        return json.dumps({"event": "Progress", "epoch": 1, "batch": batch, "batches": 100}) + "\n"
+
+    run.metrics_file.write_text(line(10) + line(20)[:9])
+    assert history.read() == 1
+    assert [row["batch"] for row in history.progress.rows] == [10]
+    assert history.read() == 1  # nothing new
+    run.metrics_file.write_text(line(10) + line(20) + "no json\n")
+    history.read()
+    assert [row["batch"] for row in history.progress.rows] == [10, 20]
+    other = tmp_path / "other"
+    other.write_text(line(30))
+    other.replace(run.metrics_file)
+    history.read()
+    assert [row["batch"] for row in history.progress.rows] == [30]
+
+
+def test_a_long_history_stays_bounded_and_keeps_the_newest(tmp_path):
+    run = Run(tmp_path)
+    rows = [{"event": "EpochEnd", "epoch": epoch} for epoch in range(1, 10_001)]
+    run.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    history = History(run)
+    history.read()
+    kept = [row["epoch"] for row in history.epochs.rows]
+    assert POINTS < len(kept) <= 2 * POINTS
+    assert len(set(np.diff(kept))) == 1
+    assert history.epochs.last["epoch"] == 10_000
+
+
+def test_the_rest_of_an_epoch_does_not_make_the_curves_jump(tmp_path):
+    run = Run(tmp_path)
+    rows = [(1, 10), (1, 11), (2, 10), (2, 11)]
+    run.metrics_file.write_text(
+        "".join(json.dumps({"event": "Progress", "epoch": e, "batch": b, "batches": 11}) + "\n" for e, b in rows)
+    )
+    history = History(run)
+    history.read()
+    assert [(row["epoch"], row["batch"]) for row in history.progress.rows] == [(1, 10), (2, 10)]
+    assert history.progress.last["batch"] == 11
+
+
+# Words and colours
+
+
+def test_durations_in_words():
+    seconds = (5, 89, 600, 7500, 200_000)
+    assert [training_figures.duration(s) for s in seconds] == ["5 s", "89 s", "10 min", "2 h 5 min", "2 days 8 h"]
+
+
+def test_steps_are_coloured_from_blue_to_orange():
+    assert training_figures.step_color(0, 1) == training_figures.step_color(0, 6) == "#3d7fd1"
+    assert training_figures.step_color(5, 6) == "#e39b17"
+    assert len({training_figures.step_color(n, 16) for n in range(16)}) == 16
+
+
+def test_a_step_that_was_not_run_leaves_a_gap(tmp_path):
+    run = Run(tmp_path)
+    rows = [{"event": "Progress", "epoch": e, "batch": 10, "batches": 20, "loss": [1.0] * n, "halt_prob": [0.1] * n,
+             "answer_norm": 1, "memory_norm": 1, "lr": 1, "images_per_s": 1} for e, n in ((1, 2), (2, 1))]  # fmt: skip
+    run.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    history = History(run)
+    history.read()
+    config = PRESETS["digits"].with_fields({"model.supervision_steps": 2})
+    loss = payload(training_figures.live_charts(history, config))["charts"][0]
+    assert [len(values(line["x"])) for line in loss["lines"]] == [2, 1]
+
+
+def test_choosing_and_starting_in_one_go_starts_what_was_chosen(page):
+    open_train(page)
+    page.pills(key="train_preset").set_value("digits-deep")
+    page.button(key="start_training").click().run()
+    assert not page.exception
+    (job,) = cache.trainings().jobs.values()
+    assert job.name.startswith("digits-deep")
+    assert page.segmented_control(key="train_view").value == "Watch"
+    page.segmented_control(key="train_view").set_value("New training").run()
+    page.pills(key="train_preset").set_value("digits-glimpse")
+    page.button(key="start_training").click().run()
+    assert "is waiting already" in page.error[0].value

@@ -1,0 +1,165 @@
+"""The Train page in a real browser, with real trainings, in a folder of its own."""
+
+import os
+import re
+import shutil
+import signal
+import time
+
+import pytest
+from load_train import ROOT, start_server
+from playwright.sync_api import expect, sync_playwright
+from test_browser import FLAGS, settle
+
+from vitrm.runs.folder import Run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the server runs and keeps its runs; whatever still trains in the end is ended."""
+    folder = tmp_path_factory.mktemp("class")
+    shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
+    yield folder
+    for run in map(Run, (folder / "runs").glob("*")):
+        if run.is_running and run.has_config:
+            os.kill(run.status()["pid"], signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def servers(folder):
+    """Starts servers in that folder, and ends them."""
+    started = []
+
+    def start():
+        before = os.getcwd()
+        os.chdir(folder)
+        try:
+            port, server = start_server({"OMP_NUM_THREADS": "1", "VITRM_TRAIN_THREADS": "1"})
+        finally:
+            os.chdir(before)
+        started.append(server)
+        return f"http://127.0.0.1:{port}", server
+
+    yield start
+    for server in started:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def pages(chromium):
+    """Opens pages, each of another visitor."""
+    contexts = []
+
+    def open_page(address, width=1280):
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}))
+        page = contexts[-1].new_page()
+        page.problems = []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        page.get_by_role("heading", name="Train one now").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def figure(page, name):
+    return page.locator(f"figure[data-name={name}]")
+
+
+def points(page, name):
+    return int(figure(page, name).get_attribute("data-points"))
+
+
+def wait_for_points(page, name, count):
+    page.wait_for_function(
+        """([name, count]) => [...document.querySelectorAll("*")].some((host) =>
+            Number(host.shadowRoot?.querySelector(`figure[data-name=${name}]`)?.dataset.points) >= count)""",
+        arg=[name, count],
+    )
+
+
+@pytest.mark.slow
+def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, pages, folder):
+    address, server = servers()
+    page = pages(f"{address}/train")
+    page.get_by_role("button", name="Start training").click()
+    wait_for_points(page, "accuracy", 2)
+    first = figure(page, "loss").get_attribute("data-last")
+    (visitor,) = (c["value"] for c in page.context.cookies() if c["name"] == "vitrm_visitor")
+    assert re.fullmatch("[0-9a-f]{32}", visitor)
+    wait_for_points(page, "accuracy", 6)
+    assert figure(page, "loss").get_attribute("data-last") != first  # the curve moves
+    assert re.match(r"Validation accuracy in percent: .* at first, now", alt(page, "accuracy"))
+
+    # Zoomed in, with new points arriving: the chart is the same one, and shows the same part.
+    box = figure(page, "loss").locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40, steps=4)
+    page.mouse.up()
+    figure(page, "loss").evaluate("node => { node.kept = true }")
+    shown, count = visible(page), points(page, "loss")
+    assert shown[1] - shown[0] < shown[3]
+    wait_for_points(page, "loss", count + 2)
+    assert figure(page, "loss").evaluate("node => node.kept")
+    assert visible(page)[:2] == shown[:2]
+
+    # Another visitor, on a telephone, sees the same run without asking for it.
+    other = pages(f"{address}/train", width=360)
+    wait_for_points(other, "loss", count)
+    assert other.evaluate("document.documentElement.scrollWidth") <= 360
+
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="One supervision step").click()
+    expect(page.get_by_text("What that one update changed")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Update \d+: epoch"))).to_be_visible()
+    page.get_by_text("Open the player on this run").click()
+    expect(page.locator(".sentence")).to_contain_text("Supervision step 1 of 1")
+    (run,) = (Run(path) for path in (folder / "runs").iterdir() if path.name.startswith("digits"))
+    assert [event["event"] for event in run.metrics()].count("Updated") == 1
+
+    server.kill()  # the app is gone; the training waits where it was
+    server.wait()
+    assert run.state == "paused"
+    address, _ = servers()
+    page = pages(f"{address}/train?run={run.name}")
+    page.get_by_role("button", name="Resume").click()
+    deadline = time.monotonic() + 240
+    while accuracy(run) < 0.5:  # far above chance, which is 0.1; 0.95 takes three times as long
+        assert run.state in ("running", "paused"), run.status()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    page.get_by_role("button", name="Stop training").click()
+    expect(page.get_by_role("button", name="Finish as it is")).to_be_visible()
+    assert run.state == "stopped"
+    assert page.problems == other.problems == []
+    settle(page)
+
+
+def accuracy(run):
+    return max((end["val_accuracy"][-1] for end in run.metrics() if end["event"] == "EpochEnd"), default=0.0)
+
+
+def alt(page, name):
+    return figure(page, name).locator("[role=img]").get_attribute("aria-label")
+
+
+def visible(page):
+    """Ends of the x axis as shown, and of the data."""
+    return page.locator(".curves").first.evaluate(
+        "node => [node.plots[0].scales.x.min, node.plots[0].scales.x.max, node.plots[0].data[0][0], "
+        "node.plots[0].data[0].at(-1)]"
+    )

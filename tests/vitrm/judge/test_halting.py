@@ -1,0 +1,273 @@
+"""The judgement of halting: hand-made cases with known answers, and agreement with predict()."""
+
+import base64
+import io
+import json
+import re
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vitrm.cli.main import main
+from vitrm.halting import Halt, predict
+from vitrm.judge.evaluation import auroc, auroc_interval, image_seeds
+from vitrm.judge.halting import (
+    EXAMPLES,
+    TOLERANCE,
+    Point,
+    Progress,
+    Replay,
+    _ece,
+    _examples,
+    _reliability,
+    comparison,
+    halting_report,
+    judging,
+    verdict,
+)
+from vitrm.runs.folder import Run, find_run, load
+from vitrm.traces.recording import trace
+
+COSTS = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)
+# Three steps of four images.
+RIGHT = torch.tensor([[1, 0, 0, 1], [1, 1, 0, 0], [1, 1, 1, 0]]).bool()
+SCORES = torch.tensor([[0.9, 0.2, 0.1, 0.8], [0.9, 0.7, 0.3, 0.9], [0.9, 0.9, 0.4, 0.9]])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load("digits-glimpse")
+
+
+@pytest.fixture(scope="module")
+def report(model, digits):
+    return halting_report(model, digits.val, digits.test)
+
+
+def test_a_policy_lets_each_image_leave_at_its_first_score_above_the_threshold():
+    run = Replay(RIGHT, SCORES, {"learned": SCORES})
+    point, exits = run.play("learned", 0.5, COSTS)
+    assert exits.tolist() == [0, 1, 2, 0]
+    assert point.accuracy == 1.0
+    assert point.mean_steps == pytest.approx(7 / 4)
+    assert point.mean_multiply_adds == pytest.approx((10 + 20 + 30 + 10) / 4)
+    nobody, exits = run.play("learned", 1.0, COSTS)
+    assert exits.tolist() == [2, 2, 2, 2]
+    assert nobody.accuracy == 0.75
+
+
+def test_calibration_error_by_hand():
+    prob = torch.tensor([0.05, 0.05, 0.95, 0.95])
+    bins = _reliability(prob, torch.tensor([False, True, True, True]))
+    assert [(b.count, b.accuracy) for b in bins] == [(2, 0.5), (2, 1.0)]
+    assert _ece(bins, 4) == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
+
+
+@pytest.mark.parametrize(
+    ("prob", "shares", "said"),
+    [
+        (torch.full((2, 100), 0.5), [0.5, 0.5], "it is flat"),
+        (torch.linspace(0.951, 1, 200).reshape(2, 100), [0.5, 0.5], "it is saturated: .* above 0.95"),
+        (torch.linspace(0, 0.049, 200).reshape(2, 100), [0.5, 0.5], "it is saturated: .* below 0.05"),
+        (
+            torch.cat([torch.linspace(0.1, 0.2, 100), torch.linspace(0.8, 0.9, 100)]).reshape(2, 100),
+            [0.02, 0.98],
+            "saves nothing",
+        ),
+        (
+            torch.cat([torch.linspace(0.1, 0.2, 100), torch.linspace(0.8, 0.9, 100)]).reshape(2, 100),
+            [0.99, 0.01],
+            "collapsed: 99 % of the images leave after step 1",
+        ),
+        (torch.rand(2, 100, generator=torch.Generator().manual_seed(0)), [0.5, 0.5], "hardly knows right from wrong"),
+    ],
+)
+def test_bad_halting_is_said_in_words(prob, shares, said):
+    right = torch.tensor([[i % 2 == 0 for i in range(100)]] * 2)
+    assert re.search(said, verdict(prob, right, torch.tensor(shares)))
+
+
+def test_a_collapse_onto_a_later_step_is_no_halting_either():
+    right, prob = torch.tensor([[False] * 50 + [True] * 50] * 4), torch.rand(4, 100)
+    said = verdict(torch.where(right, 0.5 + prob / 2, prob / 2), right, torch.tensor([0.01, 0.98, 0.01, 0]))
+    assert "collapsed: 98 % of the images leave after step 2, so it is a fixed number of steps" in said
+
+
+def test_exits_that_are_worth_no_more_than_chance_are_said_in_words():
+    right = torch.tensor([[False] * 50 + [True] * 50] * 2)
+    said = verdict(torch.where(right, 0.9, 0.1), right, torch.tensor([0.5, 0.5]), gain=-0.01)
+    assert "no more than the same exits dealt out at random" in said
+
+
+def test_a_model_that_is_always_right_cannot_be_judged():
+    said = verdict(torch.rand(2, 100), torch.ones(2, 100).bool(), torch.tensor([0.5, 0.5]))
+    assert "cannot be judged: every answer after every step is right" in said
+
+
+def test_good_halting_is_said_in_words():
+    right = torch.tensor([[False] * 50 + [True] * 50] * 2)
+    prob = torch.where(right, 0.9, 0.1)
+    assert "tells images apart" in verdict(prob, right, torch.tensor([0.5, 0.5]))
+
+
+def test_the_chosen_threshold_comes_from_validation_and_costs_no_more_than_allowed(report, model, digits):
+    val = halting_report(model, digits.val, digits.val)  # judged on validation itself
+    assert report.chosen.threshold == report.chosen_on_val.threshold == val.chosen.threshold
+    assert val.chosen.accuracy >= val.anytime[-1].accuracy - TOLERANCE
+    assert report.chosen.mean_steps < 6
+
+
+@pytest.mark.parametrize("rule", ["learned", "entropy", "change"])
+def test_the_report_agrees_with_predict(report, model, digits, rule):
+    images = model.transform.normalize(digits.test.images)
+    seeds = image_seeds(0, 0, len(images))
+    point = report.chosen if rule == "learned" else report.competitors[rule]
+    result = predict(model, images, Halt(rule, point.threshold), seeds)
+    right = (result.label == digits.test.labels).float().mean().item()
+    assert point.accuracy == pytest.approx(right, abs=1e-6)
+    assert point.mean_steps == pytest.approx(result.exit_step.float().mean().item(), abs=1e-5)
+    assert point.mean_multiply_adds == pytest.approx(result.multiply_adds.double().mean().item())
+
+
+@pytest.mark.parametrize(
+    ("entropy", "change", "said"),
+    [
+        (
+            Point(0.1, 0.98, 2.5, 25),
+            Point(1, 0.90, 4.0, 40),
+            "Low entropy of the prediction did about as well, or better",
+        ),
+        (Point(0.1, 0.979, 3.1, 31), Point(1, 0.90, 4.0, 40), "Low entropy of the prediction did about as well, or"),
+        (Point(0.1, 0.97, 3.1, 31), Point(1, 0.99, 3.0, 30), "Little change of the memory did about as well, or"),
+        (Point(0.1, 0.97, 3.1, 31), Point(1, 0.90, 4.0, 40), "Learned halting did better than both"),
+        (Point(0.1, 0.97, 2.9, 29), Point(1, 0.90, 4.0, 40), "None was better in both accuracy and cost"),
+    ],
+)
+def test_learned_halting_is_compared_with_rules_that_need_no_training(entropy, change, said):
+    text = comparison(Point(0.9, 0.98, 3.0, 30), {"entropy": entropy, "change": change}, images=359)
+    assert said in text
+    assert "One image is 0.28 points" in text
+
+
+def test_the_images_to_look_at_are_found_by_hand():
+    logits = torch.zeros(3, 4, 2)  # three steps of four images of class 0
+    logits[..., 0] = torch.where(RIGHT, 2.0, -2.0)
+    logits[0, 3, 0] = 5.0  # the most to lose
+    exits = torch.tensor([0, 1, 2, 0])
+    found = _examples(logits, SCORES, torch.zeros(4, dtype=torch.int64), exits, RIGHT.any(0) & ~RIGHT[-1], seed=0)
+    assert [(e.index, e.exit_step) for e in found["earliest"]] == [(0, 1), (3, 1), (1, 2), (2, 3)]
+    assert [(e.index, e.exit_step) for e in found["latest"]] == [(2, 3), (1, 2), (3, 1), (0, 1)]
+    assert [(e.index, e.answers) for e in found["made_worse"]] == [(3, (0, 1, 1))]
+
+
+def test_the_images_to_look_at_can_be_seen_again(report, model, digits):
+    for example in (*report.earliest, *report.latest, *report.made_worse):
+        shown = trace(model, digits.test.images[example.index], seed=example.seed)
+        assert tuple(shown.probs[:, -1, -1].argmax(-1)) == example.answers
+        assert shown.halt_prob[:, -1, -1] == pytest.approx(example.halt_prob, abs=1e-3)
+
+
+def test_the_images_to_look_at_are_what_they_are_called(report):
+    assert len(report.earliest) == len(report.latest) == EXAMPLES
+    assert {example.exit_step for example in report.earliest} == {1}
+    assert {example.exit_step for example in report.latest} == {6}
+    assert len(report.made_worse) == min(EXAMPLES, report.made_worse_count) > 0
+    for example in report.made_worse:
+        assert example.label in example.answers
+        assert example.answers[-1] != example.label
+
+
+def test_a_judgement_tells_how_far_it_is_and_can_be_given_up(model, few_digits):
+    events = judging(model, few_digits.val, few_digits.test)
+    assert next(events) == Progress(40, 80)
+    assert next(events) == Progress(80, 80)
+    assert next(events).split_sizes == {"val": 40, "test": 40}
+    again = judging(model, few_digits.val, few_digits.test)
+    next(again)
+    again.close()
+
+
+def test_the_bootstrap_interval_is_that_of_drawing_images_with_replacement():
+    scores = torch.rand(60).round(decimals=1)  # with ties
+    positive = torch.rand(60) < scores
+    generator, areas = np.random.default_rng(0), []
+    for _ in range(500):
+        drawn = torch.from_numpy(generator.integers(0, 60, 60))
+        areas.append(auroc(scores[drawn], positive[drawn]))
+    assert auroc_interval(scores, positive) == pytest.approx(np.quantile(areas, (0.025, 0.975)))
+    twice = auroc_interval(torch.stack([scores, scores]), torch.stack([positive, positive]))
+    assert twice == pytest.approx(auroc_interval(scores, positive))  # the same evidence again is no more evidence
+    assert auroc_interval(scores, torch.ones(60).bool()) is None
+
+
+def test_everything_adds_up(report):
+    assert sum(out.share for out in report.exits) == pytest.approx(1)
+    exits = sum(out.share * out.accuracy for out in report.exits if out.accuracy is not None)
+    assert exits == pytest.approx(report.chosen.accuracy)
+    for before, after, up, down in zip(
+        report.anytime[:-1], report.anytime[1:], report.became_right[1:], report.became_wrong[1:], strict=True
+    ):
+        assert after.accuracy - before.accuracy == pytest.approx(up - down)
+    assert report.oracle.accuracy >= max(point.accuracy for point in report.anytime)
+    assert sum(b.count for b in report.reliability) == 6 * report.split_sizes["test"]
+    at_six = report.anytime[-1].accuracy
+    assert [step.step for step in report.beyond] == [7, 8, 9, 10, 11, 12]
+    for step in report.beyond:
+        assert step.accuracy - at_six == pytest.approx(step.became_right - step.became_wrong)
+        at_six = step.accuracy
+    for points in report.budgeted.values():
+        assert points[0].mean_steps <= 2  # "change" cannot leave before the second step
+        assert points[-1].mean_steps == 6
+
+
+def test_a_stored_judgement_comes_back_and_has_pictures_only_if_they_are_asked_for(report, digits, tmp_path):
+    run = Run(tmp_path)
+    assert run.halting() is None
+    run.save_halting(report)
+    kept = run.halting()
+    assert kept.pop("images") == {}
+    for stamp in ("format", "weights"):  # of the file and of what it was measured on
+        kept.pop(stamp)
+    assert kept == json.loads(json.dumps(asdict(report)))
+    run.save_halting(report, digits.test)
+    index = report.made_worse[0].index
+    picture = Image.open(io.BytesIO(base64.b64decode(run.halting()["images"][str(index)])))
+    assert np.array_equal(np.asarray(picture), digits.test.images[index, 0].numpy())
+
+
+def test_a_judgement_in_an_older_form_counts_as_none(tmp_path):
+    (tmp_path / "halting.json").write_text('{"chosen": {"threshold": 0.5}}')
+    assert Run(tmp_path).halting() is None
+
+
+@pytest.mark.parametrize(("gallery", "shown"), [((), False), (("--gallery", "1"), True)])
+def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(
+    tmp_path, gallery, shown, report, monkeypatch
+):
+    monkeypatch.setattr("vitrm.judge.halting.halting_report", lambda *_: report)  # as it would be made again
+    assert main(["export", "digits-glimpse", str(tmp_path / "mine"), "--halting", *gallery]) == 0
+    assert bool(Run(tmp_path / "mine").halting()["images"]) is shown
+
+
+def test_a_rule_that_needs_no_training_ranks_answers_too(report, model, digits):
+    logits = model(model.transform.normalize(digits.test.images), 1, image_seeds(0, 0, len(digits.test)))
+    probs, right = logits.softmax(-1), logits.argmax(-1) == digits.test.labels
+    by_hand = auroc((probs * probs.log()).sum(-1).detach(), right)
+    assert report.rule_auroc["entropy"][0] == pytest.approx(by_hand, abs=1e-4)
+    assert report.rule_auroc["change"][0] is None  # nothing has changed yet
+    assert 0.5 < report.rule_auroc["change"][1] < 1
+
+
+def test_the_command_prints_the_same_figures(report, capsys):
+    assert main(["evaluate", "digits-glimpse", "--halting", "--json", "--device", "cpu", "--threads", "1"]) == 0
+    printed = json.loads(capsys.readouterr().out)["halting"]
+    assert printed == json.loads(json.dumps(asdict(report)))
+    shown = find_run("digits-glimpse").halting()  # what the page shows, made on another machine
+    assert shown["verdict"] == printed["verdict"]
+    assert shown["chosen"]["accuracy"] == pytest.approx(printed["chosen"]["accuracy"], abs=0.005)  # an image or so
+    assert shown["chosen"]["mean_steps"] == pytest.approx(printed["chosen"]["mean_steps"], abs=0.05)
+    for one, other in zip(shown["anytime"], printed["anytime"], strict=True):
+        assert one["accuracy"] == pytest.approx(other["accuracy"], abs=1e-6)

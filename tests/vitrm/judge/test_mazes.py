@@ -1,0 +1,235 @@
+"""What a model makes of mazes: numbers computed by hand, the report's file, the probe, and the figures that follow."""
+
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import torch
+
+from app.mazes import figures as maze_figures
+from vitrm.config import Config, DataConfig, ModelConfig
+from vitrm.data.dataset import load_dataset
+from vitrm.data.mazes import MazeSettings
+from vitrm.errors import ConfigError, RunError
+from vitrm.judge.mazes import MazeReport, Progress, Trial, check_size, draw_others, measuring, other_mazes
+from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
+from vitrm.model import ViTRM
+from vitrm.runs.folder import Run, build, equip
+
+SETTINGS = MazeSettings(size=4, gems=2, longest=2, train=200, test=40)
+SMALL = ModelConfig(
+    num_classes=2, image_size=8, patch_size=2, dim=8, depth=1, num_heads=2, mlp_dim=8, memory_steps=1,
+    supervision_steps=2, dropout=0.0,
+)  # fmt: skip
+
+
+def _trial(right, halt_prob, lengths, name="test", **changes):
+    halts = np.array(halt_prob, np.float32).reshape(-1, len(lengths))
+    nearest = np.arange(len(lengths)) % 2 == 0
+    settings = replace(SETTINGS, **changes)
+    return Trial(name, settings.source, np.array(lengths), np.array(right, bool), halts, nearest)
+
+
+@pytest.fixture
+def trial():
+    """Two mazes with a path of 1, one of 3; the second read-out is the last trained one, the third lies beyond it."""
+    return _trial([[1, 0, 0], [1, 1, 0], [1, 1, 1]], [[0.9, 0.2, 0.1], [0.9, 0.8, 0.4], [0.9, 0.9, 0.9]], [1, 1, 3])
+
+
+@pytest.fixture
+def report(trial):
+    others = _trial([[0, 1], [0, 1], [0, 0]], [[0.5, 0.5]] * 3, [3, 4], "longer", shortest=3, longest=4)
+    probe = Probe(
+        weights=np.array([[1, 0], [0, 2]], np.float32),
+        bias=np.array([0, -1], np.float32),
+        accuracy=np.array([0.5, 0.9]),
+        untrained=np.array([0.5, 0.6]),
+        groups=np.array([1, 2, CUT_OFF]),
+        called=np.array([[1, 0.25, 0.25], [1, 1, 0.125]]),
+        counts=np.array([4, 4, 8]),
+        mazes=(10, 20),
+    )
+    return MazeReport(2, (trial, others), ("larger: no place",), probe)
+
+
+def test_accuracy_by_length_is_that_of_the_mazes_of_that_length(trial):
+    lengths, counts, accuracy = trial.by_length()
+    assert lengths.tolist() == [1, 3]
+    assert counts.tolist() == [2, 1]
+    assert accuracy.tolist() == [[0.5, 0], [1, 0], [1, 1]]
+
+
+def test_a_maze_is_left_at_the_first_step_above_the_threshold_or_after_the_last_trained_one(trial):
+    assert trial.exits(0.5, 2).tolist() == [1, 2, 2]
+    assert trial.exits(0.5, 3).tolist() == [1, 2, 3]
+    assert trial.exits(0.95, 2).tolist() == [2, 2, 2]
+
+
+def test_a_report_is_written_and_read(report, tmp_path):
+    report.save(tmp_path / "mazes.npz")
+    read = MazeReport.load(tmp_path / "mazes.npz")
+    assert (read.trained_steps, read.left_out) == (2, ("larger: no place",))
+    for found, wanted in zip(read.trials, report.trials, strict=True):
+        assert (found.name, found.source) == (wanted.name, wanted.source)
+        assert np.array_equal(found.right, wanted.right)
+        assert np.array_equal(found.lengths, wanted.lengths)
+        np.testing.assert_allclose(found.halt_prob, wanted.halt_prob, atol=1e-5)
+    assert read.probe.mazes == (10, 20)
+    assert np.array_equal(read.probe.called, report.probe.called)
+
+
+def test_a_report_of_weights_that_have_been_replaced_is_none(report, tmp_path):
+    run, model = Run(tmp_path), build("digits", dim=8, mlp_dim=8)
+    run.save_weights(model)
+    run.save_mazes(report)
+    assert run.mazes() is not None
+    torch.nn.init.zeros_(model.answer_init)
+    run.save_weights(model)
+    assert run.mazes() is None
+
+
+def test_a_damaged_report_is_said(tmp_path):
+    (tmp_path / "mazes.npz").write_bytes(b"PK but no more")
+    with pytest.raises(RunError, match=r"mazes\.npz' is no report on mazes, or damaged"):
+        MazeReport.load(tmp_path / "mazes.npz")
+
+
+def test_a_probe_reads_later_steps_as_the_last_one_it_was_fitted_for(report):
+    memory = np.array([[1.0, 0], [0, 1], [3, 1]]).reshape(3, 1, 1, 1, 2)  # three steps, one cell
+    found = report.probe.reachable(memory)[:, 0, 0, 0]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.array([1.0, 1, 1]))))
+
+
+# Measuring
+
+
+@pytest.fixture(scope="module")
+def small():
+    """An untrained model with a memory token per cell, and the mazes it would be trained on."""
+    torch.manual_seed(0)
+    data = load_dataset(SETTINGS.source, 8, 3, val_fraction=0.2)
+    config = Config(SMALL, data=DataConfig(source=SETTINGS.source, classes=data.classes))
+    return equip(ViTRM(SMALL).eval(), config), data
+
+
+def test_every_maze_runs_every_step_and_what_cannot_be_tried_is_said(small, monkeypatch):
+    monkeypatch.setattr("vitrm.data.mazes._BATCH", 512)  # proposals enough for ten mazes
+    model, data = small
+    others, left_out = draw_others(model.config, SETTINGS, count=20)
+    *progress, report = measuring(model, data, SETTINGS, others, left_out)
+    assert all(isinstance(event, Progress) for event in progress)
+    assert [(each.name, len(each.mazes.labels)) for each in others] == [("longer", 2), ("denser", 20)]
+    assert progress[-1].done == progress[-1].total == 40 + 22
+    test = report.trial("test")
+    assert test.right.shape == (8, 40)  # four times the two trained steps
+    assert test.halt_prob.shape == (2, 40)
+    assert np.array_equal(test.lengths, data.test.difficulty)
+    assert report.trial("longer").lengths.min() > SETTINGS.longest
+    assert any(reason.startswith("larger: it takes mazes of 4 × 4 cells") for reason in report.left_out)
+    assert report.probe.weights.shape == (2, 8)
+
+
+def test_other_mazes_differ_from_those_of_the_training_in_what_their_name_says():
+    others = other_mazes(MazeSettings(size=6, longest=8, walls=0.3))
+    assert (others["longer"].shortest, others["longer"].longest) == (9, 10)
+    assert others["denser"].walls == 0.5
+    assert (others["larger"].size, others["larger"].longest) == (8, 8)
+
+
+def test_a_model_with_learned_positions_says_why_it_takes_no_other_grid(small):
+    model, _ = small
+    check_size(model.config, 4)
+    with pytest.raises(ConfigError, match="learned a position for each of these cells"):
+        check_size(model.config, 6)
+    check_size(replace(model.config, positions="relative"), 6)
+
+
+def test_a_probe_finds_what_is_in_the_tokens_and_only_chance_where_nothing_is(small):
+    model, data = small
+
+    class Knows:
+        """A model whose memory token says after step 2 whether its cell can be reached, and is noise after step 1."""
+
+        config = SMALL
+        transform = model.transform
+        parameters = model.parameters
+
+        def steps(self, images):
+            from vitrm.data.mazes import cells_of, distances
+
+            raw = images * torch.tensor(self.transform.std)[:, None, None]
+            raw = 255 * (raw + torch.tensor(self.transform.mean)[:, None, None])
+            reached = torch.from_numpy(distances(cells_of(raw.round().numpy(), 4)).reshape(len(images), 16) >= 0)
+            noise = torch.randn(len(images), 16, 8)
+            yield type("Step", (), {"memory": noise})
+            yield type("Step", (), {"memory": torch.cat([2.0 * reached[..., None] - 1, 0.1 * noise[..., 1:]], dim=-1)})
+
+    assert fits(model, 4)
+    assert not fits(model, 5)
+    probe = fit_probe(Knows(), data.val, data.test, 4)
+    assert abs(probe.accuracy[0] - 0.5) < 0.15
+    assert probe.accuracy[1] == 1
+    assert probe.groups[-1] == CUT_OFF
+    assert probe.called[1].tolist() == [1.0] * (len(probe.groups) - 1) + [0.0]
+    assert probe.mazes == (40, 40)
+
+
+# Figures
+
+JUDGED = {
+    "parameters": 10,
+    "control": {"name": "a-vit", "title": "plain ViT", "parameters": 11, "accuracy": 2 / 3},
+    "levels": [{"difficulty": 1, "control": 1.0}, {"difficulty": 3, "control": 0.0}],
+}
+
+
+def test_exit_shares_and_the_guess_are_counted_by_length(trial):
+    assert maze_figures.exit_shares(trial, 0.5, 2).tolist() == [[0.5, 0], [0.5, 1]]
+    assert maze_figures.guess_by_length(trial).tolist() == [0.5, 1.0]
+
+
+def test_the_rank_correlation_is_spearmans_and_has_an_interval():
+    halts = np.zeros((3, 4))
+    halts[0, 0] = halts[1, 1] = 0.9  # exits 1, 2, 3, 3 for lengths 1 to 4
+    found, low, high = maze_figures.rank_correlation(_trial(np.ones((3, 4)), halts, [1, 2, 3, 4]), 0.5, 3)
+    assert found == pytest.approx(4.5 / np.sqrt(4.5 * 5))  # ranks 1, 2, 3.5, 3.5 against 1 to 4
+    assert low < found < high
+    assert maze_figures.rank_correlation(_trial(np.ones((3, 4)), halts, [1, 2, 3, 4]), 0.95, 3) is None
+
+
+def test_words_name_the_numbers(report, trial):
+    assert "rank correlation 0.50 (Spearman" in maze_figures.exit_words(report, 0.5)
+    assert "66.7 % are right when they leave" in maze_figures.exit_words(report, 0.5)
+    assert "leave after the same step" in maze_figures.exit_words(report, 0.95)
+    for part in ("test split, n = 3", "chance 50 %", "up to 1 times the 2 trained ones"):
+        assert part in maze_figures.provenance("m", Config(data=DataConfig(source=SETTINGS.source)), report)
+
+
+def test_a_model_that_guesses_or_goes_by_distance_is_called_that(report):
+    def said(share, nearest):
+        right = np.tile(np.arange(1000) < 1000 * share, (2, 1))
+        made = replace(_trial(right, np.zeros((2, 1000)), [1] * 1000), nearest=np.arange(1000) < 1000 * nearest)
+        return maze_figures.verdict(replace(report, trials=(made,)))
+
+    assert "has not learned to solve mazes: 51.0 %" in said(0.51, 0.7)
+    assert "no more than the guess" in said(0.72, 0.7)
+    assert said(0.9, 0.7).startswith("90.0 % right after the last trained step, +0.0 points against step 1; the guess")
+
+
+def test_every_figure_is_made_of_the_report_and_has_words_for_those_who_cannot_see_it(report):
+    said = maze_figures.alternatives(report, 0.5, JUDGED)
+    for name in said:
+        takes = (0.5,) if name == "exits_by_length" else ()
+        assert isinstance(getattr(maze_figures, name)(report, *takes), go.Figure)
+        assert said[name]
+    heat = maze_figures.accuracy_map(report).data[0]
+    assert heat.z.tolist() == [[50, 100, 100], [0, 0, 100]]
+    control = next(line for line in maze_figures.accuracy_by_length(report, JUDGED).data if "control" in line.name)
+    assert control.y == (100, 0)
+    assert "a-vit (plain ViT, 11 parameters against 10), reaches 66.7 %" in maze_figures.verdict(report, JUDGED)
+    assert maze_figures.probe_map(report).data[0].y == ("1", "2", "none")
+    assert maze_figures.length_table(report, JUDGED)[1]["control, %"] == 0
+    assert maze_figures.exit_table(report, 0.5)[0]["exit step, mean"] == 1.5
+    assert [row["mazes"] for row in maze_figures.other_table(report)] == ["as in training (test split)", "longer paths"]
+    assert maze_figures.probe_table(report)[1]["called reachable at distance none, %"] == 12.5

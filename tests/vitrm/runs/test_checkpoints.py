@@ -1,0 +1,128 @@
+"""The bundled checkpoints: small, loadable, with cards that say what was measured, and as good as claimed."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vitrm.cli.main import main
+from vitrm.data.dataset import Split
+from vitrm.data.mazes import draw_mazes, render
+from vitrm.judge.evaluation import evaluate
+from vitrm.runs.folder import ROOT, Run, model_card
+from vitrm.traces.recording import mixture_trace
+
+NAMES = sorted(path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json"))
+
+
+@pytest.fixture(params=NAMES)
+def run(request):
+    return Run(ROOT / "checkpoints" / request.param)
+
+
+def evaluated(capsys, *arguments):
+    assert main(["evaluate", *arguments, "--json", "--device", "cpu", "--threads", "1"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_promised_checkpoints_are_there():
+    recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
+    others = {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep", "vitrm-tiny-brief", "mazes"}
+    assert others | recursive <= set(NAMES)
+
+
+def test_every_file_is_small_and_nothing_is_left_over_from_training(run):
+    sizes = {file.name: file.stat().st_size for file in run.path.iterdir()}
+    assert max(sizes.values()) <= 5_000_000
+    assert "state.pt" not in sizes
+    assert {"model.safetensors", "config.json", "metrics.jsonl", "summary.json", "README.md"} <= set(sizes)
+
+
+def test_every_report_is_of_these_weights(run):
+    readers = {"halting.json": run.halting, "domain.json": run.domain, "glimpses.json": run.glimpses, "mazes.npz":
+               run.mazes, "mixture.json": run.mixture, "difficulty.json": run.difficulty}  # fmt: skip
+    for name, read in readers.items():
+        assert (read() is not None) == (run.path / name).is_file()
+
+
+def test_it_loads_and_has_as_many_parameters_as_its_card_says(run):
+    model = run.load_model()
+    assert not model.training
+    assert sum(p.numel() for p in model.parameters()) == run.summary()["parameters"]
+    assert len(model.class_names) == model.config.num_classes
+
+
+def test_the_card_is_the_one_its_summary_makes(run):
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    assert card == model_card(run.name, run.config(), run.summary()) + "\n"
+    assert "local changes" not in card
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-glimpse"])
+def test_what_the_card_claims_can_be_measured_again(name, capsys):
+    claimed = Run(ROOT / "checkpoints" / name).summary()["test"]
+    steps = len(claimed["accuracy"])
+    found = evaluated(capsys, name, "--supervision-steps", str(steps))
+    assert found["accuracy"] == pytest.approx(claimed["accuracy"], abs=1e-6)
+    assert found["halt_prob"] == pytest.approx(claimed["halt_prob"], abs=1e-4)
+
+
+def test_digits_is_right_on_at_least_97_5_percent(capsys):
+    assert evaluated(capsys, "digits")["accuracy"][-1] >= 0.975
+
+
+def test_with_glimpses_more_steps_really_help_and_halting_knows_it(capsys):
+    found = evaluated(capsys, "digits-glimpse", "--supervision-steps", "12")
+    accuracy = found["accuracy"]
+    assert accuracy[5] - accuracy[0] >= 0.15
+    assert accuracy[5] >= 0.96
+    assert accuracy[11] > accuracy[5] - 0.01
+    assert min(found["halt_auroc"][2:]) >= 0.80
+
+
+def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():
+    run = Run(ROOT / "checkpoints" / "cifar10-tiny")
+    accuracy = run.summary()["test"]["accuracy"]
+    trained = run.config().model.supervision_steps
+    assert "JPEG" in run.config().data.title
+    assert accuracy[trained - 1] >= 0.65
+    assert accuracy[trained - 1] - accuracy[0] >= 0.04
+
+
+def test_the_bundled_mixtures_are_those_of_the_bundled_weights():
+    run = Run(ROOT / "checkpoints" / "sr-vit-digits")
+    model, shots, scores = run.load_model(), run.mixtures(), run.mixture()
+    assert {shot.label for shot in shots.values()} == set(range(10))
+    for shot in list(shots.values())[:2]:
+        again = mixture_trace(model, shot.pixels)
+        np.testing.assert_allclose(again.logits, shot.logits, atol=1e-4)
+        np.testing.assert_allclose(again.weights, shot.weights, atol=1e-4)
+    assert scores["own"][-1] == pytest.approx(run.summary()["test"]["accuracy"][0], abs=0.01)
+    assert len(scores["own"]) == len(scores["last"]) == len(scores["uniform"]) == 4
+
+
+def test_the_models_of_the_mixture_grid_were_trained_alike():
+    recursive = [name for name in NAMES if name.startswith("sr-vit-tiny")]
+    configs = [Run(ROOT / "checkpoints" / name).config() for name in (*recursive, "vit-tiny-deep", "vitrm-tiny-brief")]
+    assert len({config.data for config in configs}) == 1
+    assert "JPEG" in configs[0].data.title
+    assert len({config.train for config in configs}) == 1
+    changed = {"model.recursion_depth", "model.mixture"}
+    for config in configs[1 : len(recursive)]:
+        assert set(config.differences(configs[0])) <= changed
+
+
+def test_longer_ways_through_mazes_need_more_steps_and_more_steps_help():
+    run = Run(ROOT / "checkpoints" / "mazes")
+    model, report = run.load_model(), run.difficulty()
+    assert report["accuracy"][-1] - report["accuracy"][0] >= 0.15
+    assert report["rank_correlation"] >= 0.5
+    longest = report["levels"][-1]
+    assert longest["accuracy"][-1] > longest["control"] > longest["guesses"]["nearest gem"]
+    mazes = draw_mazes(replace(run.config().data.mazes, shortest=6), 150, (1,))  # others than those of the report
+    split = Split(*map(torch.from_numpy, (render(mazes.cells, model.config.image_size), mazes.labels)))
+    first, *_, last = evaluate(model, model.transform, split).accuracy
+    assert first < 0.7
+    assert last > 0.95

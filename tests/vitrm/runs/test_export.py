@@ -1,0 +1,161 @@
+"""A trained model in other programs: ONNX, the Hugging Face Hub, TensorBoard."""
+
+import importlib.util
+import json
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vitrm.cli import main as cli
+from vitrm.config import Config, ResNetConfig, ViTConfig
+from vitrm.model import State, ViTRM
+from vitrm.nets.classifiers import make_model
+from vitrm.runs.export import save_onnx
+from vitrm.runs.folder import Run, equip, find_run, load
+
+
+def _session(model, file):
+    import onnxruntime
+
+    save_onnx(model, file)
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+
+def _close(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=2e-5, rtol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """A checkpoint as a folder for the Hub, with ONNX."""
+    folder = tmp_path_factory.mktemp("hub") / "hub"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cli.main(["export", "digits-glimpse", str(folder), "--hugging-face", "--onnx"]) == 0
+    return folder
+
+
+def test_a_supervision_step_in_onnx_is_the_one_in_torch_and_so_is_a_chain_of_them(hub):
+    import onnxruntime
+
+    model = load("digits-glimpse")
+    session = onnxruntime.InferenceSession(str(hub / "model.onnx"), providers=["CPUExecutionProvider"])
+    assert [put.name for put in session.get_inputs()] == ["images", "answer", "memory", "patches"]
+    assert [put.name for put in session.get_outputs()] == ["logits", "halt_logit", "answer_out", "memory_out"]
+    images = torch.randn(3, 1, 8, 8)  # another batch than it was exported with
+    steps = list(model.steps(images, 4, seeds=torch.arange(3)))
+    meta = session.get_modelmeta().custom_metadata_map
+    answer, memory = (
+        np.repeat(np.array(json.loads(meta[name]), np.float32), 3, axis=0)
+        for name in ("initial_answer", "initial_memory")
+    )
+    for step in steps:
+        feed = {"images": images.numpy(), "answer": answer, "memory": memory, "patches": step.patches.numpy()}
+        logits, halt, answer, memory = session.run(None, feed)
+        _close((logits, halt, answer, memory), (step.logits, step.halt_logit, step.answer, step.memory))
+    assert json.loads(meta["class_names"]) == list(model.class_names)
+    assert json.loads(meta["mean"]) == list(model.transform.mean)
+    assert meta["supervision_steps"] == "6"
+
+
+@pytest.mark.parametrize("family", ["vitrm", "scaled", "vit", "resnet"])
+def test_every_family_leaves_for_onnx(family, tiny, tmp_path):
+    plain = {"recursion_steps": 1, "memory_steps": 1, "depth": 1}
+    config = {
+        "vitrm": replace(tiny, reading="cross", shared_block=False, head="mlp", **plain),
+        "scaled": replace(tiny, memory_tokens=None, positions="relative", reference_side=2, **plain),
+        "vit": ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=1, num_heads=2, mlp_dim=24),
+        "resnet": ResNetConfig(image_size=8, channels=1),
+    }[family]
+    model = equip(make_model(config), Config(model=config)).train()
+    session = _session(model, tmp_path / "model.onnx")
+    images = torch.randn(3, 1, 8, 8)
+    model.eval()
+    if isinstance(model, ViTRM):
+        state = State(torch.randn(3, 1, 16), torch.randn(3, config.memory_size, 16))
+        (step,) = model.steps(images, 1, start=state)
+        feed = {"images": images.numpy(), "answer": state.answer.numpy(), "memory": state.memory.numpy()}
+        _close(session.run(None, feed), (step.logits, step.halt_logit, step.answer, step.memory))
+    else:
+        _close(session.run(None, {"images": images.numpy()}), (model(images),))
+    assert session.get_modelmeta().custom_metadata_map["family"] == config.family
+
+
+def test_a_recursion_can_go_on_from_a_state_and_read_what_it_is_given(tiny):
+    model, images = ViTRM(replace(tiny, glimpse_patches=4)).eval(), torch.randn(2, 1, 8, 8)
+    first, second = model.steps(images, 2, seeds=torch.tensor([3, 4]))
+    (again,) = model.steps(images, 1, start=State(first.answer, first.memory), patches=second.patches)
+    assert torch.equal(again.logits, second.logits)
+    assert torch.equal(again.memory, second.memory)
+    recursion = model.steps(images, 2, patches=second.patches)
+    next(recursion)
+    left = recursion.send(torch.tensor([1]))
+    assert torch.equal(left.patches, second.patches[1:])
+
+
+def test_a_folder_for_the_hub_says_what_it_expects_and_still_loads_here(hub):
+    run = find_run(hub)
+    names = {file.name for file in run.path.iterdir()}
+    assert {"config.json", "preprocessor_config.json", "model.safetensors", "README.md", "model.onnx"} <= names
+    config = json.loads((run.path / "config.json").read_text())
+    assert (config["model_type"], config["architectures"]) == ("vitrm", ["ViTRM"])
+    assert config["id2label"]["7"] == "7"
+    assert run.config() == find_run("digits-glimpse").config()
+    model, image = run.load_model(), Image.new("L", (8, 8), 90)
+    assert torch.equal(model(model.transform(image)[None]), load("digits-glimpse")(model.transform(image)[None]))
+    preprocessor = json.loads((run.path / "preprocessor_config.json").read_text())
+    pixels = torch.full((1, 8, 8), 90.0) * preprocessor["rescale_factor"]
+    normal = (pixels - preprocessor["image_mean"][0]) / preprocessor["image_std"][0]
+    torch.testing.assert_close(normal, model.transform(image))
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    front = card.split("---\n")[1]
+    fields = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in front.splitlines())}
+    (result,) = fields["model-index"][0]["results"]
+    assert result["metrics"][0]["value"] == round(
+        run.summary()["test"]["accuracy"][5], 4
+    )  # after the steps it was trained with
+    assert fields["pipeline_tag"] == "image-classification"
+
+
+def test_a_training_is_logged_for_tensorboard(tmp_path):
+    words = ["train", "digits", "--tensorboard", "--train.epochs", "2", "--model.dim", "16", "--model.num_heads", "2"]
+    words += ["--model.supervision_steps", "2", "--train.batch_size", "256", "--model.depth", "1", "--threads", "1"]
+    assert cli.main([*words, "--device", "cpu", "--runs", str(tmp_path), "--name", "run"]) == 0
+    run = Run(tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        board = EventAccumulator(str(run.path / "tensorboard"))
+        board.Reload()
+    ends = [event for event in run.metrics() if event["event"] == "EpochEnd"]
+    for n in (1, 2):
+        drawn = board.Scalars(f"val_accuracy/step {n}")
+        assert [point.step for point in drawn] == [6, 12]  # batches
+        assert [point.value for point in drawn] == pytest.approx([end["val_accuracy"][n - 1] for end in ends])
+    assert {"lr", "memory_norm", "loss/step 1", "images_per_s"} <= set(board.Tags()["scalars"])
+
+
+@pytest.mark.parametrize(
+    ("absent", "words", "message"),
+    [
+        ("onnxscript", "export digits {}/out --onnx", "ONNX needs the package onnxscript: pip install onnx onnxscript"),
+        ("onnx", "export digits {}/out --onnx", "ONNX needs the package onnx: pip install"),
+        (
+            "tensorboard",
+            "train digits --tensorboard --runs {}",
+            "needs the package tensorboard: pip install tensorboard",
+        ),
+    ],
+)
+def test_a_missing_package_is_named_before_any_work_is_done(absent, words, message, tmp_path, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == absent else find(name, *rest))
+    assert cli.main(words.format(tmp_path).split()) == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,46 @@
+"""How trainings are started by something else than a terminal."""
+
+import subprocess
+
+import pytest
+
+from app.training.jobs import Trainings
+from vitrm.config import PRESETS
+from vitrm.process import environment, start_vitrm
+from vitrm.sweep import run as sweep
+
+
+def test_the_code_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    with start_vitrm(["--help"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.communicate(timeout=120)[0].startswith("usage: vitrm ")
+    assert process.returncode == 0
+
+
+def test_threads_wait_asleep_unless_somebody_decided_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert environment()["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert environment()["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+class _Refused(Exception):
+    """In place of a process."""
+
+
+def test_the_app_and_a_sweep_start_trainings_in_the_same_environment(tmp_path, monkeypatch):
+    seen = []
+
+    def refuse(words, env, **_):
+        seen.append(env)
+        raise _Refused
+
+    monkeypatch.setattr("vitrm.process.subprocess.Popen", refuse)
+    queue = Trainings(tmp_path / "runs")
+    name = queue.train(PRESETS["digits"], "ann")
+    for start in (lambda: queue._launch(name), lambda: sweep._Children().launch(["train", "digits"], tmp_path / "log")):
+        with pytest.raises(_Refused):
+            start()
+    queue.close()
+    assert seen == 2 * [environment()]

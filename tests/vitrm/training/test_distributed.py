@@ -1,0 +1,133 @@
+"""Several processes train one model: what becomes of the others when one is lost."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from vitrm.cli import main as cli
+from vitrm.runs.folder import ROOT, Run
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are forked, stopped and killed")
+
+SMALL = [
+    *("--train.epochs", "200", "--train.batch_size", "32", "--model.dim", "16", "--model.num_heads", "2"),
+    *("--model.mlp_dim", "16", "--model.depth", "1", "--model.memory_tokens", "3", "--model.memory_steps", "1"),
+]
+# Two processes out of one, so that it is imported once; each prints its id and what it has to say.
+TWO = """
+import os, sys, torch
+import vitrm.training.tensorboard, vitrm.training.control, vitrm.training.distributed, vitrm.training.estimate
+import vitrm.traces.recording, torch._dynamo
+from vitrm.cli import main as cli
+
+vitrm.training.distributed.PATIENCE_S, cli._GRACE_S = (float(word) for word in sys.argv[1:3])
+for rank in range(2):
+    if not os.fork():
+        os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        print("process", rank, os.getpid(), flush=True)
+        sys.stderr = open(f"rank{rank}.err", "w", buffering=1)
+        status = cli.main([*sys.argv[3:], "--threads", "1", "--device", "cpu"])
+        sys.stderr.flush()
+        os._exit(status)
+for _ in range(2):
+    os.wait()
+"""
+
+
+@contextmanager
+def two_processes(folder, *words, patience_s=60, grace_s=60):
+    """Trains in two processes; yields their ids."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    command = [sys.executable, "-c", TWO, str(patience_s), str(grace_s), *words]
+    parent = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=subprocess.PIPE, text=True)
+    pids = {}
+    try:
+        while len(pids) < 2:
+            _, rank, pid = parent.stdout.readline().split()
+            pids[int(rank)] = int(pid)
+        yield pids
+        parent.wait(timeout=240)  # both have ended
+    finally:
+        for pid in pids.values():
+            if parent.poll() is None:
+                os.kill(pid, signal.SIGKILL)
+        parent.stdout.close()
+        parent.wait()
+
+
+def until(condition, timeout_s=240):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def said(folder, rank):
+    return (folder / f"rank{rank}.err").read_text(encoding="utf-8")
+
+
+def epochs_saved(run):
+    """As `load_state` has it, but that drops the events after it."""
+    return torch.load(run.path / "state.pt", weights_only=True)["epoch"]
+
+
+RESUME = "continue with: torchrun --nproc-per-node=2 -m vitrm train --resume runs/run\n"
+
+
+@pytest.mark.slow
+def test_a_lost_process_ends_the_others_with_a_message_and_a_state_to_resume_from(tmp_path, monkeypatch):
+    run = Run(tmp_path / "runs" / "run")
+    with two_processes(tmp_path, "train", "digits", *SMALL, "--name", "run") as pids:
+        until(lambda: run.resumable)
+        os.kill(pids[1], signal.SIGKILL)
+    assert run.state == "failed"
+    cause = run.status()["cause"]
+    assert cause.startswith("process 0 lost touch with another of the 2 processes of this training (")
+    assert cause.endswith("that one was killed, failed (then it says why), or its machine or network is gone")
+    assert said(tmp_path, 0).splitlines()[-2] == f"vitrm: {cause}"
+    assert said(tmp_path, 0).endswith(f"the last saved state is kept; {RESUME}")
+    assert "Traceback" not in said(tmp_path, 0)
+    first = epochs_saved(run)
+    assert first >= 1
+
+    # The one that writes is lost: the other says so, and the status is that of a process that went without a word.
+    with two_processes(tmp_path, "train", "--resume", "runs/run") as pids:
+        until(lambda: epochs_saved(run) > first)
+        os.kill(pids[0], signal.SIGKILL)
+    assert run.state == "interrupted"
+    assert said(tmp_path, 1).startswith("vitrm: process 1 lost touch with another of the 2 processes")
+    assert said(tmp_path, 1).endswith(RESUME)
+
+    # One hangs: whoever waits for it, inside the library, still ends when told to.
+    second = epochs_saved(run)
+    with two_processes(tmp_path, "train", "--resume", "runs/run", grace_s=0.2) as pids:
+        until(lambda: epochs_saved(run) > second)
+        os.kill(pids[1], signal.SIGSTOP)
+        time.sleep(0.5)
+        os.kill(pids[0], signal.SIGTERM)
+        until(lambda: not run.is_running)
+        os.kill(pids[1], signal.SIGKILL)
+    assert run.state == "failed"
+    assert run.status()["cause"].startswith("this process was told to end while it waited for another one")
+    assert said(tmp_path, 0).endswith(RESUME)
+
+    monkeypatch.chdir(tmp_path)
+    last = run.load_state()["epoch"]
+    ends = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
+    assert ends == list(range(1, last + 1))  # nothing lost, nothing twice
+    assert cli.main(["finish", "run", "--threads", "1", "--device", "cpu"]) == 0

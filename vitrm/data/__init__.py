@@ -1,0 +1,1 @@
+"""From a source string to three splits of images and labels."""

@@ -1,0 +1,137 @@
+"""A trained model for other programs: ONNX, and a folder in the style of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vitrm.config import Config
+from vitrm.errors import ConfigError
+from vitrm.model import State, ViTRM
+from vitrm.nets.classifiers import OneStep
+
+
+class SupervisionStep(nn.Module):
+    """One supervision step with the state going in and coming out: what a recursion outside of Python is made of."""
+
+    def __init__(self, model: ViTRM) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, images: Tensor, answer: Tensor, memory: Tensor, patches: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(B, C, H, W) normalised, (B, 1, D), (B, K, D), and (B, S) int64 for a model that glimpses ->
+        logits (B, C), halting logit (B,), answer, memory.
+        """
+        (step,) = self.model.steps(images, 1, start=State(answer, memory), patches=patches)
+        return step.logits, step.halt_logit, step.answer, step.memory
+
+
+def check_onnx() -> None:
+    """Raises ConfigError if the packages that write ONNX are not installed."""
+    for name in ("onnx", "onnxscript"):  # torch's exporter needs the second
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError(f"ONNX needs the package {name}: pip install onnx onnxscript")
+
+
+def save_onnx(model: ViTRM | OneStep, file: str | Path) -> None:
+    """Write the model as ONNX, the batch of any size.
+
+    A ViTRM becomes one supervision step: inputs images, answer, memory (and patches, if it glimpses), outputs logits,
+    halt_logit, answer_out, memory_out. The learned state to start from, class names, mean, std and the number of steps
+    it was trained with are in the file's metadata. Other families have images in and logits out. Raises ConfigError
+    if a package is missing, as `check_onnx` does, or for a ViTRM that reads out a mixture of its steps.
+    """
+    check_onnx()
+    import onnx
+
+    if isinstance(model, ViTRM) and model.mixer is not None:
+        raise ConfigError("readout='mixture' reads the answers of all steps, which one step as ONNX does not have")
+    config, device = model.config, next(model.parameters()).device
+    model.eval()
+    whole: nn.Module = model
+    inputs = {"images": torch.zeros(2, config.channels, config.image_size, config.image_size, device=device)}
+    outputs, meta = ["logits"], {}
+    if isinstance(model, ViTRM):
+        whole, state = SupervisionStep(model).eval(), model.initial_state(2)
+        inputs |= {"answer": state.answer.detach().clone(), "memory": state.memory.detach().clone()}
+        if config.glimpse_patches is not None:
+            inputs["patches"] = torch.arange(config.glimpse_patches, device=device).expand(2, -1).clone()
+        outputs = ["logits", "halt_logit", "answer_out", "memory_out"]
+        meta = {
+            "initial_answer": json.dumps(model.answer_init.tolist()),
+            "initial_memory": json.dumps(model.initial_state(1).memory.tolist()),
+            "supervision_steps": str(config.supervision_steps),
+            "halt_threshold": str(config.halt_threshold),
+            "patches": str(config.num_patches),
+        }
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own workings
+        program = torch.onnx.export(
+            whole,
+            kwargs=inputs,
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes={name: {0: torch.export.Dim("batch", min=1)} for name in inputs},
+            dynamo=True,
+            verbose=False,
+        )
+    proto = program.model_proto
+    meta |= {
+        "family": config.family,
+        "class_names": json.dumps(model.class_names),
+        "mean": json.dumps(model.transform.mean),
+        "std": json.dumps(model.transform.std),
+    }
+    onnx.helper.set_model_props(proto, meta)
+    onnx.save(proto, str(file))
+
+
+def hub_config(config: Config) -> dict[str, Any]:
+    """config.json as the Hub expects it; our own configuration is under "vitrm", where `vitrm.load` finds it."""
+    names = config.data.classes
+    return {
+        "model_type": config.model.family,
+        "architectures": [type(config.model).__name__.removesuffix("Config").replace("Model", "ViTRM")],
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+        "image_size": config.model.image_size,
+        "num_channels": config.model.channels,
+        "vitrm": config.to_dict(),
+    }
+
+
+def hub_preprocessor(config: Config) -> dict[str, Any]:
+    """preprocessor_config.json: what `model.transform` does, after the square centre crop."""
+    return {
+        "size": {"height": config.model.image_size, "width": config.model.image_size},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(config.data.mean),
+        "image_std": list(config.data.std),
+    }
+
+
+def hub_front_matter(name: str, config: Config, summary: dict[str, Any]) -> str:
+    """What the Hub reads of a model card. JSON is YAML, and quotes whatever needs it."""
+    accuracy = summary["test"]["accuracy"][config.model.supervision_steps - 1]
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {"name": config.data.title, "type": "image"},
+        "metrics": [{"type": "accuracy", "value": round(accuracy, 4)}],
+    }
+    fields = {
+        "library_name": "vitrm",
+        "pipeline_tag": "image-classification",
+        "model-index": [{"name": name, "results": [result]}],
+    }
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+    return "\n".join(["---", *lines, "---", "", ""])

@@ -1,0 +1,1 @@
+"""One training, from a configuration to its last epoch."""

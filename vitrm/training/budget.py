@@ -1,0 +1,51 @@
+"""A training cut to fit into a given time, on this machine as it is now. What comes out is a scaled-down training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+
+from vitrm.config import Config
+from vitrm.data.dataset import Dataset
+from vitrm.errors import ConfigError
+from vitrm.training.estimate import estimate
+from vitrm.training.trainer import Trainer
+
+SLACK = 0.9  # of the time is planned; machines are noisy
+WARMUP_SHARE = 0.05  # of a shortened training, at least
+
+
+def fit_budget(config: Config, dataset: Dataset, device: torch.device | str, seconds: float) -> Config:
+    """`config`, shortened so that training, validation and the final test take about `seconds`.
+
+    Speed is measured by training and evaluating a few batches of a model that is then thrown away. If not even one
+    epoch fits, the one epoch sees as many images as do fit (`epoch_images`). The warm-up keeps its share of the
+    training; there is no early stop, and the schedule comes to its end. A training that is shorter anyway stays as it
+    is. Raises ConfigError if not even one batch and the evaluations fit.
+    """
+    began = time.perf_counter()
+    trainer = Trainer(config, dataset, device)
+    train, steps = trainer.config.train, trainer.config.model.supervision_steps
+    measured = estimate(trainer)
+    batch_s = measured.update_s
+    val_s = measured.seconds / train.epochs - trainer.batches * batch_s
+    image_s = val_s / dataset.sizes["val"]
+    test_s = len(dataset.test) * image_s * (2 if steps > 1 else 1)  # the summary looks at twice the steps
+    left = (seconds - (time.perf_counter() - began)) * SLACK - test_s
+    epochs = int(left / (trainer.batches * batch_s + val_s))
+    if epochs >= train.epochs:
+        return config
+    images = 0
+    if epochs == 0:
+        images = int((left - val_s) / batch_s) * train.batch_size
+        if images <= 0:
+            raise ConfigError(
+                f"{seconds / 60:.1f} minutes are not enough: validation and test alone take "
+                f"{(val_s + test_s) / 60:.1f}, a batch {batch_s:.1f} s; give it more time or a smaller model"
+            )
+        epochs = 1
+    warmup = max(train.warmup_epochs / train.epochs, WARMUP_SHARE) * epochs
+    shorter = replace(config.train, epochs=epochs, epoch_images=images, warmup_epochs=round(warmup, 4), patience=0)
+    return replace(config, train=shorter)
