@@ -982,7 +982,7 @@ PRESETS: dict[str, Config] = {
     # vitrm train mazes --train.start mazes-small
     "mazes": Config(
         _MAZES,
-        _small(epochs=10, lr=2e-3, min_lr=1e-4, progress_steps=24, **_MAZE_RECIPE | {"ema_decay": 0.995}),
+        _small(epochs=6, lr=2e-3, min_lr=1e-4, progress_steps=24, **_MAZE_RECIPE | {"ema_decay": 0.995}),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Its control: as many parameters, spent on depth, not recursion.
@@ -1001,7 +1001,7 @@ PRESETS: dict[str, Config] = {
             qkv_bias=True,
             dropout=0.0,
         ),
-        _small(epochs=10, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE | {"ema_decay": 0.995}),
+        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE | {"ema_decay": 0.995}),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
