@@ -114,7 +114,7 @@ def _evaluate_parser(commands) -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
     )
-    evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty: another model to compare with")
+    evaluate.add_argument("--control", metavar="NAME", help="of --by-difficulty and --policies: another model")
     evaluate.add_argument(
         "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
     )
@@ -468,7 +468,7 @@ def _record_events(run, trainer, board=None):
 
 def _look(run, trainer, epoch: int) -> None:
     """Keep the weights as they are and what they make of the watched images, for whoever wants to look inside."""
-    from vitrm.runs.folder import equip
+    from vitrm.families import equip
     from vitrm.traces.recording import gallery
 
     run.save_latest(trainer.averaged)
@@ -634,7 +634,7 @@ def _fitted(config: Config, model):
     """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
     from dataclasses import replace
 
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     mazes, model_config = config.data.mazes, config.model
     if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
@@ -645,8 +645,8 @@ def _fitted(config: Config, model):
 
 def _difficulty_report(arguments: argparse.Namespace, model, dataset):
     """The model, and its control if one is named, by the difficulty of the test images."""
+    from vitrm.families import resized
     from vitrm.judge.difficulty import difficulty_report
-    from vitrm.nets.classifiers import resized
     from vitrm.runs.folder import find_run
 
     control = None
@@ -732,8 +732,13 @@ def _print_mazes(report) -> None:
 
 def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
     """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
-    from vitrm.judge.glimpses import glimpse_report
+    from vitrm.judge.glimpses import Control, glimpse_report
+    from vitrm.runs.folder import find_run
 
+    control = None
+    if arguments.control:
+        run = find_run(arguments.control)
+        control = Control(run.name, run.load_model(_device(arguments)), run.config().train.seed)
     return glimpse_report(
         model,
         dataset.val,
@@ -741,6 +746,7 @@ def _glimpse_report(arguments: argparse.Namespace, model, config: Config, datase
         policies=arguments.policies or GLIMPSE_POLICIES,
         seeds=arguments.seeds,
         training_seed=config.train.seed,
+        control=control,
     )
 
 
@@ -759,6 +765,12 @@ def _print_glimpses(report) -> None:
             f"           halting: AUROC {area}, {100 * scores.halted_accuracy:.1f} % right after "
             f"{scores.halted_steps:.2f} steps; {scores.multiply_adds[-1] / 1e6:.1f} M multiply-adds for all steps"
         )
+    if report.control:
+        at_once = ", ".join(
+            f"{count} patches {100 * each.mean:.1f}"
+            for count, each in zip(report.control.patches, report.control.accuracy, strict=True)
+        )
+        print(f"  {report.control.name}, a {report.control.title}, given the same random patches at once: {at_once}")
     print(report.verdict)
 
 

@@ -257,6 +257,9 @@ class ViTConfig:
 
     It is made of ViTRM's own layers, applied once each. Queries, keys and values have no bias: so the paper's
     parameter counts come out.
+
+    `patch_multiple` makes it the control of a ViTRM with glimpses of as many patches: in training it is given those of
+    one glimpse, two, three, ... or all of them at once, and can then be asked about so many (`ViT.features`).
     """
 
     halts: ClassVar[bool] = False
@@ -282,11 +285,18 @@ class ViTConfig:
     qkv_bias: bool = False
     dropout: float = 0.1
     drop_path: float = 0.0
+    patch_multiple: int | None = None  # S, this project's own option; None: always all patches
 
     def __post_init__(self) -> None:
         _check_shape(self)
         _check_patches(self)
         _check_reference(self)
+        if self.patch_multiple is not None:
+            _check(
+                1 <= self.patch_multiple <= self.num_patches,
+                f"patch_multiple={self.patch_multiple}: expected 1 to {self.num_patches}, the number of patches",
+            )
+            _check(self.positions == "absolute", "patch_multiple needs positions='absolute'")
 
     @property
     def num_patches(self) -> int:
@@ -358,6 +368,7 @@ class SRViTConfig(ViTConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check(self.patch_multiple is None, f"patch_multiple={self.patch_multiple}: an SR-ViT reads all; expected null")
         _check(
             self.depth % self.layers_per_stage == 0,
             f"stage_layers={self.stage_layers}: expected a divisor of depth={self.depth}",
@@ -971,6 +982,24 @@ PRESETS: dict[str, Config] = {
     "digits-glimpse": Config(
         replace(_DIGITS, memory_steps=2, supervision_steps=6, glimpse_patches=4),
         _small(epochs=100, lr=2e-3, warmup_epochs=3, ema_decay=0.99, **_DIGIT_IMAGES),
+    ),
+    # The control of `digits-glimpse`: as many layers of the same width, without memory or steps, given the patches of
+    # one, two, three or all four glimpses at once; 100 epochs for each of these, as each step of the other has.
+    "digits-glimpse-vit": Config(
+        ViTConfig(
+            image_size=8,
+            channels=1,
+            patch_size=2,
+            dim=64,
+            depth=2,
+            num_heads=4,
+            mlp_dim=128,
+            feed_forward="swiglu",
+            qkv_bias=True,
+            dropout=0.0,
+            patch_multiple=4,
+        ),
+        _small(epochs=400, lr=2e-3, warmup_epochs=12, ema_decay=0.99, **_DIGIT_IMAGES),
     ),
     # Small mazes with short ways, to begin with: two minutes.
     "mazes-small": Config(

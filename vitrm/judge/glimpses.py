@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from torch import Tensor
 from vitrm.config import GLIMPSE_POLICIES, GlimpsePolicy, check_policy, require_recursion
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
-from vitrm.judge.evaluation import StepOutputs, auroc, join, predict_batches
+from vitrm.judge.evaluation import StepOutputs, auroc, image_seeds, join, predict_batches
 from vitrm.judge.halting import BATCH, Progress, replay
 from vitrm.model import ViTRM
+from vitrm.nets.classifiers import ViT
 from vitrm.nets.cost import multiply_adds
+from vitrm.nets.glimpses import glimpsed, steps_in_cycle
 
 DRAWS = 1000  # of the bootstrap
 NAMES: dict[str, str] = {
@@ -68,6 +71,22 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class AtOnce:
+    """A plain transformer that was given the patches of the first glimpses at once: what seeing more is worth alone.
+
+    One entry per glimpse of a cycle, in which no patch is read twice; the draws are those of the policy "random".
+    """
+
+    name: str
+    title: str
+    parameters: int
+    training_seed: int | None
+    patches: tuple[int, ...]  # of how many it was given
+    accuracy: tuple[Estimate, ...]
+    ahead: tuple[Estimate, ...]  # by how much the model with steps is right more often, after as many patches
+
+
+@dataclass(frozen=True)
 class GlimpseReport:
     """Judgement on the test split."""
 
@@ -82,6 +101,15 @@ class GlimpseReport:
         str | None
     )  # the policy whose anytime accuracy is above every other's, interval included; None: no clear one
     verdict: str  # in words
+    control: AtOnce | None = None
+
+
+class Control(NamedTuple):
+    """What a model with glimpses is held against."""
+
+    name: str
+    model: ViT  # with a `patch_multiple` of as many patches, and a `.transform`
+    training_seed: int | None
 
 
 def glimpse_report(
@@ -92,12 +120,15 @@ def glimpse_report(
     policies: Sequence[GlimpsePolicy] = GLIMPSE_POLICIES,
     seeds: Sequence[int] = (0, 1, 2),
     training_seed: int | None = None,
+    control: Control | None = None,
 ) -> GlimpseReport:
     """Compare the policies of a model that has a `.transform`, over the supervision steps it was trained with.
 
     Raises ConfigError for a model without glimpses.
     """
-    *_, report = comparing(model, val, test, policies=policies, seeds=seeds, training_seed=training_seed)
+    *_, report = comparing(
+        model, val, test, policies=policies, seeds=seeds, training_seed=training_seed, control=control
+    )
     return report
 
 
@@ -109,6 +140,7 @@ def comparing(
     policies: Sequence[GlimpsePolicy] = GLIMPSE_POLICIES,
     seeds: Sequence[int] = (0, 1, 2),
     training_seed: int | None = None,
+    control: Control | None = None,
 ) -> Iterator[Progress | GlimpseReport]:
     """`glimpse_report` in the making: Progress after every batch, the report last. Closing it is "stop"."""
     require_recursion(model.config, "a comparison of glimpses")
@@ -118,6 +150,8 @@ def comparing(
         check_policy(policy, model.config)
     if len(set(policies)) < len(policies) or not policies or not seeds or len(set(seeds)) < len(seeds):
         raise ConfigError(f"policies {', '.join(policies)} with seeds {list(seeds)}: expected different ones of each")
+    if control is not None:
+        _check_control(model, control, policies)
     draws = {policy: tuple(seeds) if policy == "random" else tuple(seeds[:1]) for policy in policies}
     done, total = 0, sum(map(len, draws.values())) * (len(val) + len(test))
     outputs: dict[str, list[tuple[StepOutputs, StepOutputs]]] = {}
@@ -150,9 +184,53 @@ def comparing(
         ),
         winner=None,
         verdict="",
+        control=None if control is None else _at_once(model, control, draws["random"], right["random"], test),
     )
     best = winner(report)
     yield replace(report, winner=best, verdict=verdict(report, best))
+
+
+def _check_control(model: ViTRM, control: Control, policies: Sequence[GlimpsePolicy]) -> None:
+    """Raises ConfigError for a control that cannot be given the same patches, or no random draw to share."""
+    theirs, own = control.model.config, model.config
+    shape = ("image_size", "channels", "patch_size", "num_classes")
+    if getattr(theirs, "patch_multiple", None) != own.glimpse_patches or any(
+        getattr(theirs, name) != getattr(own, name) for name in shape
+    ):
+        raise ConfigError(
+            f"'{control.name}' cannot be the control: expected a plain ViT for the same images and classes that was "
+            f"trained with model.patch_multiple={own.glimpse_patches}, such as digits-glimpse-vit"
+        )
+    if "random" not in policies:
+        raise ConfigError("the control is given the patches of the policy 'random'; name it with --policies, too")
+
+
+@torch.inference_mode()
+def _at_once(model: ViTRM, control: Control, seeds: Sequence[int], right: Tensor, test: Split) -> AtOnce:
+    """The control on the patches of the first glimpse, the first two, ... of each draw; right is (draws, N, n)."""
+    network, device = control.model.eval(), next(control.model.parameters()).device
+    glimpses = range(1, min(steps_in_cycle(model.config), right.shape[1]) + 1)
+    hits = []  # (draws, glimpses, n)
+    for seed in seeds:
+        parts = []
+        for start in range(0, len(test), BATCH):
+            part = slice(start, start + BATCH)
+            images = network.transform.normalize(test.images[part].to(device))
+            drawn = image_seeds(seed, start, len(images)).to(device)
+            given = [glimpsed(count, drawn, len(images), model.config, device) for count in glimpses]
+            answers = [network.classifier(network.features(images, patches)).argmax(dim=-1) for patches in given]
+            parts.append(torch.stack(answers).cpu() == test.labels[part].cpu())
+        hits.append(torch.cat(parts, dim=1))
+    at_once = torch.stack(hits).double().mean(dim=0)
+    return AtOnce(
+        name=control.name,
+        title=network.config.title,
+        parameters=sum(weights.numel() for weights in network.parameters()),
+        training_seed=control.training_seed,
+        patches=tuple(count * model.config.glimpse_patches for count in glimpses),
+        accuracy=tuple(_estimates(at_once)),
+        ahead=tuple(_estimates(right.mean(dim=0)[: len(glimpses)] - at_once)),
+    )
 
 
 def winner(report: GlimpseReport) -> str | None:

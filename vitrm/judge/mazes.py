@@ -208,7 +208,7 @@ def measuring(
     import torch
 
     from vitrm.data.dataset import Split
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     steps = depth * model.config.supervision_steps
     jobs = [("test", settings, model, data.test)]

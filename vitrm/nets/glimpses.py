@@ -41,6 +41,12 @@ def glimpse_patches(
     return keys.argsort(dim=1, stable=True)[:, part * size : (part + 1) * size]
 
 
+def glimpsed(steps: int, seeds: int | Tensor, batch: int, config: ModelConfig, device="cpu") -> Tensor:
+    """Row-major indices (B, steps * S) of what the first `steps` steps of a cycle have seen, as it was read."""
+    parts = (glimpse_patches(step, seeds, batch, config, device) for step in range(steps))
+    return torch.cat(list(parts), dim=1)
+
+
 def centre_outwards(step: int, batch: int, config: ModelConfig, device: torch.device | str = "cpu") -> Tensor:
     """Row-major indices (B, S) of what step `step` (from 0) sees of an order by distance from the image's centre.
 

@@ -30,9 +30,9 @@ from vitrm.config import Config, ResNetConfig
 from vitrm.data.dataset import Dataset, Split
 from vitrm.data.stored import StoredImages, ahead
 from vitrm.errors import ConfigError
+from vitrm.families import make_model
 from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import accuracy, classification_loss, halting_loss
-from vitrm.nets.classifiers import make_model
 from vitrm.training.augment import augment, mix
 from vitrm.training.distributed import Group
 

@@ -27,9 +27,9 @@ from vitrm.data.mazes import (
     solve,
 )
 from vitrm.errors import ConfigError, DataError
+from vitrm.families import resized
 from vitrm.judge.difficulty import difficulty_report, spearman
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import resized
 from vitrm.runs.folder import Run
 from vitrm.training.trainer import EpochEnd, Trainer
 

@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
+from vitrm.config import preset
 from vitrm.errors import ConfigError
-from vitrm.judge.evaluation import evaluate
-from vitrm.judge.glimpses import Difference, Estimate, comparing, glimpse_report, verdict, winner
+from vitrm.families import equip, make_model
+from vitrm.judge.evaluation import evaluate, image_seeds
+from vitrm.judge.glimpses import Control, Difference, Estimate, comparing, glimpse_report, verdict, winner
 from vitrm.judge.halting import Progress
 from vitrm.nets.cost import multiply_adds
+from vitrm.nets.glimpses import glimpsed
 from vitrm.runs.folder import find_run
 
 
@@ -48,6 +51,45 @@ def test_differences_are_those_of_the_accuracies(report):
             assert step.mean == pytest.approx(first.accuracy[n].mean - second.accuracy[n].mean)
             assert step.low <= step.mean + 1e-9
             assert step.mean <= step.high + 1e-9
+
+
+@pytest.fixture(scope="module")
+def control():
+    config = preset("digits-glimpse-vit")
+    torch.manual_seed(0)
+    network = equip(make_model(config.model), replace(config, data=find_run("digits").config().data))
+    return Control("plain", network.eval(), 3)
+
+
+def test_the_control_is_given_what_the_glimpses_have_read(report, model, few_digits, control):
+    judged = glimpse_report(model, few_digits.val, few_digits.test, seeds=(0, 4), control=control)
+    assert report.control is None
+    found = judged.control
+    assert (found.name, found.training_seed, found.patches) == ("plain", 3, (4, 8, 12, 16))
+    assert found.parameters == sum(p.numel() for p in control.model.parameters())
+    whole = evaluate(control.model, control.model.transform, few_digits.test).accuracy[0]
+    assert found.accuracy[3].mean == pytest.approx(whole)
+    images = control.model.transform.normalize(few_digits.test.images)
+    by_hand = []
+    for seed in (0, 4):
+        given = glimpsed(2, image_seeds(seed, 0, len(images)), len(images), model.config)
+        assert all(len(set(row)) == 8 for row in given.tolist())
+        answers = control.model.classifier(control.model.features(images, given)).argmax(dim=-1)
+        by_hand.append(float((answers == few_digits.test.labels).double().mean()))
+    assert found.accuracy[1].mean == pytest.approx(sum(by_hand) / 2)
+    for n, ahead in enumerate(found.ahead):
+        assert ahead.mean == pytest.approx(judged.policies["random"].accuracy[n].mean - found.accuracy[n].mean)
+
+
+def test_what_reads_other_patches_is_no_control(model, few_digits, control):
+    usual = find_run("digits").load_model()
+    with pytest.raises(
+        ConfigError,
+        match=r"'digits' cannot be the control: expected a plain ViT .* trained with model.patch_multiple=4",
+    ):
+        glimpse_report(model, few_digits.val, few_digits.test, control=Control("digits", usual, 0))
+    with pytest.raises(ConfigError, match="the patches of the policy 'random'"):
+        glimpse_report(model, few_digits.val, few_digits.test, policies=["fixed"], control=control)
 
 
 def _with_gaps(report, **gaps):

@@ -12,10 +12,11 @@ from vitrm.config import Config, DataConfig, ModelConfig
 from vitrm.data.dataset import load_dataset
 from vitrm.data.mazes import MazeSettings
 from vitrm.errors import ConfigError, RunError
+from vitrm.families import equip
 from vitrm.judge.mazes import MazeReport, Progress, Trial, check_size, draw_others, measuring, other_mazes
 from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run, build, equip
+from vitrm.runs.folder import Run, build
 
 SETTINGS = MazeSettings(size=4, gems=2, longest=2, train=200, test=40)
 SMALL = ModelConfig(

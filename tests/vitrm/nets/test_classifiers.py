@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.config import PRESETS, ResNetConfig, ViTConfig
+from vitrm.config import PRESETS, ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.errors import ConfigError
+from vitrm.families import make_model
 from vitrm.halting import predict
 from vitrm.judge.evaluation import ONE_ANSWER, evaluate
 from vitrm.judge.halting import halting_report
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import OneStep, ResNet, ViT, make_model
+from vitrm.nets.base import OneStep
+from vitrm.nets.classifiers import ResNet, ViT
 from vitrm.runs.folder import Run, build, create_run, export
 from vitrm.traces.recording import trace
 from vitrm.training.trainer import EpochEnd, Progress, Trainer, Updated
@@ -68,6 +70,34 @@ def test_the_same_block_is_vitrm_without_its_recursion():
     vit, vitrm = make_model(PRESETS["vit-same-block"].model), ViTRM(PRESETS["paper"].model)
     ours, theirs = vit.block.state_dict(), vitrm.block.state_dict()
     assert {k: v.shape for k, v in theirs.items()} == {k: v.shape for k, v in ours.items() if not k.startswith("norm")}
+
+
+def test_the_control_of_glimpses_answers_from_the_patches_it_is_given_and_trains_on_multiples_of_them(monkeypatch):
+    torch.manual_seed(0)
+    vit = ViT(replace(SMALL_VIT, patch_multiple=6)).eval()
+    images, everything = torch.randn(3, 1, 8, 8), torch.stack([torch.randperm(16) for _ in range(3)])
+    whole = vit.features(images)
+    torch.testing.assert_close(vit.features(images, everything), whole, rtol=1e-4, atol=1e-5)
+    given, hidden = everything[:, :6], images.clone()
+    for image, patches in zip(hidden, everything[:, 6:], strict=True):
+        for row, column in ((2 * int(p // 4), 2 * int(p % 4)) for p in patches):
+            image[:, row : row + 2, column : column + 2] = 9.0  # what it is not given it cannot know
+    assert torch.equal(vit.features(hidden, given), vit.features(images, given))
+    seen, embed = set(), vit.patch_embed.forward
+    monkeypatch.setattr(vit.patch_embed, "forward", lambda pixels, p: seen.add(p.shape[1]) or embed(pixels, p))
+    vit.train()
+    for _ in range(30):
+        vit(images)
+    assert seen == {6, 12}  # 18 would be more than there are
+
+
+def test_an_sr_vit_is_no_control_of_glimpses():
+    with pytest.raises(ConfigError, match="patch_multiple=4: an SR-ViT reads all"):
+        SRViTConfig(patch_multiple=4)
+    with pytest.raises(ConfigError, match="patch_multiple=17: expected 1 to 16"):
+        replace(SMALL_VIT, patch_multiple=17)
+    with pytest.raises(ConfigError, match="patch_multiple needs positions='absolute'"):
+        replace(SMALL_VIT, patch_multiple=4, positions="relative")
 
 
 def test_a_plain_transformer_is_its_layers_one_after_the_other():
