@@ -156,14 +156,6 @@ def test_the_player_is_sent_the_maps_and_the_colours_of_the_gems(seen):
 # The page
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_proposals():
-    """Mazes are proposed by the thousand; these tests need a few."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vitrm.data.mazes._BATCH", 256)
-        yield
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with a finished run "small": mazes of 4 x 4 cells, a few updates."""
@@ -188,8 +180,7 @@ def page(trained, tmp_path, monkeypatch):
         assert not app.exception
         return app
 
-    yield open_page
-    cache.forget("small")
+    return open_page
 
 
 def sent(app, part):
@@ -237,7 +228,7 @@ def test_a_maze_without_an_answer_is_said_and_the_model_may_be_asked(page):
 def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeypatch):
     app = page(maze_model="digits", maze=MAZE_4)
     assert "“digits” was not trained on mazes" in app.warning[0].value
-    monkeypatch.setattr(cache, "maze_models", list)
+    monkeypatch.setattr(cache, "maze_models", dict)
     app = page(maze_model="nothing", maze=MAZE)
     assert "There is no model “nothing” here" in app.warning[0].value
     assert "`vitrm train mazes-small --name mazes-small`" in app.info[0].value
@@ -249,7 +240,7 @@ def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeyp
 
 def test_the_test_set_is_measured_once_and_kept(page, monkeypatch):
     monkeypatch.setattr(cache, "draw_others", lambda model, settings: draw_others(model, settings, 20))
-    cache.start_maze_report("small").wait(60)
+    cache.start_maze_report(cache.checkpoint("small")).wait(60)
     app = page(maze=MAZE_4)
     captions = " ".join(each.value for each in app.caption)
     for part in ("test split, n = 20", "chance 50 %", "training seed 0"):

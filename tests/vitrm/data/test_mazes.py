@@ -156,10 +156,9 @@ def test_keys_tell_mazes_apart_but_not_their_colours(mazes):
     assert np.array_equal(keys(recoloured.astype(np.uint8)), keys(mazes.cells))
 
 
-def test_what_hardly_ever_occurs_is_an_error_and_not_an_endless_search(monkeypatch):
-    monkeypatch.setattr("vitrm.data.mazes._PATIENCE", 2)
+def test_what_hardly_ever_occurs_is_an_error_and_not_an_endless_search():
     with pytest.raises(DataError, match=r"no maze with a path of 24 was found .* ask for shorter lengths, other walls"):
-        draw_mazes(MazeSettings(size=5, longest=24, shortest=24), 1, (0,))
+        draw_mazes(MazeSettings(size=5, longest=24, shortest=24), 1, (0,), patience=2)
 
 
 # Settings

@@ -114,10 +114,9 @@ def small():
     return equip(ViTRM(SMALL).eval(), config), data
 
 
-def test_every_maze_runs_every_step_and_what_cannot_be_tried_is_said(small, monkeypatch):
-    monkeypatch.setattr("vitrm.data.mazes._BATCH", 512)  # proposals enough for ten mazes
+def test_every_maze_runs_every_step_and_what_cannot_be_tried_is_said(small):
     model, data = small
-    others, left_out = draw_others(model.config, SETTINGS, count=20)
+    others, left_out = draw_others(model.config, SETTINGS, count=20, batch=512)
     *progress, report = measuring(model, data, SETTINGS, others, left_out)
     assert all(isinstance(event, Progress) for event in progress)
     assert [(each.name, len(each.mazes.labels)) for each in others] == [("longer", 2), ("denser", 20)]
