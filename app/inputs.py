@@ -13,11 +13,11 @@ import streamlit as st
 from app import background, cache, figures, state
 from app.attention.attribution import Attribution
 from app.cache import Checkpoint
-from app.mazes.maze import Cells
 from app.mixture import cache as mixture_cache
 from app.mixture.panel import impossible
 from app.mixture.panel import mixture_view as view_of
 from app.player import Choices, choices, standalone
+from app.player.cells import Cells
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.judge.mazes import MazeReport

@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app.cache import INFERENCE, Checkpoint, checkpoints, facts, gallery, model
-from app.mazes import maze as mazes
+from app.mazes.maze import Maze
 from vitrm.config import Config
 from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
 from vitrm.errors import DataError, VitrmError
@@ -30,8 +30,8 @@ def models() -> dict[str, Config]:
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing mazes …")
-def pool(source: str, length: int) -> tuple[str, ...]:
-    """Mazes as text, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
+def pool(source: str, length: int) -> tuple[Maze, ...]:
+    """Mazes, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
     settings = MazeSettings.parse(source)
     if settings.shortest <= length <= settings.longest:
         return _trained_lengths(source)[length]
@@ -40,41 +40,40 @@ def pool(source: str, length: int) -> tuple[str, ...]:
         drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), patience=0)
     except DataError:
         return ()
-    return tuple(map(mazes.to_text, drawn.cells))
+    return tuple(map(Maze.of, drawn.cells))
 
 
 @st.cache_data(max_entries=16, show_spinner="Drawing mazes …")
-def _trained_lengths(source: str) -> dict[int, tuple[str, ...]]:
+def _trained_lengths(source: str) -> dict[int, tuple[Maze, ...]]:
     """A pool for each length of the training, all of them drawn at once."""
     settings = MazeSettings.parse(source)
     lengths = range(settings.shortest, settings.longest + 1)
     drawn = draw_mazes(settings, _POOL * len(lengths), (_POOL_SEED,))
-    return {n: tuple(map(mazes.to_text, drawn.cells[drawn.lengths == n])) for n in lengths}
+    return {n: tuple(map(Maze.of, drawn.cells[drawn.lengths == n])) for n in lengths}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def ready(checkpoint: Checkpoint) -> dict[str, Trace]:
-    """Ready-made traces of a model trained on mazes, by maze as text: on screen before torch has loaded."""
+def ready(checkpoint: Checkpoint) -> dict[Maze, Trace]:
+    """Ready-made traces of a model trained on mazes, by maze: on screen before torch has loaded."""
     size = facts(checkpoint)[0].data.mazes.size
     return {
-        mazes.to_text(cells_of(each.pixels[None], size)[0]): replace(each, label=None)
+        Maze.of(cells_of(each.pixels[None], size)[0]): replace(each, label=None)
         for each in gallery(checkpoint).values()
     }
 
 
-def trace(checkpoint: Checkpoint, maze: str, depth: int) -> Trace:
-    """The trace of a maze given as text, over `depth` times the trained supervision steps; its label is left out."""
+def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
+    """The trace of a maze, over `depth` times the trained supervision steps; its label is left out."""
     made = ready(checkpoint).get(maze) if depth == 1 else None
     return made or _computed(checkpoint, maze, depth)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed(checkpoint: Checkpoint, maze: str, depth: int) -> Trace:
+def _computed(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
     from vitrm.traces.recording import trace
 
-    cells = mazes.from_text(maze)
-    network = model_for(checkpoint, len(cells))
-    pixels = render(cells[None], network.config.image_size)[0]
+    network = model_for(checkpoint, maze.size)
+    pixels = render(maze.cells[None], network.config.image_size)[0]
     with INFERENCE:
         return trace(network, pixels, depth * network.config.supervision_steps)
 

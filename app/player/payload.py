@@ -11,7 +11,7 @@ import numpy as np
 
 from app.attention.attribution import METHODS, Attribution
 from app.change import offered_counts
-from app.mazes.maze import Cells, cell_colours, telling, wave
+from app.player.cells import Cells, cell_colours, telling, wave
 from app.player.source import method_source
 from vitrm.traces.rollout import rollout
 from vitrm.traces.trace import Trace

@@ -12,7 +12,7 @@ from app.change import offered_counts
 from app.player import player
 from app.uploads import figures
 from app.uploads import tray as uploads
-from app.uploads.sketch import sketch
+from app.uploads.sketch.sketch import sketch
 from app.uploads.tray import Picture, Tray
 from vitrm.config import Config
 from vitrm.data.images import FORMATS
