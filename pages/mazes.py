@@ -9,7 +9,8 @@ state.start()
 st.title("Mazes: where steps are needed")
 st.markdown(
     "From **S** exactly one gem can be reached; the others lie behind walls. The model is to name its colour. "
-    "No part of the picture tells: one has to follow the way, and a longer way takes more steps. **Draw a maze, "
+    "What lies around the start and the gems gives much away, short ways above all; to be sure one has to follow the "
+    "way, and a longer way takes more steps. **Draw a maze, "
     "guess, and watch** whether the model's answer needs more steps for a longer path."
 )
 asked = maze_view.choose_model()

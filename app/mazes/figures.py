@@ -12,10 +12,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from vitrm.config import Config
+from vitrm.data.maze_guess import LOCAL_GUESS
 from vitrm.judge.mazes import MazeReport, Trial
 from vitrm.judge.probe import CUT_OFF, Probe
 
-_GREY, _BEYOND, _CONTROL, _GUESS = "#8a93a3", "#e69f00", "#d55e00", "#cc79a7"
+_GREY, _BEYOND, _CONTROL, _GUESS, _LOCAL = "#8a93a3", "#e69f00", "#d55e00", "#cc79a7", "#009e73"
 _STEPS = ("#9ecae1", "#4f9bd0", "#0072b2", "#e69f00")  # first, middle and last trained step; the last of all
 _KINDS = {  # how each trial is called and drawn
     "test": ("as in training (test split)", "#0072b2", "solid"),
@@ -98,6 +99,15 @@ def accuracy_by_length(report: MazeReport, judged: dict[str, Any] | None = None)
         line={"color": _GUESS, "dash": "dashdot"},
         marker={"symbol": "diamond"},
     )
+    if local := _local(judged):
+        figure.add_scatter(
+            x=list(local),
+            y=[100 * accuracy for accuracy in local.values()],
+            mode="lines+markers",
+            name="guess: boosted local features",
+            line={"color": _LOCAL, "dash": "longdash"},
+            marker={"symbol": "triangle-up"},
+        )
     figure.add_hline(y=100 / trial.settings.gems, line={"color": _GREY, "dash": "dash"})
     figure.add_annotation(
         x=0, xref="paper", xanchor="left", y=100 / trial.settings.gems, yanchor="bottom", text="chance", showarrow=False
@@ -309,6 +319,13 @@ def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
             f"{last:.1f} % right after the last trained step, {gain:+.1f} points against step 1; the guess that always "
             f"takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
         )
+    if local := _local(judged):
+        longest = max(local)
+        text += (
+            " Boosted trees that see what lies around the start and the gems, and follow no way, reach "
+            f"{100 * judged['guesses'][LOCAL_GUESS]:.1f} %, {100 * local[longest]:.0f} % on paths of {longest}: only "
+            "what is above that needs more than this."
+        )
     if _control(judged):
         control = judged["control"]
         text += (
@@ -369,7 +386,7 @@ def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> li
     trial = report.trials[0]
     lengths, counts, accuracy = trial.by_length()
     guess = guess_by_length(trial)
-    control = _control(judged)
+    control, local = _control(judged), _local(judged)
     return [
         {
             "length of the path": int(length),
@@ -377,6 +394,7 @@ def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> li
             **{f"right after step {n}, %": 100 * accuracy[n - 1, g] for n in shown_steps(report)},
             **({"control, %": 100 * control[int(length)]} if int(length) in control else {}),
             "nearest gem, %": 100 * guess[g],
+            **({"local features, %": 100 * local[int(length)]} if int(length) in local else {}),
         }
         for g, length in enumerate(lengths)
     ]
@@ -387,6 +405,12 @@ def _control(judged: dict[str, Any] | None) -> dict[int, float]:
     if judged is None or judged["control"] is None:
         return {}
     return {level["difficulty"]: level["control"] for level in judged["levels"]}
+
+
+def _local(judged: dict[str, Any] | None) -> dict[int, float]:
+    """Accuracy of the guess by local features by length of the path; {} where it was not measured."""
+    levels = [] if judged is None else judged["levels"]
+    return {level["difficulty"]: level["guesses"][LOCAL_GUESS] for level in levels if LOCAL_GUESS in level["guesses"]}
 
 
 def exit_table(report: MazeReport, threshold: float) -> list[dict[str, Any]]:

@@ -180,7 +180,11 @@ def test_a_probe_finds_what_is_in_the_tokens_and_only_chance_where_nothing_is(sm
 JUDGED = {
     "parameters": 10,
     "control": {"name": "a-vit", "title": "plain ViT", "parameters": 11, "accuracy": 2 / 3},
-    "levels": [{"difficulty": 1, "control": 1.0}, {"difficulty": 3, "control": 0.0}],
+    "guesses": {"local features": 0.75},
+    "levels": [
+        {"difficulty": 1, "control": 1.0, "guesses": {"local features": 1.0}},
+        {"difficulty": 3, "control": 0.0, "guesses": {"local features": 0.5}},
+    ],
 }
 
 
@@ -229,7 +233,11 @@ def test_every_figure_is_made_of_the_report_and_has_words_for_those_who_cannot_s
     assert control.y == (100, 0)
     assert "a-vit (plain ViT, 11 parameters against 10), reaches 66.7 %" in maze_figures.verdict(report, JUDGED)
     assert maze_figures.probe_map(report).data[0].y == ("1", "2", "none")
+    local = next(line for line in maze_figures.accuracy_by_length(report, JUDGED).data if "local" in line.name)
+    assert local.y == (100, 50)
+    assert "follow no way, reach 75.0 %, 50 % on paths of 3" in maze_figures.verdict(report, JUDGED)
     assert maze_figures.length_table(report, JUDGED)[1]["control, %"] == 0
+    assert maze_figures.length_table(report, JUDGED)[1]["local features, %"] == 50
     assert maze_figures.exit_table(report, 0.5)[0]["exit step, mean"] == 1.5
     assert [row["mazes"] for row in maze_figures.other_table(report)] == ["as in training (test split)", "longer paths"]
     assert maze_figures.probe_table(report)[1]["called reachable at distance none, %"] == 12.5
