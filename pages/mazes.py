@@ -1,4 +1,4 @@
-"""Mazes: a task in which information must travel. Draw one, watch the answer, and see how far the memory has come."""
+"""Mazes: a task in which information travels. Draw one, watch the answer, and see how far the memory has come."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ from app import cache, state
 from app.mazes import view as maze_view
 
 state.start()
-st.title("Mazes: where steps are needed")
+st.title("Mazes: where more steps help")
 st.markdown(
     "From **S** exactly one gem can be reached; the others lie behind walls. The model is to name its colour. "
     "What lies around the start and the gems gives much away, short ways above all; to be sure one has to follow the "
