@@ -292,7 +292,8 @@ def exit_words(report: MazeReport, threshold: float) -> str:
     strength = "hardly" if abs(found[0]) < 0.2 else "moderately" if abs(found[0]) < 0.5 else "strongly"
     return (
         f"With threshold {threshold:.4g} the exit step goes {strength} with the length of the path: rank correlation "
-        f"{found[0]:.2f} (Spearman, 95 % interval {found[1]:.2f} to {found[2]:.2f}, n = {len(exits):,}; 0 is none). "
+        f"{found[0]:.2f} (Spearman, 95 % interval {found[1]:.2f} to {found[2]:.2f}, n = {len(exits):,}; "
+        "0 is none; one training). "
         f"{cost}"
     )
 
@@ -316,8 +317,8 @@ def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
         )
     else:
         text = (
-            f"{last:.1f} % right after the last trained step, {gain:+.1f} points against step 1; the guess that always "
-            f"takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
+            f"{last:.1f} % right after the last trained step (one training), {gain:+.1f} points against step 1; the "
+            f"guess that always takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
         )
     if local := _local(judged):
         longest = max(local)

@@ -218,7 +218,7 @@ def test_a_model_that_guesses_or_goes_by_distance_is_called_that(report):
 
     assert "has not learned to solve mazes: 51.0 %" in said(0.51, 0.7)
     assert "no more than the guess" in said(0.72, 0.7)
-    assert said(0.9, 0.7).startswith("90.0 % right after the last trained step, +0.0 points against step 1; the guess")
+    assert said(0.9, 0.7).startswith("90.0 % right after the last trained step (one training), +0.0 points against")
 
 
 def test_every_figure_is_made_of_the_report_and_has_words_for_those_who_cannot_see_it(report):
