@@ -14,10 +14,10 @@ st.markdown(
     "guess, and watch** whether the model's answer needs more steps for a longer path."
 )
 asked = maze_view.choose_model()
-cells, seen = maze_view.choose_maze(asked)
+maze, seen = maze_view.choose_maze(asked)
 if asked:
     st.header("The answer, step by step")
-    maze_view.ask(asked, cells, seen)
+    maze_view.ask(asked, maze, seen)
     st.header("All test mazes")
     maze_view.test_set(asked)
 cache.warm_up()

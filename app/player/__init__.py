@@ -16,7 +16,7 @@ from typing import Any
 import streamlit as st
 
 from app.attention.attribution import Attribution
-from app.mazes.maze import Cells
+from app.player.cells import Cells
 from app.player.payload import PANELS, Change, offered_counts, parse_edit, payload
 from vitrm.traces.trace import Trace
 

@@ -8,8 +8,9 @@ import torch
 
 from vitrm.config import ModelConfig, preset
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import Attention, Dropout, DropPath, ViTRM
+from vitrm.model import State, ViTRM
 from vitrm.nets.glimpses import glimpse_patches
+from vitrm.nets.layers import Attention, Dropout, DropPath, side_of
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.
@@ -21,6 +22,8 @@ VARIANTS = {
     "joint-one-memory-token-per-patch": {"memory_tokens": None},
     "joint-relative": {"memory_tokens": None, "positions": "relative"},
     "joint-relative-depth1": {"memory_tokens": None, "positions": "relative", "depth": 1},
+    "joint-scaled": {"memory_tokens": None, "positions": "relative", "reference_side": 2},
+    "joint-scaled-depth1": {"memory_tokens": None, "positions": "relative", "reference_side": 3, "depth": 1},
     "joint-two-blocks": {"shared_block": False},
     "joint-two-blocks-depth1": {"shared_block": False, "depth": 1},
     "joint-final-norm": {"final_norm": True},
@@ -119,7 +122,7 @@ def test_recorded_attention_has_one_row_per_kept_token(tiny):
     assert [layer.mix.shape for layer in answer] == [(5, 2, 4, 4), (5, 2, 1, 4)]
 
 
-def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny):
+def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny, close):
     layer = _model(replace(tiny, depth=1)).block.layers[0].mix
     tokens = torch.randn(1, 4, 16)
     q, (k, v) = layer.query(tokens)[0], layer.key_value(tokens)[0].split(16, dim=-1)
@@ -131,11 +134,11 @@ def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny):
     everything = slice(None)
     for record in (True, False):
         mixed, _ = layer(layer.project(tokens, everything), everything, record)
-        torch.testing.assert_close(mixed[0], expected)
+        close(mixed[0], expected)
 
 
 @pytest.mark.parametrize("kind", ["swiglu", "gelu"])
-def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residual(tiny, kind):
+def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residual(tiny, kind, close):
     layer = _model(replace(tiny, feed_forward=kind)).block.layers[0]
     tokens, everything = torch.randn(2, 5, 16), slice(None)
     mixed, _ = layer.mix(layer.mix.project(layer.norm_mix(tokens), everything), everything, False)
@@ -148,10 +151,10 @@ def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residu
         hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
     expected = middle + hidden @ layer.feed_forward.back.weight.T + layer.feed_forward.back.bias
     found, _ = layer(tokens, layer.project(tokens, everything), everything, False)
-    torch.testing.assert_close(found, expected)
+    close(found, expected)
 
 
-def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_answer_alone(tiny):
+def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_answer_alone(tiny, close):
     layer = _model(replace(tiny, reading="cross")).block.layers[0]
     patches, tokens = torch.randn(1, 16, 16), torch.randn(1, 4, 16)
     seen, _ = layer.look(tokens, layer.project_image(patches), record=False)
@@ -161,17 +164,17 @@ def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_ans
     heads = [
         torch.softmax(query[:, h] @ key[:, h].T / math.sqrt(8), -1) @ value[:, h] for h in (slice(8), slice(8, 16))
     ]
-    torch.testing.assert_close(seen[0, 1:], tokens[0, 1:] + layer.cross.out(torch.cat(heads, dim=-1)))
+    close(seen[0, 1:], tokens[0, 1:] + layer.cross.out(torch.cat(heads, dim=-1)))
 
 
-def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny):
+def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny, close):
     mix = _model(replace(tiny, token_mixing="mlp")).block.layers[0].mix
     tokens = torch.randn(2, 4, 16)  # [y ; z]
     padded = torch.cat([torch.zeros(2, 16, 16), tokens], dim=1)
     hidden = torch.nn.functional.gelu(mix.into(padded.mT))
     expected = mix.back(hidden).mT[:, -4:]
     found, _ = mix((tokens,), slice(None), False)
-    torch.testing.assert_close(found, expected)
+    close(found, expected)
 
 
 def _parameters_by_formula(config):
@@ -241,14 +244,17 @@ def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
     large.load_state_dict(model.state_dict())
     assert large.memory_init.shape == model.memory_init.shape
     assert large(_images(large.config)).shape == (3, 10)
-    bias, wide = (each.block.layers[0].places(with_image=False)[:, 1:, 1:] for each in (model, large))
+    images = _images(large.config)
+    for here, there in zip(model.steps(images), large.steps(images), strict=True):  # without being made for them
+        assert torch.equal(here.memory, there.memory)
+    bias, wide = (model.block.layers[0].places(1 + side**2, side)[:, 1:, 1:] for side in (4, 8))
     wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
     assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)
 
 
 def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
     model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
-    bias = model.block.layers[0].places(with_image=True)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
+    bias = model.block.layers[0].places(33, 4)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
     assert bias.shape == (2, 33, 33)
     assert (bias[:, 16] == 0).all()
     assert (bias[:, :, 16] == 0).all()  # y has no place
@@ -256,6 +262,57 @@ def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
     assert first[0, :3, :3].tolist() == [[0, -1, -2], [-1, -2, -3], [-2, -3, -4]]
     assert torch.equal(first[:, 3], first[:, 2])  # out of reach is out of reach
     assert torch.equal(first[1], 2 * first[0])
+
+
+def test_scaled_attention_multiplies_its_logits_by_the_logarithm_of_the_number_of_keys(tiny):
+    config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, reference_side=2)
+    model = _model(config).double().eval()
+    layer, state, images = model.block.layers[0], model.initial_state(3), _images(config).double()
+    tokens = torch.cat([model.patch_embed(images), state.answer, state.memory], dim=1)
+    q, k, _ = layer.project(tokens, slice(None))
+    logits = q @ k.mT / math.sqrt(8) + layer.places(33, 4)
+    first = next(model.moves(images, record=True))
+    expected = (logits * math.log(33) / math.log(9)).softmax(dim=-1)[:, :, 17:]  # 33 keys here, 1 + 4 + 4 on 2 x 2
+    torch.testing.assert_close(first.attention[0].mix, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("reading", ["x, y and z", "y and z"])
+def test_attention_is_not_scaled_at_its_reference(tiny, reading):
+    plain = replace(tiny, memory_tokens=None, positions="relative")
+    model, scaled = _model(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()
+    scaled.load_state_dict(model.state_dict())
+    images = _images(plain)
+    for here, there in zip(model.moves(images), scaled.moves(images), strict=True):
+        assert torch.equal(here.state.memory, there.state.memory)
+        assert torch.equal(here.state.answer, there.state.answer)
+    larger = torch.randn(2, 1, 16, 16)
+    assert not torch.equal(model(larger), scaled(larger))
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5, 9, 31])
+def test_the_number_of_tokens_tells_how_many_places_there_are_along_a_side(side):
+    assert side_of(1 + side**2) == side_of(1 + 2 * side**2) == side
+
+
+@pytest.mark.parametrize("options", [{}, {"glimpse_patches": 4}, {"memory_tokens": None, "positions": "relative"}])
+@pytest.mark.parametrize("backprop", ["all", "supervision_step", "last_recursion"])
+def test_steps_that_are_not_learned_from_leave_a_constant_to_begin_with(tiny, options, backprop):
+    model, images = _model(replace(tiny, supervision_steps=1, **options)).double(), _images(tiny).double()
+    seeds = torch.tensor([5, 6, 7])
+    *before, step = model.steps(images, 4, seeds, backprop, unlearned=3)
+    assert not any(each.answer.requires_grad or each.memory.requires_grad for each in before)
+    (step.logits.sum() + step.halt_logit.sum()).backward()
+    found = {name: p.grad for name, p in model.named_parameters()}
+    model.zero_grad()
+
+    with torch.no_grad():
+        *_, last = model.steps(images, 3, seeds)
+    (again,) = model.steps(images, 1, seeds, backprop, start=State(last.answer, last.memory), patches=step.patches)
+    torch.testing.assert_close(again.logits, step.logits, atol=1e-12, rtol=0)
+    (again.logits.sum() + again.halt_logit.sum()).backward()
+    assert found["memory_init"] is None
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, atol=1e-12, rtol=0, msg=name)
 
 
 def test_steps_are_computed_only_when_asked_for(tiny, monkeypatch):
@@ -372,7 +429,7 @@ def test_images_of_the_wrong_shape_are_refused_with_both_shapes_named(tiny, shap
     assert "(batch, 1, 8, 8)" in str(caught.value)
 
 
-def test_patches_are_read_row_by_row(tiny):
+def test_patches_are_read_row_by_row(tiny, close):
     model = ViTRM(tiny)
     with torch.no_grad():
         model.patch_embed.positions.zero_()
@@ -380,10 +437,10 @@ def test_patches_are_read_row_by_row(tiny):
     images[0, 0, 2:4, 6:8] = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # second row of patches, last column: patch 7
     tokens = model.patch_embed(images)[0]
     expected = model.patch_embed.projection(torch.tensor([1.0, 2.0, 3.0, 4.0]))
-    torch.testing.assert_close(tokens[7], expected)
+    close(tokens[7], expected)
     assert torch.equal(tokens[[i for i in range(16) if i != 7]], model.patch_embed.projection.bias.expand(15, -1))
     chosen = model.patch_embed(images, torch.tensor([[7, 2]]))[0]
-    torch.testing.assert_close(chosen, tokens[[7, 2]])
+    close(chosen, tokens[[7, 2]])
 
 
 # Glimpses

@@ -21,13 +21,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vitrm.config import SOURCES
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.maze_guess import LOCAL_GUESS, LocalGuess
 from vitrm.data.mazes import Mazes, MazeSettings, cells_of, draw_mazes, keys, nearest_gem, render
 from vitrm.data.stored import Room, StoredImages, store
 from vitrm.errors import DataError
 
-SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
 _MOST_MEASURED = 20_000
@@ -116,6 +116,17 @@ class Dataset:
     difficulty: str = ""  # what the numbers in `Split.difficulty` are, in words
     guesses: dict[str, Callable[[Split], Tensor]] = field(default_factory=dict)  # labels (n,) without a model, by name
     draw: Callable[[int], Split] | None = None  # the training split of an epoch, from 0, where each gets one of its own
+    others: tuple[Dataset, ...] = ()  # images of other sizes, of the same classes, for the same training
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many images a training learns from and is chosen by, of all sizes, and how many the test is."""
+        every = (self, *self.others)
+        return {
+            "train": sum(len(each.train) for each in every),
+            "val": sum(len(each.val) for each in every),
+            "test": len(self.test),
+        }
 
     def split(self, name: str) -> Split:
         """The split called "train", "val" or "test"."""
@@ -193,7 +204,10 @@ def _check_shape(source: str, found: tuple[int, ...], expected: tuple[int, ...])
 def _mazes(
     settings: MazeSettings, source: str, shape: tuple[int, ...], val_fraction: float, split_seed: int
 ) -> Dataset:
-    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test."""
+    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test.
+
+    Further kinds in the same source are `others`, their images as much larger or smaller as their grids.
+    """
     _check_shape(source, (3, *shape[1:]), shape)
 
     test = draw_mazes(settings, settings.test, (_TEST_SEED,))
@@ -216,6 +230,10 @@ def _mazes(
             "colours alone": _any_colour,
         },
         draw=draw,
+        others=tuple(
+            _mazes(each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed)
+            for each in settings.also
+        ),
     )
 
 

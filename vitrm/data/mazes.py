@@ -12,7 +12,7 @@ No torch here: `load_dataset("mazes:...")` turns cells into a data set.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -25,9 +25,12 @@ _PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
     [(34, 34, 34), (236, 236, 236), (0, 114, 178), (230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0),
      (240, 228, 66), (204, 121, 167)], dtype=np.uint8,
 )  # fmt: skip
-_BATCH = 8192  # mazes proposed at a time; part of what a seed means
-_PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
-_FORM = "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out)"
+PROPOSED = 8192  # mazes at a time, from which those that fit are taken; part of what a seed means
+PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
+_FORM = (
+    "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out), or several of them, "
+    "as in mazes:7x7,lengths=1-7+9x9,lengths=1-10"
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class MazeSettings:
     """What a source string such as "mazes:6x6,gems=2,lengths=1-8" asks for.
 
     Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the share of the cells that at least stay
-    walls. `train` mazes are drawn anew for every epoch; `test` is the size of the test split.
+    walls. `train` mazes are drawn anew for every epoch; `test` is the size of the test split. `also` are further mazes
+    for the same training, as in "mazes:7x7,lengths=1-7+9x9,lengths=1-10"; what such a part leaves out is as in the
+    first.
     """
 
     size: int = 6  # cells along a side
@@ -45,6 +50,7 @@ class MazeSettings:
     longest: int = 8
     train: int = 20_000
     test: int = 4_000
+    also: tuple[MazeSettings, ...] = ()
 
     def __post_init__(self) -> None:
         def check(condition: bool, message: str) -> None:
@@ -60,6 +66,8 @@ class MazeSettings:
         )
         for name in ("train", "test"):
             check(1 <= getattr(self, name) <= 10_000_000, f"{name}={getattr(self, name)}: expected 1 to 10,000,000")
+        for each in self.also:
+            check(each.gems == self.gems, f"gems={each.gems} beside gems={self.gems}: expected as many in all mazes")
 
     @classmethod
     def parse(cls, source: str) -> Self:
@@ -67,13 +75,20 @@ class MazeSettings:
         kind, _, text = source.partition(":")
         if kind != "mazes":
             raise DataError(f"'{source}' is no source of mazes: expected {_FORM}")
+        first, *also = (cls._given(part, source) for part in text.split("+"))
+        settings = cls(**first)
+        return replace(settings, also=tuple(replace(settings, **given) for given in also))
+
+    @classmethod
+    def _given(cls, text: str, source: str) -> dict[str, int | float]:
+        """What one of the mazes in a source says."""
         given: dict[str, int | float] = {}
         for part in filter(None, (word.strip() for word in text.split(","))):
             for name, value in cls._read(part).items():
                 if name in given:
                     raise DataError(f"'{part}' in '{source}' says again what was said before: expected {_FORM}")
                 given[name] = value
-        return cls(**given)
+        return given
 
     @staticmethod
     def _read(part: str) -> dict[str, int | float]:
@@ -94,15 +109,22 @@ class MazeSettings:
     @property
     def source(self) -> str:
         """The source string in full; `parse` is the inverse."""
-        return (
-            f"mazes:{self.size}x{self.size},gems={self.gems},walls={self.walls:g},"
-            f"lengths={self.shortest}-{self.longest},train={self.train},test={self.test}"
+        parts = (
+            f"{each.size}x{each.size},gems={each.gems},walls={each.walls:g},"
+            f"lengths={each.shortest}-{each.longest},train={each.train},test={each.test}"
+            for each in (self, *self.also)
         )
+        return "mazes:" + "+".join(parts)
 
     @property
     def title(self) -> str:
-        """What to call them wherever a number stands beside them."""
-        return f"mazes ({self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest})"
+        """What to call them wherever a number stands beside them. The test split has the first of them alone."""
+        also = "".join(
+            f"; trained on {each.size} × {each.size} as well, paths of {each.shortest} to {each.longest}"
+            for each in self.also
+        )
+        first = f"{self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest}"
+        return f"mazes ({first}{also})"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -123,14 +145,16 @@ def draw_mazes(
     count: int,
     seed: tuple[int, ...],
     without: np.ndarray | None = None,
-    patience: int | None = None,
+    *,
+    patience: int = PATIENCE,
+    batch: int = PROPOSED,
 ) -> Mazes:
-    """`count` different mazes, the same for the same seed; classes and lengths as evenly shared out as can be.
+    """`count` different mazes; classes and lengths as evenly shared out as can be. The same seed gives the same mazes,
+    if as many are proposed at a time (`batch`).
 
     `without` holds the `keys` of mazes that must not come up. Raises DataError if such mazes are too rare to be found:
-    if more than `patience` batches of proposals in a row had none (by default very many).
+    if more than `patience` batches of proposals in a row had none.
     """
-    patience = _PATIENCE if patience is None else patience
     rng = np.random.default_rng(seed)
     lengths = np.arange(settings.shortest, settings.longest + 1)
     wanted = np.full(len(lengths), count // len(lengths))
@@ -139,7 +163,7 @@ def draw_mazes(
     layouts: list[list[np.ndarray]] = [[] for _ in lengths]
     in_vain = 0
     while left.any():
-        proposed, place = _propose(settings, rng, left)  # cells, and which of the lengths each of them has
+        proposed, place = _propose(settings, rng, left, batch)  # cells, and which of the lengths each of them has
         key = keys(proposed)
         new = np.sort(np.unique(key, return_index=True)[1])
         new = new[~np.isin(key[new], taken)]
@@ -155,7 +179,7 @@ def draw_mazes(
         in_vain = 0 if len(fresh) else in_vain + 1
         if in_vain > patience:
             raise DataError(
-                f"no maze with a path of {lengths[left > 0][-1]} was found among {in_vain * _BATCH:,} of "
+                f"no maze with a path of {lengths[left > 0][-1]} was found among {in_vain * batch:,} of "
                 f"{settings.source}; ask for shorter lengths, other walls, fewer gems or a larger grid"
             )
     order = rng.permutation(count)
@@ -280,7 +304,7 @@ def _neighbours(cells: np.ndarray) -> np.ndarray:
     return near
 
 
-def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _grow(settings: MazeSettings, rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Corridors grown from the gems, in turn, that never touch: whose each cell is, and how far from its gem.
 
     (S, S, n) int8 both: 0 for a wall, 1 to `gems`; and 0 at the gem. A cell is dug where it touches one dug cell only,
@@ -289,8 +313,8 @@ def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray,
     `walls` of all cells are walls, or there is nowhere to dig.
     """
     s, gems = settings.size, settings.gems
-    owner, depth = np.zeros((2, s, s, _BATCH), np.int8)
-    columns = np.arange(_BATCH)
+    owner, depth = np.zeros((2, s, s, batch), np.int8)
+    columns = np.arange(batch)
     cells = round((1 - settings.walls) * s * s)
     for turn in range(max(gems, cells)):
         mine = np.int8(1 + turn % gems)
@@ -311,18 +335,20 @@ def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray,
     return owner, depth
 
 
-def _propose(settings: MazeSettings, rng: np.random.Generator, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _propose(
+    settings: MazeSettings, rng: np.random.Generator, left: np.ndarray, batch: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mazes (n, S, S) with uncoloured gems, the one that can be reached FIRST_GEM and the others FIRST_GEM + 1, and
-    which of the lengths each has (n,).
+    which of the lengths each has (n,). They are what fits among `batch` of them.
 
     A length is drawn first, by how many of it are `left` to find. Then the start could lie as far as that from any of
     the gems, and by which of them it does is drawn last. So walls and gems say nothing of the answer.
     """
     s, lengths = settings.size, len(left)
-    place = rng.choice(lengths, _BATCH, p=left / left.sum())
-    owner, depth = (part.reshape(s * s, -1) for part in _grow(settings, rng))
+    place = rng.choice(lengths, batch, p=left / left.sum())
+    owner, depth = (part.reshape(s * s, -1) for part in _grow(settings, rng, batch))
     far = settings.shortest + place
-    fits = np.ones(_BATCH, bool)
+    fits = np.ones(batch, bool)
     for gem in range(settings.gems):
         fits &= (np.where(owner == gem + 1, depth, -1).max(axis=0)) >= far
     owner, depth, far, place = owner[:, fits], depth[:, fits], far[fits], place[fits]

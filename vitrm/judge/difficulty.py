@@ -17,7 +17,7 @@ from vitrm.errors import DataError
 from vitrm.judge.evaluation import predict_steps
 from vitrm.judge.halting import Replay, replay
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import OneStep
+from vitrm.nets.base import OneStep
 from vitrm.nets.cost import multiply_adds
 
 

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -27,9 +28,9 @@ from vitrm.data.mazes import (
     solve,
 )
 from vitrm.errors import ConfigError, DataError
+from vitrm.families import resized
 from vitrm.judge.difficulty import difficulty_report, spearman
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import resized
 from vitrm.runs.folder import Run
 from vitrm.training.trainer import EpochEnd, Trainer
 
@@ -180,10 +181,9 @@ def test_keys_tell_mazes_apart_but_not_their_colours(mazes):
     assert np.array_equal(keys(recoloured.astype(np.uint8)), keys(mazes.cells))
 
 
-def test_what_hardly_ever_occurs_is_an_error_and_not_an_endless_search(monkeypatch):
-    monkeypatch.setattr("vitrm.data.mazes._PATIENCE", 2)
+def test_what_hardly_ever_occurs_is_an_error_and_not_an_endless_search():
     with pytest.raises(DataError, match=r"no maze with a path of 24 was found .* ask for shorter lengths, other walls"):
-        draw_mazes(MazeSettings(size=5, longest=24, shortest=24), 1, (0,))
+        draw_mazes(MazeSettings(size=5, longest=24, shortest=24), 1, (0,), patience=2)
 
 
 # Settings
@@ -195,6 +195,11 @@ def test_a_source_is_read_and_written():
     assert read == MazeSettings(7, 4, 0.45, 2, 9, 100, 50)
     assert MazeSettings.parse(read.source) == read
     assert read.classes == ("orange", "sky blue", "bluish green", "vermillion")
+    several = MazeSettings.parse("mazes:7x7,gems=3,lengths=1-7,train=10 + 9x9,lengths=1-10")
+    assert several.also == (MazeSettings(9, 3, shortest=1, longest=10, train=10),)
+    assert several == replace(MazeSettings(7, 3, longest=7, train=10), also=several.also)
+    assert MazeSettings.parse(several.source) == several
+    assert "paths of 1 to 7; trained on 9 × 9 as well, paths of 1 to 10)" in several.title
     assert DataConfig(source="mazes:5x5").title == "mazes (5 × 5 cells, 2 gems, paths of 1 to 8)"
 
 
@@ -211,6 +216,7 @@ def test_a_source_is_read_and_written():
         ("mazes:lengths=4", "'lengths=4' is no setting"),
         ("mazes:lengths=5-4", "lengths=5-4: expected 1 to 35, the shorter one first"),
         ("mazes:train=0", "train=0: expected 1 to 10,000,000"),
+        ("mazes:6x6,gems=3+gems=4", "gems=4 beside gems=3: expected as many in all mazes"),
         ("mazes:gems=3,gems=4", "'gems=4' in 'mazes:gems=3,gems=4' says again what was said before"),
     ],
 )
@@ -250,6 +256,18 @@ def test_splits_have_difficulties_and_share_no_maze(dataset):
     assert not (train | later) & (val | test)
     assert not val & test
     assert train != later
+
+
+def test_mazes_of_several_sizes_share_a_cell_size_and_keep_their_splits_apart():
+    data = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20+6x6,train=50", 10, 3, val_fraction=0.2)
+    (other,) = data.others
+    assert [part.images.shape[-1] for part in (data.train, other.train, other.val, other.draw(1))] == [10, 12, 12, 12]
+    assert data.sizes == {"train": 80, "val": 6 + 10, "test": 20}
+    alone = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20", 10, 3, val_fraction=0.2)
+    assert torch.equal(alone.train.images, data.train.images)
+    assert alone.others == ()
+    train, val = (set(keys(cells_of(part.images.numpy(), 6)).tolist()) for part in (other.train, other.val))
+    assert not train & val
 
 
 def test_subsets_keep_difficulties_aligned(dataset):

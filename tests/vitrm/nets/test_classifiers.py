@@ -8,11 +8,13 @@ import torch
 from vitrm.cli import main as cli
 from vitrm.config import PRESETS, ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.errors import ConfigError
+from vitrm.families import make_model
 from vitrm.halting import predict
 from vitrm.judge.evaluation import ONE_ANSWER, evaluate
 from vitrm.judge.halting import halting_report
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import OneStep, ResNet, ViT, make_model
+from vitrm.nets.base import OneStep
+from vitrm.nets.classifiers import ResNet, ViT
 from vitrm.runs.folder import Run, build, create_run, export
 from vitrm.traces.recording import trace
 from vitrm.training.trainer import EpochEnd, Progress, Trainer, Updated
@@ -115,7 +117,7 @@ def test_every_parameter_gets_a_gradient(config):
     assert all(p.grad is not None and float(p.grad.abs().max()) > 0 for p in model.parameters())
 
 
-def test_the_residual_network_is_torchvisions():
+def test_the_residual_network_is_torchvisions(close):
     import torchvision.models
 
     ours, theirs = ResNet(ResNetConfig()).eval(), torchvision.models.resnet18(num_classes=10).eval()
@@ -123,7 +125,7 @@ def test_the_residual_network_is_torchvisions():
         {name.removeprefix("network.").replace("classifier", "fc"): v for name, v in ours.state_dict().items()}
     )
     images = torch.randn(2, 3, 32, 32)
-    torch.testing.assert_close(ours(images), theirs(images))
+    close(ours(images), theirs(images))
 
 
 @pytest.mark.parametrize("config", [SMALL_VIT, SMALL_RESNET], ids=["vit", "resnet"])
