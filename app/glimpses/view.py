@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import streamlit as st
 from PIL import Image
 
-from app import cache, figures, inputs, state
-from app.cache import Checkpoint
+from app import figures, inputs, state
+from app.cache import Checkpoint, halting
+from app.glimpses import cache
 from app.glimpses import figures as glimpse_figures
 from app.glimpses.play import chosen_patches, comparison, game, pick_patches, picture, rounds
 from app.player import player
@@ -169,7 +170,7 @@ def choose(checkpoint: Checkpoint) -> None:
 def guess(checkpoint: Checkpoint) -> None:
     """A game: who is right with fewer patches?"""
     config = inputs.configuration(checkpoint)
-    report = cache.halting(checkpoint)
+    report = halting(checkpoint)
     threshold, why = config.model.halt_threshold, "as in training"
     if report is not None and 0 < report["chosen"]["threshold"] < 1:
         threshold, why = report["chosen"]["threshold"], "chosen on validation"
