@@ -216,6 +216,8 @@ def policies(checkpoint: Checkpoint) -> None:
             config={"displayModeBar": False},
         )
         st.caption(glimpse_figures.policies_provenance(checkpoint.name, config, report))
+        if words := glimpse_figures.at_once_words(report):
+            st.markdown(f"**Is it the steps, or the patches?** {words}")
         st.caption(
             "“Memory's attention” reads the places that the memory tokens attend to most in the first layer, asked by "
             "their positional embeddings alone: no pixel that has not been read decides. It was not trained for "

@@ -249,8 +249,8 @@ def test_set(asked: Asked) -> None:
             figures.accuracy_by_length(report, judged),
             "accuracy_by_length",
             "Steps are worth the gap between the blue lines. Compare with the control (no recursion), where it was "
-            "measured, and with a guess that looks at distance alone. Being above both does not prove a search: only "
-            "that neither explains the answers.",
+            "measured, and with guesses that follow no way: the nearest gem, and trees boosted on what lies around "
+            "start and gems. Being above them does not prove a search: only that none of them explains the answers.",
         )
     left, right = st.columns(2, gap="large")
     with left:
