@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from vitrm.config import GlimpsePolicy, ModelConfig, check_policy
-from vitrm.nets.base import Step, check_images
+from vitrm.nets.base import Step, check_images, patches_in
 from vitrm.nets.block import Block, LayerAttention, Reading
 from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
 from vitrm.nets.layers import NONE, PatchEmbed
@@ -99,9 +99,9 @@ class ViTRM(nn.Module):
 
     # The paper's moves, one method each
 
-    def initial_state(self, batch: int) -> State:
-        """The learned y and z that every image starts from."""
-        memory = self.memory_init.expand(batch, self.config.memory_size, -1)
+    def initial_state(self, batch: int, memory_size: int | None = None) -> State:
+        """The learned y and z that every image starts from; K is the configuration's if none is given."""
+        memory = self.memory_init.expand(batch, memory_size or self.config.memory_size, -1)
         return State(self.answer_init.expand(batch, -1, -1), memory)
 
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
@@ -197,6 +197,7 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Move, Tensor | None, None]:
@@ -207,8 +208,9 @@ class ViTRM(nn.Module):
         and the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. `start` is a state to go on
-        from, in place of the learned one. `patches` are given in place of a policy: (B, S) are read at every step,
-        (N, B, S) are one choice for each.
+        from, in place of the learned one. The first `unlearned` supervision steps are made without gradient, whatever
+        `backprop` says: those after them begin with a state that is a constant. `patches` are given in place of a
+        policy: (B, S) are read at every step, (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
         between.
 
@@ -223,7 +225,8 @@ class ViTRM(nn.Module):
         check_policy(policy, config)
         if patches is not None and patches.ndim == 3 and len(patches) < n_steps:
             raise ValueError(f"patches of {len(patches)} steps, expected one choice for each of {n_steps}")
-        state, reading = start or self.initial_state(len(images)), None
+        memory_size = patches_in(images, config) if config.positions == "relative" else config.memory_size
+        state, reading = start or self.initial_state(len(images), memory_size), None
         chooses = config.glimpse_patches is not None and patches is None
         given = patches if patches is not None and patches.ndim == 3 else None
         places = self.places() if chooses and policy == "learned" and not self.training else None
@@ -233,16 +236,15 @@ class ViTRM(nn.Module):
             if chooses:
                 patches = self.choose(policy, n, state, seen, seeds=seeds, places=places)
                 seen = seen.scatter(1, patches, True)
-                reading = self.read(images, patches)
             elif given is not None:
                 patches = given[n]
-                reading = self.read(images, patches)
-            elif reading is None or self.training:
-                reading = self.read(images, patches)
+            if chooses or given is not None or n in (0, unlearned) or (self.training and n > unlearned):
+                with torch.set_grad_enabled(torch.is_grad_enabled() and n >= unlearned):
+                    reading = self.read(images, patches)
             if backprop != "all":
                 state = state.detach() if n else state
             for t in range(t_steps):
-                free = backprop == "last_recursion" and t < t_steps - 1
+                free = n < unlearned or (backprop == "last_recursion" and t < t_steps - 1)
                 for m in [*range(m_steps), None]:
                     with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
                         if m is None:
@@ -269,6 +271,7 @@ class ViTRM(nn.Module):
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Step, Tensor | None, None]:
@@ -277,7 +280,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"start": start, "patches": patches, "policy": policy}
+        choice = {"start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):

@@ -23,6 +23,7 @@ def fit_budget(
     dataset: Dataset,
     device: torch.device | str,
     seconds: float,
+    *,
     measure: Callable[[Trainer], Estimate] = estimate,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Config:
@@ -39,7 +40,7 @@ def fit_budget(
     measured = measure(trainer)
     batch_s = measured.update_s
     val_s = measured.seconds / train.epochs - trainer.batches * batch_s
-    image_s = val_s / len(dataset.val)
+    image_s = val_s / dataset.sizes["val"]
     test_s = len(dataset.test) * image_s * (2 if steps > 1 else 1)  # the summary looks at twice the steps
     left = (seconds - (clock() - began)) * SLACK - test_s
     epochs = int(left / (trainer.batches * batch_s + val_s))

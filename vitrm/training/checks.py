@@ -11,6 +11,11 @@ from vitrm.errors import ConfigError
 
 def fit_config(config: Config, dataset: Dataset) -> Config:
     """`config` with what the data turned out to be filled in. Raises ConfigError if the model cannot take it."""
+    if dataset.others and getattr(config.model, "positions", "absolute") != "relative":
+        raise ConfigError(
+            f"{dataset.source} has images of several sizes, which this model cannot take: "
+            "use --model.positions relative, or mazes of one size"
+        )
     images = min(config.train.epoch_images or len(dataset.train), len(dataset.train))
     left_over = images % config.train.batch_size or config.train.batch_size
     if isinstance(config.model, ResNetConfig) and left_over == 1:

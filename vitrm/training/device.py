@@ -1,15 +1,18 @@
-"""The device of a training: which one, the same numbers again on it, and values that are on their way from it."""
+"""The device of a training: which one, in which precision, the same numbers again, and values on their way from it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from vitrm.errors import ConfigError
+
+T = TypeVar("T")
 
 
 def find_device(name: str = "auto") -> str:
@@ -25,6 +28,21 @@ def find_device(name: str = "auto") -> str:
     if name.startswith("cuda:"):
         torch.cuda.set_device(name)  # streams and events belong to the current one
     return name
+
+
+def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
+    """What makes contexts in which a model computes in "fp32" or "bf16"; its weights stay as they are."""
+    return nullcontext if precision == "fp32" else lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def each_under(context: Callable[[], AbstractContextManager], iterator: Iterator[T]) -> Iterator[T]:
+    """The same items, each computed inside a fresh `context()` that is left before the item is handed on."""
+    while True:
+        with context():
+            item = next(iterator, None)
+        if item is None:
+            return
+        yield item
 
 
 @contextmanager

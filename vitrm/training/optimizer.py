@@ -1,4 +1,4 @@
-"""AdamW, which weights it lets decay, and its learning rate."""
+"""AdamW, which weights it lets decay, its learning rate, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ def learning_rate(train: TrainConfig, batches: int, epoch: float) -> float:
         return train.lr * (epoch + first) / (train.warmup_epochs + first)
     done = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
     return train.min_lr + (train.lr - train.min_lr) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+
+@torch.no_grad()
+def follow(averaged: nn.Module, model: nn.Module, train: TrainConfig, updates: int) -> None:
+    """One step of the moving average after the update number `updates`, from 1."""
+    decay = train.ema_decay
+    if train.ema_warmup:  # a short memory while there is little to keep
+        decay = min(decay, updates / (updates + 10))
+    torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1 - decay)
+    for kept, raw in zip(averaged.buffers(), model.buffers(), strict=True):
+        kept.copy_(raw)  # running statistics of a batch norm are averages already

@@ -12,10 +12,11 @@ derived from (seed, epoch, batch).
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -23,20 +24,20 @@ import torch
 from torch import Tensor
 
 from vitrm.config import Config
-from vitrm.data.dataset import Dataset
-from vitrm.data.stored import StoredImages, ahead
+from vitrm.data.dataset import Dataset, Split
 from vitrm.errors import ConfigError, TrainingDiverged
 from vitrm.families import make_model
-from vitrm.judge.evaluation import evaluate
+from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.nets.base import Step
 from vitrm.training.augment import augment, mix
+from vitrm.training.batches import draw_batches, read_batches
 from vitrm.training.checks import fit_config
-from vitrm.training.device import on_its_way, reproducible
+from vitrm.training.device import autocast, each_under, on_its_way, reproducible
 from vitrm.training.distributed import Group
 from vitrm.training.events import EpochEnd, Event, Finished, Paused, Progress, Updated
 from vitrm.training.means import MEASURED, Means, measure
-from vitrm.training.optimizer import learning_rate, make_optimizer
+from vitrm.training.optimizer import follow, learning_rate, make_optimizer
 from vitrm.training.pause import Pause
 from vitrm.training.single import WATCHED, Look, compared, look
 from vitrm.training.stopwatch import Stopwatch
@@ -62,7 +63,8 @@ class Trainer:
         self.group = group or Group()
         self.device = torch.device(device)
         self.dataset = dataset
-        self.train_split, self.val_split = dataset.train.to(self.device), dataset.val.to(self.device)
+        self.train_splits = [each.train.to(self.device) for each in (dataset, *dataset.others)]
+        self.val_splits = [each.val.to(self.device) for each in (dataset, *dataset.others)]
         torch.manual_seed(config.train.seed)
         self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
@@ -72,9 +74,8 @@ class Trainer:
             for module in self.model.repeated:
                 module.compile(dynamic=False)  # one graph for each shape; the last batch of an epoch is the odd one
         self.optimizer = make_optimizer(self.model, config.train)
-        self.epoch_images = min(config.train.epoch_images or len(self.train_split), len(self.train_split))
-        self.batches = math.ceil(self.epoch_images / config.train.batch_size)
         self.epoch, self.batch, self.updates = 0, 0, 0  # epoch from 0: the one in progress
+        self.batches = len(self._draw())  # in each epoch
         self.best_epoch, self.best_val_accuracy = 0, -1.0
         self.epoch_means, self.recent_means = self._means(), self._means()
         self.looks_ahead = self.device.type == "cuda"  # the next step is queued before it is known whether it is made
@@ -82,6 +83,26 @@ class Trainer:
         self.pause, self.watch = Pause(self.group), Stopwatch(clock)
         self.gradient_norm = math.nan  # of the last single update, or the last one that was clipped
         self.watched = dataset.val.few(WATCHED)
+
+    @property
+    def train_split(self) -> Split:
+        """The training images of this epoch; the first of several splits, where there are."""
+        return self.train_splits[0]
+
+    @property
+    def val_split(self) -> Split:
+        """The validation images; the first of several splits, where there are."""
+        return self.val_splits[0]
+
+    @property
+    def deepest(self) -> int:
+        """The most supervision steps that a batch makes, with gradient or without."""
+        return self.config.model.supervision_steps + self.config.train.progress_steps
+
+    def first_of_each(self) -> list[tuple[Tensor, Tensor]]:
+        """Images and labels of the first batch of each training split."""
+        some = slice(0, self.config.train.batch_size)
+        return [(split.images[some], split.labels[some]) for split in self.train_splits]
 
     def stop(self) -> None:
         """End `events` after the batch in progress, without a Finished event. Safe to call from a signal handler."""
@@ -134,10 +155,12 @@ class Trainer:
         images, targets, halt_targets = self.prepare(images, labels)
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
-        total = 0.0
-        steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
+        total, learning = 0.0, self.config.model.supervision_steps
+        unlearned = int(torch.randint(train.progress_steps + 1, ())) if train.progress_steps else 0
+        every = model.steps(images, unlearned + learning, seeds, train.backprop, unlearned=unlearned)
+        steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)
-        for n in range(self.config.model.supervision_steps):
+        for n in range(learning):
             loss, halt_loss = self.losses(step, targets, halt_targets)
             both = loss if halt_loss is None else loss + train.halt_weight * halt_loss
             if train.update == "step":
@@ -146,7 +169,7 @@ class Trainer:
                 total = total + both
             measured = measure(step, targets, loss, halt_loss)
             self.group.mean_([measured], weight)
-            last = n == self.config.model.supervision_steps - 1
+            last = n == learning - 1
             if not last:
                 enough = None
                 if train.stop_unrolling:
@@ -206,12 +229,13 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Event]:
         train = self.config.train
-        if self.dataset.draw and self.epoch:
-            self.train_split = self.dataset.draw(self.epoch).to(self.device)
-        order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
-        order = order[: math.ceil(self.epoch_images / train.repeats)].repeat_interleave(train.repeats)
-        order = order[: self.epoch_images].to(self.train_split.images.device)
-        batches = self._read(order.split(train.batch_size)[self.batch :])
+        if self.epoch:
+            for place, each in enumerate((self.dataset, *self.dataset.others)):
+                if each.draw:
+                    self.train_splits[place] = each.draw(self.epoch).to(self.device)
+        order = self._draw()
+        sizes = [len(index) for _, index in order]
+        batches = read_batches(order[self.batch :], self.device)
         self.watch.start()
         reported, reported_at = self.batch, self.seconds
         while self.batch < self.batches:
@@ -228,20 +252,20 @@ class Trainer:
             self.batch += 1
             if self.batch % REPORT_EVERY == 0 or self.batch == self.batches:
                 seconds = self.seconds
-                images = min(self.batch * train.batch_size, len(order)) - reported * train.batch_size
-                speed = images / (seconds - reported_at)
+                speed = sum(sizes[reported : self.batch]) / (seconds - reported_at)
                 means, self.recent_means = self.recent_means.read(), self._means()
                 self._check_finite(means["loss"])
                 done = (self.epoch * self.batches + self.batch) / (train.epochs * self.batches)
                 left = seconds * (1 - done) / done
                 yield self._progress(means, lr, speed, left)
                 reported, reported_at = self.batch, self.seconds
-        scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))
+        scores = self.group.from_first(self._validate)
         self._check_finite(scores.loss)
         means, self.epoch_means = self.epoch_means.read(), self._means()
         self.epoch, self.batch = self.epoch + 1, 0
         self.watch.stop()
-        best = scores.accuracy[-1] > self.best_val_accuracy
+        better = operator.ge if train.progress_steps else operator.gt
+        best = better(scores.accuracy[-1], self.best_val_accuracy)
         if best:
             self.best_epoch, self.best_val_accuracy = self.epoch, scores.accuracy[-1]
         yield EpochEnd(
@@ -257,17 +281,15 @@ class Trainer:
             seconds=self.seconds,
         )
 
-    def _read(self, batches: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels by their numbers; those that are not on the device are brought there while it works."""
-        split = self.train_split
-        if not isinstance(split.images, StoredImages):
-            return ((split.images[index], split.labels[index]) for index in batches)
+    def _draw(self) -> list[tuple[Split, Tensor]]:
+        """The batches of this epoch."""
+        return draw_batches(self.train_splits, self.config.train, self._generator(self.epoch))
 
-        def read(index: Tensor) -> tuple[Tensor, Tensor]:
-            both = split.images[index], split.labels[index]
-            return tuple(tensor.pin_memory() for tensor in both) if self.device.type == "cuda" else both
-
-        return ahead(batches, read)
+    def _validate(self) -> StepScores:
+        """Scores of the averaged weights on the validation images of all sizes, as deep as is trained."""
+        model, preprocess = self.averaged, self.dataset.preprocess
+        parts = [predict_steps(model, preprocess, split, self.deepest) for split in self.val_splits]
+        return score(join(parts), torch.cat([split.labels for split in self.val_splits]))
 
     def _batch(self, images: Tensor, labels: Tensor) -> Iterator[Event]:
         """One batch, with a wait before each of its updates if that is asked for."""
@@ -329,18 +351,7 @@ class Trainer:
             self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         self.optimizer.step()
         self.updates += 1
-        decay = train.ema_decay
-        if train.ema_warmup:  # a short memory while there is little to keep
-            decay = min(decay, self.updates / (self.updates + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
-            for averaged, raw in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-                averaged.copy_(raw)  # running statistics of a batch norm are averages already
-
-    def _autocast(self):
-        if self.config.train.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        follow(self.averaged, self.model, train, self.updates)
 
     def _means(self) -> Means:
         return Means(self.config.model.supervision_steps, self.device)
@@ -377,16 +388,6 @@ class Trainer:
 
 
 _COUNTERS = ("epoch", "batch", "updates", "seconds", "best_epoch", "best_val_accuracy")
-
-
-def _each_under(context, iterator: Iterator) -> Iterator:
-    """The same items, each computed inside a fresh `context()` that is left before the item is handed on."""
-    while True:
-        with context():
-            item = next(iterator, None)
-        if item is None:
-            return
-        yield item
 
 
 def _mixed_seed(*numbers: int) -> int:

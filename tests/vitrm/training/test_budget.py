@@ -20,7 +20,7 @@ def timed(trainer):
 def test_a_budget_of_several_epochs_shortens_the_schedule(small_run, few_digits):
     # 5 batches and 40 images of validation: 9 s an epoch; test 8 s
     config = replace(small_run, train=replace(small_run.train, epochs=100, warmup_epochs=10, patience=5))
-    train = fit_budget(config, few_digits, "cpu", (8 + 3.5 * 9) / SLACK, timed, lambda: 0.0).train
+    train = fit_budget(config, few_digits, "cpu", (8 + 3.5 * 9) / SLACK, measure=timed, clock=lambda: 0.0).train
     assert (train.epochs, train.epoch_images, train.patience) == (3, 0, 0)
     assert train.warmup_epochs == pytest.approx(0.3)
     assert replace(train, epochs=100, warmup_epochs=10, patience=5) == config.train
@@ -28,7 +28,7 @@ def test_a_budget_of_several_epochs_shortens_the_schedule(small_run, few_digits)
 
 def test_a_budget_below_an_epoch_cuts_the_epoch(small_run, few_digits):
     config = replace(small_run, train=replace(small_run.train, epochs=100, warmup_epochs=1))
-    shorter = fit_budget(config, few_digits, "cpu", (8 + 4 + 2.5) / SLACK, timed, lambda: 0.0)
+    shorter = fit_budget(config, few_digits, "cpu", (8 + 4 + 2.5) / SLACK, measure=timed, clock=lambda: 0.0)
     assert (shorter.train.epochs, shorter.train.epoch_images) == (1, 2 * 16)
     assert shorter.train.warmup_epochs == pytest.approx(0.05)
     trainer = Trainer(shorter, few_digits)
@@ -41,5 +41,5 @@ def test_a_budget_that_is_too_small_is_refused_and_one_that_is_large_changes_not
     with pytest.raises(
         ConfigError, match=r"0.1 minutes are not enough: validation and test alone take 0.2, a batch 1.0 s"
     ):
-        fit_budget(small_run, few_digits, "cpu", 8, timed, lambda: 0.0)
-    assert fit_budget(small_run, few_digits, "cpu", 1000, timed, lambda: 0.0) == small_run
+        fit_budget(small_run, few_digits, "cpu", 8, measure=timed, clock=lambda: 0.0)
+    assert fit_budget(small_run, few_digits, "cpu", 1000, measure=timed, clock=lambda: 0.0) == small_run
