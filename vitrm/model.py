@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from vitrm.config import GlimpsePolicy, ModelConfig
-from vitrm.nets.base import Step
+from vitrm.nets.base import Step, patches_in
 from vitrm.nets.block import Block, LayerAttention, Reading
 from vitrm.nets.glimpses import Looks
 from vitrm.nets.layers import PatchEmbed
@@ -99,9 +99,9 @@ class ViTRM(nn.Module):
 
     # The paper's moves, one method each
 
-    def initial_state(self, batch: int) -> State:
-        """The learned y and z that every image starts from."""
-        memory = self.memory_init.expand(batch, self.config.memory_size, -1)
+    def initial_state(self, batch: int, memory_size: int | None = None) -> State:
+        """The learned y and z that every image starts from; K is the configuration's if none is given."""
+        memory = self.memory_init.expand(batch, memory_size or self.config.memory_size, -1)
         return State(self.answer_init.expand(batch, -1, -1), memory)
 
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
@@ -146,6 +146,7 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Move, Tensor | None, None]:
@@ -156,8 +157,9 @@ class ViTRM(nn.Module):
         ones, and the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. `start` is a state to go on
-        from, in place of the learned one. `patches` are given in place of a policy: (B, S) are read at every step,
-        (N, B, S) are one choice for each.
+        from, in place of the learned one. The first `unlearned` supervision steps are made without gradient, whatever
+        `backprop` says: those after them begin with a state that is a constant. `patches` are given in place of a
+        policy: (B, S) are read at every step, (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
         between.
 
@@ -168,12 +170,13 @@ class ViTRM(nn.Module):
         t_steps = self._count("recursion_steps", recursion_steps)
         m_steps = self._count("memory_steps", memory_steps)
         looks = Looks(self, images, n_steps, seeds, policy=policy, patches=patches)
-        state = start or self.initial_state(len(images))
+        memory_size = patches_in(images, self.config) if self.config.positions == "relative" else None
+        state = start or self.initial_state(len(images), memory_size)
         for n in range(n_steps):
-            looks.at(n, state.memory)
+            looks.at(n, state.memory, learned=n >= unlearned)
             state = state.detach() if n and backprop != "all" else state
             for t in range(t_steps):
-                free = backprop == "last_recursion" and t < t_steps - 1
+                free = n < unlearned or (backprop == "last_recursion" and t < t_steps - 1)
                 for m in [*range(m_steps), None]:
                     with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
                         if m is None:
@@ -196,6 +199,7 @@ class ViTRM(nn.Module):
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Step, Tensor | None, None]:
@@ -204,7 +208,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"start": start, "patches": patches, "policy": policy}
+        choice = {"start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):

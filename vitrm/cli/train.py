@@ -89,7 +89,7 @@ def _train_into(run, trainer, group, resume: str, board) -> int:
         run.set_status("failed", f"this process {_WAITED_IN_VAIN}")
         print(f"vitrm: {run.status()['cause']}; continue with: {resume}", file=sys.stderr, flush=True)
 
-    images, device = len(trainer.dataset.train), str(trainer.device)
+    images, device = trainer.dataset.sizes["train"], str(trainer.device)
     print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
         with stops_on_signal(trainer), ends_when_told(group, give_up), obeying(run, trainer):
@@ -233,7 +233,7 @@ def _within_budget(arguments: argparse.Namespace, config: Config, dataset, devic
     train = shorter.train
     print(
         f"scaled down to {arguments.budget_minutes:g} minutes: {train.epochs} of {config.train.epochs} epochs, "
-        f"{train.epoch_images or len(dataset.train):,} of {len(dataset.train):,} images in each"
+        f"{train.epoch_images or dataset.sizes['train']:,} of {dataset.sizes['train']:,} images in each"
     )
     return shorter
 
@@ -322,7 +322,7 @@ def summarize(run, dataset, finished, device: str) -> dict[str, Any]:
     scores = evaluate(model, model.transform, dataset.test, 2 * steps if steps > 1 else 1)
     return {
         "data": config.data.source,
-        "split_sizes": {name: len(dataset.split(name)) for name in ("train", "val", "test")},
+        "split_sizes": dataset.sizes,
         "skipped": len(dataset.skipped),
         "parameters": sum(p.numel() for p in model.parameters()),
         "reason": finished.reason,

@@ -115,6 +115,17 @@ class Dataset:
     difficulty: str = ""  # what the numbers in `Split.difficulty` are, in words
     guesses: dict[str, Callable[[Split], Tensor]] = field(default_factory=dict)  # labels (n,) without a model, by name
     draw: Callable[[int], Split] | None = None  # the training split of an epoch, from 0, where each gets one of its own
+    others: tuple[Dataset, ...] = ()  # images of other sizes, of the same classes, for the same training
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many images a training learns from and is chosen by, of all sizes, and how many the test is."""
+        every = (self, *self.others)
+        return {
+            "train": sum(len(each.train) for each in every),
+            "val": sum(len(each.val) for each in every),
+            "test": len(self.test),
+        }
 
     def split(self, name: str) -> Split:
         """The split called "train", "val" or "test"."""
@@ -192,7 +203,10 @@ def _check_shape(source: str, found: tuple[int, ...], expected: tuple[int, ...])
 def _mazes(
     settings: MazeSettings, source: str, shape: tuple[int, ...], val_fraction: float, split_seed: int
 ) -> Dataset:
-    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test."""
+    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test.
+
+    Further kinds in the same source are `others`, their images as much larger or smaller as their grids.
+    """
     _check_shape(source, (3, *shape[1:]), shape)
 
     test = draw_mazes(settings, settings.test, (_TEST_SEED,))
@@ -211,6 +225,10 @@ def _mazes(
         difficulty="length of the shortest path, in steps",
         guesses={"nearest gem": partial(_nearest_gem, settings.size), "colours alone": _any_colour},
         draw=draw,
+        others=tuple(
+            _mazes(each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed)
+            for each in settings.also
+        ),
     )
 
 

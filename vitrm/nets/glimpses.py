@@ -43,8 +43,8 @@ class Looks:
     """What each supervision step reads of the images: all of them, patches that are given, or a policy's choice.
 
     `patches`, row-major indices (B, S) or None for all of them, and `reading` are those of the step that `at` was
-    last called for. In training mode the images are read anew at each step, because the weights may have moved in
-    between.
+    last called for. In training mode the images are read anew at each step that is learned from, because the weights
+    may have moved in between.
     """
 
     patches: Tensor | None
@@ -76,9 +76,13 @@ class Looks:
             self.given = patches
         fixed_weights = self.chooses and policy == "learned" and not model.training
         self.keys = place_keys(model) if fixed_weights else None
+        self.learned = True
 
-    def at(self, step: int, memory: Tensor) -> None:
-        """Look, in supervision step `step` (from 0), with the memory (B, K, D) that the one before ended with."""
+    def at(self, step: int, memory: Tensor, learned: bool = True) -> None:
+        """Look, in supervision step `step` (from 0), with the memory (B, K, D) that the one before ended with.
+
+        What is read has no gradient unless the step is `learned` from.
+        """
         if self.chooses:
             if step % steps_in_cycle(self.model.config) == 0:
                 shape = len(self.images), self.model.config.num_patches
@@ -87,8 +91,11 @@ class Looks:
             self.seen = self.seen.scatter(1, self.patches, True)
         elif self.given is not None:
             self.patches = self.given[step]
-        if step == 0 or self.chooses or self.given is not None or self.model.training:
-            self.reading = self.model.read(self.images, self.patches)
+        anew = learned and (self.model.training or not self.learned)
+        if step == 0 or anew or self.chooses or self.given is not None:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and learned):
+                self.reading = self.model.read(self.images, self.patches)
+        self.learned = learned
 
     def keep(self, staying: Tensor) -> None:
         """Go on with some of the images alone, by index."""

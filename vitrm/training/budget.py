@@ -31,7 +31,7 @@ def fit_budget(config: Config, dataset: Dataset, device: torch.device | str, sec
     measured = estimate(trainer)
     batch_s = measured.update_s
     val_s = measured.seconds / train.epochs - trainer.batches * batch_s
-    image_s = val_s / len(dataset.val)
+    image_s = val_s / dataset.sizes["val"]
     test_s = len(dataset.test) * image_s * (2 if steps > 1 else 1)  # the summary looks at twice the steps
     left = (seconds - (time.perf_counter() - began)) * SLACK - test_s
     epochs = int(left / (trainer.batches * batch_s + val_s))

@@ -12,7 +12,9 @@ derived from (seed, epoch, batch).
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -25,11 +27,11 @@ import torch
 from torch import Tensor
 
 from vitrm.config import Config, ResNetConfig
-from vitrm.data.dataset import Dataset
+from vitrm.data.dataset import Dataset, Split
 from vitrm.data.stored import StoredImages, ahead
 from vitrm.errors import ConfigError
 from vitrm.families import make_model
-from vitrm.judge.evaluation import evaluate, predict_steps
+from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import accuracy, classification_loss, halting_loss
 from vitrm.training.augment import augment, mix
 from vitrm.training.distributed import Group
@@ -174,7 +176,8 @@ class Trainer:
         self.group = group or Group()
         self.device = torch.device(device)
         self.dataset = dataset
-        self.train_split, self.val_split = dataset.train.to(self.device), dataset.val.to(self.device)
+        self.train_splits = [each.train.to(self.device) for each in (dataset, *dataset.others)]
+        self.val_splits = [each.val.to(self.device) for each in (dataset, *dataset.others)]
         torch.manual_seed(config.train.seed)
         self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
@@ -195,9 +198,8 @@ class Trainer:
             betas=config.train.betas,
             fused=True,
         )
-        self.epoch_images = min(config.train.epoch_images or len(self.train_split), len(self.train_split))
-        self.batches = math.ceil(self.epoch_images / config.train.batch_size)
         self.epoch, self.batch, self.updates, self.seconds = 0, 0, 0, 0.0  # epoch from 0: the one in progress
+        self.batches = len(self._batches())  # in each epoch
         self.best_epoch, self.best_val_accuracy = 0, -1.0
         self.epoch_means, self.recent_means = self._means(), self._means()
         self.looks_ahead = self.device.type == "cuda"  # the next step is queued before it is known whether it is made
@@ -205,6 +207,26 @@ class Trainer:
         self.holding, self.singles, self.paused = False, 0, False  # asked to wait; single updates asked for; waiting
         self.single, self.gradient_norm = False, math.nan  # the next update is one of those; the last one's
         self.watched = dataset.val.few(WATCHED)
+
+    @property
+    def train_split(self) -> Split:
+        """The training images of this epoch; the first of several splits, where there are."""
+        return self.train_splits[0]
+
+    @property
+    def val_split(self) -> Split:
+        """The validation images; the first of several splits, where there are."""
+        return self.val_splits[0]
+
+    @property
+    def deepest(self) -> int:
+        """The most supervision steps that a batch makes, with gradient or without."""
+        return self.config.model.supervision_steps + self.config.train.progress_steps
+
+    def first_of_each(self) -> list[tuple[Tensor, Tensor]]:
+        """Images and labels of the first batch of each training split."""
+        some = slice(0, self.config.train.batch_size)
+        return [(split.images[some], split.labels[some]) for split in self.train_splits]
 
     def stop(self) -> None:
         """End `events` after the batch in progress, without a Finished event. Safe to call from a signal handler."""
@@ -265,10 +287,12 @@ class Trainer:
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, labels, seeds), weight = self.group.share_of(images, targets, labels, seeds)
         halt_targets = targets if train.halt_target == "share" else labels
-        total = 0.0
-        steps = _each_under(self._autocast, model.steps(images, seeds=seeds, backprop=train.backprop))
+        total, learning = 0.0, self.config.model.supervision_steps
+        unlearned = int(torch.randint(train.progress_steps + 1, ())) if train.progress_steps else 0
+        every = model.steps(images, unlearned + learning, seeds, train.backprop, unlearned=unlearned)
+        steps = itertools.islice(_each_under(self._autocast, every), unlearned, None)
         step = next(steps)
-        for n in range(self.config.model.supervision_steps):
+        for n in range(learning):
             logits = step.logits.float()
             loss = both = classification_loss(logits, targets, train.label_smoothing)
             halt_loss = halt_prob = memory_norm = loss.new_zeros(())  # without recursion there are none
@@ -291,7 +315,7 @@ class Trainer:
                 memory_norm,
             ])  # fmt: skip
             self.group.mean_([measured], weight)
-            last = n == self.config.model.supervision_steps - 1
+            last = n == learning - 1
             if not last:
                 enough = None
                 if train.stop_unrolling:
@@ -334,12 +358,13 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Event]:
         train = self.config.train
-        if self.dataset.draw and self.epoch:
-            self.train_split = self.dataset.draw(self.epoch).to(self.device)
-        order = torch.randperm(len(self.train_split), generator=self._generator(self.epoch))
-        order = order[: math.ceil(self.epoch_images / train.repeats)].repeat_interleave(train.repeats)
-        order = order[: self.epoch_images].to(self.train_split.images.device)
-        batches = self._read(order.split(train.batch_size)[self.batch :])
+        if self.epoch:
+            for place, each in enumerate((self.dataset, *self.dataset.others)):
+                if each.draw:
+                    self.train_splits[place] = each.draw(self.epoch).to(self.device)
+        order = self._batches()
+        sizes = [len(index) for _, index in order]
+        batches = self._read(order[self.batch :])
         started, started_at = time.perf_counter(), self.seconds
         reported, reported_at = self.batch, started
         while self.batch < self.batches:
@@ -359,20 +384,20 @@ class Trainer:
             if self.batch % REPORT_EVERY == 0 or self.batch == self.batches:
                 now = time.perf_counter()
                 self.seconds = started_at + now - started
-                images = min(self.batch * train.batch_size, len(order)) - reported * train.batch_size
-                speed = images / (now - reported_at)
+                speed = sum(sizes[reported : self.batch]) / (now - reported_at)
                 means, self.recent_means = self.recent_means.read(), self._means()
                 self._check_finite(means["loss"])
                 done = (self.epoch * self.batches + self.batch) / (train.epochs * self.batches)
                 left = self.seconds * (1 - done) / done
                 yield self._progress(means, lr, speed, left)
                 reported, reported_at = self.batch, time.perf_counter()
-        scores = self.group.from_first(lambda: evaluate(self.averaged, self.dataset.preprocess, self.val_split))
+        scores = self.group.from_first(self._validate)
         self._check_finite(scores.loss)
         means, self.epoch_means = self.epoch_means.read(), self._means()
         self.epoch, self.batch = self.epoch + 1, 0
         self.seconds = started_at + time.perf_counter() - started
-        best = scores.accuracy[-1] > self.best_val_accuracy
+        better = operator.ge if train.progress_steps else operator.gt
+        best = better(scores.accuracy[-1], self.best_val_accuracy)
         if best:
             self.best_epoch, self.best_val_accuracy = self.epoch, scores.accuracy[-1]
         yield EpochEnd(
@@ -388,17 +413,39 @@ class Trainer:
             seconds=self.seconds,
         )
 
-    def _read(self, batches: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels by their numbers; those that are not on the device are brought there while it works."""
-        split = self.train_split
-        if not isinstance(split.images, StoredImages):
-            return ((split.images[index], split.labels[index]) for index in batches)
+    def _batches(self) -> list[tuple[Split, Tensor]]:
+        """The batches of this epoch, each as indices into one of the training splits: images of one size each.
 
-        def read(index: Tensor) -> tuple[Tensor, Tensor]:
+        `epoch_images` are shared out by the sizes of the splits.
+        """
+        train, generator = self.config.train, self._generator(self.epoch)
+        total, batches = sum(map(len, self.train_splits)), []
+        for split in self.train_splits:
+            images = min(round(train.epoch_images * len(split) / total) or len(split), len(split))
+            order = torch.randperm(len(split), generator=generator)
+            order = order[: math.ceil(images / train.repeats)].repeat_interleave(train.repeats)
+            batches += [(split, index) for index in order[:images].to(split.images.device).split(train.batch_size)]
+        if len(self.train_splits) > 1:
+            batches = [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
+        return batches
+
+    def _read(self, batches: Sequence[tuple[Split, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels by their numbers; those that are not on the device are brought there while it works."""
+        if not any(isinstance(split.images, StoredImages) for split in self.train_splits):
+            return ((split.images[index], split.labels[index]) for split, index in batches)
+
+        def read(batch: tuple[Split, Tensor]) -> tuple[Tensor, Tensor]:
+            split, index = batch
             both = split.images[index], split.labels[index]
             return tuple(tensor.pin_memory() for tensor in both) if self.device.type == "cuda" else both
 
         return ahead(batches, read)
+
+    def _validate(self) -> StepScores:
+        """Scores of the averaged weights on the validation images of all sizes, as deep as is trained."""
+        model, preprocess = self.averaged, self.dataset.preprocess
+        parts = [predict_steps(model, preprocess, split, self.deepest) for split in self.val_splits]
+        return score(join(parts), torch.cat([split.labels for split in self.val_splits]))
 
     def _batch(self, images: Tensor, labels: Tensor) -> Generator[Event, None, float]:
         """One batch, with a wait before each of its updates if that is asked for; returns the seconds not trained."""
@@ -546,6 +593,11 @@ _COUNTERS = ("epoch", "batch", "updates", "seconds", "best_epoch", "best_val_acc
 
 def fit_config(config: Config, dataset: Dataset) -> Config:
     """`config` with what the data turned out to be filled in. Raises ConfigError if the model cannot take it."""
+    if dataset.others and getattr(config.model, "positions", "absolute") != "relative":
+        raise ConfigError(
+            f"{dataset.source} has images of several sizes, which this model cannot take: "
+            "use --model.positions relative, or mazes of one size"
+        )
     images = min(config.train.epoch_images or len(dataset.train), len(dataset.train))
     left_over = images % config.train.batch_size or config.train.batch_size
     if isinstance(config.model, ResNetConfig) and left_over == 1:

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -169,6 +170,11 @@ def test_a_source_is_read_and_written():
     assert read == MazeSettings(7, 4, 0.45, 2, 9, 100, 50)
     assert MazeSettings.parse(read.source) == read
     assert read.classes == ("orange", "sky blue", "bluish green", "vermillion")
+    several = MazeSettings.parse("mazes:7x7,gems=3,lengths=1-7,train=10 + 9x9,lengths=1-10")
+    assert several.also == (MazeSettings(9, 3, shortest=1, longest=10, train=10),)
+    assert several == replace(MazeSettings(7, 3, longest=7, train=10), also=several.also)
+    assert MazeSettings.parse(several.source) == several
+    assert "paths of 1 to 7; trained on 9 × 9 as well, paths of 1 to 10)" in several.title
     assert DataConfig(source="mazes:5x5").title == "mazes (5 × 5 cells, 2 gems, paths of 1 to 8)"
 
 
@@ -185,6 +191,7 @@ def test_a_source_is_read_and_written():
         ("mazes:lengths=4", "'lengths=4' is no setting"),
         ("mazes:lengths=5-4", "lengths=5-4: expected 1 to 35, the shorter one first"),
         ("mazes:train=0", "train=0: expected 1 to 10,000,000"),
+        ("mazes:6x6,gems=3+gems=4", "gems=4 beside gems=3: expected as many in all mazes"),
         ("mazes:gems=3,gems=4", "'gems=4' in 'mazes:gems=3,gems=4' says again what was said before"),
     ],
 )
@@ -224,6 +231,18 @@ def test_splits_have_difficulties_and_share_no_maze(dataset):
     assert not (train | later) & (val | test)
     assert not val & test
     assert train != later
+
+
+def test_mazes_of_several_sizes_share_a_cell_size_and_keep_their_splits_apart():
+    data = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20+6x6,train=50", 10, 3, val_fraction=0.2)
+    (other,) = data.others
+    assert [part.images.shape[-1] for part in (data.train, other.train, other.val, other.draw(1))] == [10, 12, 12, 12]
+    assert data.sizes == {"train": 80, "val": 6 + 10, "test": 20}
+    alone = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20", 10, 3, val_fraction=0.2)
+    assert torch.equal(alone.train.images, data.train.images)
+    assert alone.others == ()
+    train, val = (set(keys(cells_of(part.images.numpy(), 6)).tolist()) for part in (other.train, other.val))
+    assert not train & val
 
 
 def test_subsets_keep_difficulties_aligned(dataset):
