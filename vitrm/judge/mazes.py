@@ -141,6 +141,7 @@ def check_size(model: ModelConfig, size: int) -> None:
 
 def other_mazes(settings: MazeSettings) -> dict[str, MazeSettings]:
     """Kinds of mazes that differ from those of a training in one respect each, or in two."""
+    settings = replace(settings, also=())
     beyond = {"shortest": settings.longest + 1, "longest": settings.longest + BEYOND}
     larger = replace(settings, size=settings.size + 2)
     return {

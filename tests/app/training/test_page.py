@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app.training import cache, settings
 from app.training import figures as training_figures
-from app.training import settings
 from app.training.curves import payload
 from app.training.history import POINTS, History
 from app.training.view import zipped
@@ -47,7 +46,6 @@ def page(tmp_path, monkeypatch):
     app = AppTest.from_file(HOME, default_timeout=60)
     yield app
     cache.trainings.clear()
-    cache.forget("first")
 
 
 def open_train(app, **query):

@@ -1,0 +1,225 @@
+"""`vitrm evaluate`: accuracy and halting per supervision step on held-out data, and the reports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+from vitrm.cli import reports as printed
+from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
+from vitrm.cli.inputs import find_device, load_data
+from vitrm.config import GLIMPSE_POLICIES, Config
+from vitrm.errors import ConfigError, DataError
+
+DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, the data, and the reports to make."""
+    parser.add_argument("name", help="a checkpoint or run folder")
+    parser.add_argument("--data", help="other data than it was trained on")
+    parser.add_argument("--split", default="test", choices=("val", "test"))
+    parser.add_argument("--supervision-steps", type=positive, help="default: as trained")
+    parser.add_argument("--seed", type=int, default=0, help="of the glimpses")
+    parser.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
+    parser.add_argument("--mixture", action="store_true", help="judge the soft mixture of an SR-ViT")
+    parser.add_argument(
+        "--policies",
+        nargs="*",
+        metavar="POLICY",
+        help=f"compare who chooses the glimpses, of {', '.join(GLIMPSE_POLICIES)} (default: all; takes val and test)",
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of --policies: draws (0 1 2)")
+    parser.add_argument(
+        "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
+    )
+    parser.add_argument("--control", metavar="NAME", help="of --by-difficulty and --policies: another model")
+    parser.add_argument(
+        "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
+    )
+    parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=DOMAIN_HELP)
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="keep what --by-difficulty, --mazes, --domain, --mixture or --policies finds, for the app",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    add_device(parser)
+    add_data_root(parser)
+
+
+def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
+    """Print the scores and the reports, or JSON."""
+    from vitrm.judge.evaluation import evaluate
+    from vitrm.runs.folder import find_run
+
+    no_settings(settings, "evaluate takes no settings")
+    run = find_run(arguments.name)
+    config, model = run.config(), run.load_model(find_device(arguments))
+    if arguments.data:
+        config = replace(config, data=replace(config.data, source=arguments.data, name=""))
+        config, model = _fitted(config, model)
+    dataset = load_data(config, arguments.data_root)
+    if dataset.classes != model.class_names:
+        raise DataError(
+            f"{dataset.source} has the classes {', '.join(dataset.classes)}, "
+            f"but {run.name} was trained on {', '.join(model.class_names)}"
+        )
+    scores = evaluate(
+        model, model.transform, dataset.split(arguments.split), arguments.supervision_steps, seed=arguments.seed
+    )
+    result = {
+        "accuracy": scores.accuracy,
+        "halt_prob": scores.halt_prob,
+        "halt_auroc": scores.halt_auroc,
+        "data": config.data.title,
+        "split": arguments.split,
+        "n": scores.n,
+        "policy": scores.policy,
+        "seed": arguments.seed,
+    }
+    reports = _more_reports(arguments, run, config, model, dataset)
+    result |= {name: asdict(report) for name, (report, _) in reports.items() if name != "mazes"}
+    if "mazes" in reports:
+        result["mazes"] = _maze_numbers(reports["mazes"][0])
+    if arguments.json:
+        print(json.dumps(result))
+        return 0
+    print(f"{run.name} on {result['data']}, {arguments.split} split, n = {scores.n:,}, glimpse seed {arguments.seed}")
+    print(f"policy: {scores.policy}")
+    if scores.halt_prob:
+        print("step  accuracy %  halting probability  AUROC of halting")
+        for n, (accuracy, halt, area) in enumerate(
+            zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
+        ):
+            print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
+    else:
+        print(f"accuracy: {100 * scores.accuracy[-1]:.2f} %")
+    for report, show in reports.values():
+        show(report)
+    return 0
+
+
+def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dataset) -> dict[str, tuple[Any, Any]]:
+    """The reports that were asked for beside the scores, by name, each with what prints it; kept with `--save`."""
+    reports: dict[str, tuple[Any, Any]] = {}
+    if arguments.halting:
+        from vitrm.judge.halting import halting_report
+
+        report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
+        reports["halting"] = report, printed.print_halting
+    if arguments.mixture:
+        reports["mixture"] = _mixture_report(arguments, model, dataset), printed.print_mixture
+    if arguments.by_difficulty:
+        reports["difficulty"] = _difficulty_report(arguments, model, dataset), printed.print_difficulty
+    if arguments.mazes:
+        reports["mazes"] = _maze_report(run, model, dataset), printed.print_mazes
+    if arguments.domain is not None:
+        reports["domain"] = domain_report_of(arguments, model, dataset), printed.print_domain
+    if arguments.policies is not None:
+        reports["glimpses"] = _glimpse_report(arguments, model, config, dataset), printed.print_glimpses
+    for name, (report, _) in reports.items():
+        if arguments.save and name != "halting":  # which `vitrm export` keeps
+            getattr(run, f"save_{name}")(report)
+    return reports
+
+
+def _fitted(config: Config, model):
+    """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
+    from vitrm.families import resized
+
+    mazes, model_config = config.data.mazes, config.model
+    if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
+        return config, model
+    model = resized(model, mazes.size * model_config.patch_size)
+    return replace(config, model=model.config), model
+
+
+def _difficulty_report(arguments: argparse.Namespace, model, dataset):
+    """The model, and its control if one is named, by the difficulty of the test images."""
+    from vitrm.families import resized
+    from vitrm.judge.difficulty import difficulty_report
+    from vitrm.runs.folder import find_run
+
+    control = None
+    if arguments.control:
+        run = find_run(arguments.control)
+        other = run.load_model(find_device(arguments))
+        if other.config.image_size != model.config.image_size:
+            other = resized(other, model.config.image_size)
+        control = (run.name, other)
+    return difficulty_report(model, dataset, arguments.supervision_steps, arguments.seed, control)
+
+
+def _maze_report(run, model, dataset):
+    """What a model makes of mazes beyond its training."""
+    from vitrm.judge.mazes import draw_others, measuring
+
+    config = run.config()
+    if config.data.mazes is None or not config.model.halts:
+        raise ConfigError("--mazes is for a model with supervision steps that was trained on mazes")
+    *_, report = measuring(model, dataset, config.data.mazes, *draw_others(config.model, config.data.mazes))
+    return report
+
+
+def _maze_numbers(report) -> dict[str, Any]:
+    lengths, counts, accuracy = report.trials[0].by_length()
+    return {
+        "lengths": lengths.tolist(),
+        "n": counts.tolist(),
+        "accuracy": accuracy.tolist(),  # by supervision step, then length
+        "others": {trial.name: trial.right.mean(axis=1).tolist() for trial in report.trials},
+        "nearest_gem": float(report.trials[0].nearest.mean()),
+        "probe": None if report.probe is None else report.probe.accuracy.tolist(),
+        "probe_untrained": None if report.probe is None else report.probe.untrained.tolist(),
+        "left_out": report.left_out,
+    }
+
+
+def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
+    """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
+    from vitrm.judge.glimpses import Control, glimpse_report
+    from vitrm.runs.folder import find_run
+
+    control = None
+    if arguments.control:
+        run = find_run(arguments.control)
+        control = Control(run.name, run.load_model(find_device(arguments)), run.config().train.seed)
+    return glimpse_report(
+        model,
+        dataset.val,
+        dataset.test,
+        policies=arguments.policies or GLIMPSE_POLICIES,
+        seeds=arguments.seeds,
+        training_seed=config.train.seed,
+        control=control,
+    )
+
+
+def domain_report_of(arguments: argparse.Namespace, model, dataset):
+    """The warning about foreign images, measured on the sets that `--domain` names."""
+    from vitrm.data.dataset import load_dataset
+    from vitrm.judge.domain import domain_report, fitted
+
+    channels, size = dataset.val.images.shape[1:3]
+    foreign = {}
+    for text in arguments.domain:
+        name, equals, source = text.partition("=")
+        source = source if equals else name
+        own = {"digits": (8, 1), "fashion_mnist": (28, 1)}.get(source, (32, 3))
+        data = load_dataset(source, *own, root=arguments.data_root)
+        foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
+    return domain_report(model, dataset, foreign, getattr(arguments, "seed", 0))
+
+
+def _mixture_report(arguments: argparse.Namespace, model, dataset):
+    """The judgement of a soft mixture."""
+    from vitrm.judge.mixture import mixture_report
+
+    if arguments.save and (arguments.data or arguments.split != "test"):
+        raise ConfigError(
+            "--mixture --save keeps what a model is worth on its own test split; leave out --data and --split"
+        )
+    return mixture_report(model, dataset.split(arguments.split))
