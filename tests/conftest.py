@@ -14,7 +14,7 @@ from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data.dataset import load_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST = ("test_browser.py", "test_train.py", "test_jobs.py")
+LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/")
 
 
 def pytest_addoption(parser):
@@ -23,7 +23,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     """The longest files first, so that of several processes none is left with one of them at the end."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
     if (seed := config.getoption("shuffle")) is not None:
         dice = random.Random(seed)
         files = {path: dice.random() for path in dict.fromkeys(item.path for item in items)}

@@ -39,6 +39,6 @@ def page(chromium):
     """A new page of a new visitor."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = watched(context.new_page())
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     yield page
     context.close()

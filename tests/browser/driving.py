@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Error, Page, Playwright, Request, WebSo
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+expect.set_options(timeout=180_000)  # a busy machine is slow, not wrong
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (360, 1440)
 FLAGS = [
