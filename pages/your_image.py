@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import cache, figures, inputs, state
-from app.player import Choices, choices, player
+from app import cache, figures, state
+from app.player.page import edited_trace, keep
+from app.player.player import Choices, choices, player
 from app.uploads import tray as uploads
 from app.uploads import view as upload_inputs
 
@@ -38,9 +39,9 @@ if other is not None:
     st.stop()
 trace = upload_inputs.trace(picture, checkpoint, config)
 upload_inputs.show_domain(trace, checkpoint, config, picture.kind == "drawing")
-edited = inputs.edited_trace(checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change))
+edited = edited_trace(checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change))
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
 worth = figures.measured(checkpoint.name, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
 caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
 st.caption(caption)
-inputs.keep(trace, checkpoint, PANELS, caption, image="your-picture")
+keep(trace, checkpoint, PANELS, caption, image="your-picture")
