@@ -214,7 +214,7 @@ def at_once_words(report: dict[str, Any]) -> str:
         f"{control['name']}, a {control['title']} without memory or steps ({control['parameters']:,} parameters), was "
         f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control['patches'])} patches, "
         f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last['mean']:+.1f} points "
-        f"(95 % interval {100 * last['low']:+.1f} to {100 * last['high']:+.1f}). {judged}"
+        f"(95 % interval {100 * last['low']:+.1f} to {100 * last['high']:+.1f}; one training each). {judged}"
     )
 
 
