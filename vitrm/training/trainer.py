@@ -30,7 +30,7 @@ from vitrm.config import Config, ResNetConfig
 from vitrm.data.dataset import Dataset, Split
 from vitrm.data.stored import StoredImages, ahead
 from vitrm.errors import ConfigError
-from vitrm.families import make_model
+from vitrm.families import load_weights, make_model
 from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import accuracy, classification_loss, halting_loss
 from vitrm.training.augment import augment, mix
@@ -344,8 +344,8 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`'s result. Raises ConfigError if it belongs to another configuration."""
         try:
-            self.model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["averaged"])
+            load_weights(self.model, state["model"])
+            load_weights(self.averaged, state["averaged"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.epoch_means.sums = state["epoch_sums"].to(self.device)
             self.recent_means.sums = state["recent_sums"].to(self.device)
@@ -508,9 +508,9 @@ class Trainer:
 
     def _updated(self, n: int, images: int, measured: Tensor, before: dict[str, Any]) -> Updated:
         after, labels = self._look(), self.val_split.labels[self.watched].cpu()
-        both, halts = (before, after), self.config.model.halts
+        both, recurrent = (before, after), self.config.model.recurrent
         values = dict(zip(MEASURED, measured.tolist(), strict=True))
-        if not halts:
+        if not recurrent:
             values |= {"halt_loss": None, "halt_prob": None}
         self._check_finite((values["loss"],))
         return Updated(
@@ -527,7 +527,7 @@ class Trainer:
             labels=tuple(labels.tolist()),
             answers=tuple(tuple(side["probs"].argmax(dim=-1).tolist()) for side in both),
             true_prob=tuple(tuple(side["probs"].gather(1, labels[:, None])[:, 0].tolist()) for side in both),
-            watched_halt_prob=tuple(tuple(side["halt_prob"].tolist()) for side in both) if halts else (),
+            watched_halt_prob=tuple(tuple(side["halt_prob"].tolist()) for side in both) if recurrent else (),
         )
 
     def _update(self, loss: Tensor, weight: float) -> None:
@@ -566,11 +566,11 @@ class Trainer:
             batch=self.batch,
             batches=self.batches,
             loss=means["loss"],
-            halt_loss=means["halt_loss"] if self.config.model.halts else (),
+            halt_loss=means["halt_loss"] if self.config.model.recurrent else (),
             accuracy=means["accuracy"],
-            halt_prob=means["halt_prob"] if self.config.model.halts else (),
+            halt_prob=means["halt_prob"] if self.config.model.recurrent else (),
             answer_norm=means["answer_norm"][-1],
-            memory_norm=means["memory_norm"][-1] if self.config.model.halts else None,
+            memory_norm=means["memory_norm"][-1] if self.config.model.recurrent else None,
             steps_run=sum(means["count"]) / means["count"][0],
             lr=lr,
             images_per_s=speed,
