@@ -32,7 +32,8 @@ from vitrm.families import resized
 from vitrm.judge.difficulty import difficulty_report, spearman
 from vitrm.model import ViTRM
 from vitrm.runs.folder import Run
-from vitrm.training.trainer import EpochEnd, Trainer
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
 
 SETTINGS = MazeSettings(size=6, gems=3, longest=4)
 
