@@ -62,7 +62,7 @@ def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> Ch
         st.session_state[key] = found.name
     select("Model", list(cache.checkpoints()), key)
     model = configuration(found).model if recursive else None
-    if model is not None and not model.halts:
+    if model is not None and not model.recurrent:
         st.info(
             f"“{found.name}” is a {model.title}: it answers once, without supervision steps, memory or halting, so "
             "this page has nothing to show of it. Choose another model."

@@ -82,7 +82,7 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
 
 
 def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(checkpoint, image, seed) if model.halts else pair_cache.answer(checkpoint, image)
+    return cache.trace(checkpoint, image, seed) if model.recurrent else pair_cache.answer(checkpoint, image)
 
 
 def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
