@@ -49,9 +49,9 @@ class MazeSettings:
     walls: float = 0.3
     shortest: int = 1
     longest: int = 8
-    kind: Literal["deep", "even", "rooms"] = "deep"
     train: int = 20_000
     test: int = 4_000
+    kind: Literal["deep", "even", "rooms"] = "deep"
     also: tuple[MazeSettings, ...] = ()
 
     def __post_init__(self) -> None:
