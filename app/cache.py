@@ -7,12 +7,10 @@ import contextlib
 import gc
 import importlib
 import logging
-import shutil
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,33 +18,20 @@ import streamlit as st
 
 from app import background
 from app.attention.attribution import Attribution
-from app.compare import comparison
+from app.change import Change, parse_edit
 from app.compare.comparison import Comparison
-from app.compare.pair.answers import Answer
 from app.compare.table import BATCHES, Speeds, is_measurable
-from app.mazes.maze import Maze
-from app.player import Change, parse_edit
-from app.training import figures as training_figures
-from app.training.curves import payload
-from app.training.history import History
-from app.training.jobs import Trainings
 from vitrm.config import Config, GlimpsePolicy
-from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
-from vitrm.errors import ConfigError, DataError, RunError, VitrmError
-from vitrm.judge.mazes import MazeReport, check_size, draw_others, measuring
+from vitrm.errors import DataError, RunError
+from vitrm.judge.mazes import MazeReport, draw_others, measuring
 from vitrm.runs.folder import Run, find_run, list_runs
-from vitrm.sweep.run import list_tables, read_table
-from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace
 
 if TYPE_CHECKING:  # it needs torch
-    from vitrm.traces.answers import Answers
+    pass
 
-DRAWS = 64  # of the glimpses of one image
-DECK_IMAGES = 6  # of a game
-_POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
 _PAUSE_S = 0.005  # between two batches of a long work, so that whoever waits for the model gets it
-_INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
+INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
 
 @dataclass(frozen=True)
@@ -137,7 +122,7 @@ def start_judging(checkpoint: Checkpoint, of: str = "halting") -> background.Job
             events, save = mixture_report.judging(network, data.test), run.save_mixture
         complete = False
         while True:
-            with contextlib.nullcontext() if complete else _INFERENCE:  # what is left then needs the numbers only
+            with contextlib.nullcontext() if complete else INFERENCE:  # what is left then needs the numbers only
                 event = next(events)
             if not isinstance(event, halting_report.Progress | mixture_report.Progress):
                 break
@@ -169,7 +154,7 @@ def start_comparing(checkpoint: Checkpoint) -> background.Job:
         data, network = dataset(checkpoint), model(checkpoint)
         events = compare(network, data.val, data.test, training_seed=facts(checkpoint)[0].train.seed)
         while True:
-            with _INFERENCE:
+            with INFERENCE:
                 event = next(events)
             if not isinstance(event, Progress):
                 break
@@ -193,7 +178,7 @@ def _judgement(checkpoint: Checkpoint, of: str) -> tuple[str, Checkpoint]:
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
 def model(checkpoint: Checkpoint):
     """The trained model, one copy for all sessions. Use it under the inference lock only."""
-    _settle_torch()
+    settle_torch()
     return checkpoint.run.load_model()
 
 
@@ -235,12 +220,12 @@ def trace(checkpoint: Checkpoint, image: str, seed: int, policy: GlimpsePolicy =
 def _computed_trace(checkpoint: Checkpoint, image: str, seed: int, policy: GlimpsePolicy) -> Trace:
     from vitrm.traces.recording import trace as make_trace
 
-    pixels, label = _test_image(checkpoint, image)
-    with _INFERENCE:
+    pixels, label = test_image(checkpoint, image)
+    with INFERENCE:
         return make_trace(model(checkpoint), pixels, seed=seed, label=label, policy=policy)
 
 
-def _test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
+def test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
     """Pixels (C, H, W) uint8 and true class of a test image; without the data set where a ready-made trace has them."""
     ready = gallery(checkpoint).get(image)
     if ready is not None and ready.label is not None:
@@ -249,89 +234,13 @@ def _test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
     return split.images[index].numpy(), int(split.labels[index])
 
 
-@st.cache_resource(max_entries=64, show_spinner="Drawing other glimpses …")
-def draws(checkpoint: Checkpoint, image: str) -> Answers:
-    """What a test image is answered under `DRAWS` draws of the glimpses, seeds 0, 1, 2, …"""
-    from vitrm.traces.answers import answers
-
-    pixels, _ = _test_image(checkpoint, image)
-    with _INFERENCE:
-        return answers(model(checkpoint), pixels[None], range(DRAWS))
-
-
-@st.cache_resource(max_entries=64, show_spinner="Running the model …")
-def orders(checkpoint: Checkpoint, image: str) -> dict[str, Answers]:
-    """The same under the policies that draw nothing."""
-    from vitrm.traces.answers import answers
-
-    pixels, _ = _test_image(checkpoint, image)
-    with _INFERENCE:
-        return {policy: answers(model(checkpoint), pixels[None], policy=policy) for policy in ("fixed", "learned")}
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def picked(checkpoint: Checkpoint, image: str, patches: tuple[tuple[int, ...], ...]) -> Answers:
-    """What a test image is answered when each step reads the patches that somebody chose. Raises ConfigError."""
-    from vitrm.traces.answers import answers
-
-    pixels, _ = _test_image(checkpoint, image)
-    with _INFERENCE:
-        return answers(model(checkpoint), pixels[None], patches=patches)
-
-
-@st.cache_resource(max_entries=32, show_spinner="Shuffling the images …")
-def deck(checkpoint: Checkpoint, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Answers]:
-    """Test images for a game, drawn by `number`: their indices, pixels and labels, and what they are answered."""
-    from vitrm.traces.answers import answers
-
-    split = dataset(checkpoint).test
-    indices = np.random.default_rng(abs(number)).permutation(len(split))[:DECK_IMAGES]
-    pixels = split.images[indices].numpy()
-    with _INFERENCE:
-        made = answers(model(checkpoint), pixels, [number * DECK_IMAGES + k for k in range(len(indices))])
-    return indices, pixels, split.labels[indices].numpy(), made
-
-
-@st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def answer(checkpoint: Checkpoint, image: str) -> Answer:
-    """What a model that answers once says of a test image."""
-    import torch
-
-    pixels, label = _test_image(checkpoint, image)
-    network = model(checkpoint)
-    with _INFERENCE, torch.inference_mode():
-        probs = network(network.transform.normalize(torch.tensor(pixels))[None])[0].softmax(-1)
-    return Answer(network.class_names, pixels, label, probs.numpy())
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def mixtures(checkpoint: Checkpoint) -> dict[str, MixtureTrace]:
-    """Ready-made traces of an SR-ViT, as `gallery`."""
-    return checkpoint.run.mixtures()
-
-
-def mixture_trace(checkpoint: Checkpoint, image: str) -> MixtureTrace:
-    """The trace of a test image under an SR-ViT: ready-made where there is one, computed (once) where not."""
-    return mixtures(checkpoint).get(image) or _computed_mixture(checkpoint, image)
-
-
-@st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_mixture(checkpoint: Checkpoint, image: str) -> MixtureTrace:
-    from vitrm.traces.recording import mixture_trace as make_trace
-
-    pixels, label = _test_image(checkpoint, image)
-    network = model(checkpoint)
-    with _INFERENCE:
-        return make_trace(network, pixels, label=label)
-
-
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
 def deeper_trace(checkpoint: Checkpoint, image: str, seed: int, depth: int) -> Trace:
     """The same over `depth` times the trained supervision steps, without the attention that makes traces large."""
     from vitrm.traces.recording import trace as make_trace
 
     trained = trace(checkpoint, image, seed)
-    with _INFERENCE:
+    with INFERENCE:
         made = make_trace(
             model(checkpoint), trained.pixels, depth * trained.trained_steps, seed=seed, label=trained.label
         )
@@ -345,38 +254,10 @@ def changed_trace(checkpoint: Checkpoint, image: str, seed: int, edit: str) -> T
 
     unchanged = trace(checkpoint, image, seed)
     change = parse_edit(edit, unchanged)
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(
             model(checkpoint), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
         )
-
-
-def comparisons() -> tuple[list[Comparison], list[str]]:
-    """What can be compared, the most trainings first; and a sentence for each run or table that cannot be read."""
-    runs = tuple(checkpoints().values())
-    tables = tuple((name, str(file), file.stat().st_mtime_ns) for name, file in list_tables().items())
-    return _comparisons(runs, tables)
-
-
-@st.cache_resource(max_entries=4, ttl=60, show_spinner=False)
-def _comparisons(
-    runs: tuple[Checkpoint, ...], tables: tuple[tuple[str, str, int], ...]
-) -> tuple[list[Comparison], list[str]]:
-    known, mixtures, results, unread = {}, {}, {}, []
-    for checkpoint in runs:
-        try:
-            if (mixture := checkpoint.run.mixture()) is not None:
-                mixtures[checkpoint.name] = mixture
-            known[checkpoint.name] = facts(checkpoint)
-        except VitrmError as error:
-            unread.append(str(error))
-    for name, file, _ in tables:
-        try:
-            results[name] = read_table(file)
-        except VitrmError as error:
-            unread.append(str(error))
-    grids, models = comparison.of_tables(results), comparison.of_models(known, mixtures)
-    return sorted([*grids, *models], key=lambda each: -each.trainings), unread
 
 
 def speeds(compared: Comparison) -> background.Job | None:
@@ -393,17 +274,17 @@ def start_measuring(compared: Comparison) -> background.Job:
         from vitrm.bench import latencies
         from vitrm.runs.folder import provenance
 
-        _settle_torch()
+        settle_torch()
         configs = list(dict.fromkeys(entry.config for entry in compared.entries if is_measurable(entry)))
 
         def between(share: float) -> None:
-            _INFERENCE.release()  # others may have their turn after every run
+            INFERENCE.release()  # others may have their turn after every run
             time.sleep(_PAUSE_S)
-            _INFERENCE.acquire()
+            INFERENCE.acquire()
             if not report(share):
                 raise background.Cancelled
 
-        with _INFERENCE:
+        with INFERENCE:
             found = latencies(configs, BATCHES, progress=between)
         hardware = provenance("cpu")["hardware"]
         return Speeds(dict(zip(configs, found, strict=True)), hardware, torch.get_num_threads())
@@ -431,13 +312,13 @@ def start_attribution(checkpoint: Checkpoint, image: str, seed: int) -> backgrou
         network = model(checkpoint)
 
         def between(share: float) -> None:
-            _INFERENCE.release()  # others may have their turn after every few images
+            INFERENCE.release()  # others may have their turn after every few images
             time.sleep(_PAUSE_S)  # without it this thread would have the lock back before they wake up
-            _INFERENCE.acquire()
+            INFERENCE.acquire()
             if not report(share):
                 raise background.Cancelled
 
-        with _INFERENCE:
+        with INFERENCE:
             return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
 
     return background.start(_attributed(checkpoint, image, seed), work)
@@ -447,176 +328,14 @@ def _attributed(checkpoint: Checkpoint, image: str, seed: int) -> tuple:
     return "attribution", checkpoint, image, seed
 
 
-@st.cache_resource(show_spinner=False, on_release=Trainings.close)
-def trainings() -> Trainings:
-    """The queue of trainings, one for all sessions, looked after by a thread of its own."""
-    return Trainings().start()
-
-
-@st.cache_resource(show_spinner=False)
-def look_after_queue() -> None:
-    """Once per server, whichever page is opened first: who waited when the last server ended gets their turn."""
-    with contextlib.suppress(RunError, ConfigError):  # the Train page says what is wrong
-        if any(Path("runs").glob("*/job.json")):
-            trainings()
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A run that may still be training: its name, and when that was begun (`Run.begun`); as `Checkpoint` otherwise."""
-
-    name: str
-    begun: int | None
-
-    @property
-    def run(self) -> Run:
-        """Its run folder. Raises RunError if it is gone."""
-        return find_run(self.name)
-
-
-def watched(name: str) -> Watched:
-    """The run that a name stands for now. Raises RunError if there is none."""
-    return Watched(name, find_run(name).begun)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def settings(watched: Watched) -> Config:
-    """What a run is set to. Raises RunError if that is gone or damaged."""
-    return watched.run.config()
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def history(watched: Watched) -> History:
-    """What a run has said so far; everybody who watches reads on from the same place."""
-    return History(watched.run)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def live_curves(watched: Watched, version: int, _config: Config) -> dict:
-    """The live figures of a run as the browser is sent them; made once for everybody."""
-    return payload(training_figures.live_charts(history(watched), _config))
-
-
-@st.cache_resource(max_entries=8, show_spinner="Loading the latest weights …")
-def latest_model(watched: Watched, written_at: int):
-    """The weights of a run as they stood at `written_at`, for all sessions. Use it under the inference lock only."""
-    _settle_torch()
-    return watched.run.load_model(latest=True)
-
-
-@st.cache_resource(max_entries=64, show_spinner="Running the model …")
-def latest_trace(watched: Watched, written_at: int, image: str) -> Trace:
-    """The trace of a validation image ("val-17") under the latest weights of a run that may still be training."""
-    from vitrm.traces.recording import trace as make_trace
-
-    kept = snapshot(watched, 0)[image]  # its pixels, without reading the data set
-    with _INFERENCE:
-        return make_trace(latest_model(watched, written_at), kept.pixels, seed=kept.seed, label=kept.label)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def snapshot(watched: Watched, epoch: int) -> dict[str, Trace]:
-    """What a run's model made of the watched images after an epoch."""
-    return watched.run.snapshot(epoch)
-
-
-@st.cache_data(max_entries=4096, show_spinner=False)
-def snapshot_answers(watched: Watched, epoch: int, image: str) -> tuple[list[float], float]:
-    """Class probabilities and halting probability after the last step, of one watched image after an epoch."""
-    trace = watched.run.snapshot(epoch)[image]
-    return trace.probs[-1, -1, -1].tolist(), float(trace.halt_prob[-1, -1, -1])
-
-
-@st.cache_data(show_spinner=False)
-def gpu() -> str | None:
-    """The name of the GPU, where there is one that torch can use; None elsewhere, and until torch has been loaded."""
-    if shutil.which("nvidia-smi") is None:  # on most machines there is nothing to wait for
-        return None
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
 def unshared_trace(checkpoint: Checkpoint, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
     """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
     from vitrm.traces.recording import trace as make_trace
 
     change = change or Change()
     network = model(checkpoint)
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
-
-
-def maze_models() -> dict[str, Config]:
-    """The finished models on this machine that were trained on mazes, by name."""
-    found = {}
-    for checkpoint in checkpoints().values():
-        with contextlib.suppress(VitrmError):  # what is wrong with a model is said where it is chosen
-            config, _ = facts(checkpoint)
-            if config.data.mazes is not None:
-                found[checkpoint.name] = config
-    return found
-
-
-@st.cache_data(max_entries=64, show_spinner="Drawing mazes …")
-def maze_pool(source: str, length: int) -> tuple[Maze, ...]:
-    """Mazes, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
-    settings = MazeSettings.parse(source)
-    if settings.shortest <= length <= settings.longest:
-        return _trained_lengths(source)[length]
-    try:
-        beyond = replace(settings, shortest=length, longest=length)
-        drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), patience=0)
-    except DataError:
-        return ()
-    return tuple(map(Maze.of, drawn.cells))
-
-
-@st.cache_data(max_entries=16, show_spinner="Drawing mazes …")
-def _trained_lengths(source: str) -> dict[int, tuple[Maze, ...]]:
-    """A pool for each length of the training, all of them drawn at once."""
-    settings = MazeSettings.parse(source)
-    lengths = range(settings.shortest, settings.longest + 1)
-    drawn = draw_mazes(settings, _POOL * len(lengths), (_POOL_SEED,))
-    return {n: tuple(map(Maze.of, drawn.cells[drawn.lengths == n])) for n in lengths}
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def ready_mazes(checkpoint: Checkpoint) -> dict[Maze, Trace]:
-    """Ready-made traces of a model trained on mazes, by maze: on screen before torch has loaded."""
-    size = facts(checkpoint)[0].data.mazes.size
-    return {
-        Maze.of(cells_of(trace.pixels[None], size)[0]): replace(trace, label=None)
-        for trace in gallery(checkpoint).values()
-    }
-
-
-def maze_trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
-    """The trace of a maze, over `depth` times the trained supervision steps; its label is left out."""
-    ready = ready_mazes(checkpoint).get(maze) if depth == 1 else None
-    return ready or _computed_maze_trace(checkpoint, maze, depth)
-
-
-@st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_maze_trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
-    from vitrm.traces.recording import trace as make_trace
-
-    network = maze_model(checkpoint, maze.size)
-    pixels = render(maze.cells[None], network.config.image_size)[0]
-    with _INFERENCE:
-        return make_trace(network, pixels, depth * network.config.supervision_steps)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def maze_model(checkpoint: Checkpoint, size: int):
-    """The model for mazes of size x size cells. Raises ConfigError if it cannot be given any of that size."""
-    network = model(checkpoint)
-    check_size(network.config, size)
-    if size * network.config.patch_size == network.config.image_size:
-        return network
-    from vitrm.families import resized
-
-    return resized(network, size * network.config.patch_size)
 
 
 def maze_report(checkpoint: Checkpoint) -> MazeReport | None:
@@ -642,7 +361,7 @@ def start_maze_report(checkpoint: Checkpoint) -> background.Job:
         data, network, settings = dataset(checkpoint), model(checkpoint), facts(checkpoint)[0].data.mazes
         events = measuring(network, data, settings, *draw_others(network.config, settings))
         while True:
-            with _INFERENCE:
+            with INFERENCE:
                 event = next(events)
             if isinstance(event, MazeReport):
                 break
@@ -677,7 +396,7 @@ def warm_up() -> threading.Thread:
     return thread
 
 
-def _settle_torch() -> None:
+def settle_torch() -> None:
     """One thread is fastest for one small image; torch's many objects stay out of the garbage collector's way."""
     import torch
 

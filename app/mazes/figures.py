@@ -10,10 +10,18 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.mazes.tables import KINDS, control_by_length, distance_name, exit_shares, guess_by_length, shown_steps
+from app.mazes.tables import (
+    KINDS,
+    control_by_length,
+    distance_name,
+    exit_shares,
+    guess_by_length,
+    local_by_length,
+    shown_steps,
+)
 from vitrm.judge.mazes import MazeReport
 
-_GREY, _BEYOND, _CONTROL, _GUESS = "#8a93a3", "#e69f00", "#d55e00", "#cc79a7"
+_GREY, _BEYOND, _CONTROL, _GUESS, _LOCAL = "#8a93a3", "#e69f00", "#d55e00", "#cc79a7", "#009e73"
 _STEPS = ("#9ecae1", "#4f9bd0", "#0072b2", "#e69f00")  # first, middle and last trained step; the last of all
 _DRAWN = {  # the colour and dashes of each trial
     "test": ("#0072b2", "solid"),
@@ -90,6 +98,15 @@ def accuracy_by_length(report: MazeReport, judged: dict[str, Any] | None = None)
         line={"color": _GUESS, "dash": "dashdot"},
         marker={"symbol": "diamond"},
     )
+    if local := local_by_length(judged):
+        figure.add_scatter(
+            x=list(local),
+            y=[100 * accuracy for accuracy in local.values()],
+            mode="lines+markers",
+            name="guess: boosted local features",
+            line={"color": _LOCAL, "dash": "longdash"},
+            marker={"symbol": "triangle-up"},
+        )
     figure.add_hline(y=100 / trial.settings.gems, line={"color": _GREY, "dash": "dash"})
     figure.add_annotation(
         x=0, xref="paper", xanchor="left", y=100 / trial.settings.gems, yanchor="bottom", text="chance", showarrow=False

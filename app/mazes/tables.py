@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vitrm.data.maze_guess import LOCAL_GUESS
 from vitrm.judge.mazes import MazeReport, Trial
 from vitrm.judge.probe import CUT_OFF
 
@@ -64,6 +65,12 @@ def control_by_length(judged: dict[str, Any] | None) -> dict[int, float]:
     return {level["difficulty"]: level["control"] for level in judged["levels"]}
 
 
+def local_by_length(judged: dict[str, Any] | None) -> dict[int, float]:
+    """Accuracy of the guess by local features by length of the path; {} where it was not measured."""
+    levels = [] if judged is None else judged["levels"]
+    return {level["difficulty"]: level["guesses"][LOCAL_GUESS] for level in levels if LOCAL_GUESS in level["guesses"]}
+
+
 def distance_name(group: int) -> str:
     """A distance from the start as rows are called; "none" where no way leads."""
     return "none" if group == CUT_OFF else str(group)
@@ -74,7 +81,7 @@ def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> li
     trial = report.trials[0]
     lengths, counts, accuracy = trial.by_length()
     guess = guess_by_length(trial)
-    control = control_by_length(judged)
+    control, local = control_by_length(judged), local_by_length(judged)
     return [
         {
             "length of the path": int(length),
@@ -82,6 +89,7 @@ def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> li
             **{f"right after step {n}, %": 100 * accuracy[n - 1, g] for n in shown_steps(report)},
             **({"control, %": 100 * control[int(length)]} if int(length) in control else {}),
             "nearest gem, %": 100 * guess[g],
+            **({"local features, %": 100 * local[int(length)]} if int(length) in local else {}),
         }
         for g, length in enumerate(lengths)
     ]

@@ -13,6 +13,7 @@ import streamlit as st
 from app import cache, inputs, state
 from app.cache import Checkpoint
 from app.figures import measured
+from app.mazes import cache as maze_cache
 from app.mazes import figures, tables, words
 from app.mazes.board.board import maze_board
 from app.mazes.cells import cell_maps
@@ -39,7 +40,7 @@ class Asked(NamedTuple):
 
 def choose_model() -> Asked | None:
     """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
-    trained, wanted = cache.maze_models(), st.session_state[state.MAZE_MODEL]
+    trained, wanted = maze_cache.models(), st.session_state[state.MAZE_MODEL]
     names = [name for name, config in trained.items() if config.model.halts]
     if wanted not in names:
         instead = f"showing “{names[0]}”" if names else "nor was any other model here"
@@ -121,8 +122,8 @@ def _readable(asked: Asked | None, settings: MazeSettings) -> Maze:
             st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
         else:
             return maze
-    ready = list(cache.ready_mazes(asked.checkpoint)) if asked else []
-    return _show((ready or cache.maze_pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
+    ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
+    return _show((ready or maze_cache.pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
 
 
 def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
@@ -135,7 +136,7 @@ def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
 
     def new() -> None:
         source = replace(settings, size=st.session_state[_SIZE]).source
-        found = cache.maze_pool(source, st.session_state[_LENGTH])
+        found = maze_cache.pool(source, st.session_state[_LENGTH])
         if found:
             _show(random.choice(found))
         st.session_state[_RARE] = not found
@@ -184,7 +185,7 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
         st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
     depth = inputs.choose_depth(asked.config.model.supervision_steps)
     try:
-        trace = cache.maze_trace(asked.checkpoint, maze, depth)
+        trace = maze_cache.trace(asked.checkpoint, maze, depth)
     except VitrmError as error:
         st.error(f"“{asked.checkpoint.name}” cannot be asked: {error}")
         return
@@ -248,8 +249,8 @@ def test_set(asked: Asked) -> None:
             figures.accuracy_by_length(report, judged),
             "accuracy_by_length",
             "Steps are worth the gap between the blue lines. Compare with the control (no recursion), where it was "
-            "measured, and with a guess that looks at distance alone. Being above both does not prove a search: only "
-            "that neither explains the answers.",
+            "measured, and with guesses that follow no way: the nearest gem, and trees boosted on what lies around "
+            "start and gems. Being above them does not prove a search: only that none of them explains the answers.",
         )
     left, right = st.columns(2, gap="large")
     with left:

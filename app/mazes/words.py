@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from app.mazes.tables import KINDS, control_by_length, distance_name, rank_correlation
+from app.mazes.tables import KINDS, control_by_length, distance_name, local_by_length, rank_correlation
 from vitrm.config import Config
+from vitrm.data.maze_guess import LOCAL_GUESS
 from vitrm.judge.mazes import MazeReport
 from vitrm.judge.probe import Probe
 
@@ -32,8 +33,15 @@ def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
         )
     else:
         text = (
-            f"{last:.1f} % right after the last trained step, {gain:+.1f} points against step 1; the guess that always "
-            f"takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
+            f"{last:.1f} % right after the last trained step (one training), {gain:+.1f} points against step 1; the "
+            f"guess that always takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
+        )
+    if local := local_by_length(judged):
+        longest = max(local)
+        text += (
+            " Boosted trees that see what lies around the start and the gems, and follow no way, reach "
+            f"{100 * judged['guesses'][LOCAL_GUESS]:.1f} %, {100 * local[longest]:.0f} % on paths of {longest}: only "
+            "what is above that needs more than this."
         )
     if control_by_length(judged):
         control = judged["control"]
@@ -59,8 +67,8 @@ def exit_words(report: MazeReport, threshold: float) -> str:
     strength = "hardly" if abs(found[0]) < 0.2 else "moderately" if abs(found[0]) < 0.5 else "strongly"
     return (
         f"With threshold {threshold:.4g} the exit step goes {strength} with the length of the path: rank correlation "
-        f"{found[0]:.2f} (Spearman, 95 % interval {found[1]:.2f} to {found[2]:.2f}, n = {len(exits):,}; 0 is none). "
-        f"{cost}"
+        f"{found[0]:.2f} (Spearman, 95 % interval {found[1]:.2f} to {found[2]:.2f}, n = {len(exits):,}; "
+        f"0 is none; one training). {cost}"
     )
 
 

@@ -63,7 +63,7 @@ def test_others_get_the_model_between_two_batches(mine):
     cache.start_judging(checkpoint("mine"))
     job, turns = cache.judging(checkpoint("mine")), set()
     while job.is_running:
-        with cache._INFERENCE:
+        with cache.INFERENCE:
             turns.add(job.share)
         time.sleep(0.001)
     assert len(turns) >= 3  # of nine batches: it went on meanwhile, and was never waited for to the end
@@ -71,7 +71,7 @@ def test_others_get_the_model_between_two_batches(mine):
 
 
 def test_a_cancelled_judgement_leaves_nothing(mine):
-    with cache._INFERENCE:
+    with cache.INFERENCE:
         cache.start_judging(checkpoint("mine"))
         job = cache.judging(checkpoint("mine"))
         job.cancel()

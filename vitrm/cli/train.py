@@ -65,7 +65,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 def _train_beside(trainer, group, resume: str) -> int:
     """The training of every process but the one that writes."""
-    from vitrm.training.trainer import TrainingDiverged
+    from vitrm.errors import TrainingDiverged
 
     def give_up() -> None:
         print(f"vitrm: process {group.rank} {_WAITED_IN_VAIN}; continue with: {resume}", file=sys.stderr, flush=True)
@@ -82,8 +82,8 @@ def _train_beside(trainer, group, resume: str) -> int:
 
 def _train_into(run, trainer, group, resume: str, board) -> int:
     """The training of the process that writes and prints."""
+    from vitrm.errors import TrainingDiverged
     from vitrm.training.control import obeying
-    from vitrm.training.trainer import TrainingDiverged
 
     def give_up() -> None:
         run.set_status("failed", f"this process {_WAITED_IN_VAIN}")
@@ -128,7 +128,7 @@ def _cause(error: Exception) -> str | None:
     """Why a training failed, in a sentence; None for what is nobody's to mend but ours."""
     import torch
 
-    from vitrm.training.trainer import TrainingDiverged
+    from vitrm.errors import TrainingDiverged
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
         detail = str(error).partition("\n")[0]
@@ -240,7 +240,7 @@ def _within_budget(arguments: argparse.Namespace, config: Config, dataset, devic
 
 def _record_events(run, trainer, board=None):
     """Everything the trainer says goes into the run folder. Returns the Finished event, or None if it was stopped."""
-    from vitrm.training.trainer import EpochEnd, Finished, Paused, Progress, Resumed, Updated
+    from vitrm.training.events import EpochEnd, Finished, Paused, Progress, Resumed, Updated
 
     event, saved = None, time.monotonic()
     if trainer.updates == 0:

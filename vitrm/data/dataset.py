@@ -23,6 +23,7 @@ from torch import Tensor
 
 from vitrm.config import SOURCES
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
+from vitrm.data.maze_guess import LOCAL_GUESS, LocalGuess
 from vitrm.data.mazes import Mazes, MazeSettings, cells_of, draw_mazes, keys, nearest_gem, render
 from vitrm.data.stored import Room, StoredImages, store
 from vitrm.errors import DataError
@@ -223,7 +224,11 @@ def _mazes(
         test=_maze_split(test, shape[1]),
         preprocess=Preprocess(shape[1], *_mean_std(train.images)),
         difficulty="length of the shortest path, in steps",
-        guesses={"nearest gem": partial(_nearest_gem, settings.size), "colours alone": _any_colour},
+        guesses={
+            "nearest gem": partial(_nearest_gem, settings.size),
+            LOCAL_GUESS: partial(_local_guess, settings, train),
+            "colours alone": _any_colour,
+        },
         draw=draw,
         others=tuple(
             _mazes(each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed)
@@ -245,6 +250,12 @@ def _maze_split(mazes: Mazes, image_size: int) -> Split:
 def _nearest_gem(size: int, split: Split) -> Tensor:
     """The guess by distance in a straight line."""
     return torch.from_numpy(nearest_gem(cells_of(split.images.cpu().numpy(), size)))
+
+
+def _local_guess(settings: MazeSettings, train: Split, split: Split) -> Tensor:
+    """The guess by local features, fitted to the training mazes of the first epoch."""
+    known, asked = (cells_of(part.images.cpu().numpy(), settings.size) for part in (train, split))
+    return torch.from_numpy(LocalGuess(known, train.labels.cpu().numpy(), settings.gems)(asked))
 
 
 def _any_colour(split: Split) -> Tensor:

@@ -2,7 +2,8 @@
 
 The class of a maze is the colour of the gem that can be reached, its difficulty the length of the shortest path there.
 Two shortcuts are closed: every gem has a colour of its own and every colour is there; and the start could lie as far
-from each of the gems, so that walls and gems alone say nothing. What the start's place still says, `nearest_gem` tells.
+from each of the gems, so that walls and gems alone say nothing. What the start's place still says, `nearest_gem` tells,
+and what can be seen around start and gems `maze_guess` does: a lot, above all of short paths.
 
 A maze is an array of cells (S, S), uint8: WALL, FREE, START, or FIRST_GEM + colour. One goes up, down, left and right.
 No torch here: `load_dataset("mazes:...")` turns cells into a data set.

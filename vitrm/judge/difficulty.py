@@ -31,7 +31,7 @@ class Level:
     exits: tuple[int, ...]  # how many images leave after each step; empty without halting, as the next is None
     mean_exit: float | None  # step, from 1
     exit_accuracy: float | None  # when they leave
-    guesses: dict[str, float]  # accuracy of what needs no model
+    guesses: dict[str, float]  # accuracy of what follows no way: distance, local features, colours
     control: float | None  # accuracy of the control, where there is one
 
 

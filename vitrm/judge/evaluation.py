@@ -56,7 +56,7 @@ def predict_steps(
     policy: GlimpsePolicy = "random",
     batch_size: int = 256,
 ) -> StepOutputs:
-    """Every step of every image of a split; nothing halts. `policy` says who chooses the glimpses (see glimpse.py).
+    """Every step of every image of a split; nothing halts. `policy` says who chooses the glimpses (nets/glimpses.py).
 
     Image i of the split draws random glimpses from seed and i alone, whatever the batch size.
     """

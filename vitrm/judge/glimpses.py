@@ -1,4 +1,4 @@
-"""Who should choose the glimpses? Every policy of glimpse.py on the same test images, with the same number of patches.
+"""Who should choose the glimpses? Every policy on the same test images, with the same number of patches.
 
 Differences between two policies are paired, image by image, and their intervals are bootstraps over the test images:
 they say how far other images of the same kind could move them. They say nothing about other trainings of the model.

@@ -77,5 +77,9 @@ def judged():
     return {
         "parameters": 10,
         "control": {"name": "a-vit", "title": "plain ViT", "parameters": 11, "accuracy": 2 / 3},
-        "levels": [{"difficulty": 1, "control": 1.0}, {"difficulty": 3, "control": 0.0}],
+        "guesses": {"local features": 0.75},
+        "levels": [
+            {"difficulty": 1, "control": 1.0, "guesses": {"local features": 1.0}},
+            {"difficulty": 3, "control": 0.0, "guesses": {"local features": 0.5}},
+        ],
     }

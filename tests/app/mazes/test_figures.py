@@ -16,4 +16,6 @@ def test_every_figure_is_made_of_the_report_and_has_words_for_those_who_cannot_s
     assert heat.z.tolist() == [[50, 100, 100], [0, 0, 100]]
     control = next(line for line in figures.accuracy_by_length(report, judged).data if "control" in line.name)
     assert control.y == (100, 0)
+    local = next(line for line in figures.accuracy_by_length(report, judged).data if "local" in line.name)
+    assert local.y == (100, 50)
     assert figures.probe_map(report).data[0].y == ("1", "2", "none")

@@ -22,6 +22,7 @@ def test_the_rank_correlation_is_spearmans_and_has_an_interval(make_trial):
 
 def test_the_tables_have_the_numbers_of_the_report(report, judged):
     assert tables.length_table(report, judged)[1]["control, %"] == 0
+    assert tables.length_table(report, judged)[1]["local features, %"] == 50
     assert tables.exit_table(report, 0.5)[0]["exit step, mean"] == 1.5
     assert [row["mazes"] for row in tables.other_table(report)] == ["as in training (test split)", "longer paths"]
     assert tables.probe_table(report)[1]["called reachable at distance none, %"] == 12.5

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import cache
+from app.mazes import cache as maze_cache
 from app.mazes.maze import Maze
 from vitrm.cli import main as cli
 from vitrm.judge.mazes import draw_others
@@ -86,7 +87,7 @@ def test_a_maze_without_an_answer_is_said_and_the_model_may_be_asked(page):
 def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeypatch):
     app = page(maze_model="digits", maze=MAZE_4)
     assert "“digits” was not trained on mazes" in app.warning[0].value
-    monkeypatch.setattr(cache, "maze_models", dict)
+    monkeypatch.setattr(maze_cache, "models", dict)
     app = page(maze_model="nothing", maze=MAZE_4)
     assert "There is no model “nothing” here" in app.warning[0].value
     assert "`vitrm train mazes-small --name mazes-small`" in app.info[0].value

@@ -12,6 +12,7 @@ import torch
 from vitrm.cli import main as cli
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data.dataset import load_dataset
+from vitrm.data.maze_guess import LocalGuess, local_features
 from vitrm.data.mazes import (
     FIRST_GEM,
     FREE,
@@ -31,7 +32,8 @@ from vitrm.families import resized
 from vitrm.judge.difficulty import difficulty_report, spearman
 from vitrm.model import ViTRM
 from vitrm.runs.folder import Run
-from vitrm.training.trainer import EpochEnd, Trainer
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
 
 SETTINGS = MazeSettings(size=6, gems=3, longest=4)
 
@@ -149,6 +151,30 @@ def test_a_drawn_maze_is_solved_or_refused_in_words(maze, message):
 def test_the_guess_by_distance_takes_the_nearest_gem_walls_or_not():
     cells = np.stack([_maze("S#1.0 ..### ##### ##### 2...."), _maze("0#### .#1## .#.#S .#.## ..2##")])
     assert nearest_gem(cells).tolist() == [1, 1]
+
+
+def test_local_features_see_no_farther_than_walls_and_the_box_between():
+    maze = _maze("0.#1# ..#.. .#S.. .###. 2..#.")
+    found = local_features(maze[None], 3)[0]
+    assert found.shape == (3, 29)
+    assert found[0, :5].tolist() == [-2, -2, 2, 2, 4]  # up and left: two rows, two columns, four steps
+    assert found[0, 5] == 3  # walls in the box of nine cells
+    assert found[0, 6] == pytest.approx(3 / 9)
+    assert found[0, 7:9].tolist() == [1, 2]  # on the routes with one corner, the freer first
+    assert found[:, 9:13].tolist() == [[0, 2, 0, 0]] * 3  # from the start one sees two cells, to the right
+    assert found[1, 9 + 9 : 13 + 9].tolist() == [0, 0, 2, 0]  # from gem 1 two cells downwards
+    assert found[:, -2].tolist() == [1, 0, 1]  # gems that are nearer
+    hidden = maze.copy()
+    hidden[1, 4] = WALL  # in no box with gem 0 or 2, and seen from neither end
+    assert np.array_equal(local_features(hidden[None], 3)[0, [0, 2]], found[[0, 2]])
+
+
+def test_boosted_local_features_guess_far_better_than_distance(mazes):
+    guess = LocalGuess(mazes.cells[:1000], mazes.labels[:1000], 3)
+    cells, labels, _ = (part[4000:6000] for part in mazes)
+    assert (guess(cells) == labels).mean() > (nearest_gem(cells) == labels).mean() + 0.05
+    few = LocalGuess(mazes.cells[:10], mazes.labels[:10], 3)  # too few to learn from, but no error
+    assert set(few(cells).tolist()) <= {0, 1, 2}
 
 
 # What a seed fixes
@@ -335,7 +361,10 @@ def test_the_report_counts_every_image_once_and_repeats_the_scores(small_run, da
     assert [level["difficulty"] for level in report["levels"]] == [1, 2, 3]
     assert [level["n"] for level in report["levels"]] == [sum(level["exits"]) for level in report["levels"]] == [30] * 3
     assert report["accuracy"] == pytest.approx(np.mean([level["accuracy"] for level in report["levels"]], axis=0))
-    assert report["levels"][0]["guesses"] == {"nearest gem": 1.0, "colours alone": pytest.approx(1 / 3, abs=0.04)}
+    guesses = report["levels"][0]["guesses"]
+    assert guesses["nearest gem"] == 1.0
+    assert guesses["colours alone"] == pytest.approx(1 / 3, abs=0.04)
+    assert guesses["local features"] > 0.9
     assert report["control"]["name"] == "control"
     assert report["control"]["accuracy"] == pytest.approx(np.mean([level["control"] for level in report["levels"]]))
     assert cli.main([*words, "--threads", "1"]) == 0

@@ -20,7 +20,8 @@ from vitrm.nets.srvit import SRViT
 from vitrm.runs.folder import Run, build
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.recording import mixture_trace, trace
-from vitrm.training.trainer import EpochEnd, Trainer
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
 
 SMALL = SRViTConfig(
     num_classes=10, image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, recursion_depth=3

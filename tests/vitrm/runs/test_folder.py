@@ -22,7 +22,8 @@ from vitrm.errors import ConfigError
 from vitrm.judge.evaluation import evaluate
 from vitrm.model import ViTRM
 from vitrm.runs.folder import Run, RunError, build, create_run, export, find_run, list_runs, load
-from vitrm.training.trainer import EpochEnd, Progress, Trainer
+from vitrm.training.events import EpochEnd, Progress
+from vitrm.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[3]
 # A run of a few seconds: 41 batches an epoch, so that five reports come before the first epoch ends.
