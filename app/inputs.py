@@ -44,7 +44,7 @@ def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> Ch
 
     st.selectbox("Model", names, index=names.index(found.name), key=f"{key}_choice", on_change=take)
     model = configuration(found).model if recursive else None
-    if model is not None and not model.halts:
+    if model is not None and not model.recurrent:
         st.info(
             f"“{found.name}” is a {model.title}: it answers once, without supervision steps, memory or halting, so "
             "this page has nothing to show of it. Choose another model."

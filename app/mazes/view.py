@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 def choose_model() -> Asked | None:
     """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
     trained, wanted = maze_cache.models(), st.session_state[state.MAZE_MODEL]
-    names = [name for name, config in trained.items() if config.model.halts]
+    names = [name for name, config in trained.items() if config.model.recurrent]
     if wanted not in names:
         instead = f"showing “{names[0]}”" if names else "nor was any other model here"
         if wanted in trained:

@@ -23,7 +23,7 @@ def explain(checkpoint: Checkpoint, model: AnyModelConfig) -> bool:
         what = "it answers once and has no recursion steps"
         if isinstance(model, SRViTConfig):
             what = "with a recursion depth of 1 it is a plain ViT, and there is nothing to mix"
-        elif model.halts:
+        elif model.recurrent:
             what = "its steps follow one another and only the last is read; the other pages show them"
             if model.readout == "mixture":
                 what = (

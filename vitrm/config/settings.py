@@ -105,7 +105,7 @@ class ModelConfig:
     the paper's text leaves K free. `glimpse_patches=None` means every step reads the whole image.
     """
 
-    halts: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
+    recurrent: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
     mixes: ClassVar[bool] = False
     qkv_bias: ClassVar[bool] = True
     title: ClassVar[str] = "ViTRM"
@@ -262,7 +262,7 @@ class ViTConfig:
     one glimpse, two, three, ... or all of them at once, and can then be asked about so many (`ViT.features`).
     """
 
-    halts: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
     family_title: ClassVar[str] = "plain ViT"
     mixes: ClassVar[bool] = False  # whether it mixes the outputs of several recursion steps
     supervision_steps: ClassVar[int] = 1
@@ -423,7 +423,7 @@ class ResNetConfig:
     what ResNets are usually given at that size.
     """
 
-    halts: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
     family_title: ClassVar[str] = "ResNet"
     mixes: ClassVar[bool] = False
     supervision_steps: ClassVar[int] = 1
@@ -478,7 +478,7 @@ def check_policy(policy: str, model: AnyModelConfig) -> None:
 def require_recursion(model: AnyModelConfig, what: str) -> None:
     """Raises ConfigError, saying that `what` needs a recursion, for a family that has none."""
     _check(
-        model.halts,
+        model.recurrent,
         f"{what} needs a model with supervision steps, memory and halting; a {model.title} answers once, without them",
     )
 
@@ -780,7 +780,7 @@ class Config:
             hints = _hints(type(getattr(self, section))) if section in parts else {}
             if name not in hints:
                 valid = [f"{s}.{f.name}" for s in parts for f in fields(getattr(self, s))]
-                of = "" if section != "model" or self.model.halts else f" of a {self.model.title}"
+                of = "" if section != "model" or self.model.recurrent else f" of a {self.model.title}"
                 raise ConfigError(f"unknown setting '{dotted}'{of}{_nearest(dotted, valid)}")
             if dotted == "model.family" and value != self.model.family:
                 raise ConfigError(f"model.family={value!r}: the family comes with the preset; choose another preset")

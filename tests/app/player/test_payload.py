@@ -196,7 +196,7 @@ def test_the_downloads_hold_the_trace_and_its_numbers(tmp_path):
     assert len(lines) == shown.halt_logit.size
 
 
-@pytest.mark.parametrize("preset", sorted(name for name, config in PRESETS.items() if config.model.halts))
+@pytest.mark.parametrize("preset", sorted(name for name, config in PRESETS.items() if config.model.recurrent))
 def test_the_picture_says_the_numbers_of_the_configuration(preset):
     config = PRESETS[preset].model
     picture = drawing(config, dark=False)
