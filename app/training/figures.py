@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from app.training.curves import Chart, Line
+from app.training.curves.curves import Chart, Line
 from app.training.history import History
 from vitrm.config import Config
 

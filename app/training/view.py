@@ -15,10 +15,10 @@ from typing import Any, Literal
 import streamlit as st
 
 from app import state
-from app.player import player
+from app.player.player import player
 from app.training import cache, settings, visitors
 from app.training import figures as training_figures
-from app.training.curves import curves, payload
+from app.training.curves.curves import curves, payload
 from app.training.jobs import Job, Trainings, command_line
 from vitrm.config import PRESETS, Config
 from vitrm.errors import VitrmError

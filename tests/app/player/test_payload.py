@@ -13,9 +13,9 @@ from app import figures
 from app.attention.attribution import METHODS, Attribution
 from app.bench import measure
 from app.change import parse_edit
-from app.diagram import drawing
-from app.player import payload, standalone
-from app.player.payload import principal_plane
+from app.diagram.diagram import drawing
+from app.player.payload import payload, principal_plane
+from app.player.standalone import standalone
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError
 from vitrm.runs.folder import build, find_run

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.training import cache, settings
 from app.training import figures as training_figures
-from app.training.curves import payload
+from app.training.curves.curves import payload
 from app.training.history import POINTS, History
 from app.training.view import zipped
 from vitrm.cli import main as cli
