@@ -18,7 +18,7 @@ import streamlit as st
 
 from app import background
 from app.attention.attribution import Attribution
-from app.change import Change, parse_edit
+from app.change import parse_edit
 from app.compare.comparison import Comparison
 from app.compare.table import BATCHES, Speeds, is_measurable
 from vitrm.config import Config, GlimpsePolicy
@@ -326,16 +326,6 @@ def start_attribution(checkpoint: Checkpoint, image: str, seed: int) -> backgrou
 
 def _attributed(checkpoint: Checkpoint, image: str, seed: int) -> tuple:
     return "attribution", checkpoint, image, seed
-
-
-def unshared_trace(checkpoint: Checkpoint, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
-    """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
-    from vitrm.traces.recording import trace as make_trace
-
-    change = change or Change()
-    network = model(checkpoint)
-    with INFERENCE:
-        return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
 
 
 def maze_report(checkpoint: Checkpoint) -> MazeReport | None:
