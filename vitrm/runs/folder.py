@@ -492,7 +492,7 @@ class Run:
         import safetensors
         import torch
 
-        from vitrm.families import equip, make_model
+        from vitrm.families import equip, make_model, stored_names
 
         config, file = self.config(), self.path / (LATEST if latest else WEIGHTS)
         if not file.exists():
@@ -502,7 +502,8 @@ class Run:
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         try:
             with safetensors.safe_open(file, framework="pt") as tensors:
-                found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+                names = stored_names(tensors.keys(), model)
+                found = {name: tuple(tensors.get_slice(old).get_shape()) for name, old in names.items()}
                 if found != expected:
                     odd = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
                     raise RunError(
@@ -510,7 +511,7 @@ class Run:
                         f"{found.get(odd[0], 'absent')}, expected {expected.get(odd[0], 'absent')}; "
                         "use the files of one and the same run"
                     )
-                weights = {name: tensors.get_tensor(name) for name in expected}
+                weights = {name: tensors.get_tensor(names[name]) for name in expected}
         except (safetensors.SafetensorError, OSError) as error:
             raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
         # Copied: what was read are views into the file, off the 64 bytes that torch aligns its own memory to, and on
@@ -634,7 +635,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     """
     test, split_sizes = summary["test"], summary["split_sizes"]
     percent = [f"{100 * value:.1f}" for value in test["accuracy"]]
-    if config.model.halts:
+    if config.model.recurrent:
         auroc = ["–" if value is None else f"{value:.2f}" for value in test["halt_auroc"]]
         table = [
             f"| supervision step | {' | '.join(str(n) for n in range(1, len(percent) + 1))} |",

@@ -89,7 +89,7 @@ def _keep(run: Run, trainer: Trainer, event: Event, overdue: bool) -> bool:
 def _look(run: Run, trainer: Trainer, epoch: int) -> None:
     """Keep the weights as they are and what they make of the watched images, for whoever wants to look inside."""
     run.save_latest(trainer.averaged)
-    if not trainer.config.model.halts:
+    if not trainer.config.model.recurrent:
         return
     model = equip(trainer.averaged, trainer.config)
     run.save_snapshot(epoch, gallery(model, trainer.val_split, SNAPSHOT_IMAGES, "val"))
