@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import cache, figures, inputs, state
-from app.player import Choices, choices, player
+from app import cache, figures, state
+from app.player.page import edited_trace, keep
+from app.player.player import Choices, choices, player
 from app.uploads import beside, grid, view
 from app.uploads.figures import plain
 
@@ -38,10 +39,10 @@ if other is not None:
     st.stop()
 trace = view.trace(given)
 view.show_domain(trace, given, picture.kind == "drawing")
-edited = inputs.edited_trace(given.checkpoint, chosen, lambda change: view.run(given, change))
+edited = edited_trace(given.checkpoint, chosen, lambda change: view.run(given, change))
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
 images = f"images of {given.config.data.title}"
 worth = figures.measured(given.checkpoint.name, given.config, cache.facts(given.checkpoint)[1], images)
 caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
 st.caption(caption)
-inputs.keep(trace, given.checkpoint, PANELS, caption, image="your-picture")
+keep(trace, given.checkpoint, PANELS, caption, image="your-picture")

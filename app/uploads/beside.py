@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import cache, inputs
 from app.change import offered_counts
-from app.player import player
+from app.player.player import player
 from app.uploads import figures
 from app.uploads.figures import plain
 from app.uploads.picture import Given

@@ -158,7 +158,7 @@ def _maze_report(run, model, dataset):
     from vitrm.judge.mazes import draw_others, measuring
 
     config = run.config()
-    if config.data.mazes is None or not config.model.halts:
+    if config.data.mazes is None or not config.model.recurrent:
         raise ConfigError("--mazes is for a model with supervision steps that was trained on mazes")
     *_, report = measuring(model, dataset, config.data.mazes, *draw_others(config.model, config.data.mazes))
     return report

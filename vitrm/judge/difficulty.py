@@ -81,7 +81,7 @@ def difficulty_report(
     outputs = predict_steps(model, model.transform, test, supervision_steps, seed=seed)
     right = outputs.logits.argmax(dim=-1) == test.labels  # (N, n)
     threshold = exits = correlation = None
-    if model.config.halts:
+    if model.config.recurrent:
         on_val = predict_steps(model, model.transform, dataset.val, supervision_steps, seed=seed)
         threshold, exits = _exits(model, replay(on_val, dataset.val), replay(outputs, test))
         correlation = spearman(exits, test.difficulty)

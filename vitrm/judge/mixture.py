@@ -122,7 +122,7 @@ def judging(model: SRViT, split: Split) -> Iterator[Progress | MixtureReport]:
     """`mixture_report` in the making: Progress after every batch, the report last. Closing it is "stop"."""
     config = model.config
     require_mixture(config, "a judgement of the mixture")
-    device, was_training = model.answer_init.device, model.training
+    device, was_training = model.class_token.device, model.training
     model.eval()
     depth, labels = config.recursion_depth, split.labels.cpu()
     sums = [{"class token": _Sums(depth), "patches": _Sums(depth)} for _ in range(config.stages)]

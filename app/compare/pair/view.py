@@ -12,8 +12,7 @@ from app.compare.comparison import data_title
 from app.compare.pair import answers
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
-from app.compare.widgets import select
-from app.player import Choices, choices, player
+from app.player.player import Choices, choices, player
 from app.uploads import figures as upload_figures
 from vitrm.config import AnyModelConfig
 from vitrm.errors import DataError, VitrmError
@@ -79,11 +78,11 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
                 f"showing “{instead}”."
             )
         st.session_state[key] = instead
-    return select(label, names, key)
+    return inputs.select(label, names, key)
 
 
 def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(checkpoint, image, seed) if model.halts else pair_cache.answer(checkpoint, image)
+    return cache.trace(checkpoint, image, seed) if model.recurrent else pair_cache.answer(checkpoint, image)
 
 
 def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:

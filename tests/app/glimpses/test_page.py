@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.glimpses import figures as glimpse_figures
-from app.glimpses.play import chosen_patches, comparison, rounds
+from app.glimpses.play.game import rounds
+from app.glimpses.play.picks import chosen_patches, comparison
 from vitrm.runs.folder import find_run
 from vitrm.traces.answers import Answers
 
