@@ -124,6 +124,6 @@ def test_an_image_worth_a_look_leads_to_the_player_at_that_image(page, server):
     with page.context.expect_page() as opened:
         page.locator(".st-key-examples_made_worse a").first.click()
     other = opened.value
-    expect(other.locator(".player")).to_be_visible(timeout=60_000)
+    expect(other.locator(".player")).to_be_visible()
     index = other.url.partition("image=test-")[2].partition("&")[0]
     expect(other.get_by_text(f"test split, number {index},")).to_be_visible()
