@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("test_browser.py", "test_train.py", "test_jobs.py")

@@ -32,7 +32,7 @@ _HOME = {
     "build": "runs.folder",
     "evaluate": "judge.evaluation",
     "load": "runs.folder",
-    "load_dataset": "data.dataset",
+    "load_dataset": "data.sources",
     "mixture_trace": "traces.recording",
     "predict": "halting",
     "preset": "config",

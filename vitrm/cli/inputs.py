@@ -28,7 +28,7 @@ def find_device(arguments: argparse.Namespace) -> str:
 
 
 def load_data(config: Config, root: str):
-    from vitrm.data.dataset import load_dataset
+    from vitrm.data.sources import load_dataset
 
     model, data = config.model, config.data
     dataset = load_dataset(
