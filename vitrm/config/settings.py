@@ -918,7 +918,7 @@ _MAZES = ModelConfig(
     num_heads=2,
     mlp_dim=64,
     positions="relative",
-    reference_side=9,
+    reference_side=5,
     memory_steps=1,
     supervision_steps=6,
     final_norm=True,
@@ -1005,7 +1005,7 @@ PRESETS: dict[str, Config] = {
     # Small mazes with short ways, to begin with: two minutes.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, supervision_steps=3),
-        _small(epochs=8, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
+        _small(epochs=4, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
     # Mazes in which information must travel, and steps that go on for as long as it takes on larger ones:
@@ -1027,7 +1027,7 @@ PRESETS: dict[str, Config] = {
             mlp_dim=32,
             feed_forward="swiglu",
             positions="relative",
-            reference_side=9,
+            reference_side=5,
             qkv_bias=True,
             dropout=0.0,
         ),

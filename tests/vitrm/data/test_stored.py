@@ -76,7 +76,7 @@ def test_they_are_decoded_once_also_if_that_is_interrupted_and_again_when_a_file
     load, decoded, pictures, monkeypatch
 ):
     monkeypatch.setattr(stored, "CHUNK", 16)
-    fit, seen = data.fit_image, []
+    fit, seen = sources.fit_image, []
 
     def interrupted(*arguments):
         seen.append(0)
