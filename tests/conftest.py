@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/")
