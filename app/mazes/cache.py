@@ -67,8 +67,9 @@ def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
 
     Raises ConfigError if the model cannot be given mazes of this size.
     """
-    if depth == 1 and maze in ready(checkpoint):
-        return ready(checkpoint)[maze]
+    made = ready(checkpoint).get(maze) if depth == 1 else None
+    if made is not None:
+        return made
     from vitrm.traces.recording import trace as make_trace
 
     network = model_for(checkpoint, maze.size)
