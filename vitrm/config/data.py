@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from vitrm.config.fields import check, setting
-from vitrm.data.mazes import MazeSettings
+from vitrm.config.mazes import MazeSettings
 from vitrm.errors import DataError
 
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
