@@ -222,9 +222,7 @@ def _leave(scores: Tensor, threshold: float) -> Tensor:
     return enough.int().argmax(dim=0)
 
 
-def _thresholds(
-    model: ViTRM, splits: list[Split], tally: Tally
-) -> Generator[Progress, None, dict[str, float]]:
+def _thresholds(model: ViTRM, splits: list[Split], tally: Tally) -> Generator[Progress, None, dict[str, float]]:
     """By rule, the threshold with the fewest steps that costs no more than 0.2 points on validation."""
     import torch
 
