@@ -31,6 +31,7 @@ _HOME = {
     "VitrmError": "errors",
     "build": "runs.folder",
     "evaluate": "judge.evaluation",
+    "fit": "training.fit",
     "load": "runs.folder",
     "load_dataset": "data.dataset",
     "mixture_trace": "traces.recording",

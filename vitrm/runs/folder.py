@@ -55,6 +55,7 @@ from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import ConfigError, RunError
 from vitrm.judge.mazes import MazeReport
+from vitrm.runs.state import Failure, State
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace, load_traces, save_traces
 
@@ -162,8 +163,11 @@ class Run:
         return _read_json(self.path / SUMMARY)
 
     def status(self) -> dict[str, Any]:
-        """`{"status": ..., "cause": ..., "pid": ...}`; a status of None where there is none (a bundled checkpoint)."""
-        return _read_json(self.path / STATUS) or {"status": None, "cause": None, "pid": None}
+        """`{"status": State, "cause": ..., "failure": Failure, "pid": ...}`; all None for a bundled checkpoint.
+
+        The failure is also None in folders that were written before there was any.
+        """
+        return {"status": None, "cause": None, "failure": None, "pid": None} | (_read_json(self.path / STATUS) or {})
 
     @property
     def is_running(self) -> bool:
@@ -204,20 +208,19 @@ class Run:
             self._lock = None
 
     @property
-    def state(self) -> str | None:
-        """waiting, starting, running, pausing, paused, stopping, finishing, interrupted (its process is gone, without
-        a word), stopped, failed or finished; None for what was never trained here (a bundled checkpoint).
-        """
+    def state(self) -> State | None:
+        """How it is; None for what was never trained here (a bundled checkpoint). Raises RunError if it is damaged."""
         if self.is_complete:
-            return "finished"
-        status, asked = self.status()["status"], (self.job() or {}).get("state")
+            return State.FINISHED
+        said, asked = self.status()["status"], (self.job() or {}).get("state")
         if self.is_running:
-            return status or "starting"
-        if asked in ("waiting", "starting"):
-            return asked
-        if status is None:
-            return asked
-        return "interrupted" if status in _ALIVE else status
+            return _state(said or State.STARTING, self.path)
+        if asked in (State.WAITING, State.STARTING):
+            return State(asked)
+        if said is None:
+            return None if asked is None else State.FAILED if asked == State.FAILED else State.INTERRUPTED
+        state = _state(said, self.path)
+        return State.INTERRUPTED if state.is_alive else state
 
     def control(self) -> dict[str, Any]:
         """`{"wanted": "go" | "pause" | "stop" | "stop at once", "steps": single updates asked for so far}`."""
@@ -281,10 +284,12 @@ class Run:
                     events.append(json.loads(line))
         return events
 
-    def set_status(self, status: str, cause: str | None = None) -> None:
+    def set_status(self, status: State, cause: str | None = None, failure: Failure | None = None) -> None:
         """Overwrite status.json in place: its blocks are already allocated, so this works on a full disk."""
         short = cause and cause[:500]  # at most six bytes a character, so that all of it fits
-        text = json.dumps({"status": status, "cause": short, "pid": os.getpid()}, ensure_ascii=False)
+        text = json.dumps(
+            {"status": status, "cause": short, "failure": failure, "pid": os.getpid()}, ensure_ascii=False
+        )
         file = self.path / STATUS
         with open(file, "r+b" if file.exists() else "wb") as out:
             out.write(text.encode(errors="replace").ljust(_STATUS_BYTES))
@@ -476,7 +481,7 @@ class Run:
         summary = summary | (_read_json(self.path / STARTED) or {})
         self._write_text(CARD, model_card(self.name, self.config(), summary))
         self._write_text(SUMMARY, json.dumps(summary, indent=2))
-        self.set_status("finished")
+        self.set_status(State.FINISHED)
 
     def load_model(self, device: torch.device | str = "cpu", *, latest: bool = False) -> ViTRM | OneStep:
         """The trained model in evaluation mode, with `.class_names` and `.transform`; best weights, or the latest.
@@ -551,10 +556,10 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
             f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
         )
     run.acquire()
-    run.set_status("starting")
+    run.set_status(State.STARTING)
     run._write_text(STARTED, json.dumps({"command": command} | provenance(device), indent=2))
     run._write_text(CONFIG, json.dumps(config.to_dict(), indent=2))
-    run.set_status("running")  # last: whoever sees it running can read what it trains
+    run.set_status(State.RUNNING)  # last: whoever sees it running can read what it trains
     return run
 
 
@@ -685,7 +690,11 @@ def _picture(pixels: np.ndarray) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
-_ALIVE = ("starting", "running", "pausing", "paused", "stopping", "finishing")  # as a process says of itself
+def _state(name: str, folder: Path) -> State:
+    try:
+        return State(name)
+    except ValueError:
+        raise RunError(f"'{folder / STATUS}' is damaged: '{name}' is no status of a run") from None
 
 
 def _locked(file: BinaryIO, exclusive: bool) -> bool:
