@@ -285,7 +285,7 @@ def test_what_positions_prefer_is_kept_without_gradient_and_only_until_the_weigh
         assert torch.equal(first, 1.5 * places(33)[:, -16:])
         for side in range(2, 8):  # many sizes do not fill the memory
             places(1 + side**2)
-        assert len(places._kept) <= 4
+        assert len(places._kept[1]) <= 4
         places.table.mul_(2)
         torch.testing.assert_close(places(33, slice(-16, None), 1.5), 2 * first)
     with torch.inference_mode():

@@ -313,8 +313,8 @@ def _grow(settings: MazeSettings, rng: np.random.Generator, batch: int) -> tuple
     (S, S, n) int8 and int16: 0 for a wall, 1 to `gems`; and 0 at the gem. In corridors a cell is dug where it touches
     one dug cell only, and that one its own: they branch but have no loops, so that there is one way from each cell to
     its gem. Deeper cells are preferred, which makes long ways, unless the corridors grow evenly. Rooms are dug wherever
-    they touch nothing but their own, around pillars that stay, half of `walls`. Digging ends when only `walls` of all cells are walls,
-    or there is nowhere to dig.
+    they touch nothing but their own, around pillars that stay, half of `walls`. Digging ends when only
+    `walls` of all cells are walls, or there is nowhere to dig.
     """
     s, gems, rooms = settings.size, settings.gems, settings.kind == "rooms"
     owner, beside = np.zeros((2, s, s, batch), np.int8)  # beside: dug cells above, below, left and right

@@ -130,7 +130,7 @@ def with_interval(right: int, n: int) -> str:
 
 
 def longest_path(kind: str, size: int) -> int:
-    """To which lengths paths are drawn: what is not too rare in a grid of size x size cells. Rooms have shorter ones."""
+    """To which length paths are drawn: what is not too rare in a grid of size x size cells. Rooms have shorter ones."""
     if kind == "rooms":
         return round(1.05 * size) - 2
     return size if size <= 7 else size + 1 if size <= 15 else round(8 * size / 7)
