@@ -40,7 +40,7 @@ def _imports(file):
 def test_the_rule_is_checked_on_all_three_layers():
     assert {file.relative_to(ROOT).parts[0] for file in FILES} == set(LAYERS)
     assert ("vitrm.model", True) in _imports(ROOT / "vitrm" / "plain.py")
-    assert ("torchvision.datasets", False) in _imports(ROOT / "vitrm" / "data" / "dataset.py")
+    assert ("torchvision.datasets", False) in _imports(ROOT / "vitrm" / "data" / "sources.py")
 
 
 @every_file
@@ -59,7 +59,7 @@ def test_the_core_knows_no_user_interface_and_uses_torchvision_in_few_places(fil
     if layer == "vitrm":
         assert not modules & {"streamlit", "plotly", "captum", "matplotlib"}
         assert ("torchvision", True) not in imports  # it takes seconds, and only some data sets need it
-        assert "torchvision" not in modules or name in ("dataset.py", "randaugment.py", "classifiers.py")
+        assert "torchvision" not in modules or name in ("sources.py", "randaugment.py", "classifiers.py")
     if file == ROOT / "app" / "figures.py":
         assert "streamlit" not in modules
 

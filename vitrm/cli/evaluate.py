@@ -200,7 +200,7 @@ def _glimpse_report(arguments: argparse.Namespace, model, config: Config, datase
 
 def domain_report_of(arguments: argparse.Namespace, model, dataset):
     """The warning about foreign images, measured on the sets that `--domain` names."""
-    from vitrm.data.dataset import load_dataset
+    from vitrm.data.sources import load_dataset
     from vitrm.judge.domain import domain_report, fitted
 
     channels, size = dataset.val.images.shape[1:3]

@@ -7,7 +7,7 @@ import torch
 from trainings import carry, changed, exact
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.training.events import EpochEnd
 from vitrm.training.trainer import Trainer
