@@ -150,7 +150,9 @@ class TrainConfig:
         False, "Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."
     )
     deterministic: bool = setting(False, "Deterministic", "The same numbers again on a GPU too; slower.")
-    start: str = ""  # a run or checkpoint whose weights the training begins with, in place of random ones
+    start: str = setting(
+        "", "Begin with the weights of", "A run or checkpoint of the same shape; empty means random weights."
+    )
     seed: int = setting(
         0,
         "Seed",

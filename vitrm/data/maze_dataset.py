@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitrm.config.mazes import MazeSettings
 from vitrm.data.dataset import TEST_SEED, Dataset, Preprocess, Split, check_shape, mean_std
 from vitrm.data.maze_guess import LOCAL_GUESS, LocalGuess
-from vitrm.data.mazes import Mazes, MazeSettings, cells_of, draw_mazes, keys, nearest_gem, render
+from vitrm.data.mazes import Mazes, cells_of, draw_mazes, keys, nearest_gem, render
 
 
 def maze_dataset(

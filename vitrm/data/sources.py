@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from vitrm.config import SOURCES
+from vitrm.config.mazes import MazeSettings
 from vitrm.data.dataset import Dataset, Preprocess, Split, carve_test, check_shape, mean_std
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.maze_dataset import maze_dataset
-from vitrm.data.mazes import MazeSettings
 from vitrm.data.stored import Room, store
 from vitrm.errors import DataError
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from vitrm.data.mazes import PROPOSED, Mazes, MazeSettings, cells_of, draw_mazes, nearest_gem, render
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.mazes import PROPOSED, Mazes, cells_of, draw_mazes, nearest_gem, render
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.probe import Probe, fit_probe, fits
 

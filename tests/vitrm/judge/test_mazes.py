@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig
-from vitrm.data.mazes import MazeSettings
+from vitrm.config.mazes import MazeSettings
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError, RunError
 from vitrm.families import equip
