@@ -231,7 +231,8 @@ class RelativePositions(nn.Module):
 
     def _bias(self, table: Tensor, side: int) -> Tensor:
         """(..., ways) -> (..., L, L)."""
-        way = _ways(side, self.REACH, table.device)
+        ways = _ways.__wrapped__ if torch.compiler.is_compiling() else _ways  # what is traced is no tensor to be kept
+        way = ways(side, self.REACH, table.device)
         if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
             one_hot = _one_hot_ways(side, self.REACH, table.device).to(table.dtype)
             return (self.RATE * table @ one_hot).unflatten(-1, way.shape)
