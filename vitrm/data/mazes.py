@@ -201,14 +201,14 @@ def _grow(settings: MazeSettings, rng: np.random.Generator, batch: int) -> tuple
     (S, S, n) int8 and int16: 0 for a wall, 1 to `gems`; and 0 at the gem. In corridors a cell is dug where it touches
     one dug cell only, and that one its own: they branch but have no loops, so that there is one way from each cell to
     its gem. Deeper cells are preferred, which makes long ways, unless the corridors grow evenly. Rooms are dug wherever
-    they touch nothing but their own, around pillars that stay. Digging ends when only `walls` of all cells are walls,
-    or there is nowhere to dig.
+    they touch nothing but their own, around pillars that stay, half of `walls`. Digging ends when only
+    `walls` of all cells are walls, or there is nowhere to dig.
     """
     s, gems, rooms = settings.size, settings.gems, settings.kind == "rooms"
     owner, beside = np.zeros((2, s, s, batch), np.int8)  # beside: dug cells above, below, left and right
     depth, deeper, whose = np.zeros((3, s, s, batch), np.int16)  # the last two: sums over those, the last one of codes
     codes = 5 ** np.arange(gems, dtype=np.int16)  # so that a sum of at most four tells how many there are of each
-    pillars = rng.random(owner.shape, dtype=np.float32) < settings.walls if rooms else np.False_
+    pillars = rng.random(owner.shape, dtype=np.float32) < settings.walls / 2 if rooms else np.False_
     columns = np.arange(batch)
     cells = round((1 - settings.walls) * s * s)
     for turn in range(max(gems, cells)):
