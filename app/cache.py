@@ -271,7 +271,7 @@ def start_measuring(compared: Comparison) -> background.Job:
     def work(report: background.Report) -> Speeds:
         import torch
 
-        from vitrm.bench import latencies
+        from vitrm.bench.latency import latencies
         from vitrm.runs.folder import provenance
 
         settle_torch()

@@ -32,7 +32,6 @@ UNFINISHED_LENGTHS = {
     "tests/vitrm/data/test_mazes.py",
     "tests/vitrm/runs/test_folder.py",
     "tests/vitrm/test_model.py",
-    "vitrm/bench.py",
     "vitrm/judge/halting.py",
     "vitrm/runs/folder.py",
     "vitrm/sweep/run.py",

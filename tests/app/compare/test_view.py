@@ -13,8 +13,8 @@ from app.compare import cache as compare_cache
 from app.compare import comparison
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
-from vitrm import bench
-from vitrm.bench import Latency
+from vitrm.bench import latency
+from vitrm.bench.latency import Latency
 from vitrm.config import ViTConfig
 from vitrm.runs.folder import find_run
 
@@ -120,7 +120,7 @@ def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit,
         progress(0.5)
         return [[Latency(batch, 2.5, 2.0, 3.0, 15, 0.1) for batch in batch_sizes] for _ in models]
 
-    monkeypatch.setattr(bench, "latencies", latencies)
+    monkeypatch.setattr(latency, "latencies", latencies)
     twice = [entry("one", a_vit, 50.0), entry("same shape", a_vit, 51.0), entry("r", a_vitrm, 52.0)]
     shown = compared(*twice, key="measured-once")
     monkeypatch.setattr(compare_cache, "comparisons", lambda: ([shown], []))
