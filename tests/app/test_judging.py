@@ -33,7 +33,7 @@ def mine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def page(mine):
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     app.session_state["checkpoint"] = "mine"
     return app.switch_page("../pages/halting.py").run()

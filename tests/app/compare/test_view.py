@@ -22,7 +22,7 @@ PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "compare.py")
 
 
 def open_page(**query):
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=300)
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()
@@ -127,7 +127,7 @@ def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit,
     app = open_page()
     app.button(key="measure_speeds").click().run()
     job = cache.speeds(shown)
-    assert job.wait(60)
+    assert job.wait(600)
     assert job.error is None
     other = open_page()
     assert not other.exception

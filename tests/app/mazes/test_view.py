@@ -34,7 +34,7 @@ def page(trained, tmp_path, monkeypatch):
     shutil.copytree(trained / "small", tmp_path / "runs" / "small")
 
     def open_page(**query):
-        app = AppTest.from_file(HOME, default_timeout=60)
+        app = AppTest.from_file(HOME, default_timeout=300)
         for key, value in ({"maze_model": "small"} | query).items():
             app.query_params[key] = value
         app.run()
@@ -99,7 +99,7 @@ def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeyp
 
 def test_the_test_set_is_measured_once_and_kept(page, monkeypatch):
     monkeypatch.setattr(cache, "draw_others", lambda model, settings: draw_others(model, settings, 20))
-    cache.start_maze_report(cache.checkpoint("small")).wait(60)
+    cache.start_maze_report(cache.checkpoint("small")).wait(600)
     app = page(maze=MAZE_4)
     captions = " ".join(each.value for each in app.caption)
     for part in ("test split, n = 20", "chance 50 %", "training seed 0"):
