@@ -33,7 +33,6 @@ UNFINISHED_LENGTHS = {
     "app/training/view.py",
     "tests/vitrm/data/test_mazes.py",
     "tests/vitrm/runs/test_folder.py",
-    "tests/vitrm/test_model.py",
     "vitrm/judge/halting.py",
     "vitrm/runs/folder.py",
     "vitrm/sweep/run.py",
