@@ -21,7 +21,9 @@ import streamlit as st
 from app import background
 from app.attention.attribution import Attribution
 from app.compare import comparison
-from app.compare.comparison import Answer, Comparison, Speeds
+from app.compare.comparison import Comparison
+from app.compare.pair.answers import Answer
+from app.compare.table import BATCHES, Speeds, is_measurable
 from app.mazes import maze as mazes
 from app.player import Change, parse_edit
 from app.training import figures as training_figures
@@ -369,7 +371,7 @@ def start_measuring(compared: Comparison) -> background.Job:
         from vitrm.runs.folder import provenance
 
         _settle_torch()
-        configs = list(dict.fromkeys(entry.config for entry in compared.entries if comparison.is_measurable(entry)))
+        configs = list(dict.fromkeys(entry.config for entry in compared.entries if is_measurable(entry)))
 
         def between(share: float) -> None:
             _INFERENCE.release()  # others may have their turn after every run
@@ -379,7 +381,7 @@ def start_measuring(compared: Comparison) -> background.Job:
                 raise background.Cancelled
 
         with _INFERENCE:
-            found = latencies(configs, comparison.BATCHES, progress=between)
+            found = latencies(configs, BATCHES, progress=between)
         hardware = provenance("cpu")["hardware"]
         return Speeds(dict(zip(configs, found, strict=True)), hardware, torch.get_num_threads())
 
@@ -590,7 +592,7 @@ def maze_model(name: str, size: int):
     check_size(network.config, size)
     if size * network.config.patch_size == network.config.image_size:
         return network
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     return resized(network, size * network.config.patch_size)
 

@@ -3,8 +3,11 @@
 import streamlit as st
 
 from app import cache, state
-from app.compare import comparison
-from app.compare import view as compare_view
+from app.compare import view
+from app.compare.comparison import others
+from app.compare.pair import view as pair
+from app.compare.published import view as published
+from app.compare.verdict import mixture_verdict, provenance, verdict
 
 state.start()
 st.title("Is it really better than just making it deeper?")
@@ -12,21 +15,21 @@ st.markdown(
     "A recursive model applies the same few layers again and again. It could also have more layers, each with weights "
     "of its own. Here are models of both kinds, measured on the same images. Where recursion does not pay, you see it."
 )
-shown, found = compare_view.choose()
-st.markdown(f"{comparison.verdict(shown)} {comparison.mixture_verdict(shown)}")
-st.caption(comparison.provenance(shown))
-if elsewhere := comparison.others(found, shown):
+shown, found = view.choose()
+st.markdown(f"{verdict(shown)} {mixture_verdict(shown)}")
+st.caption(provenance(shown))
+if elsewhere := others(found, shown):
     st.caption(elsewhere)
-compare_view.charts(shown)
+view.charts(shown)
 st.subheader("All numbers")
-compare_view.table(shown)
+view.table(shown)
 
 st.header("The same weights again, or new ones?")
-compare_view.weights(shown)
+view.weights(shown)
 
 st.header("What the paper reports, and what we measured")
-compare_view.published(found)
+published.show(found)
 
 st.header("The same image through two models")
 cache.warm_up()
-compare_view.side_by_side()
+pair.show()

@@ -21,13 +21,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from vitrm.config import AnyModelConfig, Config, ModelConfig, preset, require_recursion
 from vitrm.data.dataset import Dataset, Preprocess, Split
 from vitrm.errors import RunError
+from vitrm.families import equip, make_model
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import image_seeds
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import OneStep, make_model
+from vitrm.nets.base import OneStep
 from vitrm.plain import PlainViTRM
-from vitrm.runs.folder import Run, equip, provenance
+from vitrm.runs.folder import Run, provenance
 from vitrm.traces.recording import trace
 from vitrm.training.augment import augment, mix
 from vitrm.training.trainer import Trainer

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from vitrm.config import GlimpsePolicy, require_recursion
 from vitrm.errors import ConfigError
-from vitrm.model import Step, ViTRM
+from vitrm.model import ViTRM
+from vitrm.nets.base import Step
 from vitrm.nets.cost import multiply_adds
 
 

@@ -25,337 +25,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
-from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ViTConfig, check_policy
+from vitrm.config import GlimpsePolicy, ModelConfig, check_policy
+from vitrm.nets.base import Step, check_images
+from vitrm.nets.block import Block, LayerAttention, Reading
 from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
-
-ALL = slice(None)
-NONE = slice(0, 0)
-
-
-class PatchEmbed(nn.Module):
-    """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
-
-    With relative positions, which the attention has instead, the projection alone.
-    """
-
-    def __init__(self, config: ModelConfig | ViTConfig) -> None:
-        super().__init__()
-        self.patch_size = config.patch_size
-        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
-        absolute = config.positions == "absolute"
-        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
-
-    def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image."""
-        p = self.patch_size
-        pixels = rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=p, q=p)  # (B, L, C*P*P)
-        if self.positions is None:
-            return self.projection(pixels)
-        if patches is None:
-            return self.projection(pixels) + self.positions
-        pixels = pixels.gather(1, patches[..., None].expand(-1, -1, pixels.shape[-1]))  # (B, S, C*P*P)
-        return self.projection(pixels) + self.positions[patches]
-
-
-class Dropout(nn.Module):
-    """`nn.Dropout` with a cheaper mask on the CPU, where one random number per element costs a seventh of the time.
-
-    Here four elements share one 64-bit random number, 16 bits each, so that the probability is p to within 1/65536.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        if not self.training or self.p == 0 or tokens.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.dropout(tokens, self.p, self.training)
-        dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
-        bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        kept = bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
-        return tokens * torch.where(kept, 65536 / (65536 - dropped), 0.0).to(tokens.dtype)
-
-
-class DropPath(nn.Module):
-    """A residual branch that each image skips with probability p in training (Huang et al. 2016); what stays is scaled.
-
-    The draws are per image and per call, so that each application of a shared layer is dropped on its own.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, branch: Tensor) -> Tensor:
-        if not self.training or self.p == 0:
-            return branch
-        kept = torch.rand(branch.shape[0], 1, 1, device=branch.device) >= self.p
-        return branch * (kept / (1 - self.p)).to(branch.dtype)
-
-
-class Attention(nn.Module):
-    """Multi-head attention in two halves, so that projections can be kept and joined.
-
-    `project` maps tokens to queries, keys and values; `forward` mixes them. With `record` the weights come
-    from an explicit softmax and are returned; otherwise the fused kernel is used. A test pins both equal.
-    """
-
-    def __init__(self, dim: int, num_heads: int, dropout: float, bias: bool = True) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.dropout = Dropout(dropout)
-        self.query = nn.Linear(dim, dim, bias)
-        self.key_value = nn.Linear(dim, 2 * dim, bias)
-        self.out = nn.Linear(dim, dim)
-
-    def project_query(self, tokens: Tensor) -> Tensor:
-        return rearrange(self.query(tokens), "b s (h d) -> b h s d", h=self.num_heads)
-
-    def project_key_value(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        k, v = rearrange(self.key_value(tokens), "b s (two h d) -> two b h s d", two=2, h=self.num_heads)
-        return k, v
-
-    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
-        """(B, S, D) -> queries of the kept positions, keys and values of all: each (B, H, *, D/H)."""
-        return self.project_query(tokens[:, keep]), *self.project_key_value(tokens)
-
-    def forward(
-        self, projected: tuple[Tensor, ...], keep: slice, record: bool, bias: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
-
-        `bias` (H, kept, S) is added to what the softmax is taken of.
-        """
-        q, k, v = projected
-        weights, dropout_p = None, self.dropout.p if self.training else 0.0
-        if record or (dropout_p and q.device.type == "cpu"):  # the CPU has no fused kernel with dropout
-            scores = q * q.shape[-1] ** -0.5 @ k.mT
-            weights = (scores if bias is None else scores + bias).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
-            mixed = self.dropout(weights) @ v
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout_p)
-        return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights if record else None
-
-
-class TokenMLP(nn.Module):
-    """Token mixing by a two-layer MLP across positions (Mixer style): fixed resolution, no attention weights.
-
-    Its matrices are indexed by position in [x ; y ; z]. When x is absent (Eq. 3) the columns of the
-    remaining positions, the last ones, are used: the same as feeding zeros for x.
-    """
-
-    def __init__(self, num_tokens: int, hidden: int) -> None:
-        super().__init__()
-        self.into = nn.Linear(num_tokens, hidden)
-        self.back = nn.Linear(hidden, num_tokens)
-
-    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
-        return (tokens,)
-
-    def forward(self, projected: tuple[Tensor, ...], keep: slice, record: bool) -> tuple[Tensor, None]:
-        (tokens,) = projected
-        s = tokens.shape[1]
-        hidden = F.gelu(F.linear(tokens.mT, self.into.weight[:, -s:], self.into.bias))  # (B, D, hidden)
-        mixed = F.linear(hidden, self.back.weight[-s:][keep], self.back.bias[-s:][keep])  # (B, D, kept)
-        return mixed.mT, None
-
-
-class RelativePositions(nn.Module):
-    """What attention prefers by place: a learned bias per head for each way two tokens can lie to each other.
-
-    As in Swin (Liu et al. 2021), but cut off: rows and columns farther apart than REACH count as REACH apart. So the
-    weights know nothing of the size of the image, and fit images of any size. It starts as in ALiBi (Press et al.
-    2022), the nearer the better, by another slope in each head. Patches and memory tokens lie on the same places and
-    have a table for each pair of kinds; y has no place and no bias.
-    """
-
-    REACH = 2
-    RATE = 3.0  # bias per unit of the table: Adam moves every weight alike, and a bias has far to go
-
-    def __init__(self, num_heads: int, side: int, kinds: int) -> None:
-        """For images of `side` x `side` patches; `kinds` is 2 where patches and memory are both attended to, else 1."""
-        super().__init__()
-        self.side = side
-        slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
-        apart = torch.arange(-self.REACH, self.REACH + 1).abs()
-        steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
-        table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
-        self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
-
-    def forward(self, with_image: bool) -> Tensor:
-        """(H, S, S): of [x ; y ; z] with the image, of [y ; z] without. Rows ask, columns are attended to."""
-        if not with_image:
-            return F.pad(self._bias(self.table[:, -1, -1]), (1, 0, 1, 0))
-        bias, to_answer = self._bias(self.table), (0, 1, 0, 0)
-        rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
-        return torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
-
-    def _bias(self, table: Tensor) -> Tensor:
-        """(..., ways) -> (..., L, L)."""
-        way, one_hot = _ways(self.side, self.REACH, table.device)
-        if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
-            return (self.RATE * table @ one_hot.to(table.dtype)).unflatten(-1, way.shape)
-        return self.RATE * table[..., way]
-
-
-@lru_cache(maxsize=32)
-def _ways(side: int, reach: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Which way each key lies from each query: its number (L, L), and the same one-hot (ways, L*L)."""
-    with torch.inference_mode(False):
-        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-        down, right = ((place.flatten() - place.flatten()[:, None]).clamp(-reach, reach) for place in (rows, columns))
-        across = 2 * reach + 1
-        way = (down + reach) * across + right + reach
-        return way.to(device), F.one_hot(way.flatten(), across**2).T.float().to(device)
-
-
-class FeedForward(nn.Module):
-    """SwiGLU (the authors' code) or GELU (the paper's text), D -> mlp_dim -> D, per token."""
-
-    def __init__(self, config: ModelConfig | ViTConfig) -> None:
-        super().__init__()
-        self.gated = config.feed_forward == "swiglu"
-        self.into = nn.Linear(config.dim, config.mlp_dim * (2 if self.gated else 1))
-        self.back = nn.Linear(config.mlp_dim, config.dim)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        hidden = self.into(tokens)
-        if self.gated:
-            value, gate = hidden.chunk(2, dim=-1)
-            return self.back(value * F.silu(gate))
-        return self.back(F.gelu(hidden))
-
-
-class Layer(nn.Module):
-    """One pre-norm transformer layer: token mixing, then feed-forward, each with a residual.
-
-    With `reads=True` (cross-attention reading) the memory tokens first look at the image. `drop_path` is the
-    probability that an image skips a residual branch in training. `kinds` is that of `RelativePositions`.
-    """
-
-    def __init__(
-        self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool, drop_path: float = 0.0, kinds: int = 1
-    ) -> None:
-        super().__init__()
-        if reads:
-            self.norm_query, self.norm_image = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
-            self.cross = Attention(config.dim, config.num_heads, config.dropout)
-        self.norm_mix = nn.LayerNorm(config.dim)
-        if config.token_mixing == "attention":
-            self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
-        else:
-            self.mix = TokenMLP(num_tokens, config.mlp_dim)
-        self.places = None
-        if config.positions == "relative":
-            self.places = RelativePositions(config.num_heads, config.image_size // config.patch_size, kinds)
-        self.norm_ff = nn.LayerNorm(config.dim)
-        self.feed_forward = FeedForward(config)
-        self.dropout = Dropout(config.dropout)
-        self.drop_path = DropPath(drop_path)
-
-    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
-        """What the mixing needs of each token; the pieces of several token groups join along dim -2."""
-        return self.mix.project(self.norm_mix(tokens), keep)
-
-    def project_image(self, patches: Tensor) -> tuple[Tensor, ...]:
-        """Keys and values of the patches for the cross-attention: (B, H, L, D/H) each."""
-        return self.cross.project_key_value(self.norm_image(patches))
-
-    def look(self, tokens: Tensor, image: tuple[Tensor, ...], record: bool) -> tuple[Tensor, Tensor | None]:
-        """[y ; z] with z having read the image by cross-attention, and the weights (B, H, K, L)."""
-        answer, memory = tokens[:, :1], tokens[:, 1:]
-        query = self.cross.project_query(self.norm_query(memory))
-        seen, weights = self.cross((query, *image), ALL, record)
-        return torch.cat([answer, memory + self.drop_path(self.dropout(seen))], dim=1), weights
-
-    def forward(
-        self, tokens: Tensor, projected: tuple[Tensor, ...], keep: slice, record: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """The kept tokens after this layer (B, kept, D), and the attention weights if recorded."""
-        if self.places is None:
-            mixed, weights = self.mix(projected, keep, record)
-        else:
-            bias = self.places(with_image=tokens.shape[1] > 1 + self.places.side**2)[:, keep]
-            mixed, weights = self.mix(projected, keep, record, bias)
-        tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
-        return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights
-
-
-def drop_path_rates(config: ModelConfig | ViTConfig) -> list[float]:
-    """Of each layer: growing linearly from 0 at the first to the full value at the last."""
-    return [config.drop_path * (i / (config.depth - 1) if config.depth > 1 else 1) for i in range(config.depth)]
-
-
-class Reading(NamedTuple):
-    """The patches as the block reads them, computed once per image (or per glimpse) and used M*T times."""
-
-    tokens: Tensor  # (B, L, D)
-    projected: tuple[tuple[Tensor, ...], ...]  # joint: first layer's; cross: every layer's keys and values
-
-    def of(self, images: Tensor) -> Reading:
-        """The same for some of the images, by index."""
-        return Reading(self.tokens[images], tuple(tuple(part[images] for part in layer) for layer in self.projected))
-
-
-class LayerAttention(NamedTuple):
-    """Attention weights of one layer: over the block's own sequence, and over the patches (cross reading only)."""
-
-    mix: Tensor | None  # (B, H, rows, columns)
-    cross: Tensor | None  # (B, H, K, L)
-
-
-class Block(nn.Module):
-    """f: the layers that are shared over all updates, or that a plain ViT applies once."""
-
-    def __init__(self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool) -> None:
-        """For sequences of at most `num_tokens`.
-
-        `reads=False` makes a block that never sees the image apart from its sequence: for the answer update alone, or
-        for a plain ViT.
-        """
-        super().__init__()
-        self.joint = reads and config.reading == "joint"
-        cross = reads and config.reading == "cross"
-        rates = drop_path_rates(config)
-        self.layers = nn.ModuleList(Layer(config, num_tokens, cross, rate, 1 + self.joint) for rate in rates)
-        self.norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
-
-    def read(self, patches: Tensor) -> Reading:
-        """Everything about x that does not change during the recursion (exact saving)."""
-        if self.joint:
-            queries = NONE if len(self.layers) == 1 else ALL  # a last layer keeps no output of x
-            return Reading(patches, (self.layers[0].project(patches, queries),))
-        return Reading(patches, tuple(layer.project_image(patches) for layer in self.layers))
-
-    def forward(
-        self, tokens: Tensor, keep: slice, reading: Reading | None = None, record: bool = False
-    ) -> tuple[Tensor, tuple[LayerAttention, ...] | None]:
-        """f([x ; y ; z]) with a reading, f([y ; z]) without; only the outputs `keep` are computed and returned.
-
-        tokens (B, 1+K, D) is [y ; z]; `keep` counts from the end of the sequence for z and from its start for y,
-        so it means the same with and without x. Returns (B, kept, D) and, if recorded, each layer's attention.
-        """
-        attention = []
-        for i, layer in enumerate(self.layers):
-            positions = keep if i == len(self.layers) - 1 else ALL
-            cross = None
-            if reading is not None and not self.joint:
-                tokens, cross = layer.look(tokens, reading.projected[i], record)
-            projected = layer.project(tokens, positions)
-            if reading is not None and self.joint and i == 0:
-                projected = tuple(torch.cat(pair, dim=-2) for pair in zip(reading.projected[0], projected, strict=True))
-                tokens = torch.cat([reading.tokens, tokens], dim=1)  # (B, L+1+K, D)
-            tokens, mix = layer(tokens, projected, positions, record)
-            attention.append(LayerAttention(mix, cross))
-        return self.norm(tokens), tuple(attention) if record else None
+from vitrm.nets.layers import NONE, PatchEmbed
+from vitrm.nets.readout import AnswerMixer, make_head
+from vitrm.nets.start import init_as_authors, init_linear
 
 
 @dataclass(frozen=True)
@@ -386,44 +66,6 @@ class Move:
     closes_step: bool  # this answer update was the last move of its supervision step
 
 
-@dataclass(frozen=True)
-class Step:
-    """What one supervision step ends with (Eq. 4). Only a ViTRM has a halting logit and a memory."""
-
-    logits: Tensor  # (B, C)
-    halt_logit: Tensor | None  # (B,)
-    answer: Tensor  # (B, 1, D), what the logits were read from; with readout="mixture" the newest part of it
-    memory: Tensor | None  # (B, K, D)
-    patches: Tensor | None  # (B, S) indices of the patches this step read; None = all of them
-
-    @property
-    def halt_prob(self) -> Tensor:
-        """(B,) the model's own estimate, 0..1, that its current prediction is right."""
-        return self.halt_logit.sigmoid()
-
-
-class AnswerMixer(nn.Module):
-    """The answer tokens of all supervision steps so far as one, softly weighted: the idea of SR-ViT, for ViTRM.
-
-    Each is scored by itself, D -> 1, and the scores go through a softmax. So it takes any number of steps, those of an
-    early exit as well as more than it was trained with. The scores start at 0: the mean.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(config.dim, elementwise_affine=False)
-        self.score = nn.Linear(config.dim, 1, bias=False)  # which would be the same for all
-        nn.init.zeros_(self.score.weight)
-
-    def weights(self, answers: Tensor) -> Tensor:
-        """(B, n, D) -> (B, 1, n), which sum to 1."""
-        return self.score(self.norm(answers)).softmax(dim=1).mT
-
-    def forward(self, answers: Tensor) -> Tensor:
-        """(B, n, D) -> (B, 1, D)."""
-        return self.weights(answers) @ answers
-
-
 class ViTRM(nn.Module):
     """The Vision Tiny Recursion Model. `config` decides every option; see `ModelConfig`."""
 
@@ -437,11 +79,13 @@ class ViTRM(nn.Module):
         state = 1 + config.memory_size
         self.block = Block(config, state + (config.num_patches if config.reading == "joint" else 0), reads=True)
         self.answer_block = None if config.shared_block else Block(config, state, reads=False)
-        self.classifier = _head(config, config.num_classes)
-        self.halting = _head(config, 1)
+        self.classifier = make_head(config, config.num_classes)
+        self.halting = make_head(config, 1)
         final = self.halting if config.head == "linear" else self.halting[-1]
         if config.init == "authors":
-            init_as_authors(self)
+            positions = [] if self.patch_embed.positions is None else [self.patch_embed.positions[None]]
+            starts = [*positions, self.answer_init, self.memory_init]
+            init_as_authors(self, starts, heads=(self.classifier, self.halting))
         else:
             init_linear(self)
             nn.init.zeros_(final.weight)
@@ -656,59 +300,9 @@ class ViTRM(nn.Module):
         return last.logits
 
 
-def init_linear(model: nn.Module) -> None:
-    """Start every linear map of a model as all families do by default: Xavier uniform, no bias."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
-def init_as_authors(model: ViTRM) -> None:
-    """Start a newly made model as the authors' code does.
-
-    torch's defaults for the projection of the patches and in the block, where queries, keys and values are one Xavier
-    uniform matrix without bias; Xavier normal for positions, y, z and the heads, which have no bias.
-    """
-    for module in model.modules():
-        if isinstance(module, Attention):
-            bound = (6 / (4 * module.out.in_features)) ** 0.5  # of one matrix D -> 3D
-            for part in (module.query, module.key_value):
-                nn.init.uniform_(part.weight, -bound, bound)
-            for part in (module.query, module.key_value, module.out):
-                if part.bias is not None:
-                    nn.init.zeros_(part.bias)
-    if model.patch_embed.positions is not None:
-        nn.init.xavier_normal_(model.patch_embed.positions[None])  # as (1, L, D), like z
-    for start in (model.answer_init, model.memory_init):
-        nn.init.xavier_normal_(start)
-    for head in (model.classifier, model.halting):
-        for part in head.modules():
-            if isinstance(part, nn.Linear):
-                nn.init.xavier_normal_(part.weight)
-                nn.init.zeros_(part.bias)
-
-
 def _count(name: str, given: int | None, config: ModelConfig) -> int:
     """How many steps to run: as given, or as configured. Raises ValueError below 1."""
     count = getattr(config, name) if given is None else given
     if count < 1:
         raise ValueError(f"{name}={count}: expected 1 or more")
     return count
-
-
-def _head(config: ModelConfig, outputs: int) -> nn.Module:
-    if config.head == "linear":
-        return nn.Linear(config.dim, outputs)
-    return nn.Sequential(nn.Linear(config.dim, config.dim), nn.GELU(), nn.Linear(config.dim, outputs))
-
-
-def check_images(images: Tensor, config: AnyModelConfig) -> None:
-    """Raises ValueError if these are not (B, C, H, W) as the model was made for."""
-    expected = (config.channels, config.image_size, config.image_size)
-    if images.ndim != 4 or tuple(images.shape[1:]) != expected:
-        raise ValueError(
-            f"images have shape {tuple(images.shape)}, expected (batch, {', '.join(map(str, expected))}); "
-            "model.transform makes such a tensor from a PIL image, images[None] adds the batch"
-        )

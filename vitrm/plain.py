@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from vitrm.config import ModelConfig
-from vitrm.model import ALL, Block, LayerAttention, Reading, State, ViTRM
+from vitrm.model import State, ViTRM
+from vitrm.nets.block import Block, LayerAttention, Reading
+from vitrm.nets.layers import ALL
 
 
 class PlainViTRM(ViTRM):

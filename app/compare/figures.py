@@ -1,6 +1,6 @@
 """Figures of the page that compares, as pure functions: a comparison in, a Plotly figure out, or words and tables.
 
-A family keeps its shape and colour everywhere. What this project measured is filled, what the paper reports is open.
+A family keeps its shape and colour everywhere.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from app import paper
-from app.compare.comparison import Comparison, Entry, Step, count, labels, percent
+from app.compare.comparison import Comparison, Entry, Step
+from app.compare.labels import count, labels, percent
+from app.compare.places import label_places
 from vitrm.nets.cost import multiply_adds
 
 STYLES = {
@@ -23,9 +24,8 @@ STYLES = {
     "ResNet": ("#7f8896", "triangle-up"),
 }
 _OTHER = ("#9467bd", "cross")
-_DASHES = ("solid", "dash", "dot", "dashdot")
-_GREY = "#8a93a3"
-_HEIGHT = 400
+DASHES = ("solid", "dash", "dot", "dashdot")
+HEIGHT = 400
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def accuracy_against(comparison: Comparison, axis: Axis, values: Sequence[float]
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]} " + axis.title + "<br>%{customdata[2]}"
             "<extra></extra>",
         )
-    return _styled(figure, axis.title, "test accuracy, %", across, [entry.accuracy for entry in entries])
+    return styled(figure, axis.title, "test accuracy, %", across, [entry.accuracy for entry in entries])
 
 
 def per_step(comparison: Comparison, along: str) -> go.Figure:
@@ -103,7 +103,7 @@ def per_step(comparison: Comparison, along: str) -> go.Figure:
         trained = [step for step in steps if not step.beyond]
         more = [step for step in steps if step.beyond]
         ends.append((of(trained[-1]), trained[-1].accuracy))
-        runs = [(trained, _DASHES[turn % 4], 1.0)]
+        runs = [(trained, DASHES[turn % 4], 1.0)]
         if more:
             runs.append(([trained[-1], *more], "dot", 0.55))
         for run, dash, opacity in runs:
@@ -136,9 +136,9 @@ def per_step(comparison: Comparison, along: str) -> go.Figure:
         showlegend=False,
     )
     if along != "step":
-        return _styled(figure, title, "test accuracy, %", xs, ys)
+        return styled(figure, title, "test accuracy, %", xs, ys)
     figure.update_xaxes(dtick=1 if max(xs) <= 16 else None, range=[0.4, max(xs) + 0.6])
-    return _framed(figure, title, "test accuracy, %", ys)
+    return framed(figure, title, "test accuracy, %", ys)
 
 
 def step_rows(comparison: Comparison) -> list[dict[str, Any]]:
@@ -181,196 +181,8 @@ def per_step_words(comparison: Comparison) -> str:
     return f"Accuracy after each supervision step, {comparison.data}: {'; '.join(parts)}."
 
 
-# The paper
-
-
-def paper_by_batch(data: str) -> go.Figure:
-    """Table 1 or 2: accuracy against batch size."""
-    figure = go.Figure()
-    seen: dict[str, int] = {}
-    for row in paper.TABLES[data]:
-        color, symbol = style(row.family)
-        turn = seen[row.family] = seen.get(row.family, -1) + 1
-        figure.add_scatter(
-            x=[str(size) for size in paper.BATCH_SIZES],
-            y=row.accuracy,
-            mode="lines+markers",
-            name=row.model,
-            line={"color": color, "dash": _DASHES[turn]},
-            marker={"symbol": f"{symbol}-open", "size": 9, "color": color, "line": {"width": 2}},
-            hovertemplate=f"<b>{row.model}</b>, paper<br>batch %{{x}}: %{{y:.1f}} %<extra></extra>",
-        )
-    values = [value for row in paper.TABLES[data] for value in row.accuracy if value is not None]
-    figure.update_xaxes(type="category")
-    return _framed(figure, "batch size", "test accuracy, %", values)
-
-
-def paper_by_parameters(data: str, batch_size: int) -> go.Figure:
-    """Table 1 or 2 at one batch size: accuracy against parameters."""
-    column = paper.BATCH_SIZES.index(batch_size)
-    rows = [row for row in paper.TABLES[data] if row.accuracy[column] is not None]
-    points = [(1e6 * row.millions, row.accuracy[column]) for row in rows]
-    places = label_places(points, [row.model for row in rows])
-    figure = go.Figure()
-    for family in dict.fromkeys(row.family for row in rows):
-        members = [k for k, row in enumerate(rows) if row.family == family]
-        color, symbol = style(family)
-        figure.add_scatter(
-            x=[points[k][0] for k in members],
-            y=[points[k][1] for k in members],
-            mode="markers+text",
-            text=[rows[k].model for k in members],
-            textposition=[places[k] for k in members],
-            textfont={"size": 12},
-            cliponaxis=False,
-            name=family,
-            marker={"symbol": f"{symbol}-open", "size": 12, "color": color, "line": {"width": 2.5}},
-            hovertemplate="<b>%{text}</b>, paper<br>%{x:.3s} parameters<br>%{y:.1f} %<extra></extra>",
-        )
-    return _styled(figure, "parameters", "test accuracy, %", [x for x, _ in points], [y for _, y in points])
-
-
-def paper_ablation() -> go.Figure:
-    """What is at hand of the paper's ablation: accuracy by M at N = 1, and by N at M = 3."""
-    color, symbol = style("ViTRM")
-    lines = [
-        (paper.BY_MEMORY, "more memory iterations M (N = 1)", "M", "solid", symbol),
-        (paper.BY_SUPERVISION, "more supervision steps N (M = 3)", "N", "dash", "square"),
-    ]
-    figure = go.Figure()
-    for values, name, letter, dash, shape in lines:
-        figure.add_scatter(
-            x=[f"{letter} = {place}" if place != "more" else f"more {letter}" for place, _ in values],
-            y=[accuracy for _, accuracy in values],
-            mode="lines+markers+text",
-            text=[f"{accuracy:.1f}" for _, accuracy in values],
-            textposition="top center",
-            cliponaxis=False,
-            name=name,
-            line={"color": color, "dash": dash},
-            marker={"symbol": f"{shape}-open", "size": 10, "color": color, "line": {"width": 2}},
-            hovertemplate="%{x}: %{y:.1f} %<extra></extra>",
-        )
-    figure.update_xaxes(type="category")
-    return _framed(figure, "one number raised, the other fixed", "test accuracy, %", [90.0, 93.1])
-
-
-def ablation(entries: Sequence[Entry]) -> go.Figure:
-    """This project's grid over M and N: accuracy by M, a line for each N."""
-    color, _ = style("ViTRM")
-    figure = go.Figure()
-    counts = sorted({entry.config.supervision_steps for entry in entries})
-    iterations = sorted({entry.config.memory_steps for entry in entries})
-    for turn, n in enumerate(counts):
-        row = sorted((e for e in entries if e.config.supervision_steps == n), key=lambda e: e.config.memory_steps)
-        figure.add_scatter(
-            x=[f"M = {entry.config.memory_steps}" for entry in row],
-            y=[entry.accuracy for entry in row],
-            error_y={"array": [e.spread or 0 for e in row], "visible": any(e.spread for e in row)},
-            mode="lines+markers+text",
-            text=[f"{entry.accuracy:.1f}" for entry in row],
-            textposition="top center",
-            cliponaxis=False,
-            name=f"N = {n}",
-            line={"color": color, "dash": _DASHES[turn % 4]},
-            marker={"symbol": ("circle", "square", "diamond", "cross", "x")[turn % 5], "size": 10, "color": color},
-            hovertemplate=f"N = {n}, %{{x}}: %{{y:.1f}} %<extra></extra>",
-        )
-    figure.update_xaxes(type="category", categoryorder="array", categoryarray=[f"M = {m}" for m in iterations])
-    return _framed(figure, "memory iterations M", "test accuracy, %", [entry.accuracy for entry in entries])
-
-
-def is_ablation(entry: Entry) -> bool:
-    """Whether an entry is a cell of a grid over M and N."""
-    return entry.family == "ViTRM" and entry.name.startswith("M = ")
-
-
-def paper_rows(data: str) -> list[dict[str, Any]]:
-    """Table 1 or 2 as the paper has it."""
-    return [
-        {"model": row.model, "parameters, millions": row.millions}
-        | {
-            f"batch {size}": "out of memory" if accuracy is None else f"{accuracy:.1f}"
-            for size, accuracy in zip(paper.BATCH_SIZES, row.accuracy, strict=True)
-        }
-        for row in paper.TABLES[data]
-    ]
-
-
-def ablation_rows() -> list[dict[str, Any]]:
-    """What is at hand of the paper's ablation."""
-    return [
-        *({"M": m, "N": "1", "test accuracy, %": accuracy} for m, accuracy in paper.BY_MEMORY),
-        *({"M": "3", "N": n, "test accuracy, %": accuracy} for n, accuracy in paper.BY_SUPERVISION if n != "1"),
-        *({"M": m, "N": "16", "test accuracy, %": accuracy} for m, accuracy in paper.AT_MOST_SUPERVISION),
-    ]
-
-
-def paper_words(data: str, batch_size: int) -> str:
-    """What the paper's table says at a batch size, for those who cannot see the figure."""
-    column = paper.BATCH_SIZES.index(batch_size)
-    said = [
-        f"{row.model} {'out of memory' if row.accuracy[column] is None else f'{row.accuracy[column]:.1f} %'}"
-        for row in paper.TABLES[data]
-    ]
-    return f"The paper on {data} at batch {batch_size}: {', '.join(said)}."
-
-
-# Where a label stands
-
-
-_PLACES = ("top center", "bottom center", "middle right", "middle left", "top right", "bottom left", "top left",
-           "bottom right")  # fmt: skip
-
-
-def label_places(
-    points: Sequence[tuple[float, float]], names: Sequence[str], width: float = 480, *, logarithmic: bool = True
-) -> list[str]:
-    """Where the name of each point (x, y) stands, so that few cover another name or a point.
-
-    Reckoned for a figure `width` pixels wide; greedy, from the highest point down.
-    """
-
-    if not points:
-        return []
-    logs = [math.log10(max(x, 1e-12)) if logarithmic else x for x, _ in points]
-    span = max(max(logs) - min(logs), 0.3)
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    tall = max(high - low, 0.5)
-    at = [
-        ((log - min(logs)) / span * width, (high - y) / tall * (_HEIGHT - 130))
-        for log, (_, y) in zip(logs, points, strict=True)
-    ]
-    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in at]
-    places = [""] * len(points)
-    for k in sorted(range(len(points)), key=lambda k: at[k][1]):
-        x, y = at[k]
-        long, high_px = 6.6 * len(names[k]), 16.0
-        best = None
-        for rank, place in enumerate(_PLACES):
-            up, _, side = place.partition(" ")
-            left = {"center": x - long / 2, "right": x + 9, "left": x - 9 - long}[side]
-            top = {"top": y - 8 - high_px, "bottom": y + 8, "middle": y - high_px / 2}[up]
-            box = (left, top, left + long, top + high_px)
-            covered = sum(_overlap(box, other) for j, other in enumerate(taken) if j != k)
-            outside = max(0.0, -60 - left) + max(0.0, left + long - width - 60)
-            cost = covered + 20 * outside + rank
-            if best is None or cost < best[0]:
-                best = cost, place, box
-        places[k] = best[1]
-        taken.append(best[2])
-    return places
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    return wide * high if wide > 0 and high > 0 else 0.0
-
-
-def _styled(figure: go.Figure, x: str, y: str, across: Sequence[float], up: Sequence[float]) -> go.Figure:
+def styled(figure: go.Figure, x: str, y: str, across: Sequence[float], up: Sequence[float]) -> go.Figure:
     """With a logarithmic x-axis that leaves room for names, however close together the points are."""
-
     logs = [math.log10(value) for value in across]
     low, high = min(logs), max(logs)
     room = max(0.22 * (high - low), 0.25)
@@ -378,7 +190,7 @@ def _styled(figure: go.Figure, x: str, y: str, across: Sequence[float], up: Sequ
     figure.update_xaxes(
         type="log", range=[low - room, high + room], tickvals=ticks, ticktext=[count(tick) for tick in ticks]
     )
-    return _framed(figure, x, y, up)
+    return framed(figure, x, y, up)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -390,11 +202,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [tick for tick in found if 10**low <= tick <= 10**high]
 
 
-def _framed(figure: go.Figure, x: str, y: str, up: Sequence[float]) -> go.Figure:
+def framed(figure: go.Figure, x: str, y: str, up: Sequence[float]) -> go.Figure:
+    """With room around the accuracies `up`, in percent."""
     low, high = min(up), max(up)
     room = max(0.14 * (high - low), 0.6)
     figure.update_layout(
-        height=_HEIGHT,
+        height=HEIGHT,
         margin={"l": 10, "r": 14, "t": 10, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )

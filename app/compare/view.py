@@ -1,29 +1,19 @@
-"""The page that compares, on screen: what is laid side by side, figures with the tables behind them, two players."""
+"""The page that compares, on screen: what is laid side by side, the figures, and all numbers behind them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import plotly.graph_objects as go
 import streamlit as st
 
-from app import cache, inputs, paper, state
+from app import cache, inputs, state
 from app.compare import comparison, figures
-from app.compare.comparison import Answer, Comparison, Entry
-from app.compare.unrolled import Drawn, unrolled
-from app.player import Choices, choices, player
-from app.uploads import figures as upload_figures
-from app.uploads import tray as uploads
-from vitrm.config import AnyModelConfig
-from vitrm.errors import DataError, VitrmError
+from app.compare.comparison import Comparison, Entry
+from app.compare.deeper import as_deep, deeper_words
+from app.compare.table import BATCHES, Speeds, rows, speed_words
+from app.compare.unrolled.unrolled import Drawn, unrolled
+from app.compare.widgets import chart, select
 from vitrm.nets.cost import vit_parameters
-from vitrm.traces.trace import Trace
 
 _ALONG = {"step": "steps", "layers": "layers", "multiply_adds": "multiply-adds"}
-_PAPER = {"parameters": "Parameters", "batch-size": "Batch size", "ablation": "Ablation"}
-_TOP = 5  # classes shown of an answer
 
 
 def choose() -> tuple[Comparison, list[Comparison]]:
@@ -40,35 +30,13 @@ def choose() -> tuple[Comparison, list[Comparison]]:
         st.warning(f"The link names the comparison “{wanted[:40]}”, which is not here; showing “{found[0].title}”.")
         shown, st.session_state[state.COMPARED] = found[0], ""
     titles = {each.key: f"{each.title} ({_models(each)})" for each in found}
-    key = _select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
+    key = select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
     return next(each for each in found if each.key == key), found
 
 
 def _models(each: Comparison) -> str:
     models = f"{len(each.entries)} model{'s' * (len(each.entries) != 1)}"
     return models if each.trainings == len(each.entries) else f"{models}, {each.trainings} trainings"
-
-
-def _select(
-    label: str,
-    options: Sequence[Any],
-    key: str,
-    *,
-    words: Callable[[Any], str] = str,
-    shown: Any = None,
-    buttons: bool = False,
-) -> Any:
-    """A selection whose value is the session's `key`, in which a link may have put it; `shown` stands for its ""."""
-    widget = f"{key}_choice"
-    st.session_state[widget] = st.session_state[key] or shown
-
-    def take() -> None:
-        if st.session_state[widget] is not None:  # a segmented control can be switched off
-            st.session_state[key] = st.session_state[widget]
-
-    make = st.segmented_control if buttons else st.selectbox
-    make(label, options, format_func=words, key=widget, on_change=take)
-    return st.session_state[key] or shown
 
 
 def charts(shown: Comparison) -> None:
@@ -96,9 +64,9 @@ def charts(shown: Comparison) -> None:
         )
     with right:
         st.subheader("Step by step", anchor=False)
-        along = _select("Drawn against", list(_ALONG), state.ALONG, words=_ALONG.get, buttons=True)
+        along = select("Drawn against", list(_ALONG), state.ALONG, words=_ALONG.get, buttons=True)
         figure, words = figures.per_step(shown, along), figures.per_step_words(shown)
-        _chart(figure, words, "per_step")
+        chart(figure, words, "per_step")
         st.caption(
             "A model that answers once is one point. Dotted: steps beyond those it was trained with. Of an SR-ViT: if "
             "the recursion of every stage ended after that step; it was trained for all of them only. A rising line "
@@ -112,16 +80,10 @@ def _spreads(shown: Comparison) -> bool:
     return any(entry.spread is not None for entry in shown.entries)
 
 
-def _chart(figure: go.Figure, words: str, key: str) -> None:
-    ink = "#e8ecf2" if st.context.theme.type == "dark" else "#1a1f2b"  # names beside points are to be read, not grey
-    figure.update_traces(textfont={"color": ink, "size": 12}, selector={"type": "scatter"})
-    st.plotly_chart(figure, key=key, width="stretch", alt=words, config={"displayModeBar": False})
-
-
 def _against(shown: Comparison, name: str) -> None:
     axis = figures.AXES[name]
     figure, words = figures.accuracy_against(shown, axis), figures.against_words(shown, axis)
-    _chart(figure, words, f"against_{name}")
+    chart(figure, words, f"against_{name}")
 
 
 def table(shown: Comparison) -> None:
@@ -130,7 +92,7 @@ def table(shown: Comparison) -> None:
     speeds = job and job.result
     numbers = st.column_config.NumberColumn
     st.dataframe(
-        comparison.rows(shown, speeds),
+        rows(shown, speeds),
         hide_index=True,
         width="stretch",
         column_config={
@@ -141,12 +103,12 @@ def table(shown: Comparison) -> None:
             "weights, MB": numbers(format="%.2f", help="In fp32, as they are loaded: 4 bytes for each parameter"),
             "layers applied in turn": numbers(help="Effective depth: all uses of all layers, one after the other"),
             "layers of its own": numbers(help="Layers with weights of their own"),
-            **{f"ms for {batch}": numbers(format="%.2f") for batch in comparison.BATCHES},
-            f"peak beyond weights for {comparison.BATCHES[-1]}, MB": numbers(format="%.2f"),
+            **{f"ms for {batch}": numbers(format="%.2f") for batch in BATCHES},
+            f"peak beyond weights for {BATCHES[-1]}, MB": numbers(format="%.2f"),
         },
     )
     if speeds is not None:
-        st.caption(comparison.speed_words(shown, speeds))
+        st.caption(speed_words(shown, speeds))
         _latency_chart(shown, speeds)
     elif job is not None and job.is_running:
         inputs.follow(job, "Measuring latency and memory of these models on this machine …")
@@ -163,14 +125,14 @@ def table(shown: Comparison) -> None:
         )
 
 
-def _latency_chart(shown: Comparison, speeds: comparison.Speeds) -> None:
+def _latency_chart(shown: Comparison, speeds: Speeds) -> None:
     kept = [entry for entry in shown.entries if entry.config in speeds.of]
     if not kept:
         return
     axis = figures.Axis("milliseconds for one image, here", lambda entry: speeds.of[entry.config][0].median_ms)
     some = comparison.only(shown, kept)
     figure, words = figures.accuracy_against(some, axis), figures.against_words(some, axis)
-    _chart(figure, words, "against_latency")
+    chart(figure, words, "against_latency")
 
 
 def weights(shown: Comparison) -> None:
@@ -182,12 +144,12 @@ def weights(shown: Comparison) -> None:
             deepest.setdefault(entry.family, entry)
     drawn = [_drawn(entry) for entry in sorted(deepest.values(), key=lambda entry: not entry.is_recursive)]
     recursive = next((entry for entry in deepest.values() if entry.is_recursive), None)
-    deep = recursive and comparison.as_deep(recursive.config)
+    deep = recursive and as_deep(recursive.config)
     if deep is not None and all(
         entry.config.unrolled_layers != deep.depth for entry in shown.entries if not entry.is_recursive
     ):
         color, _ = figures.style(deep.family_title)
-        remark = comparison.deeper_words(recursive)
+        remark = deeper_words(recursive)
         drawn.append(Drawn("Just make it deeper", deep, vit_parameters(deep), color, remark))
     if not drawn:
         drawn = [_drawn(entry) for entry in ranked[:2]]
@@ -201,204 +163,3 @@ def weights(shown: Comparison) -> None:
 
 def _drawn(entry: Entry) -> Drawn:
     return Drawn(entry.name, entry.config, entry.parameters, figures.style(entry.family)[0])
-
-
-# The paper
-
-
-def published(found: list[Comparison]) -> None:
-    """The paper's tables and ablation, each beside what this project measured, never in one figure."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        what = _select("Accuracy against", list(_PAPER), state.PAPER, words=_PAPER.get, buttons=True)
-        data, batch = "CIFAR-10", st.session_state[state.PAPER_BATCH]
-        if what != "ablation":
-            data = _select("Data of the paper", list(paper.TABLES), state.PAPER_DATA, buttons=True)
-        if what == "parameters":
-            batch = _select("Batch size", list(paper.BATCH_SIZES), state.PAPER_BATCH, buttons=True)
-    left, right = st.columns(2)
-    number = {"CIFAR-10": "Table 1", "CIFAR-100": "Table 2"}[data]
-    with left:
-        st.markdown(f"**The paper: {data}, full recipe** · :material/article: {paper.SOURCE}")
-        if what == "ablation":
-            made, words = (
-                figures.paper_ablation(),
-                "The paper's ablation: 93.1 % at M = 3, N = 1; other cells are lower.",
-            )
-            rows = figures.ablation_rows()
-            said = (
-                "Ablation, CIFAR-10, batch 128, as far as it is at hand: “more” and “deeper” stand where the exact "
-                "number is not known. The dashed and the solid line raise different numbers."
-            )
-        elif what == "batch-size":
-            made, words, rows = figures.paper_by_batch(data), figures.paper_words(data, 128), figures.paper_rows(data)
-            said = f"{number}. ViT-Large ran out of memory at batch 1024. Seeds and spread are not at hand."
-        else:
-            made, words = figures.paper_by_parameters(data, batch), figures.paper_words(data, batch)
-            rows = figures.paper_rows(data)
-            lost = [row.model for row in paper.TABLES[data] if row.accuracy[paper.BATCH_SIZES.index(batch)] is None]
-            said = f"{number} at batch {batch}." + (f" {', '.join(lost)} ran out of memory." if lost else "")
-        _chart(made, words, f"paper_{what}")
-        st.caption(f"{said} Reported by the paper, not measured here; open marks.")
-        with st.expander("The paper's numbers"):
-            st.dataframe(rows, hide_index=True, width="stretch")
-    with right:
-        _ours(found, what, data)
-
-
-def _ours(found: list[Comparison], what: str, data: str) -> None:
-    same = [each for each in found if each.data == data or each.data.startswith(f"{data} ")]
-    kept = {
-        "parameters": lambda entry: True,
-        "batch-size": lambda entry: bool(re.search(r"batch \d+$", entry.name)),
-        "ablation": figures.is_ablation,
-    }[what]
-    fitting = [(each, entries) for each in same if (entries := [e for e in each.entries if kept(e)])]
-    grids = [pair for pair in fitting if pair[0].is_grid] or fitting
-    if not grids:
-        command = {
-            "parameters": "vitrm sweep models",
-            "batch-size": "vitrm sweep batch-size",
-            "ablation": "vitrm sweep ablation",
-        }[what]
-        with_data = "" if data == "CIFAR-10" else " --data cifar100"
-        st.markdown("**Ours**")
-        st.info(f"This project has no such trainings on {data} yet. On a GPU: `{command}{with_data}`.")
-        return
-    each, entries = grids[0]
-    some = comparison.only(each, entries)
-    st.markdown(f"**Ours: {each.data}, {each.scale}**")
-    if what == "ablation":
-        made = figures.ablation(entries)
-        words = figures.against_words(some, figures.AXES["layers"])
-    else:
-        axis = figures.AXES["parameters"] if what == "parameters" else figures.BATCH
-        made, words = figures.accuracy_against(some, axis), figures.against_words(some, axis)
-    _chart(made, words, f"ours_{what}")
-    st.caption(
-        f"{comparison.provenance(some)} Another scale than the paper's and its own axis: set the shapes side by side, "
-        "never the numbers."
-    )
-    with st.expander("Our numbers"):
-        st.dataframe(comparison.rows(some), hide_index=True, width="stretch")
-
-
-# Two models, one image
-
-
-@st.fragment  # or the player's every rest would make all the figures above anew
-def side_by_side() -> None:
-    """The same test image through two models in locked step; a model that answers once shows that answer."""
-    facts = {}
-    for name in cache.checkpoints():
-        try:
-            facts[name] = cache.facts(name)
-        except VitrmError:
-            continue  # said above
-    first, second = st.columns(2)
-    with first:
-        left = _model(state.LEFT, list(facts), "First model")
-    fitting = [name for name in facts if comparison.same_images(facts[left][0], facts[name][0]) and name != left]
-    if not fitting:
-        st.info(
-            f"“{left}” is the only finished model of {comparison.data_title(facts[left][0])}: there is none to be "
-            "given the same image. Choose another first model."
-        )
-        state.to_url(*state.COMPARE)
-        return
-    with second:
-        right = _model(state.RIGHT, fitting, "Second model", facts[left][0])
-    sides = [(name, *facts[name]) for name in (left, right)]
-    for sentence in comparison.differences(*(config for _, config, _ in sides)):
-        st.caption(sentence)
-    galleries = [made for name, *_ in sides if (made := cache.gallery(name))]  # a family may have none
-    ready = {image: trace for image, trace in galleries[0].items() if image in galleries[-1]} if galleries else {}
-    n = min(summary["split_sizes"]["test"] for *_, summary in sides)
-    glimpses = any(getattr(config.model, "glimpse_patches", None) for _, config, _ in sides)
-    image, seed = inputs.choose_image(ready, n, glimpses)
-    try:
-        shown = [_run(name, config.model, image, seed) for name, config, _ in sides]
-    except DataError as error:
-        st.error(f"The images that these models were tested on are not on this machine: {error}")
-        state.to_url(*state.COMPARE)
-        return
-    except VitrmError as error:
-        st.error(f"These models cannot be shown: {error}")
-        state.to_url(*state.COMPARE)
-        return
-    st.markdown(uploads.plain(comparison.said(*shown)))
-    _both(sides, shown)
-
-
-def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
-    """One of the models for the comparison of one image; a choice that is not among them is said and replaced."""
-    chosen, usual = st.session_state[key], state.DEFAULTS[key]
-    if chosen not in names:
-        instead = next(name for name in (usual, *names) if name in names)
-        if chosen not in cache.checkpoints():
-            st.warning(f"There is no checkpoint “{chosen[:60]}” here; showing “{instead}”.")
-        elif beside is not None and chosen != usual and chosen != st.session_state[state.LEFT]:
-            st.warning(
-                f"“{chosen}” was not trained on {comparison.data_title(beside)}, so it cannot be given the same image; "
-                f"showing “{instead}”."
-            )
-        st.session_state[key] = instead
-    return _select(label, names, key)
-
-
-def _run(name: str, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(name, image, seed) if model.halts else cache.answer(name, image)
-
-
-def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
-    keys = ["pair_left", "pair_right"]
-    written = next((key for key, run in zip(keys, shown, strict=True) if isinstance(run, Trace)), None)
-    if written is None:
-        state.to_url(*state.COMPARE)
-    start = st.session_state[state.POSITION]
-    differ = None
-    if all(isinstance(run, Trace) for run in shown):
-        differ = upload_figures.divergence(*shown)
-    for column, key, (name, config, _), run in zip(st.columns(2), keys, sides, shown, strict=True):
-        with column:
-            if isinstance(run, Answer):
-                _one_answer(name, config.model, run)
-                continue
-            marks = [] if differ is None else [(min(differ, len(run.logits) - 1), "first differ")]
-            player(
-                run,
-                key=key,
-                title=f"{name} ({config.model.family_title})",
-                chosen=Choices(
-                    position=comparison.same_place(start, next(r for r in shown if isinstance(r, Trace)), run)
-                ),
-                together="compare",
-                marks=marks,
-                name=f"{name}-{st.session_state[state.IMAGE]}",
-                address=state.address(*state.COMPARE) if key == written else None,
-            )
-            if key == written:
-                st.session_state[state.POSITION] = choices(key, Choices(start)).position
-    st.caption(
-        "Moving one moves the other to the same supervision step; a run that has ended stands by its answer. One image "
-        "shows how two models work, not which is better: that takes the whole test split, above."
-    )
-
-
-def _one_answer(name: str, model: AnyModelConfig, answer: Answer) -> None:
-    """What a model that answers once makes of the image."""
-    with st.container(border=True):
-        st.markdown(f"**{uploads.plain(name)} ({model.family_title})**")
-        layers = model.unrolled_layers
-        st.info(f"No supervision steps and no halting: one answer, after {layers} layers applied one after the other.")
-        size = answer.pixels.shape[-1]
-        picture = upload_figures.address(upload_figures.enlarged(answer.pixels, 160), "PNG")
-        st.image(picture, alt=f"The image it was given, {size} by {size} pixels")
-        st.markdown(f"It answers **{uploads.plain(answer.said)}**, {100 * answer.probs.max():.0f} %.")
-        st.dataframe(
-            comparison.answer_rows(answer, _TOP),
-            hide_index=True,
-            width="stretch",
-            column_config={
-                "probability": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent")
-            },
-        )

@@ -94,12 +94,20 @@ def _equations(trace: Trace) -> list[dict[str, Any]]:
     memory, dim = trace.initial_memory.shape
     reads = trace.patches.shape[1]
     rows = [
-        ("look", "Eq. 1", "x = patches · W + positions", f"x (1, {reads}, {dim})", "PatchEmbed.forward"),
+        (
+            "look",
+            "Eq. 1",
+            "x = patches · W + positions",
+            f"x (1, {reads}, {dim})",
+            "nets/layers.py",
+            "PatchEmbed.forward",
+        ),
         (
             "memory",
             "Eq. 2",
             "z ← last K of f([x ; y ; z])",
             f"[x ; y ; z] (1, {reads + 1 + memory}, {dim}) → z (1, {memory}, {dim})",
+            "model.py",
             "ViTRM.update_memory",
         ),
         (
@@ -107,6 +115,7 @@ def _equations(trace: Trace) -> list[dict[str, Any]]:
             "Eq. 3",
             "y ← first of f([y ; z])",
             f"[y ; z] (1, {1 + memory}, {dim}) → y (1, 1, {dim})",
+            "model.py",
             "ViTRM.update_answer",
         ),
         (
@@ -114,12 +123,13 @@ def _equations(trace: Trace) -> list[dict[str, Any]]:
             "Eq. 4",
             "logits, q = heads(y)",
             f"y (1, {dim}) → logits (1, {len(trace.class_names)}), q (1)",
+            "model.py",
             "ViTRM.read_out",
         ),
     ]
     return [
-        {"id": name, "number": number, "formula": formula, "shapes": shapes, **method_source("model.py", method)}
-        for name, number, formula, shapes, method in rows
+        {"id": name, "number": number, "formula": formula, "shapes": shapes, **method_source(file, method)}
+        for name, number, formula, shapes, file, method in rows
     ]
 
 

@@ -525,7 +525,7 @@ def _words(changes: Mapping[str, Any]) -> list[str]:
 def _parameters(config: Config) -> int:
     import torch
 
-    from vitrm.nets.classifiers import make_model
+    from vitrm.families import make_model
 
     with torch.device("meta"):  # nothing is allocated
         return sum(parameter.numel() for parameter in make_model(config.model).parameters())

@@ -8,8 +8,9 @@ import torch
 
 from vitrm.config import ModelConfig, preset
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import Attention, Dropout, DropPath, ViTRM
+from vitrm.model import ViTRM
 from vitrm.nets.glimpses import glimpse_patches
+from vitrm.nets.layers import Attention, Dropout, DropPath
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.

@@ -7,10 +7,10 @@ import torch
 
 from vitrm.config import Config, ModelConfig
 from vitrm.errors import ConfigError
+from vitrm.families import equip
 from vitrm.halting import Halt, predict
 from vitrm.model import ViTRM
 from vitrm.runs.export import save_onnx
-from vitrm.runs.folder import equip
 from vitrm.traces.recording import trace
 from vitrm.training.trainer import EpochEnd, Trainer
 

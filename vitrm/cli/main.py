@@ -468,7 +468,7 @@ def _record_events(run, trainer, board=None):
 
 def _look(run, trainer, epoch: int) -> None:
     """Keep the weights as they are and what they make of the watched images, for whoever wants to look inside."""
-    from vitrm.runs.folder import equip
+    from vitrm.families import equip
     from vitrm.traces.recording import gallery
 
     run.save_latest(trainer.averaged)
@@ -634,7 +634,7 @@ def _fitted(config: Config, model):
     """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
     from dataclasses import replace
 
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     mazes, model_config = config.data.mazes, config.model
     if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
@@ -645,8 +645,8 @@ def _fitted(config: Config, model):
 
 def _difficulty_report(arguments: argparse.Namespace, model, dataset):
     """The model, and its control if one is named, by the difficulty of the test images."""
+    from vitrm.families import resized
     from vitrm.judge.difficulty import difficulty_report
-    from vitrm.nets.classifiers import resized
     from vitrm.runs.folder import find_run
 
     control = None

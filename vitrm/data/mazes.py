@@ -24,8 +24,8 @@ _PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
     [(34, 34, 34), (236, 236, 236), (0, 114, 178), (230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0),
      (240, 228, 66), (204, 121, 167)], dtype=np.uint8,
 )  # fmt: skip
-_BATCH = 8192  # mazes proposed at a time; part of what a seed means
-_PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
+PROPOSED = 8192  # mazes at a time, from which those that fit are taken; part of what a seed means
+PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
 _FORM = "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out)"
 
 
@@ -122,14 +122,16 @@ def draw_mazes(
     count: int,
     seed: tuple[int, ...],
     without: np.ndarray | None = None,
-    patience: int | None = None,
+    *,
+    patience: int = PATIENCE,
+    batch: int = PROPOSED,
 ) -> Mazes:
-    """`count` different mazes, the same for the same seed; classes and lengths as evenly shared out as can be.
+    """`count` different mazes; classes and lengths as evenly shared out as can be. The same seed gives the same mazes,
+    if as many are proposed at a time (`batch`).
 
     `without` holds the `keys` of mazes that must not come up. Raises DataError if such mazes are too rare to be found:
-    if more than `patience` batches of proposals in a row had none (by default very many).
+    if more than `patience` batches of proposals in a row had none.
     """
-    patience = _PATIENCE if patience is None else patience
     rng = np.random.default_rng(seed)
     lengths = np.arange(settings.shortest, settings.longest + 1)
     wanted = np.full(len(lengths), count // len(lengths))
@@ -138,7 +140,7 @@ def draw_mazes(
     layouts: list[list[np.ndarray]] = [[] for _ in lengths]
     in_vain = 0
     while left.any():
-        proposed, place = _propose(settings, rng, left)  # cells, and which of the lengths each of them has
+        proposed, place = _propose(settings, rng, left, batch)  # cells, and which of the lengths each of them has
         key = keys(proposed)
         new = np.sort(np.unique(key, return_index=True)[1])
         new = new[~np.isin(key[new], taken)]
@@ -154,7 +156,7 @@ def draw_mazes(
         in_vain = 0 if len(fresh) else in_vain + 1
         if in_vain > patience:
             raise DataError(
-                f"no maze with a path of {lengths[left > 0][-1]} was found among {in_vain * _BATCH:,} of "
+                f"no maze with a path of {lengths[left > 0][-1]} was found among {in_vain * batch:,} of "
                 f"{settings.source}; ask for shorter lengths, other walls, fewer gems or a larger grid"
             )
     order = rng.permutation(count)
@@ -279,7 +281,7 @@ def _neighbours(cells: np.ndarray) -> np.ndarray:
     return near
 
 
-def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _grow(settings: MazeSettings, rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Corridors grown from the gems, in turn, that never touch: whose each cell is, and how far from its gem.
 
     (S, S, n) int8 both: 0 for a wall, 1 to `gems`; and 0 at the gem. A cell is dug where it touches one dug cell only,
@@ -288,8 +290,8 @@ def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray,
     `walls` of all cells are walls, or there is nowhere to dig.
     """
     s, gems = settings.size, settings.gems
-    owner, depth = np.zeros((2, s, s, _BATCH), np.int8)
-    columns = np.arange(_BATCH)
+    owner, depth = np.zeros((2, s, s, batch), np.int8)
+    columns = np.arange(batch)
     cells = round((1 - settings.walls) * s * s)
     for turn in range(max(gems, cells)):
         mine = np.int8(1 + turn % gems)
@@ -310,18 +312,20 @@ def _grow(settings: MazeSettings, rng: np.random.Generator) -> tuple[np.ndarray,
     return owner, depth
 
 
-def _propose(settings: MazeSettings, rng: np.random.Generator, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _propose(
+    settings: MazeSettings, rng: np.random.Generator, left: np.ndarray, batch: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mazes (n, S, S) with uncoloured gems, the one that can be reached FIRST_GEM and the others FIRST_GEM + 1, and
-    which of the lengths each has (n,).
+    which of the lengths each has (n,). They are what fits among `batch` of them.
 
     A length is drawn first, by how many of it are `left` to find. Then the start could lie as far as that from any of
     the gems, and by which of them it does is drawn last. So walls and gems say nothing of the answer.
     """
     s, lengths = settings.size, len(left)
-    place = rng.choice(lengths, _BATCH, p=left / left.sum())
-    owner, depth = (part.reshape(s * s, -1) for part in _grow(settings, rng))
+    place = rng.choice(lengths, batch, p=left / left.sum())
+    owner, depth = (part.reshape(s * s, -1) for part in _grow(settings, rng, batch))
     far = settings.shortest + place
-    fits = np.ones(_BATCH, bool)
+    fits = np.ones(batch, bool)
     for gem in range(settings.gems):
         fits &= (np.where(owner == gem + 1, depth, -1).max(axis=0)) >= far
     owner, depth, far, place = owner[:, fits], depth[:, fits], far[fits], place[fits]

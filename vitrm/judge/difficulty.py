@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report s
 
     from vitrm.data.dataset import Dataset
     from vitrm.model import ViTRM
-    from vitrm.nets.classifiers import OneStep
+    from vitrm.nets.base import OneStep
 
 
 @dataclass(frozen=True)

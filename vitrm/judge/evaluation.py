@@ -14,7 +14,7 @@ from vitrm.data.dataset import Preprocess, Split
 from vitrm.judge.report import BATCH, Progress, Tally
 from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import OneStep
+from vitrm.nets.base import OneStep
 
 POLICY = "all {n} supervision steps run for every image; no halting"
 ONE_ANSWER = "one answer for every image; this model has no supervision steps and no halting"

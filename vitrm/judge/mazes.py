@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from vitrm.data.mazes import Mazes, MazeSettings, cells_of, draw_mazes, nearest_gem, render
+from vitrm.data.mazes import PROPOSED, Mazes, MazeSettings, cells_of, draw_mazes, nearest_gem, render
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.probe import Probe, fit_probe, fits
 
@@ -160,17 +160,19 @@ class Drawn(NamedTuple):
 
 
 def draw_others(
-    model: ModelConfig, settings: MazeSettings, count: int = COUNT
+    model: ModelConfig, settings: MazeSettings, count: int = COUNT, *, batch: int = PROPOSED
 ) -> tuple[tuple[Drawn, ...], tuple[str, ...]]:
     """`count` mazes of each kind of `other_mazes`, a tenth of that of longer paths, which are rare; and the kinds that
-    cannot be had, each with the reason.
+    cannot be had, each with the reason. `batch` are proposed at a time (see `draw_mazes`).
     """
     drawn, left_out = [], []
     for name, asked in other_mazes(settings).items():
         try:
             check_size(model, asked.size)
             mazes = (
-                _rare(asked, count // 10) if asked.shortest > settings.longest else draw_mazes(asked, count, (_SEED,))
+                _rare(asked, count // 10, batch)
+                if asked.shortest > settings.longest
+                else draw_mazes(asked, count, (_SEED,), batch=batch)
             )
         except (ConfigError, DataError) as error:
             left_out.append(f"{name}: {error}")
@@ -180,15 +182,15 @@ def draw_others(
     return tuple(drawn), tuple(left_out)
 
 
-def _rare(asked: MazeSettings, count: int) -> Mazes:
+def _rare(asked: MazeSettings, count: int, batch: int) -> Mazes:
     """Mazes of lengths that hardly fit into their grid: those of the shortest length alone, if the others are too rare.
 
     Raises DataError if these are, too.
     """
     try:
-        return draw_mazes(asked, count, (_SEED,), patience=1)
+        return draw_mazes(asked, count, (_SEED,), patience=1, batch=batch)
     except DataError:
-        return draw_mazes(replace(asked, longest=asked.shortest), count, (_SEED,), patience=1)
+        return draw_mazes(replace(asked, longest=asked.shortest), count, (_SEED,), patience=1, batch=batch)
 
 
 def measuring(
@@ -207,7 +209,7 @@ def measuring(
     import torch
 
     from vitrm.data.dataset import Split
-    from vitrm.nets.classifiers import resized
+    from vitrm.families import resized
 
     steps = depth * model.config.supervision_steps
     jobs = [("test", settings, model, data.test)]

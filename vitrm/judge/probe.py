@@ -54,7 +54,7 @@ def fit_probe(model: ViTRM, val: Split, test: Split, size: int) -> Probe:
     """Fit a probe of mazes of size x size on at most FIT mazes of `val`, and measure it on at most TEST of `test`."""
     import torch
 
-    from vitrm.nets.classifiers import make_model
+    from vitrm.families import make_model
 
     weights, bias, right, untrained, called = [], [], [], [], []
     fit_cells, test_cells = (_cells(split, count, size) for split, count in ((val, FIT), (test, TEST)))

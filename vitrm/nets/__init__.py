@@ -1,1 +1,1 @@
-"""What a model is made of and held against: glimpses, the other families, and what each costs."""
+"""What a model is made of (layers, the block, the heads), what it is held against, and what each costs."""

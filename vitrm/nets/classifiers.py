@@ -1,57 +1,15 @@
-"""The paper's comparisons, behind ViTRM's interface: `steps` yields one `Step`, without halting logit or memory.
-
-`make_model` is the one place that knows which class belongs to which family of configurations.
-"""
+"""The paper's comparisons, behind ViTRM's interface: `steps` yields one `Step`, without halting logit or memory."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from vitrm.config import AnyModelConfig, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
-from vitrm.errors import ConfigError
-from vitrm.model import Block, PatchEmbed, Step, ViTRM, check_images, init_linear
-
-
-class OneStep(nn.Module):
-    """A family that answers once: a subclass says what it reads its answer from, and this makes the one step of it."""
-
-    config: AnyModelConfig
-    classifier: nn.Module  # (B, D) -> (B, C)
-
-    def features(self, images: Tensor) -> Tensor:
-        """(B, D) of (B, C, H, W) images: what the classifier reads."""
-        raise NotImplementedError
-
-    @property
-    def repeated(self) -> tuple[nn.Module, ...]:
-        """The modules that do nearly all the work: what is worth compiling."""
-        raise NotImplementedError
-
-    def steps(
-        self,
-        images: Tensor,
-        supervision_steps: int | None = None,
-        seeds: int | Tensor = 0,
-        backprop: str = "supervision_step",
-    ) -> Iterator[Step]:
-        """The one answer to (B, C, H, W) images. Glimpse seeds and gradient policy are taken and mean nothing here.
-
-        Raises ConfigError if more than one supervision step is asked for.
-        """
-        if supervision_steps not in (None, 1):
-            raise ConfigError(f"supervision_steps={supervision_steps}: a {self.config.title} answers once, expected 1")
-        check_images(images, self.config)
-        features = self.features(images)
-        yield Step(self.classifier(features), None, features[:, None], None, None)
-
-    def forward(self, images: Tensor, supervision_steps: int | None = None, seeds: int | Tensor = 0) -> Tensor:
-        """Class logits (B, C)."""
-        (step,) = self.steps(images, supervision_steps, seeds)
-        return step.logits
+from vitrm.config import ResNetConfig, ViTConfig
+from vitrm.nets.base import OneStep
+from vitrm.nets.block import Block
+from vitrm.nets.layers import PatchEmbed
+from vitrm.nets.start import init_linear
 
 
 class ViT(OneStep):
@@ -118,30 +76,3 @@ class ResNet(OneStep):
 
     def features(self, images: Tensor) -> Tensor:
         return self.network(images)
-
-
-_MODELS: dict[type, type[nn.Module]] = {ModelConfig: ViTRM, ViTConfig: ViT, ResNetConfig: ResNet}
-
-
-def make_model(config: AnyModelConfig) -> ViTRM | OneStep:
-    """An untrained model of the family that `config` belongs to."""
-    if isinstance(config, SRViTConfig):
-        from vitrm.nets.srvit import SRViT  # which is made of OneStep
-
-        return SRViT(config)
-    return _MODELS[type(config)](config)
-
-
-def resized(model: ViTRM | OneStep, image_size: int) -> ViTRM | OneStep:
-    """The same weights for images of another size, in evaluation mode; with the `.class_names` and `.transform`.
-
-    Raises ConfigError unless the positions are relative: learned absolute ones are of one size.
-    """
-    if getattr(model.config, "positions", "absolute") != "relative":
-        raise ConfigError(
-            f"this model takes images of {model.config.image_size} pixels only; positions='relative' fit any size"
-        )
-    other = make_model(replace(model.config, image_size=image_size)).eval()
-    other.load_state_dict(model.state_dict())
-    other.class_names, other.transform = model.class_names, replace(model.transform, image_size=image_size)
-    return other.to(next(model.parameters()).device)

@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitrm.config import SRViTConfig
-from vitrm.model import ALL, Layer, PatchEmbed, check_images, drop_path_rates, init_linear
-from vitrm.nets.classifiers import OneStep
+from vitrm.nets.base import OneStep, check_images
+from vitrm.nets.layers import ALL, Layer, PatchEmbed, drop_path_rates
+from vitrm.nets.start import init_linear
 
 CLASS_TOKEN = slice(0, 1)
 

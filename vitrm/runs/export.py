@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vitrm.config import Config
 from vitrm.errors import ConfigError
 from vitrm.model import State, ViTRM
-from vitrm.nets.classifiers import OneStep
+from vitrm.nets.base import OneStep
 
 
 class SupervisionStep(nn.Module):

@@ -74,7 +74,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
     from vitrm.judge.halting import HaltingReport
     from vitrm.judge.mixture import MixtureReport
     from vitrm.model import ViTRM
-    from vitrm.nets.classifiers import OneStep
+    from vitrm.nets.base import OneStep
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, MIXTURES, HALTING, DOMAIN = (
@@ -479,7 +479,7 @@ class Run:
         import safetensors
         import torch
 
-        from vitrm.nets.classifiers import make_model
+        from vitrm.families import equip, make_model
 
         config, file = self.config(), self.path / (LATEST if latest else WEIGHTS)
         if not file.exists():
@@ -513,22 +513,12 @@ class Run:
         _replace(self.path / name, lambda file: Path(file).write_text(f"{text}\n" if text else "", encoding="utf-8"))
 
 
-def equip(model: ViTRM | OneStep, config: Config) -> ViTRM | OneStep:
-    """`model` with `.class_names` and `.transform` (PIL image -> (C, H, W) tensor); plain ones if data is unknown."""
-    from vitrm.data.dataset import Preprocess
-
-    channels, data = config.model.channels, config.data
-    model.class_names = data.classes or tuple(str(i) for i in range(config.model.num_classes))
-    model.transform = Preprocess(config.model.image_size, data.mean or (0.5,) * channels, data.std or (0.5,) * channels)
-    return model
-
-
 def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM | OneStep:
     """An untrained model of a preset; overrides are fields of its model, as in `build("paper", dropout=0.0)`.
 
     Raises ConfigError for an unknown preset or field, or a value that makes no model.
     """
-    from vitrm.nets.classifiers import make_model
+    from vitrm.families import equip, make_model
 
     if num_classes is not None:
         overrides["num_classes"] = num_classes

@@ -18,7 +18,8 @@ from torch import Tensor
 from vitrm.config import GlimpsePolicy, ModelConfig, require_mixture, require_recursion
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
-from vitrm.model import LayerAttention, ViTRM
+from vitrm.model import ViTRM
+from vitrm.nets.block import LayerAttention
 from vitrm.nets.srvit import SRViT
 from vitrm.traces.edits import Edit
 from vitrm.traces.mixture import MixtureTrace

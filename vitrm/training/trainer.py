@@ -28,9 +28,9 @@ from vitrm.config import Config, ResNetConfig
 from vitrm.data.dataset import Dataset
 from vitrm.data.stored import StoredImages, ahead
 from vitrm.errors import ConfigError
+from vitrm.families import make_model
 from vitrm.judge.evaluation import evaluate, predict_steps
 from vitrm.losses import accuracy, classification_loss, halting_loss
-from vitrm.nets.classifiers import make_model
 from vitrm.training.augment import augment, mix
 from vitrm.training.distributed import Group
 

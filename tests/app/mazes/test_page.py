@@ -156,14 +156,6 @@ def test_the_player_is_sent_the_maps_and_the_colours_of_the_gems(seen):
 # The page
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_proposals():
-    """Mazes are proposed by the thousand; these tests need a few."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vitrm.data.mazes._BATCH", 256)
-        yield
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with a finished run "small": mazes of 4 x 4 cells, a few updates."""

@@ -26,9 +26,9 @@ from vitrm.data.mazes import (
     solve,
 )
 from vitrm.errors import ConfigError, DataError
+from vitrm.families import resized
 from vitrm.judge.difficulty import difficulty_report, spearman
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import resized
 from vitrm.runs.folder import Run
 from vitrm.training.trainer import EpochEnd, Trainer
 
@@ -155,10 +155,9 @@ def test_keys_tell_mazes_apart_but_not_their_colours(mazes):
     assert np.array_equal(keys(recoloured.astype(np.uint8)), keys(mazes.cells))
 
 
-def test_what_hardly_ever_occurs_is_an_error_and_not_an_endless_search(monkeypatch):
-    monkeypatch.setattr("vitrm.data.mazes._PATIENCE", 2)
+def test_what_hardly_ever_occurs_is_an_error_and_not_an_endless_search():
     with pytest.raises(DataError, match=r"no maze with a path of 24 was found .* ask for shorter lengths, other walls"):
-        draw_mazes(MazeSettings(size=5, longest=24, shortest=24), 1, (0,))
+        draw_mazes(MazeSettings(size=5, longest=24, shortest=24), 1, (0,), patience=2)
 
 
 # Settings

@@ -8,13 +8,13 @@ import torch
 from vitrm.cli import main as cli
 from vitrm.config import preset
 from vitrm.errors import ConfigError
+from vitrm.families import equip, make_model
 from vitrm.judge.evaluation import evaluate, image_seeds
 from vitrm.judge.glimpses import Control, Difference, Estimate, comparing, glimpse_report, verdict, winner
 from vitrm.judge.halting import Progress
-from vitrm.nets.classifiers import make_model
 from vitrm.nets.cost import multiply_adds
 from vitrm.nets.glimpses import glimpsed
-from vitrm.runs.folder import equip, find_run
+from vitrm.runs.folder import find_run
 
 
 @pytest.fixture(scope="module")

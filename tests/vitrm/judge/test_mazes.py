@@ -12,10 +12,11 @@ from vitrm.config import Config, DataConfig, ModelConfig
 from vitrm.data.dataset import load_dataset
 from vitrm.data.mazes import MazeSettings
 from vitrm.errors import ConfigError, RunError
+from vitrm.families import equip
 from vitrm.judge.mazes import MazeReport, Progress, Trial, check_size, draw_others, measuring, other_mazes
 from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run, build, equip
+from vitrm.runs.folder import Run, build
 
 SETTINGS = MazeSettings(size=4, gems=2, longest=2, train=200, test=40)
 SMALL = ModelConfig(
@@ -113,10 +114,9 @@ def small():
     return equip(ViTRM(SMALL).eval(), config), data
 
 
-def test_every_maze_runs_every_step_and_what_cannot_be_tried_is_said(small, monkeypatch):
-    monkeypatch.setattr("vitrm.data.mazes._BATCH", 512)  # proposals enough for ten mazes
+def test_every_maze_runs_every_step_and_what_cannot_be_tried_is_said(small):
     model, data = small
-    others, left_out = draw_others(model.config, SETTINGS, count=20)
+    others, left_out = draw_others(model.config, SETTINGS, count=20, batch=512)
     *progress, report = measuring(model, data, SETTINGS, others, left_out)
     assert all(isinstance(event, Progress) for event in progress)
     assert [(each.name, len(each.mazes.labels)) for each in others] == [("longer", 2), ("denser", 20)]

@@ -9,9 +9,9 @@ import torch
 from vitrm.config import Config, SRViTConfig, ViTConfig
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
+from vitrm.families import equip, make_model
 from vitrm.judge.mixture import Progress, TokenWeights, _Sums, comparison, faults, judging, mixture_report, verdict
-from vitrm.nets.classifiers import make_model
-from vitrm.runs.folder import Run, equip
+from vitrm.runs.folder import Run
 
 SMALL = SRViTConfig(
     num_classes=10, image_size=8, channels=1, patch_size=4, dim=8, depth=2, num_heads=2, mlp_dim=8, recursion_depth=3

@@ -8,11 +8,13 @@ import torch
 from vitrm.cli import main as cli
 from vitrm.config import PRESETS, ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.errors import ConfigError
+from vitrm.families import make_model
 from vitrm.halting import predict
 from vitrm.judge.evaluation import ONE_ANSWER, evaluate
 from vitrm.judge.halting import halting_report
 from vitrm.model import ViTRM
-from vitrm.nets.classifiers import OneStep, ResNet, ViT, make_model
+from vitrm.nets.base import OneStep
+from vitrm.nets.classifiers import ResNet, ViT
 from vitrm.runs.folder import Run, build, create_run, export
 from vitrm.traces.recording import trace
 from vitrm.training.trainer import EpochEnd, Progress, Trainer, Updated

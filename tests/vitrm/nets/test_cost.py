@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitrm.config import PRESETS, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
-from vitrm.nets.classifiers import make_model
+from vitrm.families import make_model
 from vitrm.nets.cost import all_at_once, multiply_adds, vit_parameters
 
 ROOT = Path(__file__).resolve().parents[3]

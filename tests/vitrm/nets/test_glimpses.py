@@ -8,10 +8,10 @@ import torch
 
 from vitrm.config import GLIMPSE_POLICIES, ModelConfig, check_policy
 from vitrm.errors import ConfigError
+from vitrm.families import equip
 from vitrm.halting import Halt, predict
 from vitrm.model import ViTRM
 from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended
-from vitrm.runs.folder import equip
 from vitrm.traces.answers import answers
 from vitrm.traces.recording import trace
 from vitrm.traces.trace import CHOSEN, Trace

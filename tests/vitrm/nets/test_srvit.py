@@ -12,11 +12,12 @@ from vitrm.cli import main as cli
 from vitrm.config import PRESETS, Config, SRViTConfig, ViTConfig, preset
 from vitrm.data.dataset import load_dataset
 from vitrm.errors import ConfigError
+from vitrm.families import equip, make_model
 from vitrm.judge.evaluation import evaluate
 from vitrm.judge.mixture import mixture_report
-from vitrm.nets.classifiers import ViT, make_model
+from vitrm.nets.classifiers import ViT
 from vitrm.nets.srvit import SRViT
-from vitrm.runs.folder import Run, build, equip
+from vitrm.runs.folder import Run, build
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.recording import mixture_trace, trace
 from vitrm.training.trainer import EpochEnd, Trainer

@@ -12,10 +12,10 @@ from PIL import Image
 
 from vitrm.cli import main as cli
 from vitrm.config import Config, ResNetConfig, ViTConfig
+from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
-from vitrm.nets.classifiers import make_model
 from vitrm.runs.export import save_onnx
-from vitrm.runs.folder import Run, equip, find_run, load
+from vitrm.runs.folder import Run, find_run, load
 
 
 def _session(model, file):

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from vitrm.config import Config, DataConfig
+from vitrm.families import equip
 from vitrm.model import ViTRM
-from vitrm.runs.folder import equip
 from vitrm.traces.recording import gallery, trace
 from vitrm.traces.trace import Trace, TraceError, load_traces, save_traces
 

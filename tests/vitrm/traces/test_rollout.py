@@ -127,7 +127,7 @@ def test_a_model_without_attention_is_refused(tiny):
     torch.manual_seed(0)
     model = ViTRM(replace(tiny, token_mixing="mlp")).eval()
     from vitrm.config import Config
-    from vitrm.runs.folder import equip
+    from vitrm.families import equip
 
     equip(model, Config(model=model.config))
     with pytest.raises(ValueError, match="without attention"):

@@ -1,0 +1,1 @@
+"""The same image through two models."""

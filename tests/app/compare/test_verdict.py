@@ -1,0 +1,52 @@
+"""Who is ahead is said only where the numbers say it."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.compare.verdict import mixture_verdict, verdict
+
+
+@pytest.mark.parametrize(
+    ("recursive", "said"),
+    [
+        (55.0, "With recursion r is 5.0 points ahead of p, the best without. One seed"),
+        (45.0, "Recursion is behind here: p, without any, leads r by 5.0 points."),
+        (50.5, "there is no difference beyond chance (+0.5 points)"),  # two standard errors are 1.4 points at 10,000
+    ],
+)
+def test_the_verdict_follows_the_numbers_and_their_uncertainty(entry, compared, a_vitrm, a_vit, recursive, said):
+    assert said in verdict(compared(entry("r", a_vitrm, recursive), entry("p", a_vit, 50.0)))
+
+
+def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(compared, mixed):
+    assert mixture_verdict(compared(*mixed)) == (
+        "The soft mixture against the last step alone, R = 2: +0.1 points, no difference beyond chance (3 seeds); "
+        "R = 4: -3.0 points, behind (3 seeds)."
+    )
+    assert mixture_verdict(compared(mixed[0])) == ""
+
+
+def test_a_difference_within_the_spread_of_the_seeds_is_none(entry, compared, a_vitrm, a_vit):
+    wide = {"spread": 4.0, "seeds": (0, 1, 2, 3)}  # standard error 2: two of the difference are 5.7 points
+    said = verdict(compared(entry("r", a_vitrm, 55.0, **wide), entry("p", a_vit, 50.0, **wide)))
+    assert "no difference beyond chance" in said
+    assert "55.0 ± 4.0 %" in said
+
+
+def test_models_that_were_trained_differently_are_not_said_to_show_anything_about_recursion(
+    entry, compared, a_vitrm, a_vit
+):
+    apart = compared(
+        entry("r", a_vitrm, 70.0, recipe="hours"), entry("p", a_vit, 40.0, recipe="minutes"), is_grid=False
+    )
+    assert "were trained differently" in verdict(apart)
+    assert "30.0 points" not in verdict(apart)
+    alike = entry("r, briefly", a_vitrm, 35.0, recipe="minutes")
+    said = verdict(replace(apart, entries=(*apart.entries, alike)))
+    assert "trained alike: recursion is behind here: p, without any, leads r, briefly by 5.0 points" in said
+
+
+def test_one_kind_of_model_alone_says_nothing_about_recursion(entry, compared, a_vitrm):
+    assert "cannot be seen" in verdict(compared(entry("r", a_vitrm, 55.0), entry("s", a_vitrm, 50.0)))
+    assert "nothing to compare" in verdict(compared(entry("r", a_vitrm, 55.0)))

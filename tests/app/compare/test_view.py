@@ -1,0 +1,133 @@
+"""The page on which models are compared (AppTest)."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from app import cache
+from app.compare import comparison
+from app.compare.pair.answers import Answer
+from vitrm import bench
+from vitrm.bench import Latency
+from vitrm.config import ViTConfig
+from vitrm.runs.folder import find_run
+
+PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "compare.py")
+
+
+def open_page(**query):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def players(app):
+    return [json.loads(block.proto.json) for block in app.get("bidi_component") if "probs" in block.proto.json]
+
+
+def test_the_page_is_filled_on_arrival_with_a_grid_the_paper_and_two_players():
+    app = open_page()
+    assert not app.exception
+    assert not app.warning
+    charts = app.get("plotly_chart")
+    assert len(charts) == 6
+    assert app.selectbox[0].value == cache.comparisons()[0][0].key
+    captions = " ".join(caption.value for caption in app.caption)
+    for part in ("test split, n = 10,000; chance 10 %", "Reported by the paper, not measured here"):
+        assert part in captions
+    first, second = players(app)
+    assert first["together"] == second["together"] == "compare"
+    assert first["pixels"] == second["pixels"]
+    assert first["address"]["left"] is None  # defaults stay out of the link
+    assert second["address"] is None
+
+
+def test_a_link_carries_every_choice():
+    found, _ = cache.comparisons()
+    digits = next(each for each in found if each.data.startswith("handwritten digits"))
+    query = {
+        "compared": digits.key,
+        "along": "layers",
+        "paper": "ablation",
+        "left": "digits",
+        "right": "digits-glimpse",
+    }
+    app = open_page(**query, image="test-12", position="3")
+    assert not app.exception
+    assert not app.warning
+    assert app.selectbox[0].value == digits.key
+    first, second = players(app)
+    assert first["shape"] == [1, 1, 3]
+    assert (first["start"], second["start"]) == (3, 2)  # the same supervision step
+    assert {name: first["address"][name] for name in query} == query
+    assert any("M = 1" in chart.proto.spec and "the exact" not in chart.proto.spec for chart in app.get("plotly_chart"))
+
+
+def test_what_a_link_names_and_is_not_here_is_said():
+    app = open_page(compared="no-such", along="sideways", paper_batch="100", left="nobody", right="cifar10-tiny")
+    assert not app.exception
+    said = " ".join(warning.value for warning in app.warning)
+    for part in ("“no-such”, which is not here", "along=sideways", "paper_batch=100", "no checkpoint “nobody” here",
+                 "“cifar10-tiny” was not trained on handwritten digits"):  # fmt: skip
+        assert part in said
+    assert len(players(app)) == 2
+
+
+def test_a_model_without_recursion_shows_its_one_answer(monkeypatch):
+    config, summary = find_run("digits").config(), find_run("digits").summary()
+    vit = replace(config, model=ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, num_heads=2, mlp_dim=16))
+    facts, gallery = cache.facts, cache.gallery
+    probs = np.eye(10)[7] * 0.6 + 0.04
+    shown = Answer(config.data.classes, np.zeros((1, 8, 8), np.uint8), 3, probs)
+    monkeypatch.setattr(cache, "checkpoints", lambda: ["digits-glimpse", "a-vit"])
+    monkeypatch.setattr(cache, "facts", lambda name: (vit, summary) if name == "a-vit" else facts(name))
+    monkeypatch.setattr(cache, "gallery", lambda name: {} if name == "a-vit" else gallery(name))
+    monkeypatch.setattr(cache, "answer", lambda name, image: shown)
+    monkeypatch.setattr(
+        cache, "comparisons", lambda: (comparison.of_models({"a-vit": (vit, summary)}), ["x is broken"])
+    )
+    app = open_page(right="a-vit")
+    assert not app.exception
+    assert "Left out: x is broken" in app.warning[0].value
+    assert any("one answer, after 8 layers" in info.value for info in app.info)
+    assert len(players(app)) == 1
+    rows = app.dataframe[-1].value
+    assert rows["class"][0] == "7"
+    assert "3 (true class)" in list(rows["class"])
+
+
+def test_a_model_that_is_alone_with_its_images_is_said(monkeypatch):
+    monkeypatch.setattr(cache, "checkpoints", lambda: ["digits-glimpse", "cifar10-tiny"])
+    app = open_page()
+    assert not app.exception
+    assert "is the only finished model of handwritten digits" in app.info[-1].value
+
+
+def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit, monkeypatch):
+    asked = []
+
+    def latencies(models, batch_sizes, progress):
+        asked.append(models)
+        progress(0.5)
+        return [[Latency(batch, 2.5, 2.0, 3.0, 15, 0.1) for batch in batch_sizes] for _ in models]
+
+    monkeypatch.setattr(bench, "latencies", latencies)
+    twice = [entry("one", a_vit, 50.0), entry("same shape", a_vit, 51.0), entry("r", a_vitrm, 52.0)]
+    shown = compared(*twice, key="measured-once")
+    monkeypatch.setattr(cache, "comparisons", lambda: ([shown], []))
+    app = open_page()
+    app.button(key="measure_speeds").click().run()
+    job = cache.speeds(shown)
+    assert job.wait(60)
+    assert job.error is None
+    other = open_page()
+    assert not other.exception
+    assert "measure_speeds" not in [button.key for button in other.button]
+    assert asked == [[a_vit, a_vitrm]]
+    assert list(other.dataframe[1].value["ms for 1"]) == [2.5, 2.5, 2.5]
+    assert any("1 thread, fp32" in caption.value for caption in other.caption)
+    assert len(other.get("plotly_chart")) == 7

@@ -1,0 +1,269 @@
+"""The layers that every transformer here is made of: patches in, token mixing, feed-forward, dropout, positions."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from vitrm.config import ModelConfig, ViTConfig
+
+ALL = slice(None)
+NONE = slice(0, 0)
+
+
+class PatchEmbed(nn.Module):
+    """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
+
+    With relative positions, which the attention has instead, the projection alone.
+    """
+
+    def __init__(self, config: ModelConfig | ViTConfig) -> None:
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
+        absolute = config.positions == "absolute"
+        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
+
+    def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image."""
+        p = self.patch_size
+        pixels = rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=p, q=p)  # (B, L, C*P*P)
+        if self.positions is None:
+            return self.projection(pixels)
+        if patches is None:
+            return self.projection(pixels) + self.positions
+        pixels = pixels.gather(1, patches[..., None].expand(-1, -1, pixels.shape[-1]))  # (B, S, C*P*P)
+        return self.projection(pixels) + self.positions[patches]
+
+
+class Dropout(nn.Module):
+    """`nn.Dropout` with a cheaper mask on the CPU, where one random number per element costs a seventh of the time.
+
+    Here four elements share one 64-bit random number, 16 bits each, so that the probability is p to within 1/65536.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if not self.training or self.p == 0 or tokens.device.type != "cpu" or torch.compiler.is_compiling():
+            return F.dropout(tokens, self.p, self.training)
+        dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
+        bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        kept = bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
+        return tokens * torch.where(kept, 65536 / (65536 - dropped), 0.0).to(tokens.dtype)
+
+
+class DropPath(nn.Module):
+    """A residual branch that each image skips with probability p in training (Huang et al. 2016); what stays is scaled.
+
+    The draws are per image and per call, so that each application of a shared layer is dropped on its own.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return branch
+        kept = torch.rand(branch.shape[0], 1, 1, device=branch.device) >= self.p
+        return branch * (kept / (1 - self.p)).to(branch.dtype)
+
+
+def drop_path_rates(config: ModelConfig | ViTConfig) -> list[float]:
+    """Of each layer: growing linearly from 0 at the first to the full value at the last."""
+    return [config.drop_path * (i / (config.depth - 1) if config.depth > 1 else 1) for i in range(config.depth)]
+
+
+class Attention(nn.Module):
+    """Multi-head attention in two halves, so that projections can be kept and joined.
+
+    `project` maps tokens to queries, keys and values; `forward` mixes them. With `record` the weights come
+    from an explicit softmax and are returned; otherwise the fused kernel is used. A test pins both equal.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float, bias: bool = True) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = Dropout(dropout)
+        self.query = nn.Linear(dim, dim, bias)
+        self.key_value = nn.Linear(dim, 2 * dim, bias)
+        self.out = nn.Linear(dim, dim)
+
+    def project_query(self, tokens: Tensor) -> Tensor:
+        return rearrange(self.query(tokens), "b s (h d) -> b h s d", h=self.num_heads)
+
+    def project_key_value(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = rearrange(self.key_value(tokens), "b s (two h d) -> two b h s d", two=2, h=self.num_heads)
+        return k, v
+
+    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
+        """(B, S, D) -> queries of the kept positions, keys and values of all: each (B, H, *, D/H)."""
+        return self.project_query(tokens[:, keep]), *self.project_key_value(tokens)
+
+    def forward(
+        self, projected: tuple[Tensor, ...], keep: slice, record: bool, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
+
+        `bias` (H, kept, S) is added to what the softmax is taken of.
+        """
+        q, k, v = projected
+        weights, dropout_p = None, self.dropout.p if self.training else 0.0
+        if record or (dropout_p and q.device.type == "cpu"):  # the CPU has no fused kernel with dropout
+            scores = q * q.shape[-1] ** -0.5 @ k.mT
+            weights = (scores if bias is None else scores + bias).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
+            mixed = self.dropout(weights) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout_p)
+        return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights if record else None
+
+
+class TokenMLP(nn.Module):
+    """Token mixing by a two-layer MLP across positions (Mixer style): fixed resolution, no attention weights.
+
+    Its matrices are indexed by position in [x ; y ; z]. When x is absent (Eq. 3) the columns of the
+    remaining positions, the last ones, are used: the same as feeding zeros for x.
+    """
+
+    def __init__(self, num_tokens: int, hidden: int) -> None:
+        super().__init__()
+        self.into = nn.Linear(num_tokens, hidden)
+        self.back = nn.Linear(hidden, num_tokens)
+
+    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
+        return (tokens,)
+
+    def forward(self, projected: tuple[Tensor, ...], keep: slice, record: bool) -> tuple[Tensor, None]:
+        (tokens,) = projected
+        s = tokens.shape[1]
+        hidden = F.gelu(F.linear(tokens.mT, self.into.weight[:, -s:], self.into.bias))  # (B, D, hidden)
+        mixed = F.linear(hidden, self.back.weight[-s:][keep], self.back.bias[-s:][keep])  # (B, D, kept)
+        return mixed.mT, None
+
+
+class RelativePositions(nn.Module):
+    """What attention prefers by place: a learned bias per head for each way two tokens can lie to each other.
+
+    As in Swin (Liu et al. 2021), but cut off: rows and columns farther apart than REACH count as REACH apart. So the
+    weights know nothing of the size of the image, and fit images of any size. It starts as in ALiBi (Press et al.
+    2022), the nearer the better, by another slope in each head. Patches and memory tokens lie on the same places and
+    have a table for each pair of kinds; y has no place and no bias.
+    """
+
+    REACH = 2
+    RATE = 3.0  # bias per unit of the table: Adam moves every weight alike, and a bias has far to go
+
+    def __init__(self, num_heads: int, side: int, kinds: int) -> None:
+        """For images of `side` x `side` patches; `kinds` is 2 where patches and memory are both attended to, else 1."""
+        super().__init__()
+        self.side = side
+        slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
+        apart = torch.arange(-self.REACH, self.REACH + 1).abs()
+        steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
+        table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
+        self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+
+    def forward(self, with_image: bool) -> Tensor:
+        """(H, S, S): of [x ; y ; z] with the image, of [y ; z] without. Rows ask, columns are attended to."""
+        if not with_image:
+            return F.pad(self._bias(self.table[:, -1, -1]), (1, 0, 1, 0))
+        bias, to_answer = self._bias(self.table), (0, 1, 0, 0)
+        rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
+        return torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
+
+    def _bias(self, table: Tensor) -> Tensor:
+        """(..., ways) -> (..., L, L)."""
+        way, one_hot = _ways(self.side, self.REACH, table.device)
+        if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
+            return (self.RATE * table @ one_hot.to(table.dtype)).unflatten(-1, way.shape)
+        return self.RATE * table[..., way]
+
+
+@lru_cache(maxsize=32)
+def _ways(side: int, reach: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which way each key lies from each query: its number (L, L), and the same one-hot (ways, L*L)."""
+    with torch.inference_mode(False):
+        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+        down, right = ((place.flatten() - place.flatten()[:, None]).clamp(-reach, reach) for place in (rows, columns))
+        across = 2 * reach + 1
+        way = (down + reach) * across + right + reach
+        return way.to(device), F.one_hot(way.flatten(), across**2).T.float().to(device)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (the authors' code) or GELU (the paper's text), D -> mlp_dim -> D, per token."""
+
+    def __init__(self, config: ModelConfig | ViTConfig) -> None:
+        super().__init__()
+        self.gated = config.feed_forward == "swiglu"
+        self.into = nn.Linear(config.dim, config.mlp_dim * (2 if self.gated else 1))
+        self.back = nn.Linear(config.mlp_dim, config.dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = self.into(tokens)
+        if self.gated:
+            value, gate = hidden.chunk(2, dim=-1)
+            return self.back(value * F.silu(gate))
+        return self.back(F.gelu(hidden))
+
+
+class Layer(nn.Module):
+    """One pre-norm transformer layer: token mixing, then feed-forward, each with a residual.
+
+    With `reads=True` (cross-attention reading) the memory tokens first look at the image. `drop_path` is the
+    probability that an image skips a residual branch in training. `kinds` is that of `RelativePositions`.
+    """
+
+    def __init__(
+        self, config: ModelConfig | ViTConfig, num_tokens: int, reads: bool, drop_path: float = 0.0, kinds: int = 1
+    ) -> None:
+        super().__init__()
+        if reads:
+            self.norm_query, self.norm_image = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
+            self.cross = Attention(config.dim, config.num_heads, config.dropout)
+        self.norm_mix = nn.LayerNorm(config.dim)
+        if config.token_mixing == "attention":
+            self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
+        else:
+            self.mix = TokenMLP(num_tokens, config.mlp_dim)
+        self.places = None
+        if config.positions == "relative":
+            self.places = RelativePositions(config.num_heads, config.image_size // config.patch_size, kinds)
+        self.norm_ff = nn.LayerNorm(config.dim)
+        self.feed_forward = FeedForward(config)
+        self.dropout = Dropout(config.dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
+        """What the mixing needs of each token; the pieces of several token groups join along dim -2."""
+        return self.mix.project(self.norm_mix(tokens), keep)
+
+    def project_image(self, patches: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values of the patches for the cross-attention: (B, H, L, D/H) each."""
+        return self.cross.project_key_value(self.norm_image(patches))
+
+    def look(self, tokens: Tensor, image: tuple[Tensor, ...], record: bool) -> tuple[Tensor, Tensor | None]:
+        """[y ; z] with z having read the image by cross-attention, and the weights (B, H, K, L)."""
+        answer, memory = tokens[:, :1], tokens[:, 1:]
+        query = self.cross.project_query(self.norm_query(memory))
+        seen, weights = self.cross((query, *image), ALL, record)
+        return torch.cat([answer, memory + self.drop_path(self.dropout(seen))], dim=1), weights
+
+    def forward(
+        self, tokens: Tensor, projected: tuple[Tensor, ...], keep: slice, record: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """The kept tokens after this layer (B, kept, D), and the attention weights if recorded."""
+        if self.places is None:
+            mixed, weights = self.mix(projected, keep, record)
+        else:
+            bias = self.places(with_image=tokens.shape[1] > 1 + self.places.side**2)[:, keep]
+            mixed, weights = self.mix(projected, keep, record, bias)
+        tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
+        return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights
