@@ -34,7 +34,7 @@ from vitrm.config import Config, GlimpsePolicy
 from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
 from vitrm.judge.mazes import MazeReport, check_size, draw_others, measuring
-from vitrm.runs.folder import find_run, list_runs
+from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.sweep.run import list_tables, read_table
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace
@@ -368,7 +368,7 @@ def start_measuring(compared: Comparison) -> background.Job:
         import torch
 
         from vitrm.bench import latencies
-        from vitrm.runs.folder import provenance
+        from vitrm.runs.provenance import provenance
 
         _settle_torch()
         configs = list(dict.fromkeys(entry.config for entry in compared.entries if is_measurable(entry)))

@@ -28,7 +28,8 @@ from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import ViTRM
 from vitrm.nets.base import OneStep
 from vitrm.plain import PlainViTRM
-from vitrm.runs.folder import Run, provenance
+from vitrm.runs.folder import Run
+from vitrm.runs.provenance import provenance
 from vitrm.traces.recording import trace
 from vitrm.training.augment import augment, mix
 from vitrm.training.trainer import Trainer

@@ -22,7 +22,8 @@ from app.training.curves import curves, payload
 from app.training.jobs import Job, Trainings, command_line
 from vitrm.config import PRESETS, Config
 from vitrm.errors import VitrmError
-from vitrm.runs.folder import Run, find_run
+from vitrm.runs.checkpoints import find_run
+from vitrm.runs.folder import Run
 
 VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
 LIVE_S, IDLE_S = 1.5, 5.0

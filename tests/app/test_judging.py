@@ -11,7 +11,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import background, cache
-from vitrm.runs.folder import ROOT, find_run
+from vitrm.process import ROOT
+from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[2] / "app" / "Home.py")
 PATIENCE_S = 120

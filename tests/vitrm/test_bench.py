@@ -13,7 +13,7 @@ from vitrm.config import PRESETS, Config
 from vitrm.data.dataset import load_dataset
 from vitrm.errors import RunError
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 def test_the_benchmark_reports_ratios_of_the_times_it_gives(capsys, monkeypatch):

@@ -332,7 +332,7 @@ def _cause(error: Exception) -> str | None:
 
 def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
     """The run folder (None except on rank 0) and the trainer, new or as the resumed run left it."""
-    from vitrm.runs.folder import create_run
+    from vitrm.runs.checkpoints import create_run
 
     if arguments.resume:
         if arguments.budget_minutes:
@@ -356,7 +356,7 @@ def _prepare(arguments: argparse.Namespace, overrides: dict[str, str], device: s
 
 def _prepare_again(arguments: argparse.Namespace, overrides: dict[str, str], device: str, group):
     """The same for a run that is resumed."""
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     _no_settings(overrides, "a resumed run keeps its settings")
     run = find_run(arguments.resume)
@@ -406,7 +406,7 @@ def _trainer(config: Config, dataset, device: str, group):
 
 def _begin_with(trainer, name: str) -> None:
     """Give the trainer the weights of a run or checkpoint. Raises VitrmError if there are none, or none that fit."""
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     weights = find_run(name).load_model(trainer.device).state_dict()
     try:
@@ -494,7 +494,7 @@ def _estimate(arguments: argparse.Namespace, overrides: dict[str, str], device: 
 
 
 def _ask(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     _no_settings(overrides, "ask takes no settings")
     run = find_run(arguments.name)
@@ -557,7 +557,7 @@ def _evaluate(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from dataclasses import replace
 
     from vitrm.judge.evaluation import evaluate
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     _no_settings(overrides, "evaluate takes no settings")
     run = find_run(arguments.name)
@@ -647,7 +647,7 @@ def _difficulty_report(arguments: argparse.Namespace, model, dataset):
     """The model, and its control if one is named, by the difficulty of the test images."""
     from vitrm.families import resized
     from vitrm.judge.difficulty import difficulty_report
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     control = None
     if arguments.control:
@@ -733,7 +733,7 @@ def _print_mazes(report) -> None:
 def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
     """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
     from vitrm.judge.glimpses import Control, glimpse_report
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     control = None
     if arguments.control:
@@ -855,7 +855,7 @@ def _print_halting(report) -> None:
 
 
 def _finish(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     _no_settings(overrides, "finish takes no settings")
     run = find_run(arguments.name)
@@ -899,8 +899,8 @@ def _finish_held(run, arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.judge.halting import halting_report
     from vitrm.judge.mixture import mixture_report
-    from vitrm.runs.export import check_onnx, save_onnx
-    from vitrm.runs.folder import export, find_run
+    from vitrm.runs.checkpoints import find_run
+    from vitrm.runs.export import check_onnx, export, save_onnx
     from vitrm.traces.recording import gallery, mixture_gallery
 
     _no_settings(overrides, "export takes no settings")
@@ -995,7 +995,7 @@ def _devices(names: Sequence[str]) -> tuple[str, ...]:
 
 def _bench(arguments: argparse.Namespace, overrides: dict[str, str]) -> int:
     from vitrm.bench import bench, bench_halting, bench_training, halting_table, table, training_table
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     device, show = _device(arguments), table
     training = arguments.training or (device.startswith("cuda") and not arguments.halting)

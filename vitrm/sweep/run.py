@@ -25,8 +25,8 @@ from typing import Any, Literal
 from vitrm.config import AnyModelConfig, Config, preset
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import all_at_once, multiply_adds
-from vitrm.process import start_vitrm
-from vitrm.runs.folder import ROOT, Run
+from vitrm.process import ROOT, start_vitrm
+from vitrm.runs.folder import Run
 
 Kind = Literal["batch-size", "ablation", "models", "glimpses", "mixture"]
 PAPER_MODELS = ("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")

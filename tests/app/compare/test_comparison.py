@@ -4,7 +4,7 @@ import pytest
 
 from app.compare import comparison
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 from vitrm.sweep.run import Result
 
 

@@ -13,7 +13,7 @@ from app.compare.pair.answers import Answer
 from vitrm import bench
 from vitrm.bench import Latency
 from vitrm.config import ViTConfig
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "compare.py")
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.glimpses import figures as glimpse_figures
 from app.glimpses.play import chosen_patches, comparison, rounds
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.answers import Answers
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")

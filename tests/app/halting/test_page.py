@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.halting import figures as halting_figures
 from app.halting.exits import payload
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 

@@ -19,7 +19,7 @@ from vitrm.data.mazes import FIRST_GEM, FREE, START, WALL, MazeSettings, render,
 from vitrm.errors import DataError
 from vitrm.judge.mazes import draw_others
 from vitrm.model import ViTRM
-from vitrm.runs.folder import build
+from vitrm.runs.checkpoints import build
 from vitrm.traces.recording import trace
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")

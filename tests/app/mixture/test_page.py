@@ -15,7 +15,7 @@ from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
 from app.mixture.panel import impossible, payload
 from vitrm.config import Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig, preset
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.mixture import MixtureTrace
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "mixture.py")

@@ -17,7 +17,7 @@ from app.player import parse_edit, payload, standalone
 from app.player.payload import principal_plane
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError
-from vitrm.runs.folder import build, find_run
+from vitrm.runs.checkpoints import build, find_run
 from vitrm.traces.edits import Edit
 from vitrm.traces.recording import trace
 from vitrm.traces.rollout import rollout

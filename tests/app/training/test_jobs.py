@@ -12,7 +12,9 @@ import pytest
 from app.training.jobs import Limits, Trainings, command_line
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
-from vitrm.runs.folder import ROOT, Run, find_run
+from vitrm.process import ROOT
+from vitrm.runs.checkpoints import find_run
+from vitrm.runs.folder import Run
 
 SMALL = {
     "model.dim": 16, "model.num_heads": 2, "model.mlp_dim": 16, "model.depth": 1, "model.memory_steps": 1,

@@ -14,7 +14,7 @@ from app.uploads import tray as uploads
 from app.uploads.tray import Framing, Tray
 from vitrm.data.images import fit_image
 from vitrm.errors import ConfigError
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 

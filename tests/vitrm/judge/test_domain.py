@@ -10,7 +10,7 @@ from vitrm.cli.main import main
 from vitrm.data.dataset import Split
 from vitrm.judge.domain import CANDIDATES, domain_report, domain_score, fitted, image_statistics, is_foreign
 from vitrm.judge.evaluation import predict_steps
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 def plain_score(name):

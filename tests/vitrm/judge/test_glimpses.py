@@ -14,7 +14,7 @@ from vitrm.judge.glimpses import Control, Difference, Estimate, comparing, glimp
 from vitrm.judge.halting import Progress
 from vitrm.nets.cost import multiply_adds
 from vitrm.nets.glimpses import glimpsed
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ from vitrm.judge.halting import (
     judging,
     verdict,
 )
-from vitrm.runs.folder import Run, find_run, load
+from vitrm.runs.checkpoints import find_run, load
+from vitrm.runs.folder import Run
 from vitrm.traces.recording import trace
 
 COSTS = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)

@@ -16,7 +16,8 @@ from vitrm.families import equip
 from vitrm.judge.mazes import MazeReport, Progress, Trial, check_size, draw_others, measuring, other_mazes
 from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run, build
+from vitrm.runs.checkpoints import build
+from vitrm.runs.folder import Run
 
 SETTINGS = MazeSettings(size=4, gems=2, longest=2, train=200, test=40)
 SMALL = ModelConfig(

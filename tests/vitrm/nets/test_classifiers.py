@@ -15,7 +15,9 @@ from vitrm.judge.halting import halting_report
 from vitrm.model import ViTRM
 from vitrm.nets.base import OneStep
 from vitrm.nets.classifiers import ResNet, ViT
-from vitrm.runs.folder import Run, build, create_run, export
+from vitrm.runs.checkpoints import build, create_run
+from vitrm.runs.export import export
+from vitrm.runs.folder import Run
 from vitrm.traces.recording import trace
 from vitrm.training.trainer import EpochEnd, Progress, Trainer, Updated
 

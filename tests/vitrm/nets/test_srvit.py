@@ -17,7 +17,8 @@ from vitrm.judge.evaluation import evaluate
 from vitrm.judge.mixture import mixture_report
 from vitrm.nets.classifiers import ViT
 from vitrm.nets.srvit import SRViT
-from vitrm.runs.folder import Run, build
+from vitrm.runs.checkpoints import build
+from vitrm.runs.folder import Run
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.recording import mixture_trace, trace
 from vitrm.training.trainer import EpochEnd, Trainer

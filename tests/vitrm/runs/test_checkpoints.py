@@ -11,7 +11,9 @@ from vitrm.cli.main import main
 from vitrm.data.dataset import Split
 from vitrm.data.mazes import draw_mazes, render
 from vitrm.judge.evaluation import evaluate
-from vitrm.runs.folder import ROOT, Run, model_card
+from vitrm.process import ROOT
+from vitrm.runs.card import model_card
+from vitrm.runs.folder import Run
 from vitrm.traces.recording import mixture_trace
 
 NAMES = sorted(path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json"))
