@@ -10,7 +10,7 @@ import logging
 import shutil
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
 from vitrm.judge.mazes import MazeReport, check_size, draw_others, measuring
 from vitrm.runs.checkpoints import find_run, list_runs
+from vitrm.runs.folder import Run
 from vitrm.sweep.run import list_tables, read_table
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace
@@ -49,64 +50,85 @@ _PAUSE_S = 0.005  # between two batches of a long work, so that whoever waits fo
 _INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
 
-def checkpoints() -> list[str]:
-    """Names of all finished models on this machine, the bundled ones first."""
-    return [run.name for run in list_runs() if run.is_complete]
+@dataclass(frozen=True)
+class Checkpoint:
+    """A finished model as it was found: its name, and which weights that name stood for (`Run.version`).
+
+    Everything kept of a model is kept under this value: a run that is made again under the same name is another one,
+    and what belonged to the old one falls out of the caches by itself.
+    """
+
+    name: str
+    version: str
+
+    @property
+    def run(self) -> Run:
+        """Its run folder. Raises RunError if it is gone."""
+        return find_run(self.name)
 
 
-@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
-def facts(name: str) -> tuple[Config, dict]:
-    """Configuration and summary of a finished run. Raises RunError if there is none of that name."""
-    run = find_run(name)
-    summary = run.summary()
+def checkpoints() -> dict[str, Checkpoint]:
+    """All finished models on this machine by name, the bundled ones first."""
+    return {run.name: Checkpoint(run.name, run.version) for run in list_runs() if run.is_complete}
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The model that a name stands for now. Raises RunError if there is none."""
+    return Checkpoint(name, find_run(name).version)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def facts(checkpoint: Checkpoint) -> tuple[Config, dict]:
+    """Configuration and summary of a finished run. Raises RunError if it is gone, damaged or not finished."""
+    summary = checkpoint.run.summary()
     if summary is None:
-        raise RunError(f"'{run.path}' is not finished")
-    return run.config(), summary
+        raise RunError(f"'{checkpoint.run.path}' is not finished")
+    return checkpoint.run.config(), summary
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def gallery(name: str) -> dict[str, Trace]:
+def gallery(checkpoint: Checkpoint) -> dict[str, Trace]:
     """Ready-made traces of a checkpoint: on screen before torch has loaded."""
-    return find_run(name).gallery()
+    return checkpoint.run.gallery()
 
 
-def halting(name: str) -> dict | None:
+def halting(checkpoint: Checkpoint) -> dict | None:
     """The judgement of a checkpoint's halting, stored with it or made since the server started; None without one."""
-    job = judging(name)
-    return find_run(name).halting() or (job and job.result)
+    job = judging(checkpoint)
+    return checkpoint.run.halting() or (job and job.result)
 
 
-def glimpses(name: str) -> dict | None:
+def glimpses(checkpoint: Checkpoint) -> dict | None:
     """The comparison of who chooses the glimpses, stored with a checkpoint or made since; None without one."""
-    job = comparing(name)
-    return find_run(name).glimpses() or (job and job.result)
+    job = comparing(checkpoint)
+    return checkpoint.run.glimpses() or (job and job.result)
 
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner=False)
-def domain(name: str) -> dict | None:
+def domain(checkpoint: Checkpoint) -> dict | None:
     """The measured warning about foreign images; None where none has been made."""
-    return find_run(name).domain()
+    return checkpoint.run.domain()
 
 
-def mixture(name: str) -> dict | None:
+def mixture(checkpoint: Checkpoint) -> dict | None:
     """The judgement of an SR-ViT's routers, stored with it or made since the server started; None without one."""
-    job = judging(name, "mixture")
-    return find_run(name).mixture() or (job and job.result)
+    job = judging(checkpoint, "mixture")
+    return checkpoint.run.mixture() or (job and job.result)
 
 
-def judging(name: str, of: str = "halting") -> background.Job | None:
+def judging(checkpoint: Checkpoint, of: str = "halting") -> background.Job | None:
     """The judgement in the making, of the halting or the mixture, if it has been started (see `start_judging`)."""
-    return background.find(_judgement(name, of))
+    return background.find(_judgement(checkpoint, of))
 
 
-def start_judging(name: str, of: str = "halting") -> background.Job:
+def start_judging(checkpoint: Checkpoint, of: str = "halting") -> background.Job:
     """Judge a checkpoint's halting, or mixture, in the background, once for everybody, and store it with its run."""
 
     def work(report: background.Report) -> dict:
         from vitrm.judge import halting as halting_report
         from vitrm.judge import mixture as mixture_report
 
-        data, network, run = dataset(name), model(name), find_run(name)
+        data, network, run = dataset(checkpoint), model(checkpoint), checkpoint.run
         if of == "halting":
             events, save = (
                 halting_report.judging(network, data.val, data.test),
@@ -127,26 +149,26 @@ def start_judging(name: str, of: str = "halting") -> background.Job:
         try:
             save(event)
         except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
-            logging.getLogger(__name__).warning("the judgement of %s is not kept: %s", name, error)
+            logging.getLogger(__name__).warning("the judgement of %s is not kept: %s", checkpoint.name, error)
         return asdict(event) | {"images": {}}
 
-    return background.start(_judgement(name, of), work)
+    return background.start(_judgement(checkpoint, of), work)
 
 
-def comparing(name: str) -> background.Job | None:
+def comparing(checkpoint: Checkpoint) -> background.Job | None:
     """The comparison of glimpse policies in the making, if it has been started (see `start_comparing`)."""
-    return background.find(("glimpses", name, find_run(name).version))
+    return background.find(("glimpses", checkpoint))
 
 
-def start_comparing(name: str) -> background.Job:
+def start_comparing(checkpoint: Checkpoint) -> background.Job:
     """Compare who chooses the glimpses in the background, once for everybody, and store that with the run."""
 
     def work(report: background.Report) -> dict:
         from vitrm.judge.glimpses import comparing as compare
         from vitrm.judge.halting import Progress
 
-        data, network = dataset(name), model(name)
-        events = compare(network, data.val, data.test, training_seed=facts(name)[0].train.seed)
+        data, network = dataset(checkpoint), model(checkpoint)
+        events = compare(network, data.val, data.test, training_seed=facts(checkpoint)[0].train.seed)
         while True:
             with _INFERENCE:
                 event = next(events)
@@ -156,29 +178,29 @@ def start_comparing(name: str) -> background.Job:
                 raise background.Cancelled
             time.sleep(_PAUSE_S)
         try:
-            find_run(name).save_glimpses(event)
+            checkpoint.run.save_glimpses(event)
         except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
-            logging.getLogger(__name__).warning("the comparison of %s is not kept: %s", name, error)
+            logging.getLogger(__name__).warning("the comparison of %s is not kept: %s", checkpoint.name, error)
         return asdict(event)
 
-    return background.start(("glimpses", name, find_run(name).version), work)
+    return background.start(("glimpses", checkpoint), work)
 
 
-def _judgement(name: str, of: str) -> tuple[str, ...]:
-    """What a judgement is known by: also which weights, as a run may be made again under the same name."""
-    return of, name, find_run(name).version
+def _judgement(checkpoint: Checkpoint, of: str) -> tuple[str, Checkpoint]:
+    """What a judgement is known by."""
+    return of, checkpoint
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
-def model(name: str):
+def model(checkpoint: Checkpoint):
     """The trained model, one copy for all sessions. Use it under the inference lock only."""
     _settle_torch()
-    return find_run(name).load_model()
+    return checkpoint.run.load_model()
 
 
-def dataset(name: str):
+def dataset(checkpoint: Checkpoint):
     """The data a run was trained on. Raises DataError if it is not on this machine."""
-    config, _ = facts(name)
+    config, _ = facts(checkpoint)
     read = ("val_fraction", "split_seed", "train_images", "memory_gb")
     options = tuple((key, getattr(config.data, key)) for key in read)
     return _dataset(config.data.source, config.model.image_size, config.model.channels, options)
@@ -193,158 +215,160 @@ def _dataset(source: str, image_size: int, channels: int, options: tuple[tuple[s
 
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner=False)
-def images_here(name: str) -> bool:
+def images_here(checkpoint: Checkpoint) -> bool:
     """Whether the images that a checkpoint was tested on can be had."""
     try:
-        dataset(name)
+        dataset(checkpoint)
     except DataError:
         return False
     return True
 
 
-def trace(name: str, image: str, seed: int, policy: GlimpsePolicy = "random") -> Trace:
+def trace(checkpoint: Checkpoint, image: str, seed: int, policy: GlimpsePolicy = "random") -> Trace:
     """The trace of a test image under a checkpoint: ready-made where there is one, computed (once) where not."""
-    ready = gallery(name).get(image)
+    ready = gallery(checkpoint).get(image)
     if ready is not None and (ready.seed, ready.policy) == (seed, policy):
         return ready
-    return _computed_trace(name, image, seed if policy == "random" else 0, policy)  # nothing else is drawn
+    return _computed_trace(checkpoint, image, seed if policy == "random" else 0, policy)  # nothing else is drawn
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_trace(name: str, image: str, seed: int, policy: GlimpsePolicy) -> Trace:
+def _computed_trace(checkpoint: Checkpoint, image: str, seed: int, policy: GlimpsePolicy) -> Trace:
     from vitrm.traces.recording import trace as make_trace
 
-    pixels, label = _test_image(name, image)
+    pixels, label = _test_image(checkpoint, image)
     with _INFERENCE:
-        return make_trace(model(name), pixels, seed=seed, label=label, policy=policy)
+        return make_trace(model(checkpoint), pixels, seed=seed, label=label, policy=policy)
 
 
-def _test_image(name: str, image: str) -> tuple[np.ndarray, int]:
+def _test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
     """Pixels (C, H, W) uint8 and true class of a test image; without the data set where a ready-made trace has them."""
-    ready = gallery(name).get(image)
+    ready = gallery(checkpoint).get(image)
     if ready is not None and ready.label is not None:
         return ready.pixels, ready.label
-    index, split = int(image.removeprefix("test-")), dataset(name).test
+    index, split = int(image.removeprefix("test-")), dataset(checkpoint).test
     return split.images[index].numpy(), int(split.labels[index])
 
 
 @st.cache_resource(max_entries=64, show_spinner="Drawing other glimpses …")
-def draws(name: str, image: str) -> Answers:
+def draws(checkpoint: Checkpoint, image: str) -> Answers:
     """What a test image is answered under `DRAWS` draws of the glimpses, seeds 0, 1, 2, …"""
     from vitrm.traces.answers import answers
 
-    pixels, _ = _test_image(name, image)
+    pixels, _ = _test_image(checkpoint, image)
     with _INFERENCE:
-        return answers(model(name), pixels[None], range(DRAWS))
+        return answers(model(checkpoint), pixels[None], range(DRAWS))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model …")
-def orders(name: str, image: str) -> dict[str, Answers]:
+def orders(checkpoint: Checkpoint, image: str) -> dict[str, Answers]:
     """The same under the policies that draw nothing."""
     from vitrm.traces.answers import answers
 
-    pixels, _ = _test_image(name, image)
+    pixels, _ = _test_image(checkpoint, image)
     with _INFERENCE:
-        return {policy: answers(model(name), pixels[None], policy=policy) for policy in ("fixed", "learned")}
+        return {policy: answers(model(checkpoint), pixels[None], policy=policy) for policy in ("fixed", "learned")}
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def picked(name: str, image: str, patches: tuple[tuple[int, ...], ...]) -> Answers:
+def picked(checkpoint: Checkpoint, image: str, patches: tuple[tuple[int, ...], ...]) -> Answers:
     """What a test image is answered when each step reads the patches that somebody chose. Raises ConfigError."""
     from vitrm.traces.answers import answers
 
-    pixels, _ = _test_image(name, image)
+    pixels, _ = _test_image(checkpoint, image)
     with _INFERENCE:
-        return answers(model(name), pixels[None], patches=patches)
+        return answers(model(checkpoint), pixels[None], patches=patches)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Shuffling the images …")
-def deck(name: str, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Answers]:
+def deck(checkpoint: Checkpoint, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Answers]:
     """Test images for a game, drawn by `number`: their indices, pixels and labels, and what they are answered."""
     from vitrm.traces.answers import answers
 
-    split = dataset(name).test
+    split = dataset(checkpoint).test
     indices = np.random.default_rng(abs(number)).permutation(len(split))[:DECK_IMAGES]
     pixels = split.images[indices].numpy()
     with _INFERENCE:
-        made = answers(model(name), pixels, [number * DECK_IMAGES + k for k in range(len(indices))])
+        made = answers(model(checkpoint), pixels, [number * DECK_IMAGES + k for k in range(len(indices))])
     return indices, pixels, split.labels[indices].numpy(), made
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def answer(name: str, image: str) -> Answer:
+def answer(checkpoint: Checkpoint, image: str) -> Answer:
     """What a model that answers once says of a test image."""
     import torch
 
-    pixels, label = _test_image(name, image)
-    network = model(name)
+    pixels, label = _test_image(checkpoint, image)
+    network = model(checkpoint)
     with _INFERENCE, torch.inference_mode():
         probs = network(network.transform.normalize(torch.tensor(pixels))[None])[0].softmax(-1)
     return Answer(network.class_names, pixels, label, probs.numpy())
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def mixtures(name: str) -> dict[str, MixtureTrace]:
+def mixtures(checkpoint: Checkpoint) -> dict[str, MixtureTrace]:
     """Ready-made traces of an SR-ViT, as `gallery`."""
-    return find_run(name).mixtures()
+    return checkpoint.run.mixtures()
 
 
-def mixture_trace(name: str, image: str) -> MixtureTrace:
+def mixture_trace(checkpoint: Checkpoint, image: str) -> MixtureTrace:
     """The trace of a test image under an SR-ViT: ready-made where there is one, computed (once) where not."""
-    return mixtures(name).get(image) or _computed_mixture(name, image)
+    return mixtures(checkpoint).get(image) or _computed_mixture(checkpoint, image)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_mixture(name: str, image: str) -> MixtureTrace:
+def _computed_mixture(checkpoint: Checkpoint, image: str) -> MixtureTrace:
     from vitrm.traces.recording import mixture_trace as make_trace
 
-    pixels, label = _test_image(name, image)
-    network = model(name)
+    pixels, label = _test_image(checkpoint, image)
+    network = model(checkpoint)
     with _INFERENCE:
         return make_trace(network, pixels, label=label)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
-def deeper_trace(name: str, image: str, seed: int, depth: int) -> Trace:
+def deeper_trace(checkpoint: Checkpoint, image: str, seed: int, depth: int) -> Trace:
     """The same over `depth` times the trained supervision steps, without the attention that makes traces large."""
     from vitrm.traces.recording import trace as make_trace
 
-    trained = trace(name, image, seed)
+    trained = trace(checkpoint, image, seed)
     with _INFERENCE:
-        made = make_trace(model(name), trained.pixels, depth * trained.trained_steps, seed=seed, label=trained.label)
+        made = make_trace(
+            model(checkpoint), trained.pixels, depth * trained.trained_steps, seed=seed, label=trained.label
+        )
     return replace(made, patch_attention=None, state_attention=None, answer_attention=None)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")
-def changed_trace(name: str, image: str, seed: int, edit: str) -> Trace:
+def changed_trace(checkpoint: Checkpoint, image: str, seed: int, edit: str) -> Trace:
     """The same under the edit that a link or the edits panel names. Raises ConfigError if it cannot be made."""
     from vitrm.traces.recording import trace as make_trace
 
-    unchanged = trace(name, image, seed)
+    unchanged = trace(checkpoint, image, seed)
     change = parse_edit(edit, unchanged)
     with _INFERENCE:
         return make_trace(
-            model(name), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
+            model(checkpoint), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
         )
 
 
 def comparisons() -> tuple[list[Comparison], list[str]]:
     """What can be compared, the most trainings first; and a sentence for each run or table that cannot be read."""
-    runs = tuple((name, find_run(name).version) for name in checkpoints())
+    runs = tuple(checkpoints().values())
     tables = tuple((name, str(file), file.stat().st_mtime_ns) for name, file in list_tables().items())
     return _comparisons(runs, tables)
 
 
 @st.cache_resource(max_entries=4, ttl=60, show_spinner=False)
 def _comparisons(
-    runs: tuple[tuple[str, str], ...], tables: tuple[tuple[str, str, int], ...]
+    runs: tuple[Checkpoint, ...], tables: tuple[tuple[str, str, int], ...]
 ) -> tuple[list[Comparison], list[str]]:
     known, mixtures, results, unread = {}, {}, {}, []
-    for name, _ in runs:
+    for checkpoint in runs:
         try:
-            if (mixture := find_run(name).mixture()) is not None:
-                mixtures[name] = mixture
-            known[name] = facts(name)
+            if (mixture := checkpoint.run.mixture()) is not None:
+                mixtures[checkpoint.name] = mixture
+            known[checkpoint.name] = facts(checkpoint)
         except VitrmError as error:
             unread.append(str(error))
     for name, file, _ in tables:
@@ -392,20 +416,20 @@ def _measurement(compared: Comparison) -> tuple:
     return "speeds", compared.key, tuple(entry.config for entry in compared.entries)
 
 
-def attribution(name: str, image: str, seed: int) -> background.Job | None:
+def attribution(checkpoint: Checkpoint, image: str, seed: int) -> background.Job | None:
     """The attribution of the last answer, if it has been started (see `start_attribution`)."""
-    return background.find(_attributed(name, image, seed))
+    return background.find(_attributed(checkpoint, image, seed))
 
 
-def start_attribution(name: str, image: str, seed: int) -> background.Job:
+def start_attribution(checkpoint: Checkpoint, image: str, seed: int) -> background.Job:
     """Attribute the last answer of that trace to the patches, in the background, once for everybody."""
 
     def work(report: background.Report) -> Attribution:
         from app.attention.attribution import attribute
 
-        shown = trace(name, image, seed)
+        shown = trace(checkpoint, image, seed)
         steps, target = len(shown.logits), int(shown.logits[-1, -1, -1].argmax())
-        network = model(name)
+        network = model(checkpoint)
 
         def between(share: float) -> None:
             _INFERENCE.release()  # others may have their turn after every few images
@@ -417,11 +441,11 @@ def start_attribution(name: str, image: str, seed: int) -> background.Job:
         with _INFERENCE:
             return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
 
-    return background.start(_attributed(name, image, seed), work)
+    return background.start(_attributed(checkpoint, image, seed), work)
 
 
-def _attributed(name: str, image: str, seed: int) -> tuple:
-    return "attribution", name, find_run(name).version, image, seed
+def _attributed(checkpoint: Checkpoint, image: str, seed: int) -> tuple:
+    return "attribution", checkpoint, image, seed
 
 
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)
@@ -438,45 +462,69 @@ def look_after_queue() -> None:
             trainings()
 
 
+@dataclass(frozen=True)
+class Watched:
+    """A run that may still be training: its name, and when that was begun (`Run.begun`); as `Checkpoint` otherwise."""
+
+    name: str
+    begun: int | None
+
+    @property
+    def run(self) -> Run:
+        """Its run folder. Raises RunError if it is gone."""
+        return find_run(self.name)
+
+
+def watched(name: str) -> Watched:
+    """The run that a name stands for now. Raises RunError if there is none."""
+    return Watched(name, find_run(name).begun)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def settings(watched: Watched) -> Config:
+    """What a run is set to. Raises RunError if that is gone or damaged."""
+    return watched.run.config()
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
-def history(name: str) -> History:
+def history(watched: Watched) -> History:
     """What a run has said so far; everybody who watches reads on from the same place."""
-    return History(find_run(name))
+    return History(watched.run)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def live_curves(name: str, version: int, _config: Config) -> dict:
+def live_curves(watched: Watched, version: int, _config: Config) -> dict:
     """The live figures of a run as the browser is sent them; made once for everybody."""
-    return payload(training_figures.live_charts(history(name), _config))
+    return payload(training_figures.live_charts(history(watched), _config))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the latest weights …")
-def latest_model(name: str, written_at: int):
+def latest_model(watched: Watched, written_at: int):
     """The weights of a run as they stood at `written_at`, for all sessions. Use it under the inference lock only."""
     _settle_torch()
-    return find_run(name).load_model(latest=True)
+    return watched.run.load_model(latest=True)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model …")
-def latest_trace(name: str, written_at: int, image: str) -> Trace:
+def latest_trace(watched: Watched, written_at: int, image: str) -> Trace:
     """The trace of a validation image ("val-17") under the latest weights of a run that may still be training."""
     from vitrm.traces.recording import trace as make_trace
 
-    watched = snapshot(name, 0)[image]  # its pixels, without reading the data set
+    kept = snapshot(watched, 0)[image]  # its pixels, without reading the data set
     with _INFERENCE:
-        return make_trace(latest_model(name, written_at), watched.pixels, seed=watched.seed, label=watched.label)
+        return make_trace(latest_model(watched, written_at), kept.pixels, seed=kept.seed, label=kept.label)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def snapshot(name: str, epoch: int) -> dict[str, Trace]:
+def snapshot(watched: Watched, epoch: int) -> dict[str, Trace]:
     """What a run's model made of the watched images after an epoch."""
-    return find_run(name).snapshot(epoch)
+    return watched.run.snapshot(epoch)
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
-def snapshot_answers(name: str, epoch: int, image: str) -> tuple[list[float], float]:
+def snapshot_answers(watched: Watched, epoch: int, image: str) -> tuple[list[float], float]:
     """Class probabilities and halting probability after the last step, of one watched image after an epoch."""
-    trace = find_run(name).snapshot(epoch)[image]
+    trace = watched.run.snapshot(epoch)[image]
     return trace.probs[-1, -1, -1].tolist(), float(trace.halt_prob[-1, -1, -1])
 
 
@@ -490,49 +538,25 @@ def gpu() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _known(name: str) -> dict[str, str]:
-    """The version of the weights that everything kept of a run belongs to."""
-    return {"version": find_run(name).version}
-
-
-def renew(name: str) -> None:
-    """Forget a run that was made again under the same name since it was last looked at."""
-    with contextlib.suppress(RunError):  # a run that is not there any more: whoever reads it says so
-        known, version = _known(name), find_run(name).version
-        if known["version"] != version:
-            known["version"] = version
-            forget(name)
-
-
-def forget(name: str) -> None:
-    """Leave out what is kept of a run that is gone, or goes on under another name."""
-    for kept in (facts, gallery, mixtures, model, history, domain, images_here, ready_mazes):
-        kept.clear(name)
-    for kept in (live_curves, latest_model, latest_trace, snapshot, snapshot_answers, _computed_trace, changed_trace,
-                 deeper_trace, draws, orders, picked, deck, answer, _comparisons, maze_model, _computed_maze_trace,
-                 _computed_mixture):  # fmt: skip
-        kept.clear()  # of other runs too: all of it is quickly made again
-
-
-def unshared_trace(name: str, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
+def unshared_trace(checkpoint: Checkpoint, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
     """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
     from vitrm.traces.recording import trace as make_trace
 
     change = change or Change()
-    network = model(name)
+    network = model(checkpoint)
     with _INFERENCE:
         return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
 
 
-def maze_models() -> list[str]:
-    """Names of the finished models on this machine that were trained on mazes."""
-    names = []
-    for name in checkpoints():
+def maze_models() -> dict[str, Config]:
+    """The finished models on this machine that were trained on mazes, by name."""
+    found = {}
+    for checkpoint in checkpoints().values():
         with contextlib.suppress(VitrmError):  # what is wrong with a model is said where it is chosen
-            if facts(name)[0].data.mazes is not None:
-                names.append(name)
-    return names
+            config, _ = facts(checkpoint)
+            if config.data.mazes is not None:
+                found[checkpoint.name] = config
+    return found
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing mazes …")
@@ -559,36 +583,36 @@ def _trained_lengths(source: str) -> dict[int, tuple[str, ...]]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def ready_mazes(name: str) -> dict[str, Trace]:
+def ready_mazes(checkpoint: Checkpoint) -> dict[str, Trace]:
     """Ready-made traces of a model trained on mazes, by maze as text: on screen before torch has loaded."""
-    size = facts(name)[0].data.mazes.size
+    size = facts(checkpoint)[0].data.mazes.size
     return {
         mazes.to_text(cells_of(trace.pixels[None], size)[0]): replace(trace, label=None)
-        for trace in gallery(name).values()
+        for trace in gallery(checkpoint).values()
     }
 
 
-def maze_trace(name: str, maze: str, depth: int) -> Trace:
+def maze_trace(checkpoint: Checkpoint, maze: str, depth: int) -> Trace:
     """The trace of a maze given as text, over `depth` times the trained supervision steps; its label is left out."""
-    ready = ready_mazes(name).get(maze) if depth == 1 else None
-    return ready or _computed_maze_trace(name, maze, depth)
+    ready = ready_mazes(checkpoint).get(maze) if depth == 1 else None
+    return ready or _computed_maze_trace(checkpoint, maze, depth)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed_maze_trace(name: str, maze: str, depth: int) -> Trace:
+def _computed_maze_trace(checkpoint: Checkpoint, maze: str, depth: int) -> Trace:
     from vitrm.traces.recording import trace as make_trace
 
     cells = mazes.from_text(maze)
-    network = maze_model(name, len(cells))
+    network = maze_model(checkpoint, len(cells))
     pixels = render(cells[None], network.config.image_size)[0]
     with _INFERENCE:
         return make_trace(network, pixels, depth * network.config.supervision_steps)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def maze_model(name: str, size: int):
+def maze_model(checkpoint: Checkpoint, size: int):
     """The model for mazes of size x size cells. Raises ConfigError if it cannot be given any of that size."""
-    network = model(name)
+    network = model(checkpoint)
     check_size(network.config, size)
     if size * network.config.patch_size == network.config.image_size:
         return network
@@ -597,27 +621,27 @@ def maze_model(name: str, size: int):
     return resized(network, size * network.config.patch_size)
 
 
-def maze_report(name: str) -> MazeReport | None:
+def maze_report(checkpoint: Checkpoint) -> MazeReport | None:
     """What a model makes of mazes by length, stored with it or measured since the server started; None without."""
-    job = measuring_mazes(name)
-    return _stored_maze_report(name, find_run(name).version) or (job and job.result)
+    job = measuring_mazes(checkpoint)
+    return _stored_maze_report(checkpoint) or (job and job.result)
 
 
 @st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
-def _stored_maze_report(name: str, version: str) -> MazeReport | None:
-    return find_run(name).mazes()
+def _stored_maze_report(checkpoint: Checkpoint) -> MazeReport | None:
+    return checkpoint.run.mazes()
 
 
-def measuring_mazes(name: str) -> background.Job | None:
+def measuring_mazes(checkpoint: Checkpoint) -> background.Job | None:
     """The report in the making, if it has been started (see `start_maze_report`)."""
-    return background.find(_maze_measurement(name))
+    return background.find(_maze_measurement(checkpoint))
 
 
-def start_maze_report(name: str) -> background.Job:
+def start_maze_report(checkpoint: Checkpoint) -> background.Job:
     """Measure a model on mazes in the background, once for everybody, and store the report with its run."""
 
     def work(report: background.Report) -> MazeReport:
-        data, network, settings = dataset(name), model(name), facts(name)[0].data.mazes
+        data, network, settings = dataset(checkpoint), model(checkpoint), facts(checkpoint)[0].data.mazes
         events = measuring(network, data, settings, *draw_others(network.config, settings))
         while True:
             with _INFERENCE:
@@ -628,21 +652,21 @@ def start_maze_report(name: str) -> background.Job:
                 raise background.Cancelled
             time.sleep(_PAUSE_S)
         try:
-            find_run(name).save_mazes(event)
+            checkpoint.run.save_mazes(event)
         except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
-            logging.getLogger(__name__).warning("the report of %s is not kept: %s", name, error)
+            logging.getLogger(__name__).warning("the report of %s is not kept: %s", checkpoint.name, error)
         return event
 
-    return background.start(_maze_measurement(name), work)
+    return background.start(_maze_measurement(checkpoint), work)
 
 
-def _maze_measurement(name: str) -> tuple[str, ...]:
-    return "mazes", name, find_run(name).version
+def _maze_measurement(checkpoint: Checkpoint) -> tuple[str, Checkpoint]:
+    return "mazes", checkpoint
 
 
-def difficulty(name: str) -> dict | None:
+def difficulty(checkpoint: Checkpoint) -> dict | None:
     """How a model does by difficulty, beside a control, stored with it; None without one."""
-    return find_run(name).difficulty()
+    return checkpoint.run.difficulty()
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import background, cache, figures, state
 from app.attention.attribution import Attribution
+from app.cache import Checkpoint
 from app.mazes.maze import Cells
 from app.mixture.panel import impossible
 from app.mixture.panel import mixture_view as view_of
@@ -27,41 +28,46 @@ _STARTED = "started_jobs"  # keys of the background jobs that this visitor had s
 _DEPTH = "depth_choice"
 
 
-def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> str:
+def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True) -> Checkpoint:
     """Pick one of the finished models on this machine; the choice is kept under the session key `key`.
 
     With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
     """
-    names = cache.checkpoints()
-    chosen, instead = st.session_state[key], known_checkpoint(key)
-    if chosen != instead:
-        st.warning(f"There is no checkpoint “{chosen}” here; showing “{instead}”.")
-        chosen = st.session_state[key] = instead
+    names, found = list(cache.checkpoints()), known_checkpoint(key)
+    if st.session_state[key] != found.name:
+        st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
+        st.session_state[key] = found.name
 
     def take() -> None:
         st.session_state[key] = st.session_state[f"{key}_choice"]
 
-    st.selectbox("Model", names, index=names.index(chosen), key=f"{key}_choice", on_change=take)
-    chosen = st.session_state[key]
-    model = configuration(chosen).model if recursive else None
+    st.selectbox("Model", names, index=names.index(found.name), key=f"{key}_choice", on_change=take)
+    model = configuration(found).model if recursive else None
     if model is not None and not model.halts:
         st.info(
-            f"“{chosen}” is a {model.title}: it answers once, without supervision steps, memory or halting, so this "
-            "page has nothing to show of it. Choose another model."
+            f"“{found.name}” is a {model.title}: it answers once, without supervision steps, memory or halting, so "
+            "this page has nothing to show of it. Choose another model."
         )
         st.stop()
-    return chosen
+    return found
 
 
-def known_checkpoint(key: str) -> str:
+def known_checkpoint(key: str) -> Checkpoint:
     """What was chosen under a session key; where there is no such model (any more), the usual one, or any."""
-    names, chosen, usual = cache.checkpoints(), st.session_state[key], state.DEFAULTS[key]
-    name = next(name for name in (chosen, usual, *names) if name in names)
-    cache.renew(name)
-    return name
+    known, chosen, usual = cache.checkpoints(), st.session_state[key], state.DEFAULTS[key]
+    return next(known[name] for name in (chosen, usual, *known) if name in known)
 
 
-def configuration(checkpoint: str) -> Config:
+def checkpoint(name: str) -> Checkpoint:
+    """The checkpoint of that name; where there is none that is said in one sentence, and the page ends there."""
+    try:
+        return cache.checkpoint(name)
+    except VitrmError as error:
+        st.error(f"This checkpoint cannot be shown: {error}")
+        st.stop()
+
+
+def configuration(checkpoint: Checkpoint) -> Config:
     """The configuration of a checkpoint; what is wrong with it is said in one sentence, and the page ends there."""
     try:
         return cache.facts(checkpoint)[0]
@@ -71,7 +77,7 @@ def configuration(checkpoint: str) -> Config:
 
 
 def choose_trace(
-    checkpoint: str, *, deeper: bool = False, policy: GlimpsePolicy = "random", other_draws: bool = True
+    checkpoint: Checkpoint, *, deeper: bool = False, policy: GlimpsePolicy = "random", other_draws: bool = True
 ) -> tuple[Trace, Config, dict[str, Any]]:
     """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
 
@@ -106,7 +112,7 @@ def choose_depth(trained: int) -> int:
     return st.session_state[state.DEPTH]
 
 
-def choose_mixture(checkpoint: str) -> MixtureTrace | None:
+def choose_mixture(checkpoint: Checkpoint) -> MixtureTrace | None:
     """Pick a test image for an SR-ViT; its trace. What cannot be shown is said in one sentence, and it is None."""
     try:
         test_images = cache.facts(checkpoint)[1]["split_sizes"]["test"]
@@ -127,10 +133,10 @@ def mixture_view(key: str, trace: MixtureTrace) -> str:
     return chosen
 
 
-def _say(error: VitrmError, checkpoint: str) -> None:
+def _say(error: VitrmError, checkpoint: Checkpoint) -> None:
     """Why there is no trace of a checkpoint, in one sentence."""
     if isinstance(error, DataError):
-        st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
+        st.error(f"The images that “{checkpoint.name}” was tested on are not on this machine: {error}")
     else:
         st.error(f"This checkpoint cannot be shown: {error}")
 
@@ -179,7 +185,7 @@ def _possible(start: Choices, trace: Trace) -> Choices:
     return start
 
 
-def edited_trace(checkpoint: str, chosen: Choices, make: Callable[[str], Trace] | None = None) -> Trace | None:
+def edited_trace(checkpoint: Checkpoint, chosen: Choices, make: Callable[[str], Trace] | None = None) -> Trace | None:
     """The trace again under the edit that the player or a link names; None for one that cannot be made.
 
     It is of the chosen test image, or as `make` makes it.
@@ -194,13 +200,13 @@ def edited_trace(checkpoint: str, chosen: Choices, make: Callable[[str], Trace] 
         return None
 
 
-def attribution(checkpoint: str) -> Attribution | None:
+def attribution(checkpoint: Checkpoint) -> Attribution | None:
     """The attribution of the image on show, if it is there."""
     job = cache.attribution(checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED])
     return job and job.result
 
 
-def offer_attribution(checkpoint: str) -> None:
+def offer_attribution(checkpoint: Checkpoint) -> None:
     """The button that has it computed, and how far that has got."""
     which = checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     job = cache.attribution(*which)
@@ -218,7 +224,7 @@ def offer_attribution(checkpoint: str) -> None:
         )
 
 
-def judgement(checkpoint: str, of: str = "halting") -> dict[str, Any] | None:
+def judgement(checkpoint: Checkpoint, of: str = "halting") -> dict[str, Any] | None:
     """The judgement of a checkpoint's halting or mixture; where there is none, a way to have it made, and how far
     that has got.
     """
@@ -229,7 +235,7 @@ def judgement(checkpoint: str, of: str = "halting") -> dict[str, Any] | None:
     if report is not None:
         return report
     if job is not None and job.is_running:
-        follow(job, f"Judging the {of} of {checkpoint} on its held-out images …")
+        follow(job, f"Judging the {of} of {checkpoint.name} on its held-out images …")
         return None
     if job is not None and job.error is not None:
         st.error(f"The {of} could not be judged: {job.error}")
@@ -245,13 +251,13 @@ def judgement(checkpoint: str, of: str = "halting") -> dict[str, Any] | None:
     return None
 
 
-def glimpse_comparison(checkpoint: str) -> dict[str, Any] | None:
+def glimpse_comparison(checkpoint: Checkpoint) -> dict[str, Any] | None:
     """Who should choose the glimpses of a checkpoint; where that has not been measured, a way to have it measured."""
     report, job = cache.glimpses(checkpoint), cache.comparing(checkpoint)
     if report is not None:
         return report
     if job is not None and job.is_running:
-        follow(job, f"Comparing the orders on the validation and test images of {checkpoint} …")
+        follow(job, f"Comparing the orders on the validation and test images of {checkpoint.name} …")
         return None
     if job is not None and job.error is not None:
         st.error(f"The orders could not be compared: {job.error}")
@@ -267,7 +273,7 @@ def glimpse_comparison(checkpoint: str) -> dict[str, Any] | None:
     return None
 
 
-def maze_report(checkpoint: str) -> MazeReport | None:
+def maze_report(checkpoint: Checkpoint) -> MazeReport | None:
     """What a model makes of all test mazes; where that was not measured, a way to have it done, and how far it is."""
     report, job = cache.maze_report(checkpoint), cache.measuring_mazes(checkpoint)
     if report is not None:
@@ -315,7 +321,7 @@ def follow(job: background.Job, label: str) -> None:
 
 def keep(
     trace: Trace,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     panels: tuple[str, ...],
     caption: str,
     *,
@@ -323,7 +329,7 @@ def keep(
     cells: Cells | None = None,
 ) -> None:
     """What is on show as files to keep. `image` is what it is called, if not by the name of a test image."""
-    name = f"{checkpoint}-{image or st.session_state[state.IMAGE]}-{trace.seed}"
+    name = f"{checkpoint.name}-{image or st.session_state[state.IMAGE]}-{trace.seed}"
     attributed = attribution(checkpoint) if "attribution" in panels else None  # a click is served outside the session
     with st.container(horizontal=True):
         st.download_button(

@@ -25,11 +25,11 @@ player(
     chosen=chosen,
     edited=inputs.edited_trace(checkpoint, chosen),
     attribution=inputs.attribution(checkpoint),
-    name=f"{checkpoint}-{st.session_state[state.IMAGE]}",
+    name=f"{checkpoint.name}-{st.session_state[state.IMAGE]}",
     address=state.address(),
 )
 inputs.offer_attribution(checkpoint)
-caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary)
+caption = figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
 inputs.keep(trace, checkpoint, PANELS, caption)
 cache.warm_up()

@@ -15,7 +15,8 @@ checkpoint = inputs.choose_checkpoint()
 model = inputs.configuration(checkpoint).model
 if model.glimpse_patches is None:
     st.info(
-        f"“{checkpoint}” reads the whole image in every step, so there are no glimpses to show. Choose another model."
+        f"“{checkpoint.name}” reads the whole image in every step, so there are no glimpses to show. Choose "
+        "another model."
     )
     state.to_url(state.PART, state.POLICY)
 else:

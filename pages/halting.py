@@ -51,4 +51,4 @@ with image:
         chosen=report and report["chosen"]["threshold"],
         address=state.address(state.DEPTH),
     )
-    st.caption(figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary))
+    st.caption(figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary))

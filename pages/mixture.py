@@ -40,7 +40,7 @@ else:
         "that a patch needed more time: every step is computed for every token. With the mixture replaced, the model "
         "does what it was never trained for."
     )
-    worth = figures.measured(checkpoint, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
+    worth = figures.measured(checkpoint.name, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
     number = st.session_state[state.IMAGE].removeprefix("test-")
     st.caption(f"Image: {config.data.title}, test split, number {number}. {worth}")
 

@@ -21,10 +21,10 @@ player(
     panels=PANELS,
     level="single update",
     chosen=inputs.player_choices("step_player", trace),
-    name=f"{checkpoint}-{st.session_state[state.IMAGE]}",
+    name=f"{checkpoint.name}-{st.session_state[state.IMAGE]}",
     address=state.address(),
 )
-caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary)
+caption = figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
 inputs.keep(trace, checkpoint, PANELS, caption)
 cache.warm_up()

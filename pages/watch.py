@@ -14,7 +14,8 @@ st.markdown(
     "**ViTRM** applies one small transformer block again and again. Here it may look at only a quarter of the image "
     "in each step, so you can watch the evidence arrive and the answer settle. Press **Play**, or use the arrow keys."
 )
-trace, config, summary = inputs.choose_trace(CHECKPOINT)
+checkpoint = inputs.checkpoint(CHECKPOINT)
+trace, config, summary = inputs.choose_trace(checkpoint)
 player(
     trace,
     key="player",
@@ -24,7 +25,7 @@ player(
 )
 caption = figures.provenance(CHECKPOINT, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
-inputs.keep(trace, CHECKPOINT, (), caption)
+inputs.keep(trace, checkpoint, (), caption)
 
 st.header("What the model is")
 diagram(config.model, key="diagram")

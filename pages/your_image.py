@@ -40,7 +40,7 @@ trace = upload_inputs.trace(picture, checkpoint, config)
 upload_inputs.show_domain(trace, checkpoint, config, picture.kind == "drawing")
 edited = inputs.edited_trace(checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change))
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
-worth = figures.measured(checkpoint, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
+worth = figures.measured(checkpoint.name, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
 caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
 st.caption(caption)
 inputs.keep(trace, checkpoint, PANELS, caption, image="your-picture")

@@ -1,25 +1,56 @@
-"""Small configurations, data and runs that the tests share."""
+"""Small configurations, data and runs that the tests share, and what keeps one test from seeing another or the user."""
 
+import os
+import random
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data.dataset import load_dataset
 
+ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("test_browser.py", "test_train.py", "test_jobs.py")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and tests in them, in an order so drawn")
+
+
+def pytest_collection_modifyitems(config, items):
     """The longest files first, so that of several processes none is left with one of them at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    if (seed := config.getoption("shuffle")) is not None:
+        dice = random.Random(seed)
+        files = {path: dice.random() for path in dict.fromkeys(item.path for item in items)}
+        dice.shuffle(items)
+        items.sort(key=lambda item: files[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread_for_fixtures():
-    """As below, for what is made once for many tests."""
-    torch.set_num_threads(1)
+def _nobody_at_home(tmp_path_factory):
+    """Fixtures and tests see neither the user's folder (with `runs`, `data`), nor their home, nor their settings.
+
+    Whatever the product reads or writes of a user's, it finds by the working folder, HOME or a variable VITRM_...
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("VITRM_", "XDG_"))]:
+            patch.delenv(name)
+        home = str(tmp_path_factory.mktemp("home"))
+        patch.setenv("HOME", home)
+        patch.setenv("USERPROFILE", home)
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +61,25 @@ def _same_start():
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
+
+
+@pytest.fixture(scope="session")
+def close():
+    """`close(found, expected)` asserts that float32 results of the same mathematics by different kernels agree.
+
+    So are softmax and matrix products in another shape, at another place in memory, or with gradients to be kept. Bit
+    equality is for the same kernel on the same memory.
+    """
+
+    def tensor(values):
+        return values.detach() if isinstance(values, torch.Tensor) else torch.from_numpy(np.array(values, np.float32))
+
+    def assert_close(found, expected):
+        torch.testing.assert_close(tensor(found), tensor(expected), rtol=1e-4, atol=1e-5, equal_nan=True)
+
+    return assert_close
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from app import cache, figures, inputs, state
+from app.cache import Checkpoint
 from app.glimpses import figures as glimpse_figures
 from app.glimpses.play import chosen_patches, comparison, game, pick_patches, picture, rounds
 from app.player import player
@@ -68,7 +69,7 @@ def choose_policy() -> str:
     return st.session_state[state.POLICY]
 
 
-def watch(checkpoint: str) -> None:
+def watch(checkpoint: Checkpoint) -> None:
     """What has been seen so far, and what that does to the answer."""
     st.markdown(
         "Each supervision step reads a few patches, and no patch twice before all have been read. Press **Play**: how "
@@ -76,7 +77,7 @@ def watch(checkpoint: str) -> None:
     )
     policy = choose_policy()
     trace, config, summary = inputs.choose_trace(checkpoint, policy=policy)
-    name = f"{checkpoint}-{st.session_state[state.IMAGE]}-{policy}"
+    name = f"{checkpoint.name}-{st.session_state[state.IMAGE]}-{policy}"
     player(
         trace,
         key="glimpse_player",
@@ -85,12 +86,13 @@ def watch(checkpoint: str) -> None:
         name=name,
         address=state.address(state.PART, state.POLICY, state.DECK),
     )
-    caption = figures.provenance(checkpoint, st.session_state[state.IMAGE], trace.seed, config, summary, policy=policy)
+    image = st.session_state[state.IMAGE]
+    caption = figures.provenance(checkpoint.name, image, trace.seed, config, summary, policy=policy)
     st.caption(caption)
-    inputs.keep(trace, checkpoint, _PANELS, caption, image=f"{st.session_state[state.IMAGE]}-{policy}")
+    inputs.keep(trace, checkpoint, _PANELS, caption, image=f"{image}-{policy}")
 
 
-def draws(checkpoint: str) -> None:
+def draws(checkpoint: Checkpoint) -> None:
     """The same image under many draws: how often does the answer depend on the draw?"""
     st.markdown(
         f"The same image, {cache.DRAWS} times, each with other glimpses. While the bars are mixed, the answer depends "
@@ -106,7 +108,7 @@ def draws(checkpoint: str) -> None:
     st.plotly_chart(figure, key="by_draw", width="stretch", alt=words, config={"displayModeBar": False})
     st.caption(
         f"Share of the draws that give each answer; plain: the true class, hatched: wrong ones. {_image(config)}, "
-        f"{cache.DRAWS} draws (glimpse seeds 0 to {cache.DRAWS - 1}), every step run, checkpoint {checkpoint}, "
+        f"{cache.DRAWS} draws (glimpse seeds 0 to {cache.DRAWS - 1}), every step run, checkpoint {checkpoint.name}, "
         f"training seed {config.train.seed}. It is one image: what holds for it need not hold for others."
     )
     with st.expander("The numbers behind the figure"):
@@ -133,7 +135,7 @@ def draws(checkpoint: str) -> None:
     state.to_url(state.PART, state.POLICY)
 
 
-def choose(checkpoint: str) -> None:
+def choose(checkpoint: Checkpoint) -> None:
     """Choose the patches of the next step oneself, and compare."""
     trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
     size = config.model.glimpse_patches
@@ -143,7 +145,7 @@ def choose(checkpoint: str) -> None:
         "fixed order, or chance?"
     )
     image, label = st.session_state[state.IMAGE], trace.label
-    about = f"{checkpoint}/{image}"
+    about = f"{checkpoint.name}/{image}"
     picks = chosen_patches("picks", about)
     own = None
     if picks:
@@ -158,13 +160,13 @@ def choose(checkpoint: str) -> None:
     shown = picture(trace.pixels, trace.patch_size, trace.class_names, label)
     pick_patches("picks", about, shown | facts, picks, state.address(state.PART, state.POLICY, state.DECK))
     st.caption(
-        f"{_image(config)}, checkpoint {checkpoint}, training seed {config.train.seed}. Random: the mean of "
+        f"{_image(config)}, checkpoint {checkpoint.name}, training seed {config.train.seed}. Random: the mean of "
         f"{cache.DRAWS} draws. You know the true class and may know where the interesting part is; the memory's "
         "attention knows only what has been read, and was not trained for choosing."
     )
 
 
-def guess(checkpoint: str) -> None:
+def guess(checkpoint: Checkpoint) -> None:
     """A game: who is right with fewer patches?"""
     config = inputs.configuration(checkpoint)
     report = cache.halting(checkpoint)
@@ -190,15 +192,15 @@ def guess(checkpoint: str) -> None:
         "steps": made.probs.shape[1],
     }
     values["images"] = rounds(indices, pixels, labels, made, threshold)
-    game("game", f"{checkpoint}/{number}", values, again, state.address(state.PART, state.POLICY, state.DECK))
+    game("game", f"{checkpoint.name}/{number}", values, again, state.address(state.PART, state.POLICY, state.DECK))
     st.caption(
         f"{config.data.title}, {len(indices)} images of the test split drawn by the number {number} in the address, "
-        f"random glimpses, checkpoint {checkpoint}, training seed {config.train.seed}. Threshold of its halting "
+        f"random glimpses, checkpoint {checkpoint.name}, training seed {config.train.seed}. Threshold of its halting "
         f"probability {threshold:.3f}, {why}. Chance {100 / config.model.num_classes:.0f} %."
     )
 
 
-def policies(checkpoint: str) -> None:
+def policies(checkpoint: Checkpoint) -> None:
     """The stored measurement, and the control that sees everything at once."""
     config = inputs.configuration(checkpoint)
     report = inputs.glimpse_comparison(checkpoint)
@@ -212,7 +214,7 @@ def policies(checkpoint: str) -> None:
             alt=glimpse_figures.policies_alternative(report),
             config={"displayModeBar": False},
         )
-        st.caption(glimpse_figures.policies_provenance(checkpoint, config, report))
+        st.caption(glimpse_figures.policies_provenance(checkpoint.name, config, report))
         st.caption(
             "“Memory's attention” reads the places that the memory tokens attend to most in the first layer, asked by "
             "their positional embeddings alone: no pixel that has not been read decides. It was not trained for "
@@ -261,15 +263,15 @@ def _image(config: Config) -> str:
     return f"Image: {config.data.title}, test split, number {st.session_state[state.IMAGE].removeprefix('test-')}"
 
 
-def _link(checkpoint: str, image: str, seed: int) -> str:
+def _link(checkpoint: Checkpoint, image: str, seed: int) -> str:
     """This page's player with that draw."""
-    return "glimpses?" + urlencode({state.CHECKPOINT: checkpoint, state.IMAGE: image, state.GLIMPSE_SEED: seed})
+    return "glimpses?" + urlencode({state.CHECKPOINT: checkpoint.name, state.IMAGE: image, state.GLIMPSE_SEED: seed})
 
 
-def show(part: str, checkpoint: str) -> None:
+def show(part: str, checkpoint: Checkpoint) -> None:
     """One part of the page; what is missing for it is said in one sentence."""
     try:
         {"watch": watch, "draws": draws, "choose": choose, "guess": guess, "policies": policies}[part](checkpoint)
     except DataError as error:
-        st.error(f"The images that “{checkpoint}” was tested on are not on this machine: {error}")
+        st.error(f"The images that “{checkpoint.name}” was tested on are not on this machine: {error}")
         state.to_url(state.PART, state.POLICY)

@@ -12,6 +12,7 @@ import streamlit as st
 from PIL import Image
 
 from app import cache, state
+from app.cache import Checkpoint
 from app.halting import figures as halting_figures
 from vitrm.config import Config
 
@@ -32,7 +33,7 @@ _KINDS = {
 }
 
 
-def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
+def numbers(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> None:
     """The verdict in words, and what the chosen threshold is worth."""
     chosen, everything = report["chosen"], report["anytime"][-1]
     (st.warning if report["faults"] else st.markdown)(report["verdict"])
@@ -53,7 +54,7 @@ def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
         f"{100 * report['random_exit_accuracy']:.1f} %",
         help="As many images leave after each step, but chance decides which: what choosing them well is worth",
     )
-    st.caption(halting_figures.provenance(checkpoint, config, report))
+    st.caption(halting_figures.provenance(checkpoint.name, config, report))
 
 
 def charts(report: dict[str, Any]) -> None:
@@ -98,7 +99,7 @@ def charts(report: dict[str, Any]) -> None:
             st.dataframe(rows, hide_index=True, width="stretch")
 
 
-def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
+def examples(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> None:
     """The images that tell the most, each with a link to the player; in words alone where the images are absent."""
     st.header("Images worth a look")
     classes = config.data.classes or tuple(str(k) for k in range(config.model.num_classes))
@@ -136,13 +137,15 @@ def examples(report: dict[str, Any], checkpoint: str, config: Config) -> None:
                     )
 
 
-def _link(checkpoint: str, example: dict[str, Any]) -> str:
+def _link(checkpoint: Checkpoint, example: dict[str, Any]) -> str:
     """The player at that image, with the glimpses that the judgement drew."""
     image = f"test-{example['index']}"
-    return "step?" + urlencode({state.CHECKPOINT: checkpoint, state.IMAGE: image, state.GLIMPSE_SEED: example["seed"]})
+    return "step?" + urlencode(
+        {state.CHECKPOINT: checkpoint.name, state.IMAGE: image, state.GLIMPSE_SEED: example["seed"]}
+    )
 
 
-def _pictures(checkpoint: str, report: dict[str, Any], wanted: set[int]) -> dict[int, Image.Image]:
+def _pictures(checkpoint: Checkpoint, report: dict[str, Any], wanted: set[int]) -> dict[int, Image.Image]:
     """The wanted test images, large enough to be looked at; {} where they are not on this machine."""
     stored = {int(index): content for index, content in report["images"].items()}
     if wanted <= stored.keys():

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import cache, inputs, state
+from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import figures
 from app.mazes import maze as mazes
@@ -32,7 +33,7 @@ _TRAIN = ("vitrm train mazes-small --name mazes-small", "vitrm train mazes --tra
 class Asked(NamedTuple):
     """The model that is asked about mazes."""
 
-    name: str
+    checkpoint: Checkpoint
     config: Config
     mazes: MazeSettings  # of its training
 
@@ -40,7 +41,7 @@ class Asked(NamedTuple):
 def choose_model() -> Asked | None:
     """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
     trained, wanted = cache.maze_models(), st.session_state[state.MAZE_MODEL]
-    names = [name for name in trained if inputs.configuration(name).model.halts]
+    names = [name for name, config in trained.items() if config.model.halts]
     if wanted not in names:
         instead = f"showing “{names[0]}”" if names else "nor was any other model here"
         if wanted in trained:
@@ -63,10 +64,9 @@ def choose_model() -> Asked | None:
 
     chosen = st.session_state[state.MAZE_MODEL]
     st.selectbox("Model", names, index=names.index(chosen), key=_CHOICE, on_change=take)
-    name = st.session_state[state.MAZE_MODEL]
-    cache.renew(name)
-    config = inputs.configuration(name)
-    return Asked(name, config, config.data.mazes)
+    checkpoint = inputs.checkpoint(st.session_state[state.MAZE_MODEL])
+    config = inputs.configuration(checkpoint)
+    return Asked(checkpoint, config, config.data.mazes)
 
 
 def choose_maze(asked: Asked | None) -> tuple[np.ndarray, Solution | None]:
@@ -120,10 +120,10 @@ def _readable(asked: Asked | None, settings: MazeSettings) -> str:
         except DataError as error:
             st.warning(f"The maze “{text[:40]}” cannot be read: {error}. Showing another one.")
         except VitrmError as error:
-            st.warning(f"“{asked.name}” cannot be asked about this maze: {error}. Showing another one.")
+            st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
         else:
             return text
-    ready = list(cache.ready_mazes(asked.name)) if asked else []
+    ready = list(cache.ready_mazes(asked.checkpoint)) if asked else []
     _show((ready or cache.maze_pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
     return st.session_state[state.MAZE]
 
@@ -187,12 +187,12 @@ def ask(asked: Asked, cells: np.ndarray, seen: Solution | None) -> None:
         st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
     depth = inputs.choose_depth(asked.config.model.supervision_steps)
     try:
-        trace = cache.maze_trace(asked.name, mazes.to_text(cells), depth)
+        trace = cache.maze_trace(asked.checkpoint, mazes.to_text(cells), depth)
     except VitrmError as error:
-        st.error(f"“{asked.name}” cannot be asked: {error}")
+        st.error(f"“{asked.checkpoint.name}” cannot be asked: {error}")
         return
     shown = _labelled(trace, seen)
-    report = cache.maze_report(asked.name)
+    report = cache.maze_report(asked.checkpoint)
     probe = report.probe if report and len(cells) == asked.mazes.size else None
     by_cell = mazes.cell_maps(
         shown,
@@ -211,11 +211,13 @@ def ask(asked: Asked, cells: np.ndarray, seen: Solution | None) -> None:
         name="maze",
         address=state.address(about=(state.MAZE_MODEL, state.DEPTH)),
     )
-    summary = cache.facts(asked.name)[1]
-    worth = measured(asked.name, asked.config, summary, f"images of {asked.config.data.title}, drawn anew every epoch")
+    summary = cache.facts(asked.checkpoint)[1]
+    worth = measured(
+        asked.checkpoint.name, asked.config, summary, f"images of {asked.config.data.title}, drawn anew every epoch"
+    )
     caption = f"The maze on the board, of no split. {worth}"
     st.caption(caption)
-    inputs.keep(shown, asked.name, ("cells",), caption, image="maze", cells=by_cell)
+    inputs.keep(shown, asked.checkpoint, ("cells",), caption, image="maze", cells=by_cell)
 
 
 def _labelled(trace: Trace, seen: Solution | None) -> Trace:
@@ -224,14 +226,14 @@ def _labelled(trace: Trace, seen: Solution | None) -> Trace:
 
 def test_set(asked: Asked) -> None:
     """What the model makes of all test mazes by the length of their paths, and of mazes unlike those it has seen."""
-    report = inputs.maze_report(asked.name)
+    report = inputs.maze_report(asked.checkpoint)
     if report is None:
         return
     threshold, chosen_by = _threshold(asked)
-    judged = cache.difficulty(asked.name)
+    judged = cache.difficulty(asked.checkpoint)
     said = figures.alternatives(report, threshold, judged)
     st.markdown(figures.verdict(report, judged))
-    st.caption(figures.provenance(asked.name, asked.config, report))
+    st.caption(figures.provenance(asked.checkpoint.name, asked.config, report))
 
     def chart(figure: go.Figure, name: str, caption: str) -> None:
         st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
@@ -317,7 +319,7 @@ def _threshold(asked: Asked) -> tuple[float, str]:
     own = st.session_state[state.THRESHOLD]
     if own is not None:
         return own, f"the threshold set in the player above, {own:g}"
-    judged, halting = cache.difficulty(asked.name), cache.halting(asked.name)
+    judged, halting = cache.difficulty(asked.checkpoint), cache.halting(asked.checkpoint)
     found = judged["threshold"] if judged else halting["chosen"]["threshold"] if halting else None
     if found is not None:
         return found, f"the threshold that validation chose, {found:.3f}"

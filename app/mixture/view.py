@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.cache import Checkpoint
 from app.mixture import figures as mixture_figures
 from vitrm.config import AnyModelConfig, Config, SRViTConfig
 
@@ -16,7 +17,7 @@ _CONTROLS = {
 }
 
 
-def explain(checkpoint: str, model: AnyModelConfig) -> bool:
+def explain(checkpoint: Checkpoint, model: AnyModelConfig) -> bool:
     """Say why a model has no soft mixture, or only a fixed one; whether there is anything to show."""
     if not model.mixes:
         what = "it answers once and has no recursion steps"
@@ -29,14 +30,16 @@ def explain(checkpoint: str, model: AnyModelConfig) -> bool:
                     "it reads a learned mixture of its supervision steps, one weight for each step and none for "
                     "patches; the other pages show what each step says"
                 )
-        st.info(f"“{checkpoint}” is a {model.title}: {what}. This page has no maps to show of it. Choose an SR-ViT.")
+        st.info(
+            f"“{checkpoint.name}” is a {model.title}: {what}. This page has no maps to show of it. Choose an SR-ViT."
+        )
         return False
     if model.mixture in _CONTROLS:
-        st.info(f"“{checkpoint}” is a control without a router: it {_CONTROLS[model.mixture]}.")
+        st.info(f"“{checkpoint.name}” is a control without a router: it {_CONTROLS[model.mixture]}.")
     return True
 
 
-def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
+def numbers(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> None:
     """The verdict in words, and what the mixture is worth."""
     own, depth = report["own"][-1], len(report["own"])
     changed = max(one["changed"] for one in report["replaced"] if one["steps"] == depth)
@@ -57,7 +60,7 @@ def numbers(report: dict[str, Any], checkpoint: str, config: Config) -> None:
         help="Share of the test images that get another answer, with whichever of the two changes more of them",
     )
     st.markdown(report["comparison"])
-    st.caption(mixture_figures.provenance(checkpoint, config, report))
+    st.caption(mixture_figures.provenance(checkpoint.name, config, report))
 
 
 def charts(report: dict[str, Any]) -> None:

@@ -22,7 +22,6 @@ from app.training.curves import curves, payload
 from app.training.jobs import Job, Trainings, command_line
 from vitrm.config import PRESETS, Config
 from vitrm.errors import VitrmError
-from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
 
 VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
@@ -131,10 +130,11 @@ def _live(name: str, shape: tuple) -> None:
     run = Run(trainings.runs / name)
     if not run.has_config:
         return
-    history = cache.history(name)
+    watched = cache.watched(name)
+    history = cache.history(watched)
     version = history.read()
     try:
-        config = _config(name)
+        config = cache.settings(watched)
     except VitrmError as error:
         st.error(f"This run cannot be shown: {error}")
         return
@@ -144,12 +144,7 @@ def _live(name: str, shape: tuple) -> None:
     if history.progress.last is None:
         st.caption("The first report comes after ten batches.")
         return
-    curves(cache.live_curves(name, version, config), key="live_curves")
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _config(name: str) -> Config:
-    return find_run(name).config()
+    curves(cache.live_curves(watched, version, config), key="live_curves")
 
 
 def _header(job: Job) -> None:
@@ -273,7 +268,8 @@ def numbers_behind(name: str) -> None:
             with st.expander("What the process printed"):
                 st.code(_tail(run.output), language=None)
         return
-    history, config = cache.history(name), _config(name)
+    watched = cache.watched(name)
+    history, config = cache.history(watched), cache.settings(watched)
     st.caption(training_figures.provenance(name, config, history))
     with st.expander("The numbers behind the figures, the settings and the command"):
         st.code(command_line(config), language="sh")
@@ -293,8 +289,9 @@ def look_inside(name: str) -> None:
     run = Run(cache.trainings().runs / name)
     epochs = run.snapshots() if run.has_config else []
     st.header("Look inside")
-    if run.has_config and not _config(name).model.halts:
-        st.caption(f"A {_config(name).model.title} has no supervision steps to look into.")
+    model = cache.settings(cache.watched(name)).model if run.has_config else None
+    if model is not None and not model.halts:
+        st.caption(f"A {model.title} has no supervision steps to look into.")
         return
     if not epochs:
         st.caption("As soon as the training has begun, the player can be opened here on the weights as they are.")
@@ -308,7 +305,8 @@ def look_inside(name: str) -> None:
 
 
 def _look(name: str, run: Run, epochs: list[int]) -> None:
-    first = cache.snapshot(name, epochs[0])
+    watched = cache.watched(name)
+    first = cache.snapshot(watched, epochs[0])
     images = list(first)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         image = st.segmented_control(
@@ -325,16 +323,16 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
         "After epoch", stops, key=key, help="0 is before any training; “now” are the latest weights, averaged"
     )
     written = st.session_state.get("look_written") or run.latest_at
-    trace = cache.latest_trace(name, written, image) if at == "now" else cache.snapshot(name, at)[image]
+    trace = cache.latest_trace(watched, written, image) if at == "now" else cache.snapshot(watched, at)[image]
     what = f"as of {time.strftime('%H:%M:%S', time.localtime(written / 1e9))}" if at == "now" else f"after epoch {at}"
     player(trace, key="train_player", panels=("attention",))
-    config = _config(name)
+    config = cache.settings(watched)
     st.caption(
         f"Image: {config.data.title}, validation split, number {image.removeprefix('val-')}, glimpse seed "
         f"{trace.seed}. Model: run {name}, averaged weights {what}, training seed {config.train.seed}; chance "
         f"{100 / config.model.num_classes:.0f} %. It may still be training: what you see is no result."
     )
-    answers = {epoch: cache.snapshot_answers(name, epoch, image) for epoch in epochs}
+    answers = {epoch: cache.snapshot_answers(watched, epoch, image) for epoch in epochs}
     st.markdown("**How the answer to this image grew**")
     probs, halts = ({epoch: pair[k] for epoch, pair in answers.items()} for k in (0, 1))
     charts = training_figures.growth_charts(probs, halts, trace.class_names, trace.label)
@@ -515,7 +513,7 @@ def compare(jobs: dict[str, Job]) -> None:
     configs = {}
     for name in chosen:
         try:
-            configs[name] = _config(name)
+            configs[name] = cache.settings(cache.watched(name))
         except VitrmError as error:
             st.error(str(error))
     if configs:
@@ -537,7 +535,7 @@ def compare(jobs: dict[str, Job]) -> None:
 
 
 def _overlay(configs: dict[str, Config]) -> None:
-    runs = [(name, cache.history(name), config) for name, config in configs.items()]
+    runs = [(name, cache.history(cache.watched(name)), config) for name, config in configs.items()]
     for _, history, _ in runs:
         history.read()
     curves(payload(training_figures.comparison_charts(runs)), key="comparison")
@@ -551,7 +549,7 @@ def _manage(trainings: Trainings, job: Job) -> None:
         st.error(said)
     st.markdown(f"**{name}** is {job.state} and takes {run.bytes / 2**20:.1f} MB.")
     if run.has_config:
-        st.code(command_line(_config(name)), language="sh")
+        st.code(command_line(cache.settings(cache.watched(name))), language="sh")
     mine, idle = visitors.may_control(job.visitor), not job.is_active
     why = None if mine else "Only the browser that started it, and the teacher, can do that"
     if not idle:
@@ -594,8 +592,6 @@ def _delete(trainings: Trainings, name: str) -> None:
 
 
 def _forget(name: str) -> None:
-    cache.forget(name)
-    _config.clear(name)
     if st.session_state.get(state.RUN) == name:
         st.session_state.pop(state.RUN)
         st.query_params.pop(state.RUN, None)

@@ -20,6 +20,7 @@ from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cache, state
+from app.cache import Checkpoint
 from app.player import parse_edit
 from vitrm.config import Config
 from vitrm.data.images import FORMATS, as_seen, decode_image, fit_image, quiet_decoders, square
@@ -206,7 +207,7 @@ def seed() -> int:
     return st.session_state[state.GLIMPSE_SEED]
 
 
-def trace(picture: Picture, checkpoint: str, config: Config, change: str = "") -> Trace:
+def trace(picture: Picture, checkpoint: Checkpoint, config: Config, change: str = "") -> Trace:
     """The trace of a picture, computed once and then kept in the session, the latest `MAX_TRACES` of them.
 
     `change` is what a learner changed about the run (see `parse_edit`); ConfigError if it cannot be made.

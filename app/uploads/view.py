@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import cache, inputs, state
+from app.cache import Checkpoint
 from app.player import offered_counts, player
 from app.uploads import figures
 from app.uploads import tray as uploads
@@ -33,7 +34,7 @@ class Other:
     """What stands on the right, side by side with the open picture."""
 
     picture: Picture
-    checkpoint: str
+    checkpoint: Checkpoint
     config: Config
     change: str  # of the numbers of steps, see `parse_edit`
     title: str
@@ -86,7 +87,7 @@ def _model_key(picture: Picture) -> str:
     return state.DRAWING_MODEL if picture.kind == "drawing" else state.PHOTO_MODEL
 
 
-def choose_model(picture: Picture) -> tuple[str, Config]:
+def choose_model(picture: Picture) -> tuple[Checkpoint, Config]:
     """The model for a picture of this kind, and its configuration; the classes it knows are listed."""
     checkpoint = inputs.choose_checkpoint(_model_key(picture))
     config = inputs.configuration(checkpoint)
@@ -98,16 +99,16 @@ def choose_model(picture: Picture) -> tuple[str, Config]:
     return checkpoint, config
 
 
-def trace(picture: Picture, checkpoint: str, config: Config) -> Trace:
+def trace(picture: Picture, checkpoint: Checkpoint, config: Config) -> Trace:
     """The trace of a picture; what is wrong with the model is said in one sentence, and the page ends there."""
     try:
         return uploads.trace(picture, checkpoint, config)
     except VitrmError as error:
-        st.error(f"The model “{uploads.plain(checkpoint)}” cannot be run: {uploads.plain(str(error))}")
+        st.error(f"The model “{uploads.plain(checkpoint.name)}” cannot be run: {uploads.plain(str(error))}")
         st.stop()
 
 
-def show_domain(trace: Trace, checkpoint: str, config: Config, drawn: bool = False) -> None:
+def show_domain(trace: Trace, checkpoint: Checkpoint, config: Config, drawn: bool = False) -> None:
     """The out-of-domain warning beside a prediction that deserves it; in any case, what it is worth.
 
     `drawn` says that the picture comes from the canvas: then it is said how to come closer.
@@ -116,7 +117,7 @@ def show_domain(trace: Trace, checkpoint: str, config: Config, drawn: bool = Fal
     if report is None:
         st.caption(
             "Whether this is the kind of picture it knows has not been measured for this checkpoint: "
-            f"`vitrm evaluate {uploads.plain(checkpoint)} --domain --save` does it."
+            f"`vitrm evaluate {uploads.plain(checkpoint.name)} --domain --save` does it."
         )
         return
     hint = " Digits as high as the sheet, drawn with a thick pen, come closest." if drawn else ""
@@ -130,7 +131,7 @@ def show_domain(trace: Trace, checkpoint: str, config: Config, drawn: bool = Fal
     else:
         st.caption("No out-of-domain warning for this picture.")
     with st.expander("What this warning is worth", icon=":material/rule:"):
-        st.markdown(uploads.plain(figures.domain_words(report, checkpoint, config)))
+        st.markdown(uploads.plain(figures.domain_words(report, checkpoint.name, config)))
 
 
 def show_grid(tray: Tray, threshold: float | None) -> None:
@@ -142,7 +143,7 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
     for picture in tray.pictures.values():
         checkpoint = inputs.known_checkpoint(_model_key(picture))
         made = trace(picture, checkpoint, inputs.configuration(checkpoint))
-        entries.append((picture, figures.row(picture.name, checkpoint, made, cache.domain(checkpoint), threshold)))
+        entries.append((picture, figures.row(picture.name, checkpoint.name, made, cache.domain(checkpoint), threshold)))
     rows = [entry for _, entry in entries]
     squares = [picture.turned().crop(tuple(map(round, picture.box()))) for picture, _ in entries]
     st.subheader(f"Your {len(rows)} pictures")
@@ -184,11 +185,11 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
         st.button("Remove all", icon=":material/delete_sweep:", on_click=tray.clear)
 
 
-def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | None:
+def choose_other(picture: Picture, checkpoint: Checkpoint, config: Config) -> Other | None:
     """What the open picture is to be shown side by side with; None for nothing."""
     tray = uploads.tray()
     others = {other.number: other for other in tray.pictures.values() if other.number != picture.number}
-    models = [name for name in cache.checkpoints() if name != checkpoint]
+    models = [name for name in cache.checkpoints() if name != checkpoint.name]
     ways = [*([_PICTURE] if others else []), *([_MODEL] if models else []), _STEPS]
     way = st.segmented_control("Side by side with", ways, key="beside", help="Press it again to see one picture alone")
     if way == _PICTURE:
@@ -198,7 +199,8 @@ def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | N
         return Other(others[number], checkpoint, config, "", others[number].name)
     if way == _MODEL:
         name = st.selectbox("The other model", models, key="other_model")
-        return Other(picture, name, inputs.configuration(name), "", f"{picture.name}, model {name}")
+        beside = inputs.checkpoint(name)
+        return Other(picture, beside, inputs.configuration(beside), "", f"{picture.name}, model {name}")
     if way == _STEPS:
         offered = offered_counts(trace(picture, checkpoint, config))
         trained = {
@@ -222,7 +224,7 @@ def choose_other(picture: Picture, checkpoint: str, config: Config) -> Other | N
     return None
 
 
-def show_both(picture: Picture, checkpoint: str, config: Config, other: Other) -> None:
+def show_both(picture: Picture, checkpoint: Checkpoint, config: Config, other: Other) -> None:
     """Two players in locked step, and where their answers first differ."""
     left, right = trace(picture, checkpoint, config), trace(other.picture, other.checkpoint, other.config)
     if other.change:
@@ -230,7 +232,7 @@ def show_both(picture: Picture, checkpoint: str, config: Config, other: Other) -
     differ = figures.divergence(left, right)
     st.markdown(uploads.plain(figures.divergence_words(left, right)))
     sides = [
-        ("a", left, f"{picture.name}, model {checkpoint}", checkpoint, config),
+        ("a", left, f"{picture.name}, model {checkpoint.name}", checkpoint, config),
         ("b", right, other.title, other.checkpoint, other.config),
     ]
     for column, (side, run, title, name, settings) in zip(st.columns(2), sides, strict=True):

@@ -11,6 +11,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import background, cache
+from app.cache import checkpoint
 from vitrm.process import ROOT
 from vitrm.runs.checkpoints import find_run
 
@@ -40,7 +41,7 @@ def page(mine):
 
 
 def judged():
-    job = cache.judging("mine")
+    job = cache.judging(checkpoint("mine"))
     assert job.wait(PATIENCE_S)
     return job
 
@@ -60,8 +61,8 @@ def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, 
 
 
 def test_others_get_the_model_between_two_batches(mine):
-    cache.start_judging("mine")
-    job, turns = cache.judging("mine"), set()
+    cache.start_judging(checkpoint("mine"))
+    job, turns = cache.judging(checkpoint("mine")), set()
     while job.is_running:
         with cache._INFERENCE:
             turns.add(job.share)
@@ -72,12 +73,12 @@ def test_others_get_the_model_between_two_batches(mine):
 
 def test_a_cancelled_judgement_leaves_nothing(mine):
     with cache._INFERENCE:
-        cache.start_judging("mine")
-        job = cache.judging("mine")
+        cache.start_judging(checkpoint("mine"))
+        job = cache.judging(checkpoint("mine"))
         job.cancel()
     assert job.wait(PATIENCE_S)
     assert job.error is None
-    assert mine.halting() is cache.halting("mine") is cache.judging("mine") is None
+    assert mine.halting() is cache.halting(checkpoint("mine")) is cache.judging(checkpoint("mine")) is None
 
 
 def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, monkeypatch):
@@ -85,7 +86,7 @@ def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, m
         raise OSError("no space left")
 
     monkeypatch.setattr("vitrm.runs.folder._replace", full)
-    cache.start_judging("mine")
+    cache.start_judging(checkpoint("mine"))
     judged()
     assert mine.halting() is None
     page.run()
@@ -99,7 +100,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
     for kept in (cache._dataset, cache.facts):
         kept.clear()
-    cache.start_judging("mine")
+    cache.start_judging(checkpoint("mine"))
     judged()
     page.run()
     assert not page.exception
@@ -108,23 +109,23 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
 
 
 def test_a_run_made_again_under_the_same_name_is_judged_again(mine):
-    cache.start_judging("mine")
+    cache.start_judging(checkpoint("mine"))
     judged()
     (mine.path / "halting.json").unlink()
-    assert cache.halting("mine") is not None
+    assert cache.halting(checkpoint("mine")) is not None
     weights = mine.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes())
-    assert cache.halting("mine") is None
+    assert cache.halting(checkpoint("mine")) is None
 
 
 def test_a_run_made_again_is_not_shown_with_what_was_kept_of_the_one_before(mine, page):
-    before = cache.model("mine")
+    before = cache.model(checkpoint("mine"))
     page.run()
-    assert cache.model("mine") is before
+    assert cache.model(checkpoint("mine")) is before
     model = mine.load_model()
     with torch.no_grad():
         model.answer_init += 1
     mine.save_weights(model)
     page.run()
     assert not page.exception
-    assert torch.equal(cache.model("mine").answer_init, model.answer_init)
+    assert torch.equal(cache.model(checkpoint("mine")).answer_init, model.answer_init)

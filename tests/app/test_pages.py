@@ -51,7 +51,9 @@ def test_the_caption_names_data_checkpoint_accuracy_and_chance(home):
 @pytest.mark.parametrize("page", ["step", "attention", "halting"])
 def test_a_page_about_recursion_says_that_a_model_has_none(page, monkeypatch):
     vit = Config(model=ViTConfig(), data=preset("digits").data)
-    monkeypatch.setattr(cache, "checkpoints", lambda: ["digits", "a-vit"])
+    monkeypatch.setattr(
+        cache, "checkpoints", lambda: {name: cache.Checkpoint(name, "1") for name in ("digits", "a-vit")}
+    )
     monkeypatch.setattr(cache, "facts", lambda name: (vit, {}))
     app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
     app.session_state[state.CHECKPOINT] = "a-vit"
@@ -236,7 +238,7 @@ def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()
-    job = cache.attribution("digits-glimpse", "test-12", 0)
+    job = cache.attribution(cache.checkpoint("digits-glimpse"), "test-12", 0)
     assert job.wait(120)
     assert job.error is None
     home.run()
@@ -244,7 +246,7 @@ def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
     assert len(player_data(home)["attribution"]["maps"]) == 4
     assert "Compute what mattered" not in [button.label for button in home.button]
     monkeypatch.setattr(Run, "version", "of other weights")
-    assert cache.attribution("digits-glimpse", "test-12", 0) is None
+    assert cache.attribution(cache.checkpoint("digits-glimpse"), "test-12", 0) is None
 
 
 def test_a_checkpoint_whose_images_do_not_fit_is_refused_with_the_sizes(home, tmp_path, monkeypatch):

@@ -36,15 +36,15 @@ def images(model):
 SEEDS = torch.arange(40)
 
 
-def test_without_halting_the_answer_is_that_of_the_model(model, images):
+def test_without_halting_the_answer_is_that_of_the_model(model, images, close):
     result = predict(model, images, Halt("fixed"), SEEDS)
-    torch.testing.assert_close(result.probs, model(images, seeds=SEEDS).softmax(-1), atol=1e-6, rtol=0)
+    close(result.probs, model(images, seeds=SEEDS).softmax(-1))
     assert result.exit_step.tolist() == [6] * 40
     assert result.policy == "all 6 supervision steps run for every image; no halting"
 
 
 @pytest.mark.parametrize("halt", RULES, ids=lambda halt: f"{halt.rule}-{halt.threshold}-{halt.max_steps}")
-def test_an_image_leaves_at_the_first_step_at_which_its_rule_is_met(model, images, halt):
+def test_an_image_leaves_at_the_first_step_at_which_its_rule_is_met(model, images, halt, close):
     result = predict(model, images, halt, SEEDS)
     last = halt.max_steps or 6
     steps = list(model.steps(images, last, SEEDS))
@@ -62,7 +62,7 @@ def test_an_image_leaves_at_the_first_step_at_which_its_rule_is_met(model, image
                 met.append(n > 0 and moved < halt.threshold)
         expected = next((n + 1 for n, enough in enumerate(met) if enough), last)
         assert result.exit_step[i] == expected
-        torch.testing.assert_close(result.probs[i], steps[expected - 1].logits[i].softmax(-1), atol=1e-5, rtol=0)
+        close(result.probs[i], steps[expected - 1].logits[i].softmax(-1))
 
 
 def test_with_several_rules_an_image_leaves_at_the_first_that_says_so(model, images):
@@ -80,16 +80,16 @@ def test_with_several_rules_an_image_leaves_at_the_first_that_says_so(model, ima
     )
 
 
-def test_the_result_of_an_image_does_not_depend_on_its_batch(model, images):
+def test_the_result_of_an_image_does_not_depend_on_its_batch(model, images, close):
     together = predict(model, images, Halt("learned", 0.9), SEEDS)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
     shuffled = predict(model, images[order], Halt("learned", 0.9), SEEDS[order])
     assert torch.equal(shuffled.exit_step, together.exit_step[order])
-    torch.testing.assert_close(shuffled.probs, together.probs[order], atol=1e-5, rtol=0)
+    close(shuffled.probs, together.probs[order])
     for i in (0, 7, 31):
         alone = predict(model, images[i : i + 1], Halt("learned", 0.9), SEEDS[i : i + 1])
         assert alone.exit_step == together.exit_step[i]
-        torch.testing.assert_close(alone.probs[0], together.probs[i], atol=1e-5, rtol=0)
+        close(alone.probs[0], together.probs[i])
 
 
 def test_images_that_have_halted_are_no_longer_computed(model, images, monkeypatch):

@@ -120,7 +120,7 @@ def test_recorded_attention_has_one_row_per_kept_token(tiny):
     assert [layer.mix.shape for layer in answer] == [(5, 2, 4, 4), (5, 2, 1, 4)]
 
 
-def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny):
+def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny, close):
     layer = _model(replace(tiny, depth=1)).block.layers[0].mix
     tokens = torch.randn(1, 4, 16)
     q, (k, v) = layer.query(tokens)[0], layer.key_value(tokens)[0].split(16, dim=-1)
@@ -132,11 +132,11 @@ def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny):
     everything = slice(None)
     for record in (True, False):
         mixed, _ = layer(layer.project(tokens, everything), everything, record)
-        torch.testing.assert_close(mixed[0], expected)
+        close(mixed[0], expected)
 
 
 @pytest.mark.parametrize("kind", ["swiglu", "gelu"])
-def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residual(tiny, kind):
+def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residual(tiny, kind, close):
     layer = _model(replace(tiny, feed_forward=kind)).block.layers[0]
     tokens, everything = torch.randn(2, 5, 16), slice(None)
     mixed, _ = layer.mix(layer.mix.project(layer.norm_mix(tokens), everything), everything, False)
@@ -149,10 +149,10 @@ def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residu
         hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
     expected = middle + hidden @ layer.feed_forward.back.weight.T + layer.feed_forward.back.bias
     found, _ = layer(tokens, layer.project(tokens, everything), everything, False)
-    torch.testing.assert_close(found, expected)
+    close(found, expected)
 
 
-def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_answer_alone(tiny):
+def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_answer_alone(tiny, close):
     layer = _model(replace(tiny, reading="cross")).block.layers[0]
     patches, tokens = torch.randn(1, 16, 16), torch.randn(1, 4, 16)
     seen, _ = layer.look(tokens, layer.project_image(patches), record=False)
@@ -162,17 +162,17 @@ def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_ans
     heads = [
         torch.softmax(query[:, h] @ key[:, h].T / math.sqrt(8), -1) @ value[:, h] for h in (slice(8), slice(8, 16))
     ]
-    torch.testing.assert_close(seen[0, 1:], tokens[0, 1:] + layer.cross.out(torch.cat(heads, dim=-1)))
+    close(seen[0, 1:], tokens[0, 1:] + layer.cross.out(torch.cat(heads, dim=-1)))
 
 
-def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny):
+def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny, close):
     mix = _model(replace(tiny, token_mixing="mlp")).block.layers[0].mix
     tokens = torch.randn(2, 4, 16)  # [y ; z]
     padded = torch.cat([torch.zeros(2, 16, 16), tokens], dim=1)
     hidden = torch.nn.functional.gelu(mix.into(padded.mT))
     expected = mix.back(hidden).mT[:, -4:]
     found, _ = mix((tokens,), slice(None), False)
-    torch.testing.assert_close(found, expected)
+    close(found, expected)
 
 
 def _parameters_by_formula(config):
@@ -373,7 +373,7 @@ def test_images_of_the_wrong_shape_are_refused_with_both_shapes_named(tiny, shap
     assert "(batch, 1, 8, 8)" in str(caught.value)
 
 
-def test_patches_are_read_row_by_row(tiny):
+def test_patches_are_read_row_by_row(tiny, close):
     model = ViTRM(tiny)
     with torch.no_grad():
         model.patch_embed.positions.zero_()
@@ -381,10 +381,10 @@ def test_patches_are_read_row_by_row(tiny):
     images[0, 0, 2:4, 6:8] = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # second row of patches, last column: patch 7
     tokens = model.patch_embed(images)[0]
     expected = model.patch_embed.projection(torch.tensor([1.0, 2.0, 3.0, 4.0]))
-    torch.testing.assert_close(tokens[7], expected)
+    close(tokens[7], expected)
     assert torch.equal(tokens[[i for i in range(16) if i != 7]], model.patch_embed.projection.bias.expand(15, -1))
     chosen = model.patch_embed(images, torch.tensor([[7, 2]]))[0]
-    torch.testing.assert_close(chosen, tokens[[7, 2]])
+    close(chosen, tokens[[7, 2]])
 
 
 # Glimpses

@@ -40,7 +40,7 @@ def test_without_it_nothing_is_added_and_with_it_a_seed_starts_the_rest_alike(ti
     assert ModelConfig().readout == "last"
 
 
-def test_the_heads_read_the_softly_weighted_answers_of_all_steps_so_far(model, images):
+def test_the_heads_read_the_softly_weighted_answers_of_all_steps_so_far(model, images, close):
     steps = list(model.steps(images))
     answers = torch.cat([step.answer for step in steps], dim=1)  # (B, 3, D)
     normal = (answers - answers.mean(-1, keepdim=True)) / (answers.var(-1, keepdim=True, correction=0) + 1e-5).sqrt()
@@ -48,10 +48,10 @@ def test_the_heads_read_the_softly_weighted_answers_of_all_steps_so_far(model, i
     for n, step in enumerate(steps, start=1):
         weights = scores[:, :n].softmax(dim=-1)
         mixed = (weights[..., None] * answers[:, :n]).sum(dim=1)
-        torch.testing.assert_close(step.logits, model.classifier(mixed))
-        torch.testing.assert_close(step.halt_logit, model.halting(mixed)[:, 0])
+        close(step.logits, model.classifier(mixed))
+        close(step.halt_logit, model.halting(mixed)[:, 0])
         each = torch.stack([model.classifier(answers[:, k]) for k in range(n)], dim=1)
-        torch.testing.assert_close(step.logits, (weights[..., None] * each).sum(dim=1))  # linear heads: mixed logits
+        close(step.logits, (weights[..., None] * each).sum(dim=1))  # linear heads: mixed logits
 
 
 def test_the_recursion_itself_is_not_changed(model, images):
@@ -63,22 +63,22 @@ def test_the_recursion_itself_is_not_changed(model, images):
     assert torch.equal(model(images, 1), usual(images, 1))  # of one answer there is no mixture
 
 
-def test_images_that_leave_take_their_answers_with_them(model, images):
+def test_images_that_leave_take_their_answers_with_them(model, images, close):
     after_one = next(model.steps(images)).halt_prob.detach().sort().values
     halt = Halt("learned", float(after_one[1:3].mean()))  # two of the four leave, two stay
     told = predict(model, images, halt)
     for i in range(len(images)):
         alone = predict(model, images[i : i + 1], halt)
-        torch.testing.assert_close(told.probs[i], alone.probs[0])
+        close(told.probs[i], alone.probs[0])
     assert int((told.exit_step == 1).sum()) == 2
 
 
-def test_a_trace_tells_the_same_answers(model, few_digits):
+def test_a_trace_tells_the_same_answers(model, few_digits, close):
     shot = trace(model, few_digits.test.images[0], supervision_steps=4)
     steps = list(model.steps(model.transform.normalize(few_digits.test.images[:1]), 4))
     for n, step in enumerate(steps):
-        torch.testing.assert_close(torch.tensor(shot.logits[n, -1, -1]), step.logits[0].detach())
-        torch.testing.assert_close(torch.tensor(shot.halt_logit[n, -1, -1]), step.halt_logit[0].detach())
+        close(torch.tensor(shot.logits[n, -1, -1]), step.logits[0].detach())
+        close(torch.tensor(shot.halt_logit[n, -1, -1]), step.halt_logit[0].detach())
 
 
 @pytest.mark.parametrize(("backprop", "reaches"), [("supervision_step", False), ("all", True)])

@@ -3,6 +3,7 @@
 from vitrm.config.settings import (
     GLIMPSE_POLICIES,
     PRESETS,
+    SOURCES,
     AnyModelConfig,
     Config,
     DataConfig,
@@ -22,6 +23,7 @@ from vitrm.config.settings import (
 __all__ = [
     "GLIMPSE_POLICIES",
     "PRESETS",
+    "SOURCES",
     "AnyModelConfig",
     "Config",
     "DataConfig",

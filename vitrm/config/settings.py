@@ -624,6 +624,7 @@ class TrainConfig:
         )
 
 
+SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
 _DATA_TITLES = {
     "digits": "handwritten digits (scikit-learn, 8 × 8 pixels)",
     "cifar10": "CIFAR-10",

@@ -21,12 +21,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vitrm.config import SOURCES
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.mazes import Mazes, MazeSettings, cells_of, draw_mazes, keys, nearest_gem, render
 from vitrm.data.stored import Room, StoredImages, store
 from vitrm.errors import DataError
 
-SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
 _TEST_SEED = 20_260_319  # carves a test split where a source has none; fixed, so that no setting can move it
 _TEST_FRACTION = 0.2
 _MOST_MEASURED = 20_000

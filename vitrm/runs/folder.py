@@ -88,6 +88,14 @@ class Run:
         return str(changed_at(self.path / WEIGHTS) or "")
 
     @property
+    def begun(self) -> int | None:
+        """When its configuration was written, in ns; None before that."""
+        try:
+            return (self.path / CONFIG).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    @property
     def has_config(self) -> bool:
         """Whether its training got as far as having a configuration."""
         return (self.path / CONFIG).is_file()

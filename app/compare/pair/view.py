@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import cache, inputs, state
+from app.cache import Checkpoint
 from app.compare.comparison import data_title
 from app.compare.pair import answers
 from app.compare.pair.answers import Answer
@@ -24,10 +25,10 @@ _TOP = 5  # classes shown of an answer
 @st.fragment  # or the player's every rest would make all the figures above anew
 def show() -> None:
     """The same test image through two models in locked step; a model that answers once shows that answer."""
-    facts = {}
-    for name in cache.checkpoints():
+    facts, here = {}, cache.checkpoints()
+    for name, checkpoint in here.items():
         try:
-            facts[name] = cache.facts(name)
+            facts[name] = cache.facts(checkpoint)
         except VitrmError:
             continue  # said above
     first, second = st.columns(2)
@@ -46,13 +47,13 @@ def show() -> None:
     sides = [(name, *facts[name]) for name in (left, right)]
     for sentence in answers.differences(*(config for _, config, _ in sides)):
         st.caption(sentence)
-    galleries = [made for name, *_ in sides if (made := cache.gallery(name))]  # a family may have none
+    galleries = [made for name, *_ in sides if (made := cache.gallery(here[name]))]  # a family may have none
     ready = {image: trace for image, trace in galleries[0].items() if image in galleries[-1]} if galleries else {}
     n = min(summary["split_sizes"]["test"] for *_, summary in sides)
     glimpses = any(getattr(config.model, "glimpse_patches", None) for _, config, _ in sides)
     image, seed = inputs.choose_image(ready, n, glimpses)
     try:
-        shown = [_run(name, config.model, image, seed) for name, config, _ in sides]
+        shown = [_run(here[name], config.model, image, seed) for name, config, _ in sides]
     except DataError as error:
         st.error(f"The images that these models were tested on are not on this machine: {error}")
         state.to_url(*state.COMPARE)
@@ -81,8 +82,8 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
     return select(label, names, key)
 
 
-def _run(name: str, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(name, image, seed) if model.halts else cache.answer(name, image)
+def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
+    return cache.trace(checkpoint, image, seed) if model.halts else cache.answer(checkpoint, image)
 
 
 def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from app import cache
+from app.cache import Checkpoint
 from app.compare import comparison
 from app.compare.pair.answers import Answer
 from vitrm import bench
@@ -83,10 +84,11 @@ def test_a_model_without_recursion_shows_its_one_answer(monkeypatch):
     facts, gallery = cache.facts, cache.gallery
     probs = np.eye(10)[7] * 0.6 + 0.04
     shown = Answer(config.data.classes, np.zeros((1, 8, 8), np.uint8), 3, probs)
-    monkeypatch.setattr(cache, "checkpoints", lambda: ["digits-glimpse", "a-vit"])
-    monkeypatch.setattr(cache, "facts", lambda name: (vit, summary) if name == "a-vit" else facts(name))
-    monkeypatch.setattr(cache, "gallery", lambda name: {} if name == "a-vit" else gallery(name))
-    monkeypatch.setattr(cache, "answer", lambda name, image: shown)
+    here = {name: Checkpoint(name, "1") for name in ("digits-glimpse", "a-vit")}
+    monkeypatch.setattr(cache, "checkpoints", lambda: here)
+    monkeypatch.setattr(cache, "facts", lambda c: (vit, summary) if c.name == "a-vit" else facts(c))
+    monkeypatch.setattr(cache, "gallery", lambda c: {} if c.name == "a-vit" else gallery(c))
+    monkeypatch.setattr(cache, "answer", lambda checkpoint, image: shown)
     monkeypatch.setattr(
         cache, "comparisons", lambda: (comparison.of_models({"a-vit": (vit, summary)}), ["x is broken"])
     )
@@ -101,7 +103,8 @@ def test_a_model_without_recursion_shows_its_one_answer(monkeypatch):
 
 
 def test_a_model_that_is_alone_with_its_images_is_said(monkeypatch):
-    monkeypatch.setattr(cache, "checkpoints", lambda: ["digits-glimpse", "cifar10-tiny"])
+    here = {name: Checkpoint(name, "1") for name in ("digits-glimpse", "cifar10-tiny")}
+    monkeypatch.setattr(cache, "checkpoints", lambda: here)
     app = open_page()
     assert not app.exception
     assert "is the only finished model of handwritten digits" in app.info[-1].value

@@ -180,8 +180,7 @@ def page(trained, tmp_path, monkeypatch):
         assert not app.exception
         return app
 
-    yield open_page
-    cache.forget("small")
+    return open_page
 
 
 def sent(app, part):
@@ -229,7 +228,7 @@ def test_a_maze_without_an_answer_is_said_and_the_model_may_be_asked(page):
 def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeypatch):
     app = page(maze_model="digits", maze=MAZE_4)
     assert "“digits” was not trained on mazes" in app.warning[0].value
-    monkeypatch.setattr(cache, "maze_models", list)
+    monkeypatch.setattr(cache, "maze_models", dict)
     app = page(maze_model="nothing", maze=MAZE)
     assert "There is no model “nothing” here" in app.warning[0].value
     assert "`vitrm train mazes-small --name mazes-small`" in app.info[0].value
@@ -241,7 +240,7 @@ def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeyp
 
 def test_the_test_set_is_measured_once_and_kept(page, monkeypatch):
     monkeypatch.setattr(cache, "draw_others", lambda model, settings: draw_others(model, settings, 20))
-    cache.start_maze_report("small").wait(60)
+    cache.start_maze_report(cache.checkpoint("small")).wait(60)
     app = page(maze=MAZE_4)
     captions = " ".join(each.value for each in app.caption)
     for part in ("test split, n = 20", "chance 50 %", "training seed 0"):

@@ -201,7 +201,7 @@ def page(monkeypatch):
     config = replace(config, model=replace(config.model, recursion_depth=2, depth=2, patch_size=4))
     summary = {"test": {"accuracy": [0.9], "n": 200, "seed": 0}, "split_sizes": {"train": 1, "test": 200},
                "parameters": 7, "seed": 0}  # fmt: skip
-    monkeypatch.setattr(cache, "checkpoints", lambda: [MODEL, "digits"])
+    monkeypatch.setattr(cache, "checkpoints", lambda: {name: cache.Checkpoint(name, "1") for name in (MODEL, "digits")})
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
     monkeypatch.setattr(cache, "mixtures", lambda name: {"test-9": made(), "test-1": made(label=1)})
     monkeypatch.setattr(cache, "mixture", lambda name: REPORT)
@@ -270,7 +270,7 @@ def test_a_model_without_a_mixture_is_said_to_have_none(page, monkeypatch, model
 def test_a_control_is_named_and_shown_all_the_same(monkeypatch, mixture):
     said = []
     monkeypatch.setattr(mixture_view.st, "info", said.append)
-    assert mixture_view.explain("mine", SRViTConfig(mixture=mixture))
+    assert mixture_view.explain(cache.Checkpoint("mine", "1"), SRViTConfig(mixture=mixture))
     assert "is a control without a router" in said[0]
 
 
@@ -282,7 +282,7 @@ def test_a_collapsed_router_is_said_before_anything_else(page, monkeypatch):
 def test_where_the_images_are_absent_the_judgement_is_still_shown(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     config = Config(model=preset(MODEL).model, data=replace(preset(MODEL).data, source="parquet:nowhere"))
-    summary = cache.facts(MODEL)[1]
+    summary = cache.facts(cache.checkpoint(MODEL))[1]
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
     monkeypatch.setattr(cache, "mixtures", lambda name: {})
     opened(page)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from app.training.jobs import Limits, Trainings, command_line
+from vitrm.cli.arguments import split_settings
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
 from vitrm.process import ROOT
@@ -262,8 +263,6 @@ def test_the_command_makes_the_same_training_again():
     config = small(7, **{"train.betas": "0.8,0.99", "train.flip": True, "model.memory_tokens": None})
     line = command_line(config)
     assert line.startswith("vitrm train digits")
-    from vitrm.cli.main import _split_settings
-
-    words, overrides = _split_settings(line.split()[2:])
+    words, overrides = split_settings(line.split()[2:])
     assert PRESETS[words[0]].with_fields(overrides) == config
     assert json.loads(config.fingerprint())["train.epochs"] == 7

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app.cache import checkpoint
 from app.uploads import tray as uploads
 from app.uploads.tray import Framing, Tray
 from vitrm.data.images import fit_image
@@ -268,15 +269,16 @@ def test_side_by_side_with_another_model_and_other_numbers_of_steps(page):
 
 
 def test_an_own_picture_can_be_edited_like_any_other(monkeypatch):
-    tray, config = Tray(), find_run("digits").config()
+    tray, digits = Tray(), checkpoint("digits")
+    config = digits.run.config()
     monkeypatch.setattr(uploads, "tray", lambda: tray)
     monkeypatch.setattr(uploads, "seed", lambda: 0)
     picture = tray.add("white", "photo", encoded(Image.new("L", (40, 40), 40)))
-    plain = uploads.trace(picture, "digits", config)
-    edited = uploads.trace(picture, "digits", config, "p0;z1")
+    plain = uploads.trace(picture, digits, config)
+    edited = uploads.trace(picture, digits, config, "p0;z1")
     assert (plain.pixels == 40).all()
     assert edited.pixels[0, 0, 0] != 40
     assert not edited.memory[..., 1, :].any()
-    assert uploads.trace(picture, "digits", config, "p0;z1") is edited
+    assert uploads.trace(picture, digits, config, "p0;z1") is edited
     with pytest.raises(ConfigError, match="there is no patch 99"):
-        uploads.trace(picture, "digits", config, "p99")
+        uploads.trace(picture, digits, config, "p99")

@@ -2,11 +2,14 @@
 
 import json
 import shlex
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from vitrm.cli import main as cli
+from vitrm.process import ROOT
 from vitrm.runs.folder import Run
 
 TINY = shlex.split(
@@ -59,6 +62,27 @@ def test_settings_may_stand_anywhere_and_be_spelt_both_ways(words, tmp_path):
     assert cli.main([*words, *TINY, "--runs", str(tmp_path)]) == 0
     config = Run(tmp_path / "spelt").config()
     assert (config.train.lr, config.model.halt_bias) == (1e-4, -3.0)
+
+
+HELP = """
+import sys
+from vitrm.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("command", ["", *cli.COMMANDS])
+def test_help_does_not_wait_for_torch(command):
+    words = [sys.executable, "-c", HELP, *command.split(), "--help"]
+    out = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert out.startswith(f"usage: vitrm {command}".rstrip())
+    modules = out.splitlines()[-1].split()
+    assert "torch" not in modules
+    if not command:
+        assert not {f"vitrm.cli.{name}" for name in cli.COMMANDS} & {*modules}
 
 
 def test_settings_reach_the_run(runs):
@@ -159,7 +183,7 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("train", "say what to train: vitrm train PRESET, one of paper, tiny, digits"),
+        ("train", "say what to train: vitrm train PRESET, one of paper, paper-as-published, tiny, digits"),
         ("train digts", "unknown preset 'digts'; did you mean 'digits'?"),
         ("train digits --train.ir 1", "unknown setting 'train.ir'; did you mean 'train.lr'?"),
         ("train digits --train.lr", "'--train.lr' needs a value"),
@@ -288,8 +312,6 @@ def test_data_that_are_gone_when_a_run_is_resumed_are_named_in_its_status(tmp_pa
 
 
 def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
-    from vitrm.runs.folder import Run
-
     words = ["train", "digits", *TINY, "--train.epochs", "3", "--runs", str(tmp_path), "--name", "run"]
     assert cli.main(words) == 0
     run = Run(tmp_path / "run")

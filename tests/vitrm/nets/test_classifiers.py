@@ -119,7 +119,7 @@ def test_every_parameter_gets_a_gradient(config):
     assert all(p.grad is not None and float(p.grad.abs().max()) > 0 for p in model.parameters())
 
 
-def test_the_residual_network_is_torchvisions():
+def test_the_residual_network_is_torchvisions(close):
     import torchvision.models
 
     ours, theirs = ResNet(ResNetConfig()).eval(), torchvision.models.resnet18(num_classes=10).eval()
@@ -127,7 +127,7 @@ def test_the_residual_network_is_torchvisions():
         {name.removeprefix("network.").replace("classifier", "fc"): v for name, v in ours.state_dict().items()}
     )
     images = torch.randn(2, 3, 32, 32)
-    torch.testing.assert_close(ours(images), theirs(images))
+    close(ours(images), theirs(images))
 
 
 @pytest.mark.parametrize("config", [SMALL_VIT, SMALL_RESNET], ids=["vit", "resnet"])

@@ -99,7 +99,7 @@ def test_choices_without_a_draw_do_not_depend_on_seeds_or_batch(model, policy):
     assert torch.equal(alone, together)
 
 
-def test_images_that_leave_early_leave_the_choices_of_the_others_alone(model):
+def test_images_that_leave_early_leave_the_choices_of_the_others_alone(model, close):
     pictures, halt = images(), Halt("learned", 0.5)
     with torch.no_grad():
         model.halting.weight.normal_()
@@ -107,7 +107,7 @@ def test_images_that_leave_early_leave_the_choices_of_the_others_alone(model):
     together = predict(model, pictures, halt, glimpses="learned")
     alone = [predict(model, pictures[i : i + 1], halt, glimpses="learned") for i in range(6)]
     assert len(together.exit_step.unique()) > 1
-    torch.testing.assert_close(together.probs, torch.cat([each.probs for each in alone]))
+    close(together.probs, torch.cat([each.probs for each in alone]))
     assert together.exit_step.tolist() == [int(each.exit_step) for each in alone]
 
 
@@ -161,13 +161,13 @@ def test_an_unknown_policy_or_one_without_glimpses_is_said(tiny):
         next(ViTRM(tiny).moves(images(), policy="fixed"))
 
 
-def test_answers_to_many_draws_are_those_of_each_alone(equipped):
+def test_answers_to_many_draws_are_those_of_each_alone(equipped, close):
     many = answers(equipped, PIXELS[None], [3, 8, 5])
     for k, seed in enumerate((3, 8, 5)):
         alone = trace(equipped, PIXELS, seed=seed)
         assert many.patches[k].tolist() == alone.patches.tolist()
-        np.testing.assert_allclose(many.probs[k], alone.probs[:, 0, -1], atol=1e-5)
-        np.testing.assert_allclose(many.halt_prob[k], alone.halt_prob[:, 0, -1], atol=1e-5)
+        close(many.probs[k], alone.probs[:, 0, -1])
+        close(many.halt_prob[k], alone.halt_prob[:, 0, -1])
 
 
 def test_what_the_memory_would_read_next_is_what_the_learned_policy_reads(equipped):

@@ -99,7 +99,7 @@ def test_whatever_is_mixed_a_seed_starts_the_layers_alike(mixture):
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
-def test_a_stage_hands_on_the_weighted_sum_of_all_its_steps():
+def test_a_stage_hands_on_the_weighted_sum_of_all_its_steps(close):
     model, pixels = stirred(depth=4, location="stage"), images()
     tokens = torch.cat([model.answer_init.expand(3, -1, -1), model.patch_embed(pixels)], dim=1)
     for stage, router in zip(model.stages, model.mixers, strict=True):
@@ -116,8 +116,8 @@ def test_a_stage_hands_on_the_weighted_sum_of_all_its_steps():
         weights = torch.stack(scores, dim=-1).softmax(dim=-1)  # (B, 1+L, R)
         tokens = torch.einsum("bsr,rbsd->bsd", weights, torch.stack(states))
     expected = model.classifier(model.norm(tokens[:, 0]))
-    torch.testing.assert_close(model(pixels), expected)
-    torch.testing.assert_close(model.mix(pixels)[1][-1], weights[:, :1])
+    close(model(pixels), expected)
+    close(model.mix(pixels)[1][-1], weights[:, :1])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -135,22 +135,22 @@ def test_the_weights_are_those_of_a_mixture(variant):
 
 
 @pytest.mark.parametrize("changes", [{}, {"normaliser": "sigmoid"}, {"router_dim": 0}, {"mixture": "scalar"}])
-def test_an_untrained_mixture_is_the_mean_of_all_steps(changes):
+def test_an_untrained_mixture_is_the_mean_of_all_steps(changes, close):
     model, pixels = make_model(replace(SMALL, **changes)).eval(), images()
-    torch.testing.assert_close(model(pixels), model.logits_with(pixels, "uniform"))
+    close(model(pixels), model.logits_with(pixels, "uniform"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_recursion_can_end_early_and_the_mixture_be_replaced(variant):
+def test_the_recursion_can_end_early_and_the_mixture_be_replaced(variant, close):
     model, pixels = stirred(**VARIANTS[variant]), images()
     config = model.config
-    torch.testing.assert_close(model.logits_with(pixels, recursion_depth=3), model(pixels))
+    close(model.logits_with(pixels, recursion_depth=3), model(pixels))
     for depth in (1, 2):
         for mixture in ("last", "uniform"):  # the same layers in a model that was made for it
             other = make_model(replace(config, recursion_depth=depth, mixture=mixture)).eval()
             names = other.state_dict()
             other.load_state_dict({name: tensor for name, tensor in model.state_dict().items() if name in names})
-            torch.testing.assert_close(model.logits_with(pixels, mixture, depth), other(pixels))
+            close(model.logits_with(pixels, mixture, depth), other(pixels))
     if config.normaliser == "softmax":
         for weights in model.mix(pixels, recursion_depth=2)[1]:
             torch.testing.assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2]))
@@ -230,7 +230,7 @@ def test_the_trainer_trains_it_and_evaluation_scores_it(small_run, few_digits):
     assert end.val_loss == evaluate(trainer.averaged, few_digits.preprocess, few_digits.val).loss
 
 
-def test_a_trace_holds_the_mixture_and_the_answers_without_it(few_digits, tmp_path):
+def test_a_trace_holds_the_mixture_and_the_answers_without_it(few_digits, tmp_path, close):
     model = equip(stirred(), Config(model=SMALL)).train()
     shot = mixture_trace(model, few_digits.test.images[0], label=3)
     assert model.training
@@ -238,15 +238,15 @@ def test_a_trace_holds_the_mixture_and_the_answers_without_it(few_digits, tmp_pa
     pixels = model.transform.normalize(few_digits.test.images[:1])
     first, last = model.mix(pixels)[1]
     assert shot.weights.shape == (2, 3, 17)
-    np.testing.assert_allclose(shot.weights[0], first[0].T.detach(), atol=1e-6)
-    np.testing.assert_allclose(shot.weights[1, :, 0], last[0, 0].detach(), atol=1e-6)
+    close(shot.weights[0], first[0].T.detach())
+    close(shot.weights[1, :, 0], last[0, 0].detach())
     assert np.isnan(shot.weights[1, :, 1:]).all()  # of the last stage only the class token is read
     for depth in (1, 2, 3):
         row = [getattr(shot, name)[depth - 1] for name in ("logits", "last_logits", "uniform_logits")]
         for found, mixture in zip(row, (None, "last", "uniform"), strict=True):
-            np.testing.assert_allclose(found, model.logits_with(pixels, mixture, depth)[0].detach(), atol=1e-5)
-    np.testing.assert_allclose(shot.probs, model(pixels)[0].softmax(dim=-1).detach(), atol=1e-6)
-    np.testing.assert_allclose(shot.last_logits[0], shot.uniform_logits[0], atol=1e-6)  # of one step the mean is itself
+            close(found, model.logits_with(pixels, mixture, depth)[0].detach())
+    close(shot.probs, model(pixels)[0].softmax(dim=-1).detach())
+    close(shot.last_logits[0], shot.uniform_logits[0])  # of one step the mean is itself
     assert (shot.grid, shot.label, shot.mixture, shot.layers_per_stage) == ((4, 4), 3, "token", 1)
     shot.save(tmp_path / "shot.npz")
     again = MixtureTrace.load(tmp_path / "shot.npz")
@@ -276,7 +276,7 @@ def test_models_that_mix_nothing_say_so(few_digits):
         trace(equip(make_model(SMALL), Config(model=SMALL)), picture)
 
 
-def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys):
+def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys, close):
     small = ("--model.dim", "16", "--model.num_heads", "2", "--model.mlp_dim", "24", "--train.epochs", "1")
     where = ("--device", "cpu", "--threads", "1", "--runs", str(tmp_path), "--name", "run")
     assert cli.main(["train", "sr-vit-digits", *small, *where]) == 0
@@ -294,7 +294,7 @@ def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys):
     name, shot = next(iter(shots.items()))
     picture = load_dataset("digits", 8, 1).test.images[int(name.removeprefix("test-"))]
     assert torch.equal(torch.tensor(shot.pixels), picture)
-    np.testing.assert_allclose(shot.logits, mixture_trace(exported.load_model(), picture).logits, atol=1e-5)
+    close(shot.logits, mixture_trace(exported.load_model(), picture).logits)
     capsys.readouterr()
     assert cli.main(["evaluate", str(out), "--mixture", "--json", "--device", "cpu", "--threads", "1"]) == 0
     found = json.loads(capsys.readouterr().out)

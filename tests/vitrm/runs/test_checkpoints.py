@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -67,7 +66,7 @@ def test_what_the_card_claims_can_be_measured_again(name, capsys):
     claimed = Run(ROOT / "checkpoints" / name).summary()["test"]
     steps = len(claimed["accuracy"])
     found = evaluated(capsys, name, "--supervision-steps", str(steps))
-    assert found["accuracy"] == pytest.approx(claimed["accuracy"], abs=1e-6)
+    assert found["accuracy"] == pytest.approx(claimed["accuracy"], abs=1.5 / found["n"])  # an image more or less
     assert found["halt_prob"] == pytest.approx(claimed["halt_prob"], abs=1e-4)
 
 
@@ -93,14 +92,14 @@ def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():
     assert accuracy[trained - 1] - accuracy[0] >= 0.04
 
 
-def test_the_bundled_mixtures_are_those_of_the_bundled_weights():
+def test_the_bundled_mixtures_are_those_of_the_bundled_weights(close):
     run = Run(ROOT / "checkpoints" / "sr-vit-digits")
     model, shots, scores = run.load_model(), run.mixtures(), run.mixture()
     assert {shot.label for shot in shots.values()} == set(range(10))
     for shot in list(shots.values())[:2]:
         again = mixture_trace(model, shot.pixels)
-        np.testing.assert_allclose(again.logits, shot.logits, atol=1e-4)
-        np.testing.assert_allclose(again.weights, shot.weights, atol=1e-4)
+        close(again.logits, shot.logits)
+        close(again.weights, shot.weights)
     assert scores["own"][-1] == pytest.approx(run.summary()["test"]["accuracy"][0], abs=0.01)
     assert len(scores["own"]) == len(scores["last"]) == len(scores["uniform"]) == 4
 

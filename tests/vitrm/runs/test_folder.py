@@ -91,12 +91,12 @@ def test_files_of_a_run_can_be_read_by_everyone_the_umask_allows(finished):
         assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~umask, file.name
 
 
-def test_the_saved_weights_are_the_averaged_ones_of_the_best_epoch(finished, digits):
+def test_the_saved_weights_are_the_averaged_ones_of_the_best_epoch(finished, digits, close):
     best = max((e for e in finished.metrics() if e["event"] == "EpochEnd"), key=lambda e: e["val_accuracy"][-1])
     scores = evaluate(finished.load_model(), digits.preprocess, digits.val)
     assert finished.summary()["best_epoch"] == best["epoch"]
     assert list(scores.accuracy) == best["val_accuracy"]
-    assert scores.loss == pytest.approx(best["val_loss"])
+    close(scores.loss, best["val_loss"])
 
 
 def test_the_summary_holds_the_test_scores_of_the_saved_weights(finished, digits):
@@ -250,7 +250,7 @@ def test_truncated_weights_are_refused(copy):
 def test_loaded_weights_compute_what_the_trained_ones_did_bit_for_bit(fresh, few_digits):
     run, trainer = fresh
     run.save_weights(trainer.averaged)
-    loaded, trained = run.load_model(), trainer.averaged.eval()
+    loaded, trained = run.load_model().requires_grad_(False), trainer.averaged.eval()  # with gradients: other kernels
     # Where a tensor begins decides in which order some processors sum.
     assert {tensor.data_ptr() % 64 for tensor in loaded.state_dict().values()} == {0}
     pixels = few_digits.preprocess.normalize(few_digits.val.images)

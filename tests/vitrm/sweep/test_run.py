@@ -5,10 +5,8 @@ import json
 import shlex
 import statistics
 import threading
-from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
-from unittest import mock
 
 import pytest
 
@@ -30,9 +28,8 @@ WORDS = [word for name, value in TINY.items() for word in (f"--{name}", value)]
 
 
 def _here(words, log):
-    """Launch a training in this process, in a thread, where no signal can be caught."""
-    with mock.patch.object(cli, "_stops_on_signal", side_effect=lambda _: nullcontext()):
-        return cli.main(words)
+    """Launch a training in this process, in a thread."""
+    return cli.main(words)
 
 
 def _ablation(folder, **changes):

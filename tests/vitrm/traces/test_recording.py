@@ -44,7 +44,7 @@ def _same(one, other):
 
 
 @variants
-def test_the_last_moment_of_each_supervision_step_is_the_models_own_answer(tiny, options):
+def test_the_last_moment_of_each_supervision_step_is_the_models_own_answer(tiny, options, close):
     model = _model(replace(tiny, **options))
     found = trace(model, PIXELS, supervision_steps=3, seed=5)
     with torch.inference_mode():
@@ -58,7 +58,7 @@ def test_the_last_moment_of_each_supervision_step_is_the_models_own_answer(tiny,
             (found.halt_prob, step.halt_prob[0]),
             (found.probs, step.logits[0].softmax(0)),
         ):
-            np.testing.assert_allclose(ours[n, -1, -1], theirs.numpy(), atol=1e-5)
+            close(ours[n, -1, -1], theirs.numpy())
         if step.patches is not None:
             assert found.patches[n].tolist() == step.patches[0].tolist()
 
@@ -86,16 +86,16 @@ def test_a_trace_has_the_documented_shapes(tiny, options):
         assert (value if value is None else value.shape) == shape, name
 
 
-def test_the_read_out_inside_a_recursion_step_is_the_answer_update_applied_by_hand(tiny):
+def test_the_read_out_inside_a_recursion_step_is_the_answer_update_applied_by_hand(tiny, close):
     model = _model(tiny)
     found = trace(model, PIXELS)
     with torch.inference_mode():
         reading = model.read(model.transform.normalize(torch.tensor(PIXELS))[None])
         state, _ = model.update_memory(reading, model.initial_state(1))  # one memory iteration, then answer
         logits, halt_logit = model.read_out(model.update_answer(state)[0].answer)
-    np.testing.assert_allclose(found.logits[0, 0, 0], logits[0], atol=1e-6)
-    np.testing.assert_allclose(found.halt_logit[0, 0, 0], halt_logit[0], atol=1e-6)
-    np.testing.assert_allclose(found.memory[0, 0, 0], state.memory[0], atol=1e-6)
+    close(found.logits[0, 0, 0], logits[0])
+    close(found.halt_logit[0, 0, 0], halt_logit[0])
+    close(found.memory[0, 0, 0], state.memory[0])
 
 
 def test_attention_rows_sum_to_one(tiny):
@@ -245,11 +245,11 @@ def test_a_pickle_inside_a_trace_file_is_not_executed(tmp_path):
     assert not (tmp_path / "mark").exists()
 
 
-def test_norms_are_lengths_of_the_states_and_the_arrays_cannot_be_written(tiny):
+def test_norms_are_lengths_of_the_states_and_the_arrays_cannot_be_written(tiny, close):
     made = trace(_model(tiny), PIXELS)
-    np.testing.assert_allclose(made.answer_norm, np.sqrt((made.answer**2).sum(axis=-1)), rtol=1e-6)
+    close(made.answer_norm, np.sqrt((made.answer**2).sum(axis=-1)))
     lengths = np.sqrt((made.memory**2).sum(axis=-1))
-    np.testing.assert_allclose(made.memory_norm, lengths.mean(axis=-1), rtol=1e-6)
+    close(made.memory_norm, lengths.mean(axis=-1))
     for array in (made.logits, made.memory, made.patch_attention, made.pixels):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0

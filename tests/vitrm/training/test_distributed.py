@@ -26,9 +26,10 @@ TWO = """
 import os, sys, torch
 import vitrm.training.tensorboard, vitrm.training.control, vitrm.training.distributed, vitrm.training.estimate
 import vitrm.traces.recording, torch._dynamo
+import vitrm.cli.signals, vitrm.cli.train
 from vitrm.cli import main as cli
 
-vitrm.training.distributed.PATIENCE_S, cli._GRACE_S = (float(word) for word in sys.argv[1:3])
+vitrm.training.distributed.PATIENCE_S, vitrm.cli.signals.GRACE_S = (float(word) for word in sys.argv[1:3])
 for rank in range(2):
     if not os.fork():
         os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}

@@ -151,7 +151,7 @@ def test_epoch_means_are_the_means_of_the_reports(small_run, digits):
         assert end.train_accuracy[n] == pytest.approx((first.accuracy[n] + second.accuracy[n]) / 2)
 
 
-def test_measurements_of_a_batch_are_those_of_the_step(small_run, few_digits):
+def test_measurements_of_a_batch_are_those_of_the_step(small_run, few_digits, close):
     trainer = Trainer(
         _with(small_run, dropout=0.0, crop_pad=0, flip=False, mixup_alpha=0.0, cutmix_alpha=0.0), few_digits
     )
@@ -166,7 +166,7 @@ def test_measurements_of_a_batch_are_those_of_the_step(small_run, few_digits):
         step.answer.norm(dim=-1).mean(),
         step.memory.norm(dim=-1).mean(),
     ]
-    torch.testing.assert_close(measured, torch.stack(expected).detach())
+    close(measured, torch.stack(expected).detach())
 
 
 def test_validation_scores_are_those_of_the_averaged_weights(small_run, few_digits):
@@ -235,7 +235,7 @@ def test_weights_move_once_per_supervision_step_or_once_per_batch(small_run, few
     assert all(not torch.equal(p, b) for p, b in zip(trainer.model.block.parameters(), before, strict=True))
 
 
-def test_gradients_of_backprop_all_are_those_of_the_mean_loss_of_the_whole_unrolling(small_run, few_digits):
+def test_gradients_of_backprop_all_are_those_of_the_mean_loss_of_the_whole_unrolling(small_run, few_digits, close):
     config = _with(small_run, backprop="all", update="batch", dropout=0.0, grad_clip=0.0, crop_pad=0, flip=False,
                    mixup_alpha=0.0, cutmix_alpha=0.0, halt_weight=0.5)  # fmt: skip
     trainer = Trainer(config, few_digits)
@@ -250,7 +250,7 @@ def test_gradients_of_backprop_all_are_those_of_the_mean_loss_of_the_whole_unrol
     list(trainer.train_batch(images, labels))
     expected = dict(plain.named_parameters())
     for name, parameter in trainer.model.named_parameters():
-        torch.testing.assert_close(parameter.grad, expected[name].grad, msg=name)
+        close(parameter.grad, expected[name].grad)
 
 
 def test_gradient_norm_is_clipped(small_run, few_digits):
@@ -272,7 +272,7 @@ def test_unrolling_stops_when_the_mean_halting_probability_exceeds_tau(small_run
     assert len(list(off.train_batch(*_batch(few_digits)))) == 4
 
 
-def test_moving_average_by_hand(small_run, few_digits):
+def test_moving_average_by_hand(small_run, few_digits, close):
     trainer = Trainer(_with(small_run, ema_decay=0.15, supervision_steps=3), few_digits)
     weight, averaged = trainer.model.classifier.bias, trainer.averaged.classifier.bias
     history, expected = [], averaged.clone()
@@ -281,7 +281,7 @@ def test_moving_average_by_hand(small_run, few_digits):
     # decay = min(0.15, k / (k + 10)) after k updates: 1/11, then 0.15 because 2/12 > 0.15
     for decay, value in zip((1 / 11, 0.15, 0.15), history, strict=True):
         expected = decay * expected + (1 - decay) * value
-    torch.testing.assert_close(averaged, expected)
+    close(averaged, expected)
 
 
 def test_without_a_short_memory_the_average_keeps_its_start(small_run, few_digits):
@@ -379,7 +379,7 @@ def test_looking_ahead_changes_nothing_but_when_the_host_asks(small_run, few_dig
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's, of its own doing
-def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_digits, monkeypatch):
+def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_digits, monkeypatch, close):
     # With the graphs run by torch itself: what a compiler makes of them is not tested here, what they hold is.
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(
@@ -398,7 +398,7 @@ def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_di
     assert 1 < counters["stats"]["unique_graphs"] <= 6  # memory and answer update, first step or later, odd last batch
     assert weights[0].keys() == weights[1].keys()
     for name, expected in weights[0].items():
-        torch.testing.assert_close(weights[1][name], expected, msg=name)
+        close(weights[1][name], expected)
 
 
 EVERY_INGREDIENT = {
@@ -579,11 +579,11 @@ def test_a_run_remembers_what_its_data_turned_out_to_be(small_run, few_digits):
 # Evaluation
 
 
-def test_predictions_do_not_depend_on_the_batch_size(tiny, few_digits):
+def test_predictions_do_not_depend_on_the_batch_size(tiny, few_digits, close):
     model = ViTRM(replace(tiny, glimpse_patches=4))
     parts = [predict_steps(model, few_digits.preprocess, few_digits.val, batch_size=size) for size in (7, 40)]
     for field in ("logits", "halt_logit", "memory_change"):
-        torch.testing.assert_close(*(getattr(part, field) for part in parts))
+        close(*(getattr(part, field) for part in parts))
 
 
 def test_scores_are_counted_from_the_predictions_of_every_step(tiny, few_digits):
@@ -627,7 +627,8 @@ from vitrm.data.dataset import Dataset, Preprocess, Split
 torch.manual_seed(7)
 splits = [Split(torch.randint(256, (n, 1, 8, 8), dtype=torch.uint8), torch.arange(n) % 10) for n in (49, 20, 20)]
 dataset = Dataset("noise", tuple("0123456789"), *splits, Preprocess(8, (0.5,), (0.25,)))
-even = replace(dataset, train=dataset.train.subset(slice(0, 48)))  # a single image has no statistics
+# After an update rounding decides: Adam divides a gradient by its size, and a ResNet's next loss moves by thousandths.
+one_batch = replace(dataset, train=dataset.train.subset(slice(0, 16)))
 """
 TRAIN_IN_A_GROUP = """
 import json, sys
@@ -666,7 +667,7 @@ for one, other in zip(shared.parameters(), alone.parameters()):
 torch.testing.assert_close(shared.state_dict(), alone.state_dict())
 
 residual = Config.from_dict(json.load(open(sys.argv[1])) | {"model": RESNET})
-trainer = Trainer(residual, even, group=group)
+trainer = Trainer(residual, one_batch, group=group)
 result["resnet"] = list(trainer.events())[0].loss
 if group.rank == 0:
     torch.save(result, sys.argv[2])
@@ -705,8 +706,8 @@ def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, msg=name)
 
     residual = Config.from_dict(config.to_dict() | {"model": RESNET})
-    first, *_ = Trainer(residual, made["even"]).events()
-    assert together["resnet"] == pytest.approx(first.loss, abs=1e-4)
+    first, *_ = Trainer(residual, made["one_batch"]).events()
+    assert together["resnet"] == pytest.approx(first.loss, abs=1e-5)
 
 
 # Pausing
@@ -746,7 +747,7 @@ def test_a_pause_with_single_updates_changes_nothing_of_the_result(small_run, fe
         assert all(torch.equal(free.state_dict()[name][key], value) for key, value in held.state_dict()[name].items())
 
 
-def test_a_single_update_says_what_it_changed(small_run, few_digits):
+def test_a_single_update_says_what_it_changed(small_run, few_digits, close):
     trainer = Trainer(_with(small_run, grad_clip=0.0), few_digits)
     trainer.hold()
     trainer.step()
@@ -765,7 +766,7 @@ def test_a_single_update_says_what_it_changed(small_run, few_digits):
     outputs = predict_steps(trainer.model, few_digits.preprocess, few_digits.val.subset(trainer.watched))
     probs = outputs.logits[-1].softmax(dim=-1)
     assert event.answers[1] == tuple(probs.argmax(dim=-1).tolist())
-    assert event.true_prob[1] == pytest.approx([float(p[label]) for p, label in zip(probs, event.labels, strict=True)])
+    close(event.true_prob[1], [float(p[label]) for p, label in zip(probs, event.labels, strict=True)])
     assert event.true_prob[0] != event.true_prob[1]
     assert event.gradient_norm > 0
 

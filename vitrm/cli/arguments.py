@@ -1,0 +1,65 @@
+"""What commands have in common on the command line: settings, counts, times, and where data and devices are."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from vitrm.errors import ConfigError
+
+
+def split_settings(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The command line without its settings, and these: `--train.lr 1e-3` or `--train.lr=1e-3` as {"train.lr": "1e-3"}.
+
+    They are taken out before argparse sees them, which would take their values for positional arguments. Raises
+    ConfigError for a setting without a value.
+    """
+    words, others, settings = list(argv), [], {}
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or "." not in name:
+            others.append(word)
+            continue
+        if not equals:
+            if not words:
+                raise ConfigError(f"'{word}' needs a value")
+            value = words.pop(0)
+        settings[name] = value
+    return others, settings
+
+
+def no_settings(settings: dict[str, str], why: str) -> None:
+    """Raises ConfigError if there are any."""
+    if settings:
+        raise ConfigError(f"--{next(iter(settings))} cannot be used here: {why}")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where it is computed, and with how many threads."""
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
+    parser.add_argument("--threads", type=positive, default=min(os.cpu_count() or 1, 8), help="CPU threads")
+
+
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    """Where data sets are kept."""
+    parser.add_argument("--data-root", default="data", help="where downloads go (default: data)")
+
+
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 or more")
+    return int(text)
+
+
+def minutes(text: str) -> float:
+    """An argument that is a time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a number of minutes, more than 0")
+    return value

@@ -1,0 +1,55 @@
+"""`vitrm bench`: speed of this code against the plain form, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
+from vitrm.cli.inputs import find_device, load_data
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure."""
+    parser.add_argument("presets", nargs="*", help="default: paper tiny digits; of --training: paper")
+    parser.add_argument(
+        "--training",
+        action="store_true",
+        help="instead: the whole training step, as is usual on a GPU (takes settings)",
+    )
+    parser.add_argument("--batch-sizes", nargs="+", type=positive, default=[128, 1024], help="of --training")
+    parser.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
+    parser.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
+    parser.add_argument("--repeats", type=positive, default=7)
+    parser.add_argument("--json", action="store_true")
+    add_device(parser)
+    add_data_root(parser)
+
+
+def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
+    """Print the table, or JSON."""
+    from vitrm.bench import bench, bench_halting, bench_training, halting_table, table, training_table
+    from vitrm.runs.checkpoints import find_run
+
+    device, show = find_device(arguments), table
+    training = arguments.training or (device.startswith("cuda") and not arguments.halting)
+    if not training:
+        no_settings(settings, "only bench --training takes settings")
+    if arguments.halting:
+        judged = find_run(arguments.halting)
+        split = load_data(judged.config(), arguments.data_root).test
+        result, show = bench_halting(judged, split, device, arguments.repeats), halting_table
+    elif training:
+        result = bench_training(
+            arguments.presets or ["paper"],
+            device,
+            arguments.repeats,
+            batch_sizes=arguments.batch_sizes,
+            settings=settings,
+            profiled=arguments.profile,
+        )
+        show = training_table
+    else:
+        result = bench(arguments.presets or ["paper", "tiny", "digits"], device, arguments.repeats)
+    print(json.dumps(result) if arguments.json else show(result))
+    return 0

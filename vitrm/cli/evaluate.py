@@ -1,0 +1,185 @@
+"""`vitrm evaluate`: accuracy and halting per supervision step on held-out data, and the reports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
+from vitrm.cli.inputs import find_device, load_data
+from vitrm.config import GLIMPSE_POLICIES, Config
+from vitrm.errors import ConfigError, DataError
+
+DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, the data, and the reports to make."""
+    parser.add_argument("name", help="a checkpoint or run folder")
+    parser.add_argument("--data", help="other data than it was trained on")
+    parser.add_argument("--split", default="test", choices=("val", "test"))
+    parser.add_argument("--supervision-steps", type=positive, help="default: as trained")
+    parser.add_argument("--seed", type=int, default=0, help="of the glimpses")
+    parser.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
+    parser.add_argument("--mixture", action="store_true", help="judge the soft mixture of an SR-ViT")
+    parser.add_argument(
+        "--policies",
+        nargs="*",
+        metavar="POLICY",
+        help=f"compare who chooses the glimpses, of {', '.join(GLIMPSE_POLICIES)} (default: all; takes val and test)",
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of --policies: draws (0 1 2)")
+    parser.add_argument(
+        "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
+    )
+    parser.add_argument("--control", metavar="NAME", help="of --by-difficulty and --policies: another model")
+    parser.add_argument(
+        "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
+    )
+    parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=DOMAIN_HELP)
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="keep what --by-difficulty, --mazes, --domain, --mixture or --policies finds, for the app",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    add_device(parser)
+    add_data_root(parser)
+
+
+def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
+    """Print the scores and the reports, or JSON."""
+    from vitrm.judge.evaluation import evaluate
+    from vitrm.judge.report import measured
+    from vitrm.runs.checkpoints import find_run
+
+    no_settings(settings, "evaluate takes no settings")
+    run = find_run(arguments.name)
+    config, model = run.config(), run.load_model(find_device(arguments))
+    if arguments.data:
+        config = replace(config, data=replace(config.data, source=arguments.data, name=""))
+        config, model = _fitted(config, model)
+    dataset = load_data(config, arguments.data_root)
+    if dataset.classes != model.class_names:
+        raise DataError(
+            f"{dataset.source} has the classes {', '.join(dataset.classes)}, "
+            f"but {run.name} was trained on {', '.join(model.class_names)}"
+        )
+    scores = evaluate(
+        model, model.transform, dataset.split(arguments.split), arguments.supervision_steps, seed=arguments.seed
+    )
+    result = {
+        "accuracy": scores.accuracy,
+        "halt_prob": scores.halt_prob,
+        "halt_auroc": scores.halt_auroc,
+        "data": config.data.title,
+        "split": arguments.split,
+        "n": scores.n,
+        "policy": scores.policy,
+        "seed": arguments.seed,
+    }
+    reports = [measured(kind, model, dataset, **how) for kind, how in _asked(arguments, config, model, dataset)]
+    result |= {report.kind: report.numbers() for report in reports}
+    for report in reports:
+        if arguments.save and report.kind != "halting":  # which `vitrm export` keeps
+            run.keep(report)
+    if arguments.json:
+        print(json.dumps(result))
+        return 0
+    print(f"{run.name} on {result['data']}, {arguments.split} split, n = {scores.n:,}, glimpse seed {arguments.seed}")
+    print(f"policy: {scores.policy}")
+    if scores.halt_prob:
+        print("step  accuracy %  halting probability  AUROC of halting")
+        for n, (accuracy, halt, area) in enumerate(
+            zip(scores.accuracy, scores.halt_prob, scores.halt_auroc, strict=True), start=1
+        ):
+            print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
+    else:
+        print(f"accuracy: {100 * scores.accuracy[-1]:.2f} %")
+    for report in reports:
+        print(*report.lines(), sep="\n")
+    return 0
+
+
+def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The reports that were asked for beside the scores: their kinds, and how to make them."""
+    seed, steps = {"seed": arguments.seed}, {"supervision_steps": arguments.supervision_steps}
+    if arguments.halting:
+        yield "halting", seed | steps
+    if arguments.mixture:
+        if arguments.save and (arguments.data or arguments.split != "test"):
+            raise ConfigError(
+                "--mixture --save keeps what a model is worth on its own test split; leave out --data and --split"
+            )
+        yield "mixture", {"split": arguments.split}
+    if arguments.by_difficulty:
+        yield "difficulty", seed | steps | {"control": _control(arguments, model)}
+    if arguments.mazes:
+        yield "mazes", {}
+    if arguments.domain is not None:
+        yield "domain", seed | {"foreign": foreign_sets(arguments, dataset)}
+    if arguments.policies is not None:
+        yield (
+            "glimpses",
+            {
+                "policies": arguments.policies or GLIMPSE_POLICIES,
+                "seeds": arguments.seeds,
+                "training_seed": config.train.seed,
+                "control": _glimpse_control(arguments),
+            },
+        )
+
+
+def _fitted(config: Config, model):
+    """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
+    from vitrm.families import resized
+
+    mazes, model_config = config.data.mazes, config.model
+    if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
+        return config, model
+    model = resized(model, mazes.size * model_config.patch_size)
+    return replace(config, model=model.config), model
+
+
+def _control(arguments: argparse.Namespace, model):
+    """The control of --by-difficulty with its name, for images of the model's size; None if none is named."""
+    from vitrm.families import resized
+    from vitrm.runs.checkpoints import find_run
+
+    if not arguments.control:
+        return None
+    run = find_run(arguments.control)
+    other = run.load_model(find_device(arguments))
+    if other.config.image_size != model.config.image_size:
+        other = resized(other, model.config.image_size)
+    return run.name, other
+
+
+def _glimpse_control(arguments: argparse.Namespace):
+    """The control of --policies; None if none is named."""
+    from vitrm.judge.at_once import Control
+    from vitrm.runs.checkpoints import find_run
+
+    if not arguments.control:
+        return None
+    run = find_run(arguments.control)
+    return Control(run.name, run.load_model(find_device(arguments)), run.config().train.seed)
+
+
+def foreign_sets(arguments: argparse.Namespace, dataset) -> dict[str, tuple[Any, Any]]:
+    """The sets of foreign images that `--domain` names, made for the model's input."""
+    from vitrm.data.dataset import load_dataset
+    from vitrm.judge.domain import fitted
+
+    channels, size = dataset.val.images.shape[1:3]
+    foreign = {}
+    for text in arguments.domain:
+        name, equals, source = text.partition("=")
+        source = source if equals else name
+        own = {"digits": (8, 1), "fashion_mnist": (28, 1)}.get(source, (32, 3))
+        data = load_dataset(source, *own, root=arguments.data_root)
+        foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
+    return foreign

@@ -1,0 +1,61 @@
+"""`vitrm export`: turn a finished run into a checkpoint folder."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vitrm.cli.arguments import add_data_root, no_settings
+from vitrm.cli.evaluate import DOMAIN_HELP, foreign_sets
+from vitrm.cli.inputs import load_data
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, the folder, and what to add."""
+    parser.add_argument("name")
+    parser.add_argument("folder", help="for instance checkpoints/my-model")
+    parser.add_argument("--bf16", action="store_true", help="half the size")
+    parser.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
+    parser.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
+    parser.add_argument(
+        "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
+    )
+    parser.add_argument("--mixture", action="store_true", help="add the judgement of an SR-ViT's soft mixture")
+    parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=f"add it: {DOMAIN_HELP}")
+    parser.add_argument("--onnx", action="store_true", help="add model.onnx: one supervision step, state in and out")
+    parser.add_argument("--hugging-face", action="store_true", help="lay the folder out for the Hugging Face Hub")
+    add_data_root(parser)
+
+
+def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
+    """Copy the run, and measure what is to be added."""
+    from vitrm.judge.report import measured
+    from vitrm.runs.checkpoints import find_run
+    from vitrm.runs.export import check_onnx, export, save_onnx
+    from vitrm.traces.recording import gallery, mixture_gallery
+
+    no_settings(settings, "export takes no settings")
+    if arguments.onnx:
+        check_onnx()
+    made = export(
+        find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name, hub=arguments.hugging_face
+    )
+    if arguments.onnx:
+        save_onnx(made.load_model(), made.path / "model.onnx")
+    if arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None:
+        dataset, model = load_data(made.config(), arguments.data_root), made.load_model()
+        if arguments.gallery and model.config.mixes:
+            made.save_mixtures(mixture_gallery(model, dataset.test, arguments.gallery))
+        elif arguments.gallery:
+            made.save_gallery(gallery(model, dataset.test, arguments.gallery))
+        kinds: dict[str, dict[str, Any]] = {}
+        if arguments.halting:
+            kinds["halting"] = {"pictures": bool(arguments.gallery)}  # of images that may be passed on
+        if arguments.mixture:
+            kinds["mixture"] = {}
+        if arguments.domain is not None:
+            kinds["domain"] = {"foreign": foreign_sets(arguments, dataset)}
+        for kind, how in kinds.items():
+            made.keep(measured(kind, model, dataset, **how))
+    print(f"exported to {made.path}")
+    return 0
