@@ -6,24 +6,18 @@ import atexit
 import contextlib
 import gc
 import importlib
-import logging
 import shutil
 import threading
-import time
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
-from app import background
-from app.attention.attribution import Attribution
 from app.compare import comparison
 from app.compare.comparison import Comparison
 from app.compare.pair.answers import Answer
-from app.compare.table import BATCHES, Speeds, is_measurable
 from app.mazes import maze as mazes
 from app.player import Change, parse_edit
 from app.training import figures as training_figures
@@ -33,7 +27,7 @@ from app.training.jobs import Trainings
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
 from vitrm.errors import ConfigError, DataError, RunError, VitrmError
-from vitrm.judge.mazes import MazeReport, check_size, draw_others, measuring
+from vitrm.judge.mazes import check_size
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
 from vitrm.sweep.run import list_tables, read_table
@@ -46,8 +40,7 @@ if TYPE_CHECKING:  # it needs torch
 DRAWS = 64  # of the glimpses of one image
 DECK_IMAGES = 6  # of a game
 _POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
-_PAUSE_S = 0.005  # between two batches of a long work, so that whoever waits for the model gets it
-_INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
+INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
 
 @dataclass(frozen=True)
@@ -92,109 +85,10 @@ def gallery(checkpoint: Checkpoint) -> dict[str, Trace]:
     return checkpoint.run.gallery()
 
 
-def halting(checkpoint: Checkpoint) -> dict | None:
-    """The judgement of a checkpoint's halting, stored with it or made since the server started; None without one."""
-    job = judging(checkpoint)
-    return checkpoint.run.halting() or (job and job.result)
-
-
-def glimpses(checkpoint: Checkpoint) -> dict | None:
-    """The comparison of who chooses the glimpses, stored with a checkpoint or made since; None without one."""
-    job = comparing(checkpoint)
-    return checkpoint.run.glimpses() or (job and job.result)
-
-
-@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
-def domain(checkpoint: Checkpoint) -> dict | None:
-    """The measured warning about foreign images; None where none has been made."""
-    return checkpoint.run.domain()
-
-
-def mixture(checkpoint: Checkpoint) -> dict | None:
-    """The judgement of an SR-ViT's routers, stored with it or made since the server started; None without one."""
-    job = judging(checkpoint, "mixture")
-    return checkpoint.run.mixture() or (job and job.result)
-
-
-def judging(checkpoint: Checkpoint, of: str = "halting") -> background.Job | None:
-    """The judgement in the making, of the halting or the mixture, if it has been started (see `start_judging`)."""
-    return background.find(_judgement(checkpoint, of))
-
-
-def start_judging(checkpoint: Checkpoint, of: str = "halting") -> background.Job:
-    """Judge a checkpoint's halting, or mixture, in the background, once for everybody, and store it with its run."""
-
-    def work(report: background.Report) -> dict:
-        from vitrm.judge import halting as halting_report
-        from vitrm.judge import mixture as mixture_report
-
-        data, network, run = dataset(checkpoint), model(checkpoint), checkpoint.run
-        if of == "halting":
-            events, save = (
-                halting_report.judging(network, data.val, data.test),
-                partial(run.save_halting, test=data.test),
-            )
-        else:
-            events, save = mixture_report.judging(network, data.test), run.save_mixture
-        complete = False
-        while True:
-            with contextlib.nullcontext() if complete else _INFERENCE:  # what is left then needs the numbers only
-                event = next(events)
-            if not isinstance(event, halting_report.Progress | mixture_report.Progress):
-                break
-            complete = event.done == event.total
-            if not report(event.done / event.total):
-                raise background.Cancelled
-            time.sleep(_PAUSE_S)
-        try:
-            save(event)
-        except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
-            logging.getLogger(__name__).warning("the judgement of %s is not kept: %s", checkpoint.name, error)
-        return asdict(event) | {"images": {}}
-
-    return background.start(_judgement(checkpoint, of), work)
-
-
-def comparing(checkpoint: Checkpoint) -> background.Job | None:
-    """The comparison of glimpse policies in the making, if it has been started (see `start_comparing`)."""
-    return background.find(("glimpses", checkpoint))
-
-
-def start_comparing(checkpoint: Checkpoint) -> background.Job:
-    """Compare who chooses the glimpses in the background, once for everybody, and store that with the run."""
-
-    def work(report: background.Report) -> dict:
-        from vitrm.judge.glimpses import comparing as compare
-        from vitrm.judge.halting import Progress
-
-        data, network = dataset(checkpoint), model(checkpoint)
-        events = compare(network, data.val, data.test, training_seed=facts(checkpoint)[0].train.seed)
-        while True:
-            with _INFERENCE:
-                event = next(events)
-            if not isinstance(event, Progress):
-                break
-            if not report(event.done / event.total):
-                raise background.Cancelled
-            time.sleep(_PAUSE_S)
-        try:
-            checkpoint.run.save_glimpses(event)
-        except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
-            logging.getLogger(__name__).warning("the comparison of %s is not kept: %s", checkpoint.name, error)
-        return asdict(event)
-
-    return background.start(("glimpses", checkpoint), work)
-
-
-def _judgement(checkpoint: Checkpoint, of: str) -> tuple[str, Checkpoint]:
-    """What a judgement is known by."""
-    return of, checkpoint
-
-
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
 def model(checkpoint: Checkpoint):
     """The trained model, one copy for all sessions. Use it under the inference lock only."""
-    _settle_torch()
+    settle_torch()
     return checkpoint.run.load_model()
 
 
@@ -237,7 +131,7 @@ def _computed_trace(checkpoint: Checkpoint, image: str, seed: int, policy: Glimp
     from vitrm.traces.recording import trace as make_trace
 
     pixels, label = _test_image(checkpoint, image)
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(model(checkpoint), pixels, seed=seed, label=label, policy=policy)
 
 
@@ -256,7 +150,7 @@ def draws(checkpoint: Checkpoint, image: str) -> Answers:
     from vitrm.traces.answers import answers
 
     pixels, _ = _test_image(checkpoint, image)
-    with _INFERENCE:
+    with INFERENCE:
         return answers(model(checkpoint), pixels[None], range(DRAWS))
 
 
@@ -266,7 +160,7 @@ def orders(checkpoint: Checkpoint, image: str) -> dict[str, Answers]:
     from vitrm.traces.answers import answers
 
     pixels, _ = _test_image(checkpoint, image)
-    with _INFERENCE:
+    with INFERENCE:
         return {policy: answers(model(checkpoint), pixels[None], policy=policy) for policy in ("fixed", "learned")}
 
 
@@ -276,7 +170,7 @@ def picked(checkpoint: Checkpoint, image: str, patches: tuple[tuple[int, ...], .
     from vitrm.traces.answers import answers
 
     pixels, _ = _test_image(checkpoint, image)
-    with _INFERENCE:
+    with INFERENCE:
         return answers(model(checkpoint), pixels[None], patches=patches)
 
 
@@ -288,7 +182,7 @@ def deck(checkpoint: Checkpoint, number: int) -> tuple[np.ndarray, np.ndarray, n
     split = dataset(checkpoint).test
     indices = np.random.default_rng(abs(number)).permutation(len(split))[:DECK_IMAGES]
     pixels = split.images[indices].numpy()
-    with _INFERENCE:
+    with INFERENCE:
         made = answers(model(checkpoint), pixels, [number * DECK_IMAGES + k for k in range(len(indices))])
     return indices, pixels, split.labels[indices].numpy(), made
 
@@ -300,7 +194,7 @@ def answer(checkpoint: Checkpoint, image: str) -> Answer:
 
     pixels, label = _test_image(checkpoint, image)
     network = model(checkpoint)
-    with _INFERENCE, torch.inference_mode():
+    with INFERENCE, torch.inference_mode():
         probs = network(network.transform.normalize(torch.tensor(pixels))[None])[0].softmax(-1)
     return Answer(network.class_names, pixels, label, probs.numpy())
 
@@ -322,7 +216,7 @@ def _computed_mixture(checkpoint: Checkpoint, image: str) -> MixtureTrace:
 
     pixels, label = _test_image(checkpoint, image)
     network = model(checkpoint)
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(network, pixels, label=label)
 
 
@@ -332,7 +226,7 @@ def deeper_trace(checkpoint: Checkpoint, image: str, seed: int, depth: int) -> T
     from vitrm.traces.recording import trace as make_trace
 
     trained = trace(checkpoint, image, seed)
-    with _INFERENCE:
+    with INFERENCE:
         made = make_trace(
             model(checkpoint), trained.pixels, depth * trained.trained_steps, seed=seed, label=trained.label
         )
@@ -346,7 +240,7 @@ def changed_trace(checkpoint: Checkpoint, image: str, seed: int, edit: str) -> T
 
     unchanged = trace(checkpoint, image, seed)
     change = parse_edit(edit, unchanged)
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(
             model(checkpoint), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
         )
@@ -366,7 +260,7 @@ def _comparisons(
     known, mixtures, results, unread = {}, {}, {}, []
     for checkpoint in runs:
         try:
-            if (mixture := checkpoint.run.mixture()) is not None:
+            if (mixture := checkpoint.run.report("mixture")) is not None:
                 mixtures[checkpoint.name] = mixture
             known[checkpoint.name] = facts(checkpoint)
         except VitrmError as error:
@@ -378,74 +272,6 @@ def _comparisons(
             unread.append(str(error))
     grids, models = comparison.of_tables(results), comparison.of_models(known, mixtures)
     return sorted([*grids, *models], key=lambda each: -each.trainings), unread
-
-
-def speeds(compared: Comparison) -> background.Job | None:
-    """The measurement of these models' latency, if it has been started (see `start_measuring`)."""
-    return background.find(_measurement(compared))
-
-
-def start_measuring(compared: Comparison) -> background.Job:
-    """Measure latency and memory of these models in the background, once for everybody."""
-
-    def work(report: background.Report) -> Speeds:
-        import torch
-
-        from vitrm.bench import latencies
-        from vitrm.runs.provenance import provenance
-
-        _settle_torch()
-        configs = list(dict.fromkeys(entry.config for entry in compared.entries if is_measurable(entry)))
-
-        def between(share: float) -> None:
-            _INFERENCE.release()  # others may have their turn after every run
-            time.sleep(_PAUSE_S)
-            _INFERENCE.acquire()
-            if not report(share):
-                raise background.Cancelled
-
-        with _INFERENCE:
-            found = latencies(configs, BATCHES, progress=between)
-        hardware = provenance("cpu")["hardware"]
-        return Speeds(dict(zip(configs, found, strict=True)), hardware, torch.get_num_threads())
-
-    return background.start(_measurement(compared), work)
-
-
-def _measurement(compared: Comparison) -> tuple:
-    return "speeds", compared.key, tuple(entry.config for entry in compared.entries)
-
-
-def attribution(checkpoint: Checkpoint, image: str, seed: int) -> background.Job | None:
-    """The attribution of the last answer, if it has been started (see `start_attribution`)."""
-    return background.find(_attributed(checkpoint, image, seed))
-
-
-def start_attribution(checkpoint: Checkpoint, image: str, seed: int) -> background.Job:
-    """Attribute the last answer of that trace to the patches, in the background, once for everybody."""
-
-    def work(report: background.Report) -> Attribution:
-        from app.attention.attribution import attribute
-
-        shown = trace(checkpoint, image, seed)
-        steps, target = len(shown.logits), int(shown.logits[-1, -1, -1].argmax())
-        network = model(checkpoint)
-
-        def between(share: float) -> None:
-            _INFERENCE.release()  # others may have their turn after every few images
-            time.sleep(_PAUSE_S)  # without it this thread would have the lock back before they wake up
-            _INFERENCE.acquire()
-            if not report(share):
-                raise background.Cancelled
-
-        with _INFERENCE:
-            return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)
-
-    return background.start(_attributed(checkpoint, image, seed), work)
-
-
-def _attributed(checkpoint: Checkpoint, image: str, seed: int) -> tuple:
-    return "attribution", checkpoint, image, seed
 
 
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)
@@ -501,7 +327,7 @@ def live_curves(watched: Watched, version: int, _config: Config) -> dict:
 @st.cache_resource(max_entries=8, show_spinner="Loading the latest weights …")
 def latest_model(watched: Watched, written_at: int):
     """The weights of a run as they stood at `written_at`, for all sessions. Use it under the inference lock only."""
-    _settle_torch()
+    settle_torch()
     return watched.run.load_model(latest=True)
 
 
@@ -511,7 +337,7 @@ def latest_trace(watched: Watched, written_at: int, image: str) -> Trace:
     from vitrm.traces.recording import trace as make_trace
 
     kept = snapshot(watched, 0)[image]  # its pixels, without reading the data set
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(latest_model(watched, written_at), kept.pixels, seed=kept.seed, label=kept.label)
 
 
@@ -544,7 +370,7 @@ def unshared_trace(checkpoint: Checkpoint, pixels: np.ndarray, seed: int, change
 
     change = change or Change()
     network = model(checkpoint)
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
 
 
@@ -605,7 +431,7 @@ def _computed_maze_trace(checkpoint: Checkpoint, maze: str, depth: int) -> Trace
     cells = mazes.from_text(maze)
     network = maze_model(checkpoint, len(cells))
     pixels = render(cells[None], network.config.image_size)[0]
-    with _INFERENCE:
+    with INFERENCE:
         return make_trace(network, pixels, depth * network.config.supervision_steps)
 
 
@@ -621,54 +447,6 @@ def maze_model(checkpoint: Checkpoint, size: int):
     return resized(network, size * network.config.patch_size)
 
 
-def maze_report(checkpoint: Checkpoint) -> MazeReport | None:
-    """What a model makes of mazes by length, stored with it or measured since the server started; None without."""
-    job = measuring_mazes(checkpoint)
-    return _stored_maze_report(checkpoint) or (job and job.result)
-
-
-@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
-def _stored_maze_report(checkpoint: Checkpoint) -> MazeReport | None:
-    return checkpoint.run.mazes()
-
-
-def measuring_mazes(checkpoint: Checkpoint) -> background.Job | None:
-    """The report in the making, if it has been started (see `start_maze_report`)."""
-    return background.find(_maze_measurement(checkpoint))
-
-
-def start_maze_report(checkpoint: Checkpoint) -> background.Job:
-    """Measure a model on mazes in the background, once for everybody, and store the report with its run."""
-
-    def work(report: background.Report) -> MazeReport:
-        data, network, settings = dataset(checkpoint), model(checkpoint), facts(checkpoint)[0].data.mazes
-        events = measuring(network, data, settings, *draw_others(network.config, settings))
-        while True:
-            with _INFERENCE:
-                event = next(events)
-            if isinstance(event, MazeReport):
-                break
-            if not report(event.done / event.total):
-                raise background.Cancelled
-            time.sleep(_PAUSE_S)
-        try:
-            checkpoint.run.save_mazes(event)
-        except OSError as error:  # a folder that cannot be written: kept for as long as the server runs
-            logging.getLogger(__name__).warning("the report of %s is not kept: %s", checkpoint.name, error)
-        return event
-
-    return background.start(_maze_measurement(checkpoint), work)
-
-
-def _maze_measurement(checkpoint: Checkpoint) -> tuple[str, Checkpoint]:
-    return "mazes", checkpoint
-
-
-def difficulty(checkpoint: Checkpoint) -> dict | None:
-    """How a model does by difficulty, beside a control, stored with it; None without one."""
-    return checkpoint.run.difficulty()
-
-
 @st.cache_resource(show_spinner=False)
 def warm_up() -> threading.Thread:
     """Import what the first computed trace needs, in the background: the page on screen does not wait for it."""
@@ -679,7 +457,7 @@ def warm_up() -> threading.Thread:
     return thread
 
 
-def _settle_torch() -> None:
+def settle_torch() -> None:
     """One thread is fastest for one small image; torch's many objects stay out of the garbage collector's way."""
     import torch
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache, figures, inputs, state
+from app.attention.view import attribution, offer_attribution
 from app.player import player
 
 PANELS = ("attention", "edits", "attribution")
@@ -16,7 +17,7 @@ st.markdown(
 )
 checkpoint = inputs.choose_checkpoint()
 trace, config, summary = inputs.choose_trace(checkpoint)
-chosen = inputs.player_choices("attention_player", trace)
+chosen, attributed = inputs.player_choices("attention_player", trace), attribution(checkpoint)
 player(
     trace,
     key="attention_player",
@@ -24,12 +25,12 @@ player(
     level="single update",
     chosen=chosen,
     edited=inputs.edited_trace(checkpoint, chosen),
-    attribution=inputs.attribution(checkpoint),
+    attribution=attributed,
     name=f"{checkpoint.name}-{st.session_state[state.IMAGE]}",
     address=state.address(),
 )
-inputs.offer_attribution(checkpoint)
+offer_attribution(checkpoint)
 caption = figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary)
 st.caption(caption)
-inputs.keep(trace, checkpoint, PANELS, caption)
+inputs.keep(trace, checkpoint, PANELS, caption, attributed=attributed)
 cache.warm_up()

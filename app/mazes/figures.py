@@ -1,6 +1,6 @@
 """Figures about mazes as pure functions: a report in, a Plotly figure out, or words and tables. No streamlit here.
 
-`judged` is the plain form of a `vitrm.judge.difficulty.DifficultyReport` of the same model: the control is from there.
+`judged` is the report by difficulty of the same model: the control is from there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from vitrm.config import Config
+from vitrm.judge.difficulty import DifficultyReport
 from vitrm.judge.mazes import MazeReport, Trial
 from vitrm.judge.probe import CUT_OFF, Probe
 
@@ -65,7 +66,7 @@ def accuracy_map(report: MazeReport) -> go.Figure:
     return _styled(figure, "supervision step", "length of the shortest path", top=30)
 
 
-def accuracy_by_length(report: MazeReport, judged: dict[str, Any] | None = None) -> go.Figure:
+def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = None) -> go.Figure:
     """Accuracy by length of the path: after some of the steps, beside what needs no steps."""
     trial = report.trials[0]
     lengths, _, accuracy = trial.by_length()
@@ -287,7 +288,7 @@ def exit_words(report: MazeReport, threshold: float) -> str:
     )
 
 
-def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
+def verdict(report: MazeReport, judged: DifficultyReport | None = None) -> str:
     """What recursion is worth here, in words that follow from the numbers."""
     trial, steps = report.trials[0], report.trained_steps
     chance, last = 100 / trial.settings.gems, 100 * trial.right[steps - 1].mean()
@@ -310,15 +311,15 @@ def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
             f"takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
         )
     if _control(judged):
-        control = judged["control"]
+        control = judged.control
         text += (
-            f" A model without recursion, {control['name']} ({control['title']}, {control['parameters']:,} parameters "
-            f"against {judged['parameters']:,}), reaches {100 * control['accuracy']:.1f} %."
+            f" A model without recursion, {control.name} ({control.title}, {control.parameters:,} parameters "
+            f"against {judged.parameters:,}), reaches {100 * control.accuracy:.1f} %."
         )
     return text
 
 
-def alternatives(report: MazeReport, threshold: float, judged: dict[str, Any] | None = None) -> dict[str, str]:
+def alternatives(report: MazeReport, threshold: float, judged: DifficultyReport | None = None) -> dict[str, str]:
     """What each figure shows, in a sentence or two, for those who cannot see it."""
     trial, steps = report.trials[0], report.trained_steps
     lengths, _, accuracy = trial.by_length()
@@ -364,7 +365,7 @@ def provenance(name: str, config: Config, report: MazeReport) -> str:
     )
 
 
-def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def length_table(report: MazeReport, judged: DifficultyReport | None = None) -> list[dict[str, Any]]:
     """One row per length of the path."""
     trial = report.trials[0]
     lengths, counts, accuracy = trial.by_length()
@@ -382,11 +383,11 @@ def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> li
     ]
 
 
-def _control(judged: dict[str, Any] | None) -> dict[int, float]:
+def _control(judged: DifficultyReport | None) -> dict[int, float]:
     """Accuracy of the control by length of the path; {} where none was measured."""
-    if judged is None or judged["control"] is None:
+    if judged is None or judged.control is None:
         return {}
-    return {level["difficulty"]: level["control"] for level in judged["levels"]}
+    return {level.difficulty: level.control for level in judged.levels}
 
 
 def exit_table(report: MazeReport, threshold: float) -> list[dict[str, Any]]:

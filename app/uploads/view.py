@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import cache, inputs, state
+from app import cache, inputs, reports, state
 from app.cache import Checkpoint
 from app.player import offered_counts, player
 from app.uploads import figures
@@ -113,7 +113,7 @@ def show_domain(trace: Trace, checkpoint: Checkpoint, config: Config, drawn: boo
 
     `drawn` says that the picture comes from the canvas: then it is said how to come closer.
     """
-    report = cache.domain(checkpoint)
+    report = reports.stored(checkpoint, "domain")
     if report is None:
         st.caption(
             "Whether this is the kind of picture it knows has not been measured for this checkpoint: "
@@ -121,7 +121,7 @@ def show_domain(trace: Trace, checkpoint: Checkpoint, config: Config, drawn: boo
         )
         return
     hint = " Digits as high as the sheet, drawn with a thick pen, come closest." if drawn else ""
-    rate = f"{100 * report['test_false_alarms']:.0f} %"
+    rate = f"{100 * report.test_false_alarms:.0f} %"
     if figures.foreign(trace, report):
         st.warning(
             "**This picture is unlike those the model was trained on: its answer may mean nothing, however sure it "
@@ -143,7 +143,9 @@ def show_grid(tray: Tray, threshold: float | None) -> None:
     for picture in tray.pictures.values():
         checkpoint = inputs.known_checkpoint(_model_key(picture))
         made = trace(picture, checkpoint, inputs.configuration(checkpoint))
-        entries.append((picture, figures.row(picture.name, checkpoint.name, made, cache.domain(checkpoint), threshold)))
+        entries.append(
+            (picture, figures.row(picture.name, checkpoint.name, made, reports.stored(checkpoint, "domain"), threshold))
+        )
     rows = [entry for _, entry in entries]
     squares = [picture.turned().crop(tuple(map(round, picture.box()))) for picture, _ in entries]
     st.subheader(f"Your {len(rows)} pictures")

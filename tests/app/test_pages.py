@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache, state
+from app import background, cache, reports, state
 from vitrm.config import Config, ViTConfig, preset
 from vitrm.model import ViTRM
 from vitrm.runs.folder import Run
@@ -238,7 +238,7 @@ def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()
-    job = cache.attribution(cache.checkpoint("digits-glimpse"), "test-12", 0)
+    job = background.find(("attribution", cache.checkpoint("digits-glimpse"), "test-12", 0))
     assert job.wait(120)
     assert job.error is None
     home.run()
@@ -246,7 +246,7 @@ def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
     assert len(player_data(home)["attribution"]["maps"]) == 4
     assert "Compute what mattered" not in [button.label for button in home.button]
     monkeypatch.setattr(Run, "version", "of other weights")
-    assert cache.attribution(cache.checkpoint("digits-glimpse"), "test-12", 0) is None
+    assert reports.result(("attribution", cache.checkpoint("digits-glimpse"), "test-12", 0)) is None
 
 
 def test_a_checkpoint_whose_images_do_not_fit_is_refused_with_the_sizes(home, tmp_path, monkeypatch):

@@ -108,7 +108,9 @@ def _dict(value: Any, args: tuple[Any, ...], where: str) -> dict[Any, Any]:
     for name, each in value.items():
         if keys is int:  # JSON has no other keys than text
             key = (
-                int(name) if name.isascii() and name.isdecimal() and len(name) < 16 else _refuse(name, where, "number")
+                int(name)
+                if name.isascii() and name.isdecimal() and len(name) < 16
+                else _refuse(name, where, "a whole number")
             )
         else:
             key = _value(name, keys, where)
@@ -139,7 +141,14 @@ def _number(value: Any, where: str) -> float:
 
 
 def _text(value: Any, where: str) -> str:
-    return value if isinstance(value, str) else _refuse(value, where, "text")
+    if isinstance(value, str) and value == _printable(value):
+        return value
+    return _refuse(value, where, "text")
+
+
+def _printable(text: str) -> str:
+    """The same without halves of characters, which JSON can write and nobody can print."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _flag(value: Any, where: str) -> bool:
@@ -180,4 +189,4 @@ def _short(value: Any) -> str:
         text = str(value) if isinstance(value, str) else repr(value)
     except ValueError:  # a whole number of thousands of digits
         return "a number without end"
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    return _printable(text if len(text) <= 40 else f"{text[:40]}…")

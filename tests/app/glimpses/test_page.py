@@ -79,12 +79,12 @@ def test_the_game_is_the_same_for_the_same_number():
 def test_the_stored_comparison_is_shown_with_its_data_split_size_and_seeds():
     app = open_glimpses(part="policies")
     assert not app.exception
-    report = find_run("digits-glimpse").glimpses()
-    assert report["verdict"].partition(": ")[2] in app.markdown[1].value
+    report = find_run("digits-glimpse").report("glimpses")
+    assert report.verdict.partition(": ")[2] in app.markdown[1].value
     assert "n = 359" in app.caption[0].value
     assert "glimpse seeds 0, 1, 2, training seed 0" in app.caption[0].value
     steps_used = app.dataframe[0].value["steps used, mean"].tolist()
-    assert steps_used == [f"{each['halted_steps']:.2f}" for each in report["policies"].values()]
+    assert steps_used == [f"{each.halted_steps:.2f}" for each in report.policies.values()]
 
 
 def test_a_model_that_sees_everything_has_no_glimpses_to_show():

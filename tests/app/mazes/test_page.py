@@ -10,14 +10,13 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, reports
 from app.mazes import maze as mazes
 from app.player import payload
 from vitrm.cli import main as cli
 from vitrm.config import ModelConfig
 from vitrm.data.mazes import FIRST_GEM, FREE, START, WALL, MazeSettings, render, solve
 from vitrm.errors import DataError
-from vitrm.judge.mazes import draw_others
 from vitrm.model import ViTRM
 from vitrm.runs.checkpoints import build
 from vitrm.traces.recording import trace
@@ -238,9 +237,9 @@ def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeyp
     assert sent(app, "maze")["path"] == [[0, 0], [0, 1], [0, 2]]
 
 
-def test_the_test_set_is_measured_once_and_kept(page, monkeypatch):
-    monkeypatch.setattr(cache, "draw_others", lambda model, settings: draw_others(model, settings, 20))
-    cache.start_maze_report(cache.checkpoint("small")).wait(60)
+def test_the_test_set_is_measured_once_and_kept(page):
+    small = cache.checkpoint("small")
+    reports.measure(small, "mazes", lambda share: True, count=20)
     app = page(maze=MAZE_4)
     captions = " ".join(each.value for each in app.caption)
     for part in ("test split, n = 20", "chance 50 %", "training seed 0"):
