@@ -9,7 +9,7 @@ if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ on the path
 
 import streamlit as st  # noqa: E402
 
-from app import cache  # noqa: E402
+from app.training.cache import look_after_queue  # noqa: E402
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         st.Page(ROOT / "pages" / "compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:"),
     ]
-    cache.look_after_queue()
+    look_after_queue()
     st.navigation(pages, position="top").run()
 
 

@@ -13,10 +13,11 @@ import streamlit as st
 from app import cache, figures, state
 from app.attention.attribution import Attribution
 from app.cache import Checkpoint
-from app.mazes.maze import Cells
+from app.mixture import cache as mixture_cache
 from app.mixture.panel import impossible
 from app.mixture.panel import mixture_view as view_of
 from app.player import Choices, choices, standalone
+from app.player.cells import Cells
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import ConfigError, DataError, VitrmError
 from vitrm.traces.mixture import MixtureTrace
@@ -114,8 +115,8 @@ def choose_mixture(checkpoint: Checkpoint) -> MixtureTrace | None:
     """Pick a test image for an SR-ViT; its trace. What cannot be shown is said in one sentence, and it is None."""
     try:
         test_images = cache.facts(checkpoint)[1]["split_sizes"]["test"]
-        image, _ = choose_image(cache.mixtures(checkpoint), test_images, False)
-        return cache.mixture_trace(checkpoint, image)
+        image, _ = choose_image(mixture_cache.gallery(checkpoint), test_images, False)
+        return mixture_cache.trace(checkpoint, image)
     except VitrmError as error:
         _say(error, checkpoint)
     return None

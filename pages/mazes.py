@@ -1,4 +1,4 @@
-"""Mazes: a task in which information must travel. Draw one, watch the answer, and see how far the memory has come."""
+"""Mazes: a task in which information travels. Draw one, watch the answer, and see how far the memory has come."""
 
 import streamlit as st
 
@@ -6,17 +6,18 @@ from app import cache, state
 from app.mazes import view as maze_view
 
 state.start()
-st.title("Mazes: where steps are needed")
+st.title("Mazes: where more steps help")
 st.markdown(
     "From **S** exactly one gem can be reached; the others lie behind walls. The model is to name its colour. "
-    "No part of the picture tells: one has to follow the way, and a longer way takes more steps. **Draw a maze, "
+    "What lies around the start and the gems gives much away, short ways above all; to be sure one has to follow the "
+    "way, and a longer way takes more steps. **Draw a maze, "
     "guess, and watch** whether the model's answer needs more steps for a longer path."
 )
 asked = maze_view.choose_model()
-cells, seen = maze_view.choose_maze(asked)
+maze, seen = maze_view.choose_maze(asked)
 if asked:
     st.header("The answer, step by step")
-    maze_view.ask(asked, cells, seen)
+    maze_view.ask(asked, maze, seen)
     st.header("All test mazes")
     maze_view.test_set(asked)
 cache.warm_up()

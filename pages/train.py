@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache, state
+from app.training import cache as training_cache
 from app.training import view as training
 from app.training import visitors
 from app.training.curves import curves_library
@@ -17,7 +18,7 @@ st.markdown(
 visitors.remember()
 curves_library()
 try:
-    trainings = cache.trainings()
+    trainings = training_cache.trainings()
 except VitrmError as error:
     st.error(f"Nothing can be trained here: {error}")
     st.stop()

@@ -23,3 +23,7 @@ class LostProcessError(VitrmError):
 
 class TraceError(VitrmError):
     """A trace file that cannot be read."""
+
+
+class TrainingDiverged(VitrmError):
+    """The loss of a training is no longer a number. Its last saved state is good, but would only diverge again."""

@@ -106,7 +106,7 @@ def predict(
     """Classify images (B, C, H, W), letting each leave when it has seen enough.
 
     The result of an image depends on nothing else in its batch. `glimpses` says who chooses the patches of a step (see
-    glimpse.py); `seeds`, one for all or (B,), draws random ones. Leaves the model in evaluation mode. Raises
+    nets/glimpses.py); `seeds`, one for all or (B,), draws random ones. Leaves the model in evaluation mode. Raises
     ConfigError for a model that has no halting.
     """
     require_recursion(model.config, "early exit")

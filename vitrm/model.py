@@ -29,11 +29,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vitrm.config import GlimpsePolicy, ModelConfig, check_policy
-from vitrm.nets.base import Step, check_images
+from vitrm.config import GlimpsePolicy, ModelConfig
+from vitrm.nets.base import Step, patches_in
 from vitrm.nets.block import Block, LayerAttention, Reading
-from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended, steps_in_cycle
-from vitrm.nets.layers import NONE, PatchEmbed
+from vitrm.nets.glimpses import Looks
+from vitrm.nets.layers import PatchEmbed
 from vitrm.nets.readout import AnswerMixer, make_head
 from vitrm.nets.start import init_as_authors, init_linear
 
@@ -99,9 +99,9 @@ class ViTRM(nn.Module):
 
     # The paper's moves, one method each
 
-    def initial_state(self, batch: int) -> State:
-        """The learned y and z that every image starts from."""
-        memory = self.memory_init.expand(batch, self.config.memory_size, -1)
+    def initial_state(self, batch: int, memory_size: int | None = None) -> State:
+        """The learned y and z that every image starts from; K is the configuration's if none is given."""
+        memory = self.memory_init.expand(batch, memory_size or self.config.memory_size, -1)
         return State(self.answer_init.expand(batch, -1, -1), memory)
 
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
@@ -132,57 +132,6 @@ class ViTRM(nn.Module):
             answer = self.mixer(torch.cat([earlier, answer], dim=1))
         return self.classifier(answer[:, 0]), self.halting(answer[:, 0])[:, 0]
 
-    # Where to look next
-
-    def places(self) -> tuple[Tensor, ...]:
-        """What the first layer makes of the positional embeddings alone: the keys (1, H, L, D/H) are second to last.
-
-        No image comes into it: it is the same for all of them, and for all supervision steps.
-        """
-        layer, positions = self.block.layers[0], self.patch_embed.positions[None]  # (1, L, D)
-        return layer.project(positions, NONE) if self.block.joint else layer.project_image(positions)
-
-    def attention_to_places(self, state: State, places: tuple[Tensor, ...], seen: Tensor) -> Tensor:
-        """(B, L) the first layer's attention of the memory to places not `seen` (B, L), each row summing to 1.
-
-        The queries are those of the memory tokens z in the next memory update, the keys those of `places`; softmax
-        over the places not seen, then the mean over heads and memory tokens. So it depends on what has been read,
-        through z, and on no pixel that has not. It was never trained for choosing: it is the attention that training
-        for the answer has left behind, asked about places instead of patches. Seen places have 0; at least one place
-        must not be seen. Before the first step z is its learned start, the same for every image.
-        """
-        layer = self.block.layers[0]
-        if self.block.joint:
-            query = layer.mix.project_query(layer.norm_mix(state.memory))  # (B, H, K, D/H)
-        else:
-            query = layer.cross.project_query(layer.norm_query(state.memory))
-        scores = query * query.shape[-1] ** -0.5 @ places[-2].mT  # (B, H, K, L)
-        return scores.masked_fill(seen[:, None, None], -torch.inf).softmax(dim=-1).mean(dim=(1, 2))
-
-    @torch.no_grad()
-    def choose(
-        self,
-        policy: GlimpsePolicy,
-        step: int,
-        state: State,
-        seen: Tensor,
-        *,
-        seeds: int | Tensor = 0,
-        places: tuple[Tensor, ...] | None = None,
-    ) -> Tensor:
-        """Row-major indices (B, S) of the patches that `policy` has supervision step `step` (from 0) read.
-
-        `state` is what the step before ended with; `seen` (B, L) marks what has been read in this cycle and only
-        matters to "learned", `seeds` only to "random"; `places` are `self.places()`, if they are at hand.
-        """
-        config, batch, device = self.config, len(seen), seen.device
-        if policy == "random":
-            return glimpse_patches(step, seeds, batch, config, device)
-        if policy == "fixed":
-            return centre_outwards(step, batch, config, device)
-        attention = self.attention_to_places(state, places or self.places(), seen)
-        return most_attended(attention, config.glimpse_patches)
-
     # The recursion
 
     def moves(
@@ -197,67 +146,48 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Move, Tensor | None, None]:
         """Every update of the recursion, in order, each computed when it is asked for.
 
         images (B, C, H, W); `supervision_steps` N, `recursion_steps` T and `memory_steps` M default to the config's.
-        `policy` says who chooses the glimpses (see glimpse.py); `seeds`, one for all images or (B,), draws random ones,
-        and the draw of an image depends on its own seed alone.
+        `policy` says who chooses the glimpses (see nets/glimpses.py); `seeds`, one for all images or (B,), draws random
+        ones, and the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. `start` is a state to go on
-        from, in place of the learned one. `patches` are given in place of a policy: (B, S) are read at every step,
-        (N, B, S) are one choice for each.
+        from, in place of the learned one. The first `unlearned` supervision steps are made without gradient, whatever
+        `backprop` says: those after them begin with a state that is a constant. `patches` are given in place of a
+        policy: (B, S) are read at every step, (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
         between.
 
         Whoever sends an index of images into the generator (`moves.send(index)`) goes on with those images alone:
         that is how images that have halted leave the batch.
         """
-        config = self.config
-        check_images(images, config)
-        n_steps = _count("supervision_steps", supervision_steps, config)
-        t_steps = _count("recursion_steps", recursion_steps, config)
-        m_steps = _count("memory_steps", memory_steps, config)
-        check_policy(policy, config)
-        if patches is not None and patches.ndim == 3 and len(patches) < n_steps:
-            raise ValueError(f"patches of {len(patches)} steps, expected one choice for each of {n_steps}")
-        state, reading = start or self.initial_state(len(images)), None
-        chooses = config.glimpse_patches is not None and patches is None
-        given = patches if patches is not None and patches.ndim == 3 else None
-        places = self.places() if chooses and policy == "learned" and not self.training else None
+        n_steps = self._count("supervision_steps", supervision_steps)
+        t_steps = self._count("recursion_steps", recursion_steps)
+        m_steps = self._count("memory_steps", memory_steps)
+        looks = Looks(self, images, n_steps, seeds, policy=policy, patches=patches)
+        memory_size = patches_in(images, self.config) if self.config.positions == "relative" else None
+        state = start or self.initial_state(len(images), memory_size)
         for n in range(n_steps):
-            if chooses and n % steps_in_cycle(config) == 0:
-                seen = torch.zeros(len(images), config.num_patches, dtype=torch.bool, device=images.device)
-            if chooses:
-                patches = self.choose(policy, n, state, seen, seeds=seeds, places=places)
-                seen = seen.scatter(1, patches, True)
-                reading = self.read(images, patches)
-            elif given is not None:
-                patches = given[n]
-                reading = self.read(images, patches)
-            elif reading is None or self.training:
-                reading = self.read(images, patches)
-            if backprop != "all":
-                state = state.detach() if n else state
+            looks.at(n, state.memory, learned=n >= unlearned)
+            state = state.detach() if n and backprop != "all" else state
             for t in range(t_steps):
-                free = backprop == "last_recursion" and t < t_steps - 1
+                free = n < unlearned or (backprop == "last_recursion" and t < t_steps - 1)
                 for m in [*range(m_steps), None]:
                     with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
                         if m is None:
                             state, attention = self.update_answer(state, record)
                         else:
-                            before = state
-                            state, attention = self.update_memory(reading, state, record)
+                            before, (state, attention) = state, self.update_memory(looks.reading, state, record)
                             state = state if edit is None else edit(before, state)
-                    staying = yield Move(n, t, m, state, patches, attention, m is None and t == t_steps - 1)
+                    staying = yield Move(n, t, m, state, looks.patches, attention, m is None and t == t_steps - 1)
                     if staying is not None:
-                        images, state, reading = images[staying], state.of(staying), reading.of(staying)
-                        seeds = seeds[staying] if isinstance(seeds, Tensor) else seeds
-                        patches = None if patches is None else patches[staying]
-                        given = None if given is None else given[:, staying]
-                        seen = seen[staying] if chooses else None
+                        state = state.of(staying)
+                        looks.keep(staying)
 
     def steps(
         self,
@@ -269,6 +199,7 @@ class ViTRM(nn.Module):
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
         start: State | None = None,
+        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Step, Tensor | None, None]:
@@ -277,7 +208,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"start": start, "patches": patches, "policy": policy}
+        choice = {"start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):
@@ -299,10 +230,9 @@ class ViTRM(nn.Module):
             last = step
         return last.logits
 
-
-def _count(name: str, given: int | None, config: ModelConfig) -> int:
-    """How many steps to run: as given, or as configured. Raises ValueError below 1."""
-    count = getattr(config, name) if given is None else given
-    if count < 1:
-        raise ValueError(f"{name}={count}: expected 1 or more")
-    return count
+    def _count(self, name: str, given: int | None) -> int:
+        """How many steps to run: as given, or as configured. Raises ValueError below 1."""
+        count = getattr(self.config, name) if given is None else given
+        if count < 1:
+            raise ValueError(f"{name}={count}: expected 1 or more")
+        return count

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import cache, reports, state
+from app import reports, state
+from app.compare import cache as compare_cache
 from app.compare import comparison, figures, latency
 from app.compare.comparison import Comparison, Entry
 from app.compare.deeper import as_deep, deeper_words
@@ -18,7 +19,7 @@ _ALONG = {"step": "steps", "layers": "layers", "multiply_adds": "multiply-adds"}
 
 def choose() -> tuple[Comparison, list[Comparison]]:
     """Pick what is compared; it, and all there is. What cannot be read is said."""
-    found, unread = cache.comparisons()
+    found, unread = compare_cache.comparisons()
     for sentence in unread:
         st.warning(f"Left out: {sentence}")
     if not found:

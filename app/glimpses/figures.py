@@ -28,6 +28,7 @@ _LINES = {
 }
 _CLASSES = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
 _OTHERS = "#8a93a3"
+_CONTROL = "#d55e00"
 SHOWN_CLASSES = len(_CLASSES)
 
 
@@ -173,6 +174,16 @@ def policies(report: GlimpseReport) -> go.Figure:
             marker={"symbol": symbol, "size": 8},
             hovertemplate=f"{POLICIES[policy]}: %{{y:.1f}} %<extra></extra>",
         )
+    if control := report.get("control"):  # absent from reports without one
+        figure.add_scatter(
+            x=np.arange(len(control["accuracy"])),
+            y=[100 * each["mean"] for each in control["accuracy"]],
+            mode="lines+markers",
+            name="the random patches at once, no steps",
+            line={"color": _CONTROL, "dash": "dashdot"},
+            marker={"symbol": "square-open", "size": 10},
+            hovertemplate="at once: %{y:.1f} %<extra></extra>",
+        )
     figure.update_xaxes(tickvals=list(range(steps)), ticktext=axis)
     return _styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
 
@@ -184,7 +195,33 @@ def policies_alternative(report: GlimpseReport) -> str:
         f"{100 * scores.accuracy[-1].mean:.1f} % after step {len(scores.accuracy)}"
         for policy, scores in report.policies.items()
     ]
-    return f"Test accuracy by who chooses the patches: {'; '.join(said)}."
+    return f"Test accuracy by who chooses the patches: {'; '.join(said)}. {at_once_words(report)}".strip()
+
+
+def at_once_words(report: dict[str, Any]) -> str:
+    """What the gain over the steps is worth beside a model that is given as many patches at once; "" without one."""
+    control = report.get("control")
+    if not control:
+        return ""
+    steps, random = len(control["accuracy"]), report["policies"]["random"]["accuracy"]
+    theirs, own = ([f"{100 * each['mean']:.1f}" for each in values] for values in (control["accuracy"], random[:steps]))
+    last = control["ahead"][-1]
+    if last["low"] > 0:
+        judged = "So the steps are worth more than the patches that they see."
+    elif last["high"] < 0:
+        judged = "So the gain is that of seeing more patches; the steps add nothing to it here, they cost."
+    else:
+        judged = "So the gain is that of seeing more patches: what the steps add to it cannot be told from none."
+    return (
+        f"{control['name']}, a {control['title']} without memory or steps ({control['parameters']:,} parameters), was "
+        f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control['patches'])} patches, "
+        f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last['mean']:+.1f} points "
+        f"(95 % interval {100 * last['low']:+.1f} to {100 * last['high']:+.1f}; one training each). {judged}"
+    )
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
 def policy_table(report: GlimpseReport) -> list[dict[str, Any]]:

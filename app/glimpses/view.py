@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import streamlit as st
 from PIL import Image
 
-from app import cache, figures, inputs, reports, state
+from app import figures, inputs, reports, state
 from app.cache import Checkpoint
+from app.glimpses import cache
 from app.glimpses import figures as glimpse_figures
 from app.glimpses.play import chosen_patches, comparison, game, pick_patches, picture, rounds
 from app.player import player
@@ -216,6 +217,8 @@ def policies(checkpoint: Checkpoint) -> None:
             config={"displayModeBar": False},
         )
         st.caption(glimpse_figures.policies_provenance(checkpoint.name, config, report))
+        if words := glimpse_figures.at_once_words(report):
+            st.markdown(f"**Is it the steps, or the patches?** {words}")
         st.caption(
             "“Memory's attention” reads the places that the memory tokens attend to most in the first layer, asked by "
             "their positional embeddings alone: no pixel that has not been read decides. It was not trained for "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -124,6 +125,22 @@ def flips(report: HaltingReport) -> go.Figure:
             annotation_position="top left",
         )
     return _styled(figure, "supervision step", "share of the test images, %")
+
+
+def late_words(report: HaltingReport) -> str:
+    """Whether those that leave last are the harder ones, by how many of them are right when they leave."""
+    used = [out for out in report.exits if out.share > 0]
+    if len(used) == 1:
+        return f"All images leave after step {used[0].step}."
+    images, (*early, late) = report.split_sizes["test"], used
+    share = sum(out.share for out in early)
+    before, after = sum(out.share * out.accuracy for out in early) / share, late.accuracy
+    error = math.sqrt(before * (1 - before) / (images * share) + after * (1 - after) / (images * late.share))
+    judged = "hard images leave late" if before - after > 2 * error else "that the late ones are harder does not show"
+    return (
+        f"Of those that leave last, after step {late.step}, {100 * after:.1f} % are right "
+        f"(n = {round(images * late.share):,}), of those before them {100 * before:.1f} %: {judged}."
+    )
 
 
 def alternatives(report: HaltingReport) -> dict[str, str]:

@@ -89,7 +89,8 @@ def charts(report: HaltingReport) -> None:
         st.subheader("Who leaves when")
         chart(
             "exits",
-            "With the chosen threshold. Above each bar: how many of them are right. Hard images leave late.",
+            "With the chosen threshold. Above each bar: how many of them are right. "
+            f"{halting_figures.late_words(report)}",
         )
     with middle:
         st.subheader("Does it mean what it says?")

@@ -7,22 +7,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from app import cache, inputs, reports, state
 from app.cache import Checkpoint
 from app.figures import measured
-from app.mazes import figures
-from app.mazes import maze as mazes
-from app.mazes.board import maze_board
+from app.mazes import cache as maze_cache
+from app.mazes import figures, tables, words
+from app.mazes.board.board import maze_board
+from app.mazes.cells import cell_maps
+from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
 from app.player import player
 from vitrm.config import Config
-from vitrm.data.mazes import COLOURS, MazeSettings, Solution
+from vitrm.data.mazes import COLOURS, MazeSettings
 from vitrm.errors import DataError, VitrmError
 from vitrm.judge.mazes import MazeReport, check_size
-from vitrm.traces.trace import Trace
 
 _VERSION = "maze_version"  # another one whenever the page, not the learner, has set the maze
 _GUESS, _ANSWER, _LENGTH, _CHOICE = "maze_guess", "maze_answer", "maze_length", "maze_model_choice"
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
 
 def choose_model() -> Asked | None:
     """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
-    trained, wanted = cache.maze_models(), st.session_state[state.MAZE_MODEL]
+    trained, wanted = maze_cache.models(), st.session_state[state.MAZE_MODEL]
     names = [name for name, config in trained.items() if config.model.halts]
     if wanted not in names:
         instead = f"showing “{names[0]}”" if names else "nor was any other model here"
@@ -69,12 +69,10 @@ def choose_model() -> Asked | None:
     return Asked(checkpoint, config, config.data.mazes)
 
 
-def choose_maze(asked: Asked | None) -> tuple[np.ndarray, Solution | None]:
-    """The board and what goes with it: the maze (S, S), and its answer if it has one."""
+def choose_maze(asked: Asked | None) -> tuple[Maze, bool]:
+    """The board and what goes with it: the maze, and whether its answer is on show."""
     settings = asked.mazes if asked else MazeSettings()
-    text = _readable(asked, settings)
-    cells = mazes.from_text(text, settings.gems)
-    solution, trouble = mazes.answer(cells)
+    maze = _readable(asked, settings)
     st.session_state.setdefault(_VERSION, 0)
     left, right = st.columns([1, 1.15], gap="large")
     with right:
@@ -85,60 +83,60 @@ def choose_maze(asked: Asked | None) -> tuple[np.ndarray, Solution | None]:
             format_func=COLOURS.__getitem__,
             key=_GUESS,
             on_change=_look,
-            disabled=solution is None,
+            disabled=maze.solution is None,
         )
-        shown = st.toggle("Show the answer on the maze", key=_ANSWER, disabled=solution is None)
-        if solution is None:
-            st.warning(f"{trouble[0].upper()}{trouble[1:]}." + (" The model may be asked all the same." * bool(asked)))
+        shown = st.toggle("Show the answer on the maze", key=_ANSWER, disabled=maze.solution is None)
+        if maze.solution is None:
+            why = f"{maze.trouble[0].upper()}{maze.trouble[1:]}."
+            st.warning(why + (" The model may be asked all the same." * bool(asked)))
         elif shown:
             guess = st.session_state[_GUESS]
-            judged = "" if guess is None else "**Right.** " if guess == solution.label else "**No.** "
-            st.markdown(judged + mazes.answer_words(solution))
+            judged = "" if guess is None else "**Right.** " if guess == maze.solution.label else "**No.** "
+            st.markdown(judged + answer_words(maze.solution))
         else:
             st.markdown("The dots will show the shortest path.")
     with left:
         maze_board(
             "maze_board",
-            text,
+            maze,
             version=st.session_state[_VERSION],
             gems=settings.gems,
-            shown=solution if shown else None,
+            shown=shown,
             address=state.address(about=(state.MAZE_MODEL,)),
             on_maze=_draw,
         )
-    return cells, solution if shown else None
+    return maze, shown and maze.solution is not None
 
 
-def _readable(asked: Asked | None, settings: MazeSettings) -> str:
-    """The maze of the session or the link as text; another one, and why, if it cannot be used."""
+def _readable(asked: Asked | None, settings: MazeSettings) -> Maze:
+    """The maze of the session or the link; another one, and why, if it cannot be used."""
     text = st.session_state[state.MAZE]
     if text:
         try:
-            cells = mazes.from_text(text, settings.gems)
+            maze = Maze.read(text, settings.gems)
             if asked:
-                check_size(asked.config.model, len(cells))
+                check_size(asked.config.model, maze.size)
         except DataError as error:
             st.warning(f"The maze “{text[:40]}” cannot be read: {error}. Showing another one.")
         except VitrmError as error:
             st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
         else:
-            return text
-    ready = list(cache.ready_mazes(asked.checkpoint)) if asked else []
-    _show((ready or cache.maze_pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
-    return st.session_state[state.MAZE]
+            return maze
+    ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
+    return _show((ready or maze_cache.pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
 
 
 def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
     """Another maze, by the length of its shortest path; in a larger grid, too, if the model can be given one."""
     sizes = [settings.size, *([settings.size + 2] if asked and asked.config.model.positions == "relative" else [])]
-    lengths = mazes.offered_lengths(settings)
+    lengths = offered_lengths(settings)
     for key, options, usual in ((_LENGTH, lengths, lengths[(len(lengths) - 1) // 2]), (_SIZE, sizes, sizes[0])):
         if st.session_state.get(key) not in options:
             st.session_state[key] = usual
 
     def new() -> None:
         source = replace(settings, size=st.session_state[_SIZE]).source
-        found = cache.maze_pool(source, st.session_state[_LENGTH])
+        found = maze_cache.pool(source, st.session_state[_LENGTH])
         if found:
             _show(random.choice(found))
         st.session_state[_RARE] = not found
@@ -164,14 +162,15 @@ def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
         st.warning("A path that long is too rare in such a grid to be drawn by chance. Choose a shorter one.")
 
 
-def _show(text: str) -> None:
+def _show(maze: Maze) -> Maze:
     """Put a maze on the board."""
     st.session_state[_VERSION] = st.session_state.get(_VERSION, 0) + 1
-    _draw(text)
+    _draw(maze.text)
+    return maze
 
 
 def _draw(text: str) -> None:
-    """Take the maze from the board."""
+    """Take the text of the maze from the board: whatever the browser sent, read at the next rerun."""
     st.session_state.update({state.MAZE: text, _GUESS: None, _ANSWER: False})
 
 
@@ -179,27 +178,26 @@ def _look() -> None:
     st.session_state[_ANSWER] = st.session_state[_GUESS] is not None
 
 
-def ask(asked: Asked, cells: np.ndarray, seen: Solution | None) -> None:
+def ask(asked: Asked, maze: Maze, seen: bool) -> None:
     """What the model makes of the maze, step by step; with the true answer marked, once it has been `seen`."""
-    solution, _ = mazes.answer(cells)
-    unlike = mazes.unlike_training(cells, solution, asked.mazes)
+    unlike = unlike_training(maze, asked.mazes)
     if unlike:
         st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
     depth = inputs.choose_depth(asked.config.model.supervision_steps)
     try:
-        trace = cache.maze_trace(asked.checkpoint, mazes.to_text(cells), depth)
+        trace = maze_cache.trace(asked.checkpoint, maze, depth)
     except VitrmError as error:
         st.error(f"“{asked.checkpoint.name}” cannot be asked: {error}")
         return
-    shown = _labelled(trace, seen)
+    shown = replace(trace, label=maze.solution.label) if seen else trace
     report = reports.stored(asked.checkpoint, "mazes")
-    probe = report.probe if report and len(cells) == asked.mazes.size else None
-    by_cell = mazes.cell_maps(
+    probe = report.probe if report and maze.size == asked.mazes.size else None
+    by_cell = cell_maps(
         shown,
-        cells,
+        maze,
         tied=asked.config.model.positions == "relative",
         reachable=None if probe is None else probe.reachable(shown.memory),
-        probe_words="" if probe is None else figures.probe_words(probe),
+        probe_words="" if probe is None else words.probe_words(probe),
     )
     chosen = inputs.player_choices("maze_player", shown)
     player(
@@ -220,10 +218,6 @@ def ask(asked: Asked, cells: np.ndarray, seen: Solution | None) -> None:
     inputs.keep(shown, asked.checkpoint, ("cells",), caption, image="maze", cells=by_cell)
 
 
-def _labelled(trace: Trace, seen: Solution | None) -> Trace:
-    return trace if seen is None else replace(trace, label=seen.label)
-
-
 def test_set(asked: Asked) -> None:
     """What the model makes of all test mazes by the length of their paths, and of mazes unlike those it has seen."""
     report = _measured(asked.checkpoint)
@@ -231,9 +225,9 @@ def test_set(asked: Asked) -> None:
         return
     threshold, chosen_by = _threshold(asked)
     judged = reports.stored(asked.checkpoint, "difficulty")
-    said = figures.alternatives(report, threshold, judged)
-    st.markdown(figures.verdict(report, judged))
-    st.caption(figures.provenance(asked.checkpoint.name, asked.config, report))
+    said = words.alternatives(report, threshold, judged)
+    st.markdown(words.verdict(report, judged))
+    st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
 
     def chart(figure: go.Figure, name: str, caption: str) -> None:
         st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
@@ -255,8 +249,8 @@ def test_set(asked: Asked) -> None:
             figures.accuracy_by_length(report, judged),
             "accuracy_by_length",
             "Steps are worth the gap between the blue lines. Compare with the control (no recursion), where it was "
-            "measured, and with a guess that looks at distance alone. Being above both does not prove a search: only "
-            "that neither explains the answers.",
+            "measured, and with guesses that follow no way: the nearest gem, and trees boosted on what lies around "
+            "start and gems. Being above them does not prove a search: only that none of them explains the answers.",
         )
     left, right = st.columns(2, gap="large")
     with left:
@@ -267,7 +261,7 @@ def test_set(asked: Asked) -> None:
             f"Where mazes leave by the learned halting, with {chosen_by}; white: the mean. A rising line says that "
             "halting follows the length. It may follow what goes with length, such as free space, instead.",
         )
-        st.markdown(figures.exit_words(report, threshold))
+        st.markdown(words.exit_words(report, threshold))
     with right:
         st.subheader("Beyond its training")
         chart(
@@ -283,10 +277,10 @@ def test_set(asked: Asked) -> None:
         _probe(report, chart)
     with st.expander("The numbers behind the figures"):
         for name, rows in (
-            *([("What the probes tell", figures.probe_table(report))] if report.probe is not None else []),
-            ("Accuracy by length of the path, test split", figures.length_table(report, judged)),
-            ("Where mazes of each length leave", figures.exit_table(report, threshold)),
-            ("Mazes of other kinds", figures.other_table(report)),
+            *([("What the probes tell", tables.probe_table(report))] if report.probe is not None else []),
+            ("Accuracy by length of the path, test split", tables.length_table(report, judged)),
+            ("Where mazes of each length leave", tables.exit_table(report, threshold)),
+            ("Mazes of other kinds", tables.other_table(report)),
         ):
             st.markdown(f"**{name}**")
             st.dataframe(rows, hide_index=True, width="stretch")

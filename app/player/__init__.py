@@ -16,13 +16,9 @@ from typing import Any
 import streamlit as st
 
 from app.attention.attribution import Attribution
-from app.mazes.maze import Cells
-from app.player.payload import PANELS, Change, offered_counts, parse_edit, payload
+from app.player.cells import Cells
+from app.player.payload import payload
 from vitrm.traces.trace import Trace
-
-__all__ = [
-    "PANELS", "Change", "Choices", "choices", "offered_counts", "parse_edit", "payload", "player", "standalone",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Choices:
 
     position: int | None = None  # in moves, where it last came to rest
     view: str = ""  # "layer.head.token.patch" of the attention panel
-    edit: str = ""  # see `parse_edit`
+    edit: str = ""  # see `app.change.parse_edit`
     threshold: float | None = None  # for halting; None: the model's own
 
 
@@ -71,10 +67,10 @@ def player(
 ) -> None:
     """Show the player for a trace; `choices(key)` tells what was chosen in it.
 
-    `panels` adds views that follow the same position, any of `PANELS`; `level` is what "next" moves by at first;
-    `chosen` is where it starts; `edited` is the trace under `chosen.edit`; `title` stands above it; `name` is what a
-    saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then have.
-    Players with the same `together` move in step: the same supervision step in each.
+    `panels` adds views that follow the same position, any of `app.player.payload.PANELS`; `level` is what "next" moves
+    by at first; `chosen` is where it starts; `edited` is the trace under `chosen.edit`; `title` stands above it; `name`
+    is what a saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then
+    have. Players with the same `together` move in step: the same supervision step in each.
     `marks` are (supervision step from 0, text) pairs, drawn into the curves.
     `address` is what the page's address says besides these choices (None: nothing about this name); a player that is
     given none leaves the address alone.

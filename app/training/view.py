@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app import cache, state
+from app import state
 from app.player import player
+from app.training import cache, settings, visitors
 from app.training import figures as training_figures
-from app.training import settings, visitors
 from app.training.curves import curves, payload
 from app.training.jobs import Job, Trainings, command_line
 from vitrm.config import PRESETS, Config

@@ -21,7 +21,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cache, state
 from app.cache import Checkpoint
-from app.player import parse_edit
+from app.change import parse_edit
 from vitrm.config import Config
 from vitrm.data.images import FORMATS, as_seen, decode_image, fit_image, quiet_decoders, square
 from vitrm.errors import DataError

@@ -8,10 +8,11 @@ import streamlit as st
 
 from app import cache, inputs, reports, state
 from app.cache import Checkpoint
-from app.player import offered_counts, player
+from app.change import offered_counts
+from app.player import player
 from app.uploads import figures
 from app.uploads import tray as uploads
-from app.uploads.sketch import sketch
+from app.uploads.sketch.sketch import sketch
 from app.uploads.tray import Picture, Tray
 from vitrm.config import Config
 from vitrm.data.images import FORMATS

@@ -8,9 +8,9 @@ import torch
 
 from vitrm.config import ModelConfig, preset
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import ViTRM
+from vitrm.model import State, ViTRM
 from vitrm.nets.glimpses import glimpse_patches
-from vitrm.nets.layers import Attention, Dropout, DropPath
+from vitrm.nets.layers import Attention, Dropout, DropPath, side_of
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.
@@ -22,6 +22,8 @@ VARIANTS = {
     "joint-one-memory-token-per-patch": {"memory_tokens": None},
     "joint-relative": {"memory_tokens": None, "positions": "relative"},
     "joint-relative-depth1": {"memory_tokens": None, "positions": "relative", "depth": 1},
+    "joint-scaled": {"memory_tokens": None, "positions": "relative", "reference_side": 2},
+    "joint-scaled-depth1": {"memory_tokens": None, "positions": "relative", "reference_side": 3, "depth": 1},
     "joint-two-blocks": {"shared_block": False},
     "joint-two-blocks-depth1": {"shared_block": False, "depth": 1},
     "joint-final-norm": {"final_norm": True},
@@ -242,14 +244,17 @@ def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
     large.load_state_dict(model.state_dict())
     assert large.memory_init.shape == model.memory_init.shape
     assert large(_images(large.config)).shape == (3, 10)
-    bias, wide = (each.block.layers[0].places(with_image=False)[:, 1:, 1:] for each in (model, large))
+    images = _images(large.config)
+    for here, there in zip(model.steps(images), large.steps(images), strict=True):  # without being made for them
+        assert torch.equal(here.memory, there.memory)
+    bias, wide = (model.block.layers[0].places(1 + side**2, side)[:, 1:, 1:] for side in (4, 8))
     wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
     assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)
 
 
 def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
     model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
-    bias = model.block.layers[0].places(with_image=True)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
+    bias = model.block.layers[0].places(33, 4)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
     assert bias.shape == (2, 33, 33)
     assert (bias[:, 16] == 0).all()
     assert (bias[:, :, 16] == 0).all()  # y has no place
@@ -257,6 +262,57 @@ def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
     assert first[0, :3, :3].tolist() == [[0, -1, -2], [-1, -2, -3], [-2, -3, -4]]
     assert torch.equal(first[:, 3], first[:, 2])  # out of reach is out of reach
     assert torch.equal(first[1], 2 * first[0])
+
+
+def test_scaled_attention_multiplies_its_logits_by_the_logarithm_of_the_number_of_keys(tiny):
+    config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, reference_side=2)
+    model = _model(config).double().eval()
+    layer, state, images = model.block.layers[0], model.initial_state(3), _images(config).double()
+    tokens = torch.cat([model.patch_embed(images), state.answer, state.memory], dim=1)
+    q, k, _ = layer.project(tokens, slice(None))
+    logits = q @ k.mT / math.sqrt(8) + layer.places(33, 4)
+    first = next(model.moves(images, record=True))
+    expected = (logits * math.log(33) / math.log(9)).softmax(dim=-1)[:, :, 17:]  # 33 keys here, 1 + 4 + 4 on 2 x 2
+    torch.testing.assert_close(first.attention[0].mix, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("reading", ["x, y and z", "y and z"])
+def test_attention_is_not_scaled_at_its_reference(tiny, reading):
+    plain = replace(tiny, memory_tokens=None, positions="relative")
+    model, scaled = _model(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()
+    scaled.load_state_dict(model.state_dict())
+    images = _images(plain)
+    for here, there in zip(model.moves(images), scaled.moves(images), strict=True):
+        assert torch.equal(here.state.memory, there.state.memory)
+        assert torch.equal(here.state.answer, there.state.answer)
+    larger = torch.randn(2, 1, 16, 16)
+    assert not torch.equal(model(larger), scaled(larger))
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5, 9, 31])
+def test_the_number_of_tokens_tells_how_many_places_there_are_along_a_side(side):
+    assert side_of(1 + side**2) == side_of(1 + 2 * side**2) == side
+
+
+@pytest.mark.parametrize("options", [{}, {"glimpse_patches": 4}, {"memory_tokens": None, "positions": "relative"}])
+@pytest.mark.parametrize("backprop", ["all", "supervision_step", "last_recursion"])
+def test_steps_that_are_not_learned_from_leave_a_constant_to_begin_with(tiny, options, backprop):
+    model, images = _model(replace(tiny, supervision_steps=1, **options)).double(), _images(tiny).double()
+    seeds = torch.tensor([5, 6, 7])
+    *before, step = model.steps(images, 4, seeds, backprop, unlearned=3)
+    assert not any(each.answer.requires_grad or each.memory.requires_grad for each in before)
+    (step.logits.sum() + step.halt_logit.sum()).backward()
+    found = {name: p.grad for name, p in model.named_parameters()}
+    model.zero_grad()
+
+    with torch.no_grad():
+        *_, last = model.steps(images, 3, seeds)
+    (again,) = model.steps(images, 1, seeds, backprop, start=State(last.answer, last.memory), patches=step.patches)
+    torch.testing.assert_close(again.logits, step.logits, atol=1e-12, rtol=0)
+    (again.logits.sum() + again.halt_logit.sum()).backward()
+    assert found["memory_init"] is None
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, atol=1e-12, rtol=0, msg=name)
 
 
 def test_steps_are_computed_only_when_asked_for(tiny, monkeypatch):

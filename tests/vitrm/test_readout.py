@@ -12,7 +12,8 @@ from vitrm.halting import Halt, predict
 from vitrm.model import ViTRM
 from vitrm.runs.export import save_onnx
 from vitrm.traces.recording import trace
-from vitrm.training.trainer import EpochEnd, Trainer
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 
 def _finish_held(run, arguments: argparse.Namespace) -> int:
-    from vitrm.training.trainer import Finished
+    from vitrm.training.events import Finished
 
     device, config = find_device(arguments), run.config()
     ends = [event for event in run.metrics() if event["event"] == "EpochEnd"]

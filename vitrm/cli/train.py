@@ -65,7 +65,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 def _train_beside(trainer, group, resume: str) -> int:
     """The training of every process but the one that writes."""
-    from vitrm.training.trainer import TrainingDiverged
+    from vitrm.errors import TrainingDiverged
 
     def give_up() -> None:
         print(f"vitrm: process {group.rank} {_WAITED_IN_VAIN}; continue with: {resume}", file=sys.stderr, flush=True)
@@ -82,14 +82,14 @@ def _train_beside(trainer, group, resume: str) -> int:
 
 def _train_into(run, trainer, group, resume: str, board) -> int:
     """The training of the process that writes and prints."""
+    from vitrm.errors import TrainingDiverged
     from vitrm.training.control import obeying
-    from vitrm.training.trainer import TrainingDiverged
 
     def give_up() -> None:
         run.set_status("failed", f"this process {_WAITED_IN_VAIN}")
         print(f"vitrm: {run.status()['cause']}; continue with: {resume}", file=sys.stderr, flush=True)
 
-    images, device = len(trainer.dataset.train), str(trainer.device)
+    images, device = trainer.dataset.sizes["train"], str(trainer.device)
     print(f"training into {run.path} ({images:,} images, {device}); stop with Ctrl-C, continue: {resume}")
     try:
         with stops_on_signal(trainer), ends_when_told(group, give_up), obeying(run, trainer):
@@ -128,7 +128,7 @@ def _cause(error: Exception) -> str | None:
     """Why a training failed, in a sentence; None for what is nobody's to mend but ours."""
     import torch
 
-    from vitrm.training.trainer import TrainingDiverged
+    from vitrm.errors import TrainingDiverged
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
         detail = str(error).partition("\n")[0]
@@ -233,14 +233,14 @@ def _within_budget(arguments: argparse.Namespace, config: Config, dataset, devic
     train = shorter.train
     print(
         f"scaled down to {arguments.budget_minutes:g} minutes: {train.epochs} of {config.train.epochs} epochs, "
-        f"{train.epoch_images or len(dataset.train):,} of {len(dataset.train):,} images in each"
+        f"{train.epoch_images or dataset.sizes['train']:,} of {dataset.sizes['train']:,} images in each"
     )
     return shorter
 
 
 def _record_events(run, trainer, board=None):
     """Everything the trainer says goes into the run folder. Returns the Finished event, or None if it was stopped."""
-    from vitrm.training.trainer import EpochEnd, Finished, Paused, Progress, Resumed, Updated
+    from vitrm.training.events import EpochEnd, Finished, Paused, Progress, Resumed, Updated
 
     event, saved = None, time.monotonic()
     if trainer.updates == 0:
@@ -322,7 +322,7 @@ def summarize(run, dataset, finished, device: str) -> dict[str, Any]:
     scores = evaluate(model, model.transform, dataset.test, 2 * steps if steps > 1 else 1)
     return {
         "data": config.data.source,
-        "split_sizes": {name: len(dataset.split(name)) for name in ("train", "val", "test")},
+        "split_sizes": dataset.sizes,
         "skipped": len(dataset.skipped),
         "parameters": sum(p.numel() for p in model.parameters()),
         "reason": finished.reason,

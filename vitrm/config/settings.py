@@ -66,6 +66,17 @@ def _check_patches(model: Any) -> None:
     _check(model.num_patches <= 65_536, f"{model.num_patches:,} patches: expected at most 65,536; enlarge patch_size")
 
 
+def _check_reference(model: Any) -> None:
+    """The same for attention that is scaled by the size of the image."""
+    side = model.reference_side
+    if side is not None:
+        _check(1 <= side <= 4096, f"reference_side={side}: expected 1 to 4,096 patches along a side, or null")
+        _check(
+            model.positions == "relative",
+            f"reference_side={side} needs positions='relative': with absolute ones images are of one size",
+        )
+
+
 def setting(default: Any, label: str, sentence: str, **published: Any) -> Any:
     """A field of a configuration, with the words that describe it wherever somebody sets it, as its metadata.
 
@@ -133,6 +144,12 @@ class ModelConfig:
         "Where a patch is: learnt for each place of the image, or by distance, for any size.",
         paper="absolute",
     )
+    reference_side: int | None = setting(
+        None,
+        "Attention scaled from",
+        "Patches along a side where attention is as ever; elsewhere its logits are multiplied by log(keys) / log(keys "
+        "there), so that it does not thin out as the image grows. Empty means nowhere.",
+    )
     shared_block: bool = setting(
         True, "One block for both updates", "Whether memory and answer are updated by the same block.", code=True
     )
@@ -191,6 +208,7 @@ class ModelConfig:
                 self.token_mixing == "attention" and self.reading == "joint",
                 "positions='relative' needs token_mixing='attention' and reading='joint'",
             )
+        _check_reference(self)
         if self.glimpse_patches is not None:
             _check(
                 1 <= self.glimpse_patches <= self.num_patches,
@@ -263,6 +281,7 @@ class ViTConfig:
     mlp_dim: int = 1024
     feed_forward: Literal["swiglu", "gelu"] = "gelu"
     positions: Literal["absolute", "relative"] = "absolute"
+    reference_side: int | None = None  # see `ModelConfig`
     qkv_bias: bool = False
     dropout: float = 0.1
     drop_path: float = 0.0
@@ -271,6 +290,7 @@ class ViTConfig:
     def __post_init__(self) -> None:
         _check_shape(self)
         _check_patches(self)
+        _check_reference(self)
         if self.patch_multiple is not None:
             _check(
                 1 <= self.patch_multiple <= self.num_patches,
@@ -484,6 +504,11 @@ class TrainConfig:
     "last_recursion"    "step"       TRM's own code: the same, one update per supervision step
     "all"               "batch"      plain back-propagation through all N supervision steps
     =================== ============ ==========================================================
+
+    `progress_steps` K is this project's own option for recursion: before the steps that learn, each batch makes 0 to K
+    supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
+    (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Validation then runs all K + N steps, and of
+    equally good epochs the later one is kept.
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
@@ -550,6 +575,12 @@ class TrainConfig:
     )
     update: Literal["step", "batch"] = setting(
         "step", "Weights move", "After every supervision step, as in the paper, or once per batch.", paper="step"
+    )
+    progress_steps: int = setting(
+        0,
+        "Steps before those that learn",
+        "Each batch first makes a random number of steps without learning, up to this many, so that the model learns "
+        "to go on from wherever it is.",
     )
     crop_pad: int = setting(
         4, "Random shift", "Images are shifted by up to this many pixels, so that place matters less.", paper=4
@@ -618,6 +649,7 @@ class TrainConfig:
             _check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
         _check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")
         _check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")
+        _check(0 <= self.progress_steps <= 1000, f"progress_steps={self.progress_steps}: expected 0 to 1,000")
         _check(
             self.backprop != "all" or self.update == "batch",
             "backprop='all' needs update='batch': weights may not move inside one backward pass",
@@ -699,6 +731,8 @@ class Config:
                                ("std", self.model.channels)):  # fmt: skip
             found = len(getattr(self.data, name))
             _check(found in (0, expected), f"data.{name} has {found} entries, but the model needs {expected}")
+        if self.train.progress_steps:
+            require_recursion(self.model, f"progress_steps={self.train.progress_steps}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse."""
@@ -884,6 +918,7 @@ _MAZES = ModelConfig(
     num_heads=2,
     mlp_dim=64,
     positions="relative",
+    reference_side=9,
     memory_steps=1,
     supervision_steps=6,
     final_norm=True,
@@ -894,6 +929,7 @@ _MAZE_RECIPE = {
     **{"batch_size": 64, "warmup_epochs": 0.5, "ema_decay": 0.99, "weight_decay": 0.01},
     **{"backprop": "all", "update": "batch", "crop_pad": 0, "flip": False},
 }
+_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=10000,test=4000+9x9,lengths=1-12"
 
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
@@ -969,14 +1005,15 @@ PRESETS: dict[str, Config] = {
     # Small mazes with short ways, to begin with: two minutes.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, supervision_steps=3),
-        _small(epochs=6, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
+        _small(epochs=8, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
-    # Mazes in which information must travel: vitrm train mazes --train.start mazes-small
+    # Mazes in which information must travel, and steps that go on for as long as it takes on larger ones:
+    # vitrm train mazes --train.start mazes-small
     "mazes": Config(
         _MAZES,
-        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
-        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=20000,test=4000"),
+        _small(epochs=6, lr=2e-3, min_lr=1e-4, progress_steps=24, **_MAZE_RECIPE | {"ema_decay": 0.995}),
+        DataConfig(source=_MAZE_SIZES),
     ),
     # Its control: as many parameters, spent on depth, not recursion.
     "mazes-vit": Config(
@@ -990,11 +1027,12 @@ PRESETS: dict[str, Config] = {
             mlp_dim=32,
             feed_forward="swiglu",
             positions="relative",
+            reference_side=9,
             qkv_bias=True,
             dropout=0.0,
         ),
-        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
-        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=20000,test=4000"),
+        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE | {"ema_decay": 0.995}),
+        DataConfig(source=_MAZE_SIZES),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
     "photos": Config(

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from vitrm.config import SOURCES
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
+from vitrm.data.maze_guess import LOCAL_GUESS, LocalGuess
 from vitrm.data.mazes import Mazes, MazeSettings, cells_of, draw_mazes, keys, nearest_gem, render
 from vitrm.data.stored import Room, StoredImages, store
 from vitrm.errors import DataError
@@ -115,6 +116,17 @@ class Dataset:
     difficulty: str = ""  # what the numbers in `Split.difficulty` are, in words
     guesses: dict[str, Callable[[Split], Tensor]] = field(default_factory=dict)  # labels (n,) without a model, by name
     draw: Callable[[int], Split] | None = None  # the training split of an epoch, from 0, where each gets one of its own
+    others: tuple[Dataset, ...] = ()  # images of other sizes, of the same classes, for the same training
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many images a training learns from and is chosen by, of all sizes, and how many the test is."""
+        every = (self, *self.others)
+        return {
+            "train": sum(len(each.train) for each in every),
+            "val": sum(len(each.val) for each in every),
+            "test": len(self.test),
+        }
 
     def split(self, name: str) -> Split:
         """The split called "train", "val" or "test"."""
@@ -192,7 +204,10 @@ def _check_shape(source: str, found: tuple[int, ...], expected: tuple[int, ...])
 def _mazes(
     settings: MazeSettings, source: str, shape: tuple[int, ...], val_fraction: float, split_seed: int
 ) -> Dataset:
-    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test."""
+    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test.
+
+    Further kinds in the same source are `others`, their images as much larger or smaller as their grids.
+    """
     _check_shape(source, (3, *shape[1:]), shape)
 
     test = draw_mazes(settings, settings.test, (_TEST_SEED,))
@@ -209,8 +224,16 @@ def _mazes(
         test=_maze_split(test, shape[1]),
         preprocess=Preprocess(shape[1], *_mean_std(train.images)),
         difficulty="length of the shortest path, in steps",
-        guesses={"nearest gem": partial(_nearest_gem, settings.size), "colours alone": _any_colour},
+        guesses={
+            "nearest gem": partial(_nearest_gem, settings.size),
+            LOCAL_GUESS: partial(_local_guess, settings, train),
+            "colours alone": _any_colour,
+        },
         draw=draw,
+        others=tuple(
+            _mazes(each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed)
+            for each in settings.also
+        ),
     )
 
 
@@ -227,6 +250,12 @@ def _maze_split(mazes: Mazes, image_size: int) -> Split:
 def _nearest_gem(size: int, split: Split) -> Tensor:
     """The guess by distance in a straight line."""
     return torch.from_numpy(nearest_gem(cells_of(split.images.cpu().numpy(), size)))
+
+
+def _local_guess(settings: MazeSettings, train: Split, split: Split) -> Tensor:
+    """The guess by local features, fitted to the training mazes of the first epoch."""
+    known, asked = (cells_of(part.images.cpu().numpy(), settings.size) for part in (train, split))
+    return torch.from_numpy(LocalGuess(known, train.labels.cpu().numpy(), settings.gems)(asked))
 
 
 def _any_colour(split: Split) -> Tensor:

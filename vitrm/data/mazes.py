@@ -2,7 +2,8 @@
 
 The class of a maze is the colour of the gem that can be reached, its difficulty the length of the shortest path there.
 Two shortcuts are closed: every gem has a colour of its own and every colour is there; and the start could lie as far
-from each of the gems, so that walls and gems alone say nothing. What the start's place still says, `nearest_gem` tells.
+from each of the gems, so that walls and gems alone say nothing. What the start's place still says, `nearest_gem` tells,
+and what can be seen around start and gems `maze_guess` does: a lot, above all of short paths.
 
 A maze is an array of cells (S, S), uint8: WALL, FREE, START, or FIRST_GEM + colour. One goes up, down, left and right.
 No torch here: `load_dataset("mazes:...")` turns cells into a data set.
@@ -11,7 +12,7 @@ No torch here: `load_dataset("mazes:...")` turns cells into a data set.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -26,7 +27,10 @@ _PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
 )  # fmt: skip
 PROPOSED = 8192  # mazes at a time, from which those that fit are taken; part of what a seed means
 PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
-_FORM = "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out)"
+_FORM = (
+    "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out), or several of them, "
+    "as in mazes:7x7,lengths=1-7+9x9,lengths=1-10"
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class MazeSettings:
     """What a source string such as "mazes:6x6,gems=2,lengths=1-8" asks for.
 
     Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the share of the cells that at least stay
-    walls. `train` mazes are drawn anew for every epoch; `test` is the size of the test split.
+    walls. `train` mazes are drawn anew for every epoch; `test` is the size of the test split. `also` are further mazes
+    for the same training, as in "mazes:7x7,lengths=1-7+9x9,lengths=1-10"; what such a part leaves out is as in the
+    first.
     """
 
     size: int = 6  # cells along a side
@@ -44,6 +50,7 @@ class MazeSettings:
     longest: int = 8
     train: int = 20_000
     test: int = 4_000
+    also: tuple[MazeSettings, ...] = ()
 
     def __post_init__(self) -> None:
         def check(condition: bool, message: str) -> None:
@@ -59,6 +66,8 @@ class MazeSettings:
         )
         for name in ("train", "test"):
             check(1 <= getattr(self, name) <= 10_000_000, f"{name}={getattr(self, name)}: expected 1 to 10,000,000")
+        for each in self.also:
+            check(each.gems == self.gems, f"gems={each.gems} beside gems={self.gems}: expected as many in all mazes")
 
     @classmethod
     def parse(cls, source: str) -> Self:
@@ -66,13 +75,20 @@ class MazeSettings:
         kind, _, text = source.partition(":")
         if kind != "mazes":
             raise DataError(f"'{source}' is no source of mazes: expected {_FORM}")
+        first, *also = (cls._given(part, source) for part in text.split("+"))
+        settings = cls(**first)
+        return replace(settings, also=tuple(replace(settings, **given) for given in also))
+
+    @classmethod
+    def _given(cls, text: str, source: str) -> dict[str, int | float]:
+        """What one of the mazes in a source says."""
         given: dict[str, int | float] = {}
         for part in filter(None, (word.strip() for word in text.split(","))):
             for name, value in cls._read(part).items():
                 if name in given:
                     raise DataError(f"'{part}' in '{source}' says again what was said before: expected {_FORM}")
                 given[name] = value
-        return cls(**given)
+        return given
 
     @staticmethod
     def _read(part: str) -> dict[str, int | float]:
@@ -93,15 +109,22 @@ class MazeSettings:
     @property
     def source(self) -> str:
         """The source string in full; `parse` is the inverse."""
-        return (
-            f"mazes:{self.size}x{self.size},gems={self.gems},walls={self.walls:g},"
-            f"lengths={self.shortest}-{self.longest},train={self.train},test={self.test}"
+        parts = (
+            f"{each.size}x{each.size},gems={each.gems},walls={each.walls:g},"
+            f"lengths={each.shortest}-{each.longest},train={each.train},test={each.test}"
+            for each in (self, *self.also)
         )
+        return "mazes:" + "+".join(parts)
 
     @property
     def title(self) -> str:
-        """What to call them wherever a number stands beside them."""
-        return f"mazes ({self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest})"
+        """What to call them wherever a number stands beside them. The test split has the first of them alone."""
+        also = "".join(
+            f"; trained on {each.size} × {each.size} as well, paths of {each.shortest} to {each.longest}"
+            for each in self.also
+        )
+        first = f"{self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest}"
+        return f"mazes ({first}{also})"
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Level:
     exits: tuple[Count, ...]  # how many images leave after each step; empty without halting, as the next is None
     mean_exit: Amount | None  # step, from 1
     exit_accuracy: Share | None  # when they leave
-    guesses: dict[str, Share]  # accuracy of what needs no model
+    guesses: dict[str, Share]  # accuracy of what follows no way: distance, local features, colours
     control: Share | None  # accuracy of the control, where there is one
 
 

@@ -57,7 +57,7 @@ def predict_steps(
     policy: GlimpsePolicy = "random",
     batch_size: int = 256,
 ) -> StepOutputs:
-    """Every step of every image of a split; nothing halts. `policy` says who chooses the glimpses (see glimpse.py).
+    """Every step of every image of a split; nothing halts. `policy` says who chooses the glimpses (nets/glimpses.py).
 
     Image i of the split draws random glimpses from seed and i alone, whatever the batch size.
     """
@@ -140,11 +140,16 @@ def evaluate(
 ) -> StepScores:
     """Scores per supervision step on a split (policy: every step runs, as in the paper's evaluation)."""
     outputs = predict_steps(model, preprocess, split, supervision_steps, seed=seed, batch_size=batch_size)
-    logits, halts = outputs.logits, outputs.halt_logit
-    right = logits.argmax(dim=-1) == split.labels.cpu()  # (N, n)
+    return score(outputs, split.labels)
+
+
+def score(outputs: StepOutputs, labels: Tensor) -> StepScores:
+    """What outputs are worth, given the true classes (n,)."""
+    labels, logits, halts = labels.cpu(), outputs.logits, outputs.halt_logit
+    right = logits.argmax(dim=-1) == labels  # (N, n)
     return StepScores(
-        n=len(split),
-        loss=tuple(float(classification_loss(step, split.labels.cpu())) for step in logits),
+        n=len(labels),
+        loss=tuple(float(classification_loss(step, labels)) for step in logits),
         accuracy=tuple(right.float().mean(dim=1).tolist()),
         halt_prob=() if halts is None else tuple(halts.sigmoid().mean(dim=1).tolist()),
         halt_auroc=() if halts is None else tuple(auroc(halt, hit) for halt, hit in zip(halts, right, strict=True)),

@@ -216,6 +216,7 @@ def check_size(model: ModelConfig, size: int) -> None:
 
 def other_mazes(settings: MazeSettings) -> dict[Name, MazeSettings]:
     """Kinds of mazes that differ from those of a training in one respect each, or in two."""
+    settings = replace(settings, also=())
     beyond = {"shortest": settings.longest + 1, "longest": settings.longest + BEYOND}
     larger = replace(settings, size=settings.size + 2)
     return {

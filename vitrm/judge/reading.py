@@ -119,9 +119,10 @@ def _dict(value: Any, args: tuple[Any, ...], where: str) -> dict[Any, Any]:
 
 
 def _within(value: Any, limits: Between, where: str) -> Any:
-    slack = _ROUNDING if isinstance(value, float) else 0
-    if limits.low - slack <= value <= limits.high + slack:
+    if limits.low <= value <= limits.high:
         return value
+    if isinstance(value, float) and limits.low - _ROUNDING <= value <= limits.high + _ROUNDING:
+        return min(max(value, limits.low), limits.high)
     return _refuse(value, where, f"{limits.low:g} to {limits.high:g}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vitrm.config import AnyModelConfig
+from vitrm.config import AnyModelConfig, ModelConfig
 from vitrm.errors import ConfigError
 
 
@@ -48,8 +48,10 @@ class OneStep(nn.Module):
         supervision_steps: int | None = None,
         seeds: int | Tensor = 0,
         backprop: str = "supervision_step",
+        *,
+        unlearned: int = 0,
     ) -> Iterator[Step]:
-        """The one answer to (B, C, H, W) images. Glimpse seeds and gradient policy are taken and mean nothing here.
+        """The one answer to (B, C, H, W) images. Glimpse seeds and gradient policies are taken and mean nothing here.
 
         Raises ConfigError if more than one supervision step is asked for.
         """
@@ -65,9 +67,19 @@ class OneStep(nn.Module):
         return step.logits
 
 
+def patches_in(images: Tensor, config: ModelConfig) -> int:
+    """L of images (B, C, H, W), which may be of another size than the configuration's."""
+    return (images.shape[-1] // config.patch_size) ** 2
+
+
 def check_images(images: Tensor, config: AnyModelConfig) -> None:
-    """Raises ValueError if these are not (B, C, H, W) as the model was made for."""
-    expected = (config.channels, config.image_size, config.image_size)
+    """Raises ValueError if these are not (B, C, H, W) as the model was made for; with relative positions any square of
+    whole patches is.
+    """
+    size = config.image_size
+    if getattr(config, "positions", "absolute") == "relative" and images.ndim == 4:
+        size = max(images.shape[-1] // config.patch_size, 1) * config.patch_size
+    expected = (config.channels, size, size)
     if images.ndim != 4 or tuple(images.shape[1:]) != expected:
         raise ValueError(
             f"images have shape {tuple(images.shape)}, expected (batch, {', '.join(map(str, expected))}); "

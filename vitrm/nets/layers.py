@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import torch
@@ -108,20 +109,29 @@ class Attention(nn.Module):
         return self.project_query(tokens[:, keep]), *self.project_key_value(tokens)
 
     def forward(
-        self, projected: tuple[Tensor, ...], keep: slice, record: bool, bias: Tensor | None = None
+        self,
+        projected: tuple[Tensor, ...],
+        keep: slice,
+        record: bool,
+        bias: Tensor | None = None,
+        scale: float | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
 
-        `bias` (H, kept, S) is added to what the softmax is taken of.
+        `bias` (H, kept, S) is added to what the softmax is taken of; `scale` multiplies both, see `length_scale`.
         """
         q, k, v = projected
+        if scale is not None:
+            q, bias = q * scale, None if bias is None else bias * scale
         weights, dropout_p = None, self.dropout.p if self.training else 0.0
-        if record or (dropout_p and q.device.type == "cpu"):  # the CPU has no fused kernel with dropout
+        learned = bias is not None and bias.requires_grad
+        if record or ((dropout_p or learned) and q.device.type == "cpu"):  # for which the CPU has no fused kernel
             scores = q * q.shape[-1] ** -0.5 @ k.mT
             weights = (scores if bias is None else scores + bias).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
             mixed = self.dropout(weights) @ v
         else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout_p)
+            mask = None if bias is None else bias[None]  # with three dimensions it would miss the CPU's fused kernel
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
         return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights if record else None
 
 
@@ -148,6 +158,26 @@ class TokenMLP(nn.Module):
         return mixed.mT, None
 
 
+def length_scale(tokens: int, side: int, reference_side: int) -> float:
+    """What logits are multiplied by where `tokens` are attended to that lie on side x side places: log(tokens) over
+    its value on reference_side x reference_side places.
+
+    The more keys there are, the more of the softmax goes to those that do not matter; a logarithm in the logits holds
+    it together (Chiang and Cholak 2022, arXiv 2202.12172). 1 at the reference itself.
+    """
+    reference = 1 + (tokens - 1) // side**2 * reference_side**2  # all but y lie on a place
+    return math.log(tokens) / math.log(reference)
+
+
+def side_of(tokens: int) -> int:
+    """Places along a side, of a sequence [x ; y ; z], [y ; z] or [y ; x] with `tokens` tokens, one of each on a place.
+
+    Both 1 + L and 1 + 2L tokens tell it, as no square is twice another.
+    """
+    side = math.isqrt(tokens - 1)
+    return side if side**2 == tokens - 1 else math.isqrt((tokens - 1) // 2)
+
+
 class RelativePositions(nn.Module):
     """What attention prefers by place: a learned bias per head for each way two tokens can lie to each other.
 
@@ -160,27 +190,28 @@ class RelativePositions(nn.Module):
     REACH = 2
     RATE = 3.0  # bias per unit of the table: Adam moves every weight alike, and a bias has far to go
 
-    def __init__(self, num_heads: int, side: int, kinds: int) -> None:
-        """For images of `side` x `side` patches; `kinds` is 2 where patches and memory are both attended to, else 1."""
+    def __init__(self, num_heads: int, kinds: int) -> None:
+        """`kinds` is 2 where patches and memory are both attended to, else 1."""
         super().__init__()
-        self.side = side
         slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
         apart = torch.arange(-self.REACH, self.REACH + 1).abs()
         steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
         table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
         self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
 
-    def forward(self, with_image: bool) -> Tensor:
-        """(H, S, S): of [x ; y ; z] with the image, of [y ; z] without. Rows ask, columns are attended to."""
-        if not with_image:
-            return F.pad(self._bias(self.table[:, -1, -1]), (1, 0, 1, 0))
-        bias, to_answer = self._bias(self.table), (0, 1, 0, 0)
+    def forward(self, tokens: int, side: int) -> Tensor:
+        """(H, S, S) for `tokens` S on side x side places: [x ; y ; z] with the image, [y ; z] without. Rows ask,
+        columns are attended to.
+        """
+        if tokens == 1 + side**2:
+            return F.pad(self._bias(self.table[:, -1, -1], side), (1, 0, 1, 0))
+        bias, to_answer = self._bias(self.table, side), (0, 1, 0, 0)
         rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
         return torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
 
-    def _bias(self, table: Tensor) -> Tensor:
+    def _bias(self, table: Tensor, side: int) -> Tensor:
         """(..., ways) -> (..., L, L)."""
-        way, one_hot = _ways(self.side, self.REACH, table.device)
+        way, one_hot = _ways(side, self.REACH, table.device)
         if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
             return (self.RATE * table @ one_hot.to(table.dtype)).unflatten(-1, way.shape)
         return self.RATE * table[..., way]
@@ -233,9 +264,8 @@ class Layer(nn.Module):
             self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
         else:
             self.mix = TokenMLP(num_tokens, config.mlp_dim)
-        self.places = None
-        if config.positions == "relative":
-            self.places = RelativePositions(config.num_heads, config.image_size // config.patch_size, kinds)
+        self.places = RelativePositions(config.num_heads, kinds) if config.positions == "relative" else None
+        self.reference_side = config.reference_side
         self.norm_ff = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config)
         self.dropout = Dropout(config.dropout)
@@ -263,7 +293,8 @@ class Layer(nn.Module):
         if self.places is None:
             mixed, weights = self.mix(projected, keep, record)
         else:
-            bias = self.places(with_image=tokens.shape[1] > 1 + self.places.side**2)[:, keep]
-            mixed, weights = self.mix(projected, keep, record, bias)
+            count, side = tokens.shape[1], side_of(tokens.shape[1])
+            scale = self.reference_side and length_scale(count, side, self.reference_side)
+            mixed, weights = self.mix(projected, keep, record, self.places(count, side)[:, keep], scale)
         tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
         return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights

@@ -8,7 +8,10 @@ from vitrm.config import Config
 
 
 def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
-    """The model card in Markdown, every number from the run itself."""
+    """The model card in Markdown, every number from the run itself.
+
+    `notes` in the summary are lines that somebody added since: what the numbers do not say of themselves.
+    """
     test, split_sizes = summary["test"], summary["split_sizes"]
     percent = [f"{100 * value:.1f}" for value in test["accuracy"]]
     if config.model.halts:
@@ -45,6 +48,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
         f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test['seed']})",
         f"- **Hardware and time:** {summary['hardware']}; {summary['seconds'] / 60:.1f} minutes of training",
         f"- **Software:** Python {summary['python']}, torch {summary['torch']}, commit {summary['commit']}",
+        *(f"- **Note:** {each}" for each in summary.get("notes", ())),
         "",
     ]
     return "\n".join(lines)

@@ -10,7 +10,8 @@ import torch
 
 from vitrm.config import GlimpsePolicy, require_recursion
 from vitrm.errors import ConfigError
-from vitrm.model import State, ViTRM
+from vitrm.model import ViTRM
+from vitrm.nets.glimpses import choose
 from vitrm.traces.recording import given_patches
 
 
@@ -56,11 +57,11 @@ def answers(
     count = None if given is None else len(given)
     steps = list(model.steps(images, count, torch.tensor(seeds, device=images.device), **choice))
     attended, seen = [], torch.zeros(len(images), config.num_patches, dtype=torch.bool, device=images.device)
-    for n, state in enumerate([model.initial_state(len(images)), *(State(step.answer, step.memory) for step in steps)]):
+    for n, memory in enumerate([model.initial_state(len(images)).memory, *(step.memory for step in steps)]):
         if n:
             seen = seen.scatter(1, steps[n - 1].patches, True)
         seen = seen & ((~seen).sum(dim=1, keepdim=True) >= config.glimpse_patches)  # all seen: a new cycle begins
-        attended.append(model.choose("learned", n, state, seen))
+        attended.append(choose(model, "learned", n, memory, seen))
     model.train(was_training)
     return Answers(
         probs=torch.stack([step.logits.softmax(dim=-1) for step in steps], dim=1).float().cpu().numpy(),

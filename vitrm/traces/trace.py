@@ -46,7 +46,7 @@ class Trace:
     patch_attention: np.ndarray | None  # (N, T, M, depth, H, K, S)
     state_attention: np.ndarray | None  # (N, T, M, depth, H, K, 1+K)
     answer_attention: np.ndarray | None  # (N, T, M, depth, H, 1+K), of y to [y ; z] in the answer update
-    policy: str = "random"  # who chose the glimpses (see glimpse.py), or CHOSEN
+    policy: str = "random"  # who chose the glimpses (see nets/glimpses.py), or CHOSEN
 
     def __post_init__(self) -> None:
         for name in _fields(Trace)[2]:

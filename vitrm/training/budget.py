@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -10,14 +11,22 @@ import torch
 from vitrm.config import Config
 from vitrm.data.dataset import Dataset
 from vitrm.errors import ConfigError
-from vitrm.training.estimate import estimate
+from vitrm.training.estimate import Estimate, estimate
 from vitrm.training.trainer import Trainer
 
 SLACK = 0.9  # of the time is planned; machines are noisy
 WARMUP_SHARE = 0.05  # of a shortened training, at least
 
 
-def fit_budget(config: Config, dataset: Dataset, device: torch.device | str, seconds: float) -> Config:
+def fit_budget(
+    config: Config,
+    dataset: Dataset,
+    device: torch.device | str,
+    seconds: float,
+    *,
+    measure: Callable[[Trainer], Estimate] = estimate,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Config:
     """`config`, shortened so that training, validation and the final test take about `seconds`.
 
     Speed is measured by training and evaluating a few batches of a model that is then thrown away. If not even one
@@ -25,15 +34,15 @@ def fit_budget(config: Config, dataset: Dataset, device: torch.device | str, sec
     training; there is no early stop, and the schedule comes to its end. A training that is shorter anyway stays as it
     is. Raises ConfigError if not even one batch and the evaluations fit.
     """
-    began = time.perf_counter()
+    began = clock()
     trainer = Trainer(config, dataset, device)
     train, steps = trainer.config.train, trainer.config.model.supervision_steps
-    measured = estimate(trainer)
+    measured = measure(trainer)
     batch_s = measured.update_s
     val_s = measured.seconds / train.epochs - trainer.batches * batch_s
-    image_s = val_s / len(dataset.val)
+    image_s = val_s / dataset.sizes["val"]
     test_s = len(dataset.test) * image_s * (2 if steps > 1 else 1)  # the summary looks at twice the steps
-    left = (seconds - (time.perf_counter() - began)) * SLACK - test_s
+    left = (seconds - (clock() - began)) * SLACK - test_s
     epochs = int(left / (trainer.batches * batch_s + val_s))
     if epochs >= train.epochs:
         return config

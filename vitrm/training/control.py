@@ -45,7 +45,7 @@ def _watch(run: Run, trainer: Trainer, ended: threading.Event) -> None:
 def _obey(run: Run, trainer: Trainer, control: dict, steps: int) -> None:
     wanted = control["wanted"]
     if wanted == "pause":
-        if not trainer.paused:
+        if not trainer.pause.active:
             run.set_status("pausing")
         trainer.hold()
         for _ in range(steps):

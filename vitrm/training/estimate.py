@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -26,32 +27,39 @@ class Estimate:
 
 
 def estimate(trainer: Trainer) -> Estimate:
-    """Train a trainer for a few batches and throw the result away. The first batch, which warms up, is not counted."""
-    train, split = trainer.config.train, trainer.train_split
-    images, labels = split.images[: train.batch_size], split.labels[: train.batch_size]
+    """Train a trainer for a few batches, as many of each size of images, and throw the result away.
+
+    The first ones, which warm up, are not counted.
+    """
+    train, batches = trainer.config.train, itertools.cycle(trainer.first_of_each())
+    batch_size = sum(len(labels) for _, labels in trainer.first_of_each()) / len(trainer.train_splits)
 
     def batch() -> float:
+        images, labels = next(batches)
         began = time.perf_counter()
         measured = [values for _, values, _ in trainer.train_batch(images, labels)]
         measured[-1].tolist()  # waits for the device
         return time.perf_counter() - began
 
-    batch()
-    times = [batch()]
+    for _ in trainer.train_splits:
+        batch()
+    times = [batch() for _ in trainer.train_splits]
     while sum(times) < MEASURE_S:
-        times.append(batch())
-    some = trainer.val_split.subset(slice(0, 256))
-    began = time.perf_counter()
-    evaluate(trainer.averaged, trainer.dataset.preprocess, some)
-    validation = (time.perf_counter() - began) * len(trainer.val_split) / len(some)
+        times += [batch() for _ in trainer.train_splits]
+    validation = 0.0
+    for split in trainer.val_splits:
+        some = split.subset(slice(0, 256))
+        began = time.perf_counter()
+        evaluate(trainer.averaged, trainer.dataset.preprocess, some, trainer.deepest)
+        validation += (time.perf_counter() - began) * len(split) / len(some)
     update = sum(times) / len(times)
     return Estimate(
         seconds=train.epochs * (trainer.batches * update + validation),
         update_s=update,
-        images_per_s=len(images) / update,
+        images_per_s=batch_size / update,
         parameters=sum(p.numel() for p in trainer.model.parameters()),
-        train_images=len(split),
-        val_images=len(trainer.val_split),
+        train_images=trainer.dataset.sizes["train"],
+        val_images=trainer.dataset.sizes["val"],
         epochs=train.epochs,
         device=str(trainer.device),
     )

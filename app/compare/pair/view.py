@@ -10,6 +10,7 @@ from app import cache, inputs, state
 from app.cache import Checkpoint
 from app.compare.comparison import data_title
 from app.compare.pair import answers
+from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
 from app.compare.widgets import select
 from app.player import Choices, choices, player
@@ -83,7 +84,7 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
 
 
 def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(checkpoint, image, seed) if model.halts else cache.answer(checkpoint, image)
+    return cache.trace(checkpoint, image, seed) if model.halts else pair_cache.answer(checkpoint, image)
 
 
 def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:

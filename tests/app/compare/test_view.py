@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import background, cache
 from app.cache import Checkpoint
+from app.compare import cache as compare_cache
 from app.compare import comparison, latency
+from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
 from vitrm import bench
 from vitrm.bench import Latency
@@ -36,7 +38,7 @@ def test_the_page_is_filled_on_arrival_with_a_grid_the_paper_and_two_players():
     assert not app.warning
     charts = app.get("plotly_chart")
     assert len(charts) == 6
-    assert app.selectbox[0].value == cache.comparisons()[0][0].key
+    assert app.selectbox[0].value == compare_cache.comparisons()[0][0].key
     captions = " ".join(caption.value for caption in app.caption)
     for part in ("test split, n = 10,000; chance 10 %", "Reported by the paper, not measured here"):
         assert part in captions
@@ -48,7 +50,7 @@ def test_the_page_is_filled_on_arrival_with_a_grid_the_paper_and_two_players():
 
 
 def test_a_link_carries_every_choice():
-    found, _ = cache.comparisons()
+    found, _ = compare_cache.comparisons()
     digits = next(each for each in found if each.data.startswith("handwritten digits"))
     query = {
         "compared": digits.key,
@@ -88,9 +90,9 @@ def test_a_model_without_recursion_shows_its_one_answer(monkeypatch):
     monkeypatch.setattr(cache, "checkpoints", lambda: here)
     monkeypatch.setattr(cache, "facts", lambda c: (vit, summary) if c.name == "a-vit" else facts(c))
     monkeypatch.setattr(cache, "gallery", lambda c: {} if c.name == "a-vit" else gallery(c))
-    monkeypatch.setattr(cache, "answer", lambda checkpoint, image: shown)
+    monkeypatch.setattr(pair_cache, "answer", lambda checkpoint, image: shown)
     monkeypatch.setattr(
-        cache, "comparisons", lambda: (comparison.of_models({"a-vit": (vit, summary)}), ["x is broken"])
+        compare_cache, "comparisons", lambda: (comparison.of_models({"a-vit": (vit, summary)}), ["x is broken"])
     )
     app = open_page(right="a-vit")
     assert not app.exception
@@ -121,7 +123,7 @@ def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit,
     monkeypatch.setattr(bench, "latencies", latencies)
     twice = [entry("one", a_vit, 50.0), entry("same shape", a_vit, 51.0), entry("r", a_vitrm, 52.0)]
     shown = compared(*twice, key="measured-once")
-    monkeypatch.setattr(cache, "comparisons", lambda: ([shown], []))
+    monkeypatch.setattr(compare_cache, "comparisons", lambda: ([shown], []))
     app = open_page()
     app.button(key="ask_speeds").click().run()
     job = background.find(latency.key(shown))

@@ -156,6 +156,27 @@ def test_agreement_counts_the_patches_that_the_memory_would_have_read_too():
     assert values["random"][0]["right"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "judged"),
+    [
+        (0.01, 0.05, "the steps are worth more than the patches"),
+        (-0.05, -0.01, "the steps add nothing to it here, they cost"),
+        (-0.02, 0.03, "cannot be told from none"),
+    ],
+)
+def test_whether_it_is_the_steps_or_the_patches_follows_from_the_interval(low, high, judged):
+    report = find_run("digits-glimpse").glimpses()
+    assert glimpse_figures.at_once_words(report | {"control": None}) == ""
+    last = {"mean": (low + high) / 2, "low": low, "high": high}
+    control = report["control"] | {"ahead": [*report["control"]["ahead"][:-1], last]}
+    words = glimpse_figures.at_once_words(report | {"control": control})
+    assert judged in words
+    assert f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}" in words
+    assert "with 4, 8, 12 and 16 patches" in words
+    line = glimpse_figures.policies(report).data[-1]
+    assert line.y == tuple(100 * each["mean"] for each in report["control"]["accuracy"])
+
+
 def test_a_control_that_was_not_trained_is_no_error(tmp_path):
     assert glimpse_figures.control_rows(tmp_path / "none.csv") == []
     rows = [{"column": "a", "each seed, %": "50.00 52.00", "test accuracy, %": "51.0"}]

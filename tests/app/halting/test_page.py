@@ -67,6 +67,21 @@ def test_a_threshold_that_was_never_touched_is_that_of_the_configuration(page, r
     ]
 
 
+@pytest.mark.parametrize(
+    ("exits", "said"),
+    [
+        ([(0.5, 0.99), (0.5, 0.6)], "60.0 % are right (n = 500), of those before them 99.0 %: hard images leave late."),
+        ([(0.5, 0.9), (0.3, 0.9), (0.2, 0.9)], "that the late ones are harder does not show."),
+        ([(0.5, 0.6), (0.5, 0.99)], "that the late ones are harder does not show."),
+        ([(0.0, None), (1.0, 0.9)], "All images leave after step 2."),
+    ],
+)
+def test_whether_hard_images_leave_late_follows_from_what_was_measured(report, exits, said):
+    made = tuple(Exit(n, share, right) for n, (share, right) in enumerate(exits, start=1))
+    judged = replace(report, exits=made, split_sizes={"val": 10, "test": 1000})
+    assert halting_figures.late_words(judged).endswith(said)
+
+
 @pytest.mark.parametrize(("text", "start"), [("0.9", 0.9), ("2", None), ("nan", None), ("abc", None)])
 def test_a_link_carries_the_threshold(text, start):
     app = AppTest.from_file(HOME, default_timeout=60)

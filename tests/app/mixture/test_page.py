@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import cache, reports
 from app.diagram import mixture_drawing
+from app.mixture import cache as mixture_cache
 from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
 from app.mixture.panel import impossible, payload
@@ -203,7 +204,7 @@ def page(monkeypatch):
                "parameters": 7, "seed": 0}  # fmt: skip
     monkeypatch.setattr(cache, "checkpoints", lambda: {name: cache.Checkpoint(name, "1") for name in (MODEL, "digits")})
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
-    monkeypatch.setattr(cache, "mixtures", lambda name: {"test-9": made(), "test-1": made(label=1)})
+    monkeypatch.setattr(mixture_cache, "gallery", lambda name: {"test-9": made(), "test-1": made(label=1)})
     monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: REPORT)
     monkeypatch.setattr(cache, "warm_up", lambda: None)
     return AppTest.from_file(PAGE, default_timeout=60)
@@ -285,7 +286,7 @@ def test_where_the_images_are_absent_the_judgement_is_still_shown(page, monkeypa
     config = Config(model=preset(MODEL).model, data=replace(preset(MODEL).data, source="parquet:nowhere"))
     summary = cache.facts(cache.checkpoint(MODEL))[1]
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
-    monkeypatch.setattr(cache, "mixtures", lambda name: {})
+    monkeypatch.setattr(mixture_cache, "gallery", lambda name: {})
     opened(page)
     assert "not on this machine" in page.error[0].value
     assert len(page.metric) == 4

@@ -12,8 +12,9 @@ import pytest
 from app import figures
 from app.attention.attribution import METHODS, Attribution
 from app.bench import measure
+from app.change import parse_edit
 from app.diagram import drawing
-from app.player import parse_edit, payload, standalone
+from app.player import payload, standalone
 from app.player.payload import principal_plane
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app.training import cache, settings
 from app.training import figures as training_figures
-from app.training import settings
 from app.training.curves import payload
 from app.training.history import POINTS, History
 from app.training.view import zipped

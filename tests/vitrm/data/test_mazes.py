@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from vitrm.cli import main as cli
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data.dataset import load_dataset
+from vitrm.data.maze_guess import LocalGuess, local_features
 from vitrm.data.mazes import (
     FIRST_GEM,
     FREE,
@@ -31,7 +33,8 @@ from vitrm.judge.difficulty import spearman
 from vitrm.judge.report import measured
 from vitrm.model import ViTRM
 from vitrm.runs.folder import Run
-from vitrm.training.trainer import EpochEnd, Trainer
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
 
 SETTINGS = MazeSettings(size=6, gems=3, longest=4)
 
@@ -124,6 +127,30 @@ def test_the_guess_by_distance_takes_the_nearest_gem_walls_or_not():
     assert nearest_gem(cells).tolist() == [1, 1]
 
 
+def test_local_features_see_no_farther_than_walls_and_the_box_between():
+    maze = _maze("0.#1# ..#.. .#S.. .###. 2..#.")
+    found = local_features(maze[None], 3)[0]
+    assert found.shape == (3, 29)
+    assert found[0, :5].tolist() == [-2, -2, 2, 2, 4]  # up and left: two rows, two columns, four steps
+    assert found[0, 5] == 3  # walls in the box of nine cells
+    assert found[0, 6] == pytest.approx(3 / 9)
+    assert found[0, 7:9].tolist() == [1, 2]  # on the routes with one corner, the freer first
+    assert found[:, 9:13].tolist() == [[0, 2, 0, 0]] * 3  # from the start one sees two cells, to the right
+    assert found[1, 9 + 9 : 13 + 9].tolist() == [0, 0, 2, 0]  # from gem 1 two cells downwards
+    assert found[:, -2].tolist() == [1, 0, 1]  # gems that are nearer
+    hidden = maze.copy()
+    hidden[1, 4] = WALL  # in no box with gem 0 or 2, and seen from neither end
+    assert np.array_equal(local_features(hidden[None], 3)[0, [0, 2]], found[[0, 2]])
+
+
+def test_boosted_local_features_guess_far_better_than_distance(mazes):
+    guess = LocalGuess(mazes.cells[:1000], mazes.labels[:1000], 3)
+    cells, labels, _ = (part[4000:6000] for part in mazes)
+    assert (guess(cells) == labels).mean() > (nearest_gem(cells) == labels).mean() + 0.05
+    few = LocalGuess(mazes.cells[:10], mazes.labels[:10], 3)  # too few to learn from, but no error
+    assert set(few(cells).tolist()) <= {0, 1, 2}
+
+
 # What a seed fixes
 
 
@@ -170,6 +197,11 @@ def test_a_source_is_read_and_written():
     assert read == MazeSettings(7, 4, 0.45, 2, 9, 100, 50)
     assert MazeSettings.parse(read.source) == read
     assert read.classes == ("orange", "sky blue", "bluish green", "vermillion")
+    several = MazeSettings.parse("mazes:7x7,gems=3,lengths=1-7,train=10 + 9x9,lengths=1-10")
+    assert several.also == (MazeSettings(9, 3, shortest=1, longest=10, train=10),)
+    assert several == replace(MazeSettings(7, 3, longest=7, train=10), also=several.also)
+    assert MazeSettings.parse(several.source) == several
+    assert "paths of 1 to 7; trained on 9 × 9 as well, paths of 1 to 10)" in several.title
     assert DataConfig(source="mazes:5x5").title == "mazes (5 × 5 cells, 2 gems, paths of 1 to 8)"
 
 
@@ -186,6 +218,7 @@ def test_a_source_is_read_and_written():
         ("mazes:lengths=4", "'lengths=4' is no setting"),
         ("mazes:lengths=5-4", "lengths=5-4: expected 1 to 35, the shorter one first"),
         ("mazes:train=0", "train=0: expected 1 to 10,000,000"),
+        ("mazes:6x6,gems=3+gems=4", "gems=4 beside gems=3: expected as many in all mazes"),
         ("mazes:gems=3,gems=4", "'gems=4' in 'mazes:gems=3,gems=4' says again what was said before"),
     ],
 )
@@ -225,6 +258,18 @@ def test_splits_have_difficulties_and_share_no_maze(dataset):
     assert not (train | later) & (val | test)
     assert not val & test
     assert train != later
+
+
+def test_mazes_of_several_sizes_share_a_cell_size_and_keep_their_splits_apart():
+    data = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20+6x6,train=50", 10, 3, val_fraction=0.2)
+    (other,) = data.others
+    assert [part.images.shape[-1] for part in (data.train, other.train, other.val, other.draw(1))] == [10, 12, 12, 12]
+    assert data.sizes == {"train": 80, "val": 6 + 10, "test": 20}
+    alone = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20", 10, 3, val_fraction=0.2)
+    assert torch.equal(alone.train.images, data.train.images)
+    assert alone.others == ()
+    train, val = (set(keys(cells_of(part.images.numpy(), 6)).tolist()) for part in (other.train, other.val))
+    assert not train & val
 
 
 def test_subsets_keep_difficulties_aligned(dataset):
@@ -286,7 +331,10 @@ def test_the_report_counts_every_image_once_and_repeats_the_scores(small_run, da
     assert [level["difficulty"] for level in report["levels"]] == [1, 2, 3]
     assert [level["n"] for level in report["levels"]] == [sum(level["exits"]) for level in report["levels"]] == [30] * 3
     assert report["accuracy"] == pytest.approx(np.mean([level["accuracy"] for level in report["levels"]], axis=0))
-    assert report["levels"][0]["guesses"] == {"nearest gem": 1.0, "colours alone": pytest.approx(1 / 3, abs=0.04)}
+    guesses = report["levels"][0]["guesses"]
+    assert guesses["nearest gem"] == 1.0
+    assert guesses["colours alone"] == pytest.approx(1 / 3, abs=0.04)
+    assert guesses["local features"] > 0.9
     assert report["control"]["name"] == "control"
     assert report["control"]["accuracy"] == pytest.approx(np.mean([level["control"] for level in report["levels"]]))
     assert cli.main([*words, "--threads", "1"]) == 0

@@ -13,7 +13,7 @@ from PIL import Image
 from vitrm.cli.main import main
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import auroc, auroc_interval, image_seeds
-from vitrm.judge.halting import EXAMPLES, comparison, examples, verdict
+from vitrm.judge.halting import EXAMPLES, comparison, examples, step_alone, verdict
 from vitrm.judge.replay import TOLERANCE, Point, Replay, calibration, calibration_error
 from vitrm.judge.report import Progress, measured, measuring
 from vitrm.runs.checkpoints import find_run, load
@@ -100,6 +100,14 @@ def test_good_halting_is_said_in_words():
     right = torch.tensor([[False] * 50 + [True] * 50] * 2)
     prob = torch.where(right, 0.9, 0.1)
     assert "tells images apart" in verdict(prob, right, torch.tensor([0.5, 0.5]))
+
+
+def test_the_number_of_the_step_alone_is_what_an_auroc_of_it_would_be():
+    right = torch.rand(4, 5000) < torch.tensor([0.4, 0.6, 0.9, 0.95])[:, None]
+    number = torch.arange(4.0)[:, None].expand_as(right)
+    measured = auroc(number.flatten(), right.flatten())
+    assert f"the number of the step alone reaches {measured:.2f}." in step_alone(right.double().mean(dim=1).tolist())
+    assert "alone reaches 0.50." in step_alone([0.7, 0.7])
 
 
 def test_the_chosen_threshold_comes_from_validation_and_costs_no_more_than_allowed(report, model, digits):

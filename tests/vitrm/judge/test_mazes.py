@@ -1,19 +1,16 @@
-"""What a model makes of mazes: numbers computed by hand, the report's file, the probe, and the figures that follow."""
+"""What a model makes of mazes: numbers computed by hand, the report's file and the probe."""
 
 from dataclasses import replace
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 import torch
 
-from app.mazes import figures as maze_figures
 from vitrm.config import Config, DataConfig, ModelConfig
 from vitrm.data.dataset import load_dataset
 from vitrm.data.mazes import MazeSettings
 from vitrm.errors import ConfigError
 from vitrm.families import equip
-from vitrm.judge.difficulty import Control, DifficultyReport, Level
 from vitrm.judge.mazes import MazeReport, Trial, check_size, measuring, other_mazes
 from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
 from vitrm.judge.report import Progress
@@ -144,79 +141,3 @@ def test_a_probe_finds_what_is_in_the_tokens_and_only_chance_where_nothing_is(sm
     assert probe.groups[-1] == CUT_OFF
     assert probe.called[1].tolist() == [1.0] * (len(probe.groups) - 1) + [0.0]
     assert probe.mazes == (40, 40)
-
-
-# Figures
-
-
-def _level(difficulty, control):
-    nothing = {"accuracy": (1.0,), "exits": (), "mean_exit": None, "exit_accuracy": None, "guesses": {}}
-    return Level(difficulty=difficulty, n=1, control=control, **nothing)
-
-
-JUDGED = DifficultyReport(
-    measure="length",
-    n=2,
-    seed=0,
-    parameters=10,
-    trained_steps=2,
-    accuracy=(1.0,),
-    threshold=None,
-    exit_accuracy=None,
-    mean_exit=None,
-    rank_correlation=None,
-    guesses={},
-    control=Control("a-vit", "plain ViT", parameters=11, accuracy=2 / 3),
-    levels=(_level(1, 1.0), _level(3, 0.0)),
-)
-
-
-def test_exit_shares_and_the_guess_are_counted_by_length(trial):
-    assert maze_figures.exit_shares(trial, 0.5, 2).tolist() == [[0.5, 0], [0.5, 1]]
-    assert maze_figures.guess_by_length(trial).tolist() == [0.5, 1.0]
-
-
-def test_the_rank_correlation_is_spearmans_and_has_an_interval():
-    halts = np.zeros((3, 4))
-    halts[0, 0] = halts[1, 1] = 0.9  # exits 1, 2, 3, 3 for lengths 1 to 4
-    found, low, high = maze_figures.rank_correlation(_trial(np.ones((3, 4)), halts, [1, 2, 3, 4]), 0.5, 3)
-    assert found == pytest.approx(4.5 / np.sqrt(4.5 * 5))  # ranks 1, 2, 3.5, 3.5 against 1 to 4
-    assert low < found < high
-    assert maze_figures.rank_correlation(_trial(np.ones((3, 4)), halts, [1, 2, 3, 4]), 0.95, 3) is None
-
-
-def test_words_name_the_numbers(report, trial):
-    assert "rank correlation 0.50 (Spearman" in maze_figures.exit_words(report, 0.5)
-    assert "66.7 % are right when they leave" in maze_figures.exit_words(report, 0.5)
-    assert "leave after the same step" in maze_figures.exit_words(report, 0.95)
-    for part in ("test split, n = 3", "chance 50 %", "up to 1 times the 2 trained ones"):
-        assert part in maze_figures.provenance("m", Config(data=DataConfig(source=SETTINGS.source)), report)
-
-
-def test_a_model_that_guesses_or_goes_by_distance_is_called_that(report):
-    def said(share, nearest):
-        right = np.tile(np.arange(1000) < 1000 * share, (2, 1))
-        made = replace(_trial(right, np.zeros((2, 1000)), [1] * 1000), nearest=np.arange(1000) < 1000 * nearest)
-        return maze_figures.verdict(replace(report, trials=(made,)))
-
-    assert "has not learned to solve mazes: 51.0 %" in said(0.51, 0.7)
-    assert "no more than the guess" in said(0.72, 0.7)
-    assert said(0.9, 0.7).startswith("90.0 % right after the last trained step, +0.0 points against step 1; the guess")
-
-
-def test_every_figure_is_made_of_the_report_and_has_words_for_those_who_cannot_see_it(report):
-    said = maze_figures.alternatives(report, 0.5, JUDGED)
-    for name in said:
-        takes = (0.5,) if name == "exits_by_length" else ()
-        assert isinstance(getattr(maze_figures, name)(report, *takes), go.Figure)
-        assert said[name]
-    heat = maze_figures.accuracy_map(report).data[0]
-    assert heat.z.tolist() == [[50, 100, 100], [0, 0, 100]]
-    control = next(line for line in maze_figures.accuracy_by_length(report, JUDGED).data if "control" in line.name)
-    assert control.y == (100, 0)
-    assert "a-vit (plain ViT, 11 parameters against 10), reaches 66.7 %" in maze_figures.verdict(report, JUDGED)
-    assert maze_figures.probe_map(report).data[0].y == ("1", "2", "none")
-    assert maze_figures.length_table(report, JUDGED)[1]["control, %"] == 0
-    assert maze_figures.exit_table(report, 0.5)[0]["exit step, mean"] == 1.5
-    assert [row["mazes"] for row in maze_figures.other_table(report)] == ["as in training (test split)", "longer paths"]
-    assert maze_figures.probe_table(report)[1]["called reachable at distance none, %"] == 12.5

@@ -20,7 +20,8 @@ from vitrm.runs.checkpoints import build, create_run
 from vitrm.runs.export import export
 from vitrm.runs.folder import Run
 from vitrm.traces.recording import trace
-from vitrm.training.trainer import EpochEnd, Progress, Trainer, Updated
+from vitrm.training.events import EpochEnd, Progress, Updated
+from vitrm.training.trainer import Trainer
 
 SMALL_VIT = ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, dropout=0.0)
 SMALL_RESNET = ResNetConfig(image_size=8, channels=1)

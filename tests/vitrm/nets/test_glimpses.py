@@ -11,7 +11,7 @@ from vitrm.errors import ConfigError
 from vitrm.families import equip
 from vitrm.halting import Halt, predict
 from vitrm.model import ViTRM
-from vitrm.nets.glimpses import centre_outwards, glimpse_patches, most_attended
+from vitrm.nets.glimpses import Looks, attention_to_places, centre_outwards, glimpse_patches, most_attended, place_keys
 from vitrm.traces.answers import answers
 from vitrm.traces.recording import trace
 from vitrm.traces.trace import CHOSEN, Trace
@@ -70,9 +70,9 @@ def test_the_most_attended_places_come_first_and_equal_ones_row_by_row():
 
 
 def test_attention_to_places_is_a_distribution_over_what_has_not_been_seen(model):
-    state, seen = model.initial_state(2), torch.zeros(2, 16, dtype=torch.bool)
+    memory, seen = model.initial_state(2).memory, torch.zeros(2, 16, dtype=torch.bool)
     seen[:, [0, 7, 8]] = True
-    attention = model.attention_to_places(state, model.places(), seen)
+    attention = attention_to_places(model, memory, place_keys(model), seen)
     torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
     assert (attention[:, [0, 7, 8]] == 0).all()
     assert (attention > 0).sum() == 2 * 13
@@ -109,6 +109,34 @@ def test_images_that_leave_early_leave_the_choices_of_the_others_alone(model, cl
     assert len(together.exit_step.unique()) > 1
     close(together.probs, torch.cat([each.probs for each in alone]))
     assert together.exit_step.tolist() == [int(each.exit_step) for each in alone]
+
+
+@pytest.mark.parametrize("policy", GLIMPSE_POLICIES)
+def test_looks_that_go_on_with_some_images_read_what_these_would_read_alone(model, policy):
+    pictures, staying, seeds = images(), torch.tensor([5, 1]), torch.arange(6)
+    memory = model.initial_state(6).memory + torch.randn(6, 3, 16)
+    together = Looks(model, pictures, 2, seeds, policy=policy)
+    alone = Looks(model, pictures[staying], 2, seeds[staying], policy=policy)
+    together.at(0, memory)
+    together.keep(staying)
+    alone.at(0, memory[staying])
+    for n in (0, 1):
+        if n:
+            together.at(1, memory[staying])
+            alone.at(1, memory[staying])
+        assert torch.equal(together.patches, alone.patches)
+        torch.testing.assert_close(together.reading.tokens, alone.reading.tokens)
+
+
+def test_the_whole_image_is_read_once_but_anew_at_every_step_of_training(tiny):
+    network = ViTRM(tiny)
+    for training in (False, True):
+        looks = Looks(network.train(training), images(2), 2)
+        looks.at(0, network.initial_state(2).memory)
+        first = looks.reading
+        looks.at(1, network.initial_state(2).memory)
+        assert (looks.reading is first) == (not training)
+        assert looks.patches is None
 
 
 def test_patches_can_be_given_for_each_step(model):

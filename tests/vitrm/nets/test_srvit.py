@@ -21,7 +21,8 @@ from vitrm.runs.checkpoints import build
 from vitrm.runs.folder import Run
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.recording import mixture_trace, trace
-from vitrm.training.trainer import EpochEnd, Trainer
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
 
 SMALL = SRViTConfig(
     num_classes=10, image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, recursion_depth=3

@@ -1,6 +1,7 @@
 """The bundled checkpoints: small, loadable, with cards that say what was measured, and as good as claimed."""
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -82,6 +83,31 @@ def test_with_glimpses_more_steps_really_help_and_halting_knows_it(capsys):
     assert accuracy[5] >= 0.96
     assert accuracy[11] > accuracy[5] - 0.01
     assert min(found["halt_auroc"][2:]) >= 0.80
+
+
+def test_the_gain_over_glimpses_is_stored_beside_that_of_seeing_as_much_at_once(capsys):
+    control = Run(ROOT / "checkpoints" / "digits-glimpse").glimpses()["control"]
+    run = Run(ROOT / "checkpoints" / control["name"])
+    assert control["patches"] == [4, 8, 12, 16]
+    assert control["parameters"] == sum(weights.numel() for weights in run.load_model().parameters())
+    assert control["training_seed"] == run.config().train.seed
+    everything = run.summary()["test"]["accuracy"][0]
+    assert control["accuracy"][-1]["mean"] == pytest.approx(everything, abs=0.006)  # two images, on another processor
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_names_a_commit_of_the_history_or_says_that_it_holds_none(name):
+    def git(*words):
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("needs the whole history: a git clone that is not shallow")
+    commit = json.loads((ROOT / "checkpoints" / name / "started.json").read_text(encoding="utf-8"))["commit"]
+    assert "local changes" not in commit
+    held = git("merge-base", "--is-ancestor", commit, "HEAD").returncode == 0
+    card = (ROOT / "checkpoints" / name / "README.md").read_text(encoding="utf-8")
+    assert f"commit {commit}" in card
+    assert ("The history does not hold this commit" in card) is not held
 
 
 def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():

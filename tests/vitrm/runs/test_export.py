@@ -61,11 +61,12 @@ def test_a_supervision_step_in_onnx_is_the_one_in_torch_and_so_is_a_chain_of_the
     assert meta["supervision_steps"] == "6"
 
 
-@pytest.mark.parametrize("family", ["vitrm", "vit", "resnet"])
+@pytest.mark.parametrize("family", ["vitrm", "scaled", "vit", "resnet"])
 def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
     plain = {"recursion_steps": 1, "memory_steps": 1, "depth": 1}
     config = {
         "vitrm": replace(tiny, reading="cross", shared_block=False, head="mlp", **plain),
+        "scaled": replace(tiny, memory_tokens=None, positions="relative", reference_side=2, **plain),
         "vit": ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=1, num_heads=2, mlp_dim=24),
         "resnet": ResNetConfig(image_size=8, channels=1),
     }[family]
@@ -73,8 +74,8 @@ def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
     session = _session(model, tmp_path / "model.onnx")
     images = torch.randn(3, 1, 8, 8)
     model.eval()
-    if family == "vitrm":
-        state = State(torch.randn(3, 1, 16), torch.randn(3, 3, 16))
+    if isinstance(model, ViTRM):
+        state = State(torch.randn(3, 1, 16), torch.randn(3, config.memory_size, 16))
         (step,) = model.steps(images, 1, start=state)
         feed = {"images": images.numpy(), "answer": state.answer.numpy(), "memory": state.memory.numpy()}
         expected = (step.logits, step.halt_logit, step.answer, step.memory)
@@ -82,7 +83,7 @@ def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
         feed, expected = {"images": images.numpy()}, (model(images),)
     for ours, theirs in zip(session.run(None, feed), expected, strict=True):
         close(ours, theirs)
-    assert session.get_modelmeta().custom_metadata_map["family"] == family
+    assert session.get_modelmeta().custom_metadata_map["family"] == config.family
 
 
 def test_a_recursion_can_go_on_from_a_state_and_read_what_it_is_given(tiny, close):

@@ -24,7 +24,8 @@ from vitrm.model import ViTRM
 from vitrm.runs.checkpoints import build, create_run, find_run, list_runs, load
 from vitrm.runs.export import export
 from vitrm.runs.folder import Run
-from vitrm.training.trainer import EpochEnd, Progress, Trainer
+from vitrm.training.events import EpochEnd, Progress
+from vitrm.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[3]
 # A run of a few seconds: 41 batches an epoch, so that five reports come before the first epoch ends.

@@ -6,7 +6,6 @@ import shlex
 import statistics
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,9 +15,6 @@ from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.folder import Run
 from vitrm.sweep import run as sweep
-from vitrm.training import budget
-from vitrm.training.budget import fit_budget
-from vitrm.training.trainer import EpochEnd, Progress, Trainer
 
 TINY = {
     **{"train.epochs": "1", "train.batch_size": "256", "model.dim": "16", "model.num_heads": "2"},
@@ -293,63 +289,6 @@ def test_mistakes_are_answered_before_anything_is_trained(words, message, tmp_pa
     assert cli.main(shlex.split(words)) == 1
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-# Budgets
-
-
-def _timed(monkeypatch, batch_s, image_s):
-    def estimate(trainer):
-        epoch_s = trainer.batches * batch_s + len(trainer.val_split) * image_s
-        return SimpleNamespace(update_s=batch_s, seconds=trainer.config.train.epochs * epoch_s)
-
-    monkeypatch.setattr(budget, "estimate", estimate)
-
-
-def test_a_budget_of_several_epochs_shortens_the_schedule(small_run, few_digits, monkeypatch):
-    _timed(monkeypatch, batch_s=1.0, image_s=0.1)  # 5 batches and 40 images of validation: 9 s an epoch; test 8 s
-    config = replace(small_run, train=replace(small_run.train, epochs=100, warmup_epochs=10, patience=5))
-    train = fit_budget(config, few_digits, "cpu", (8 + 3.5 * 9) / budget.SLACK).train
-    assert (train.epochs, train.epoch_images, train.patience) == (3, 0, 0)
-    assert train.warmup_epochs == pytest.approx(0.3)
-    assert replace(train, epochs=100, warmup_epochs=10, patience=5) == config.train
-
-
-def test_a_budget_below_an_epoch_cuts_the_epoch(small_run, few_digits, monkeypatch):
-    _timed(monkeypatch, batch_s=1.0, image_s=0.1)
-    config = replace(small_run, train=replace(small_run.train, epochs=100, warmup_epochs=1))
-    shorter = fit_budget(config, few_digits, "cpu", (8 + 4 + 2.5) / budget.SLACK)
-    assert (shorter.train.epochs, shorter.train.epoch_images) == (1, 2 * 16)
-    assert shorter.train.warmup_epochs == pytest.approx(0.05)
-    trainer = Trainer(shorter, few_digits)
-    events = list(trainer.events())
-    assert [(e.batch, e.batches) for e in events if isinstance(e, Progress)] == [(2, 2)]
-    assert len([e for e in events if isinstance(e, EpochEnd)]) == 1
-
-
-def test_a_budget_that_is_too_small_is_refused_and_one_that_is_large_changes_nothing(
-    small_run, few_digits, monkeypatch
-):
-    _timed(monkeypatch, batch_s=1.0, image_s=0.1)
-    with pytest.raises(
-        ConfigError, match=r"0.1 minutes are not enough: validation and test alone take 0.2, a batch 1.0 s"
-    ):
-        fit_budget(small_run, few_digits, "cpu", 8)
-    assert fit_budget(small_run, few_digits, "cpu", 1000) == small_run
-
-
-def test_epoch_images_draw_from_all_images(small_run, few_digits):
-    config = replace(small_run, train=replace(small_run.train, epochs=12, epoch_images=20, batch_size=10))
-    trainer, seen = Trainer(config, few_digits), set()
-    train_batch = trainer.train_batch
-
-    def watched(images, labels):
-        seen.update(image.numpy().tobytes() for image in images)
-        yield from train_batch(images, labels)
-
-    trainer.train_batch = watched
-    list(trainer.events())
-    assert 40 < len(seen) <= 70
 
 
 def test_a_sweep_of_glimpses_also_measures_the_other_orders_of_what_it_trained(tmp_path):

@@ -1,0 +1,90 @@
+"""Models that were trained on mazes, mazes to choose from, and what is made of one: once for everybody."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import streamlit as st
+
+from app.cache import INFERENCE, Checkpoint, checkpoints, facts, gallery, model
+from app.mazes.maze import Maze
+from vitrm.config import Config
+from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
+from vitrm.errors import DataError, VitrmError
+from vitrm.judge.mazes import check_size
+from vitrm.traces.trace import Trace
+
+_POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
+
+
+def models() -> dict[str, Config]:
+    """The finished models on this machine that were trained on mazes, by name."""
+    found = {}
+    for checkpoint in checkpoints().values():
+        with contextlib.suppress(VitrmError):  # what is wrong with a model is said where it is chosen
+            config, _ = facts(checkpoint)
+            if config.data.mazes is not None:
+                found[checkpoint.name] = config
+    return found
+
+
+@st.cache_data(max_entries=64, show_spinner="Drawing mazes …")
+def pool(source: str, length: int) -> tuple[Maze, ...]:
+    """Mazes, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
+    settings = MazeSettings.parse(source)
+    if settings.shortest <= length <= settings.longest:
+        return _trained_lengths(source)[length]
+    try:
+        beyond = replace(settings, shortest=length, longest=length)
+        drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), patience=0)
+    except DataError:
+        return ()
+    return tuple(map(Maze.of, drawn.cells))
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing mazes …")
+def _trained_lengths(source: str) -> dict[int, tuple[Maze, ...]]:
+    """A pool for each length of the training, all of them drawn at once."""
+    settings = MazeSettings.parse(source)
+    lengths = range(settings.shortest, settings.longest + 1)
+    drawn = draw_mazes(settings, _POOL * len(lengths), (_POOL_SEED,))
+    return {n: tuple(map(Maze.of, drawn.cells[drawn.lengths == n])) for n in lengths}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def ready(checkpoint: Checkpoint) -> dict[Maze, Trace]:
+    """Ready-made traces of a model trained on mazes, by maze: on screen before torch has loaded."""
+    size = facts(checkpoint)[0].data.mazes.size
+    return {
+        Maze.of(cells_of(each.pixels[None], size)[0]): replace(each, label=None)
+        for each in gallery(checkpoint).values()
+    }
+
+
+def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
+    """The trace of a maze, over `depth` times the trained supervision steps; its label is left out."""
+    made = ready(checkpoint).get(maze) if depth == 1 else None
+    return made or _computed(checkpoint, maze, depth)
+
+
+@st.cache_resource(max_entries=128, show_spinner="Running the model …")
+def _computed(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
+    from vitrm.traces.recording import trace
+
+    network = model_for(checkpoint, maze.size)
+    pixels = render(maze.cells[None], network.config.image_size)[0]
+    with INFERENCE:
+        return trace(network, pixels, depth * network.config.supervision_steps)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def model_for(checkpoint: Checkpoint, size: int):
+    """The model for mazes of size x size cells. Raises ConfigError if it cannot be given any of that size."""
+    network = model(checkpoint)
+    check_size(network.config, size)
+    if size * network.config.patch_size == network.config.image_size:
+        return network
+    from vitrm.families import resized
+
+    return resized(network, size * network.config.patch_size)

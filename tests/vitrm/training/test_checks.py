@@ -1,0 +1,27 @@
+"""Whether a configuration fits its data."""
+
+import pytest
+from trainings import changed
+
+from vitrm.errors import ConfigError
+from vitrm.training.checks import fit_config
+from vitrm.training.trainer import Trainer
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_classes": 7}, "num_classes=7, but digits has 10 classes; use --model.num_classes 10"),
+        ({"image_size": 16}, r"digits has images of shape \(1, 8, 8\), the model expects \(1, 16, 16\)"),
+        ({"channels": 3}, r"digits has images of shape \(1, 8, 8\), the model expects \(3, 8, 8\)"),
+    ],
+)
+def test_data_that_does_not_fit_the_model_is_refused_before_training(small_run, few_digits, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        Trainer(changed(small_run, **changes), few_digits)
+
+
+def test_a_run_remembers_what_its_data_turned_out_to_be(small_run, few_digits):
+    data = fit_config(small_run, few_digits).data
+    assert data.classes == tuple("0123456789")
+    assert (data.mean, data.std) == (few_digits.preprocess.mean, few_digits.preprocess.std)

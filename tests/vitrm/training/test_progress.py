@@ -1,0 +1,102 @@
+"""Trainings that begin anywhere, on images of several sizes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from trainings import carry, changed, exact
+
+from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
+from vitrm.data.dataset import load_dataset
+from vitrm.errors import ConfigError
+from vitrm.training.events import EpochEnd
+from vitrm.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def progress():
+    """A training on mazes of two sizes, five batches an epoch, that begins anywhere from step 1 to step 4: its config,
+    data, and every event with the state after it."""
+    source = "mazes:5x5,gems=3,lengths=1-3,train=40,test=9+6x6,lengths=1-4,train=30"
+    shape = {"num_classes": 3, "image_size": 10, "patch_size": 2, "dim": 12, "depth": 1, "num_heads": 2, "mlp_dim": 8}
+    model = ModelConfig(**shape, positions="relative", reference_side=6, memory_steps=1, supervision_steps=2)
+    recipe = {"crop_pad": 0, "flip": False, "randaugment_ops": 0, "mixup_alpha": 0.0, "cutmix_alpha": 0.0}
+    train = TrainConfig(epochs=2, batch_size=16, backprop="all", update="batch", progress_steps=3, patience=0, **recipe)
+    config = Config(model, train, DataConfig(source=source, val_fraction=0.2))
+    dataset = load_dataset(source, 10, 3, val_fraction=0.2)
+    trainer = Trainer(config, dataset)
+    return config, dataset, [(exact(event), carry(trainer)) for event in trainer.events()]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 5, 7])
+def test_a_training_that_begins_anywhere_on_images_of_any_size_continues_bit_for_bit(progress, stop_at):
+    config, dataset, expected = progress
+    first, done = Trainer(config, dataset), []
+    train_batch = first.train_batch
+
+    def counted(*batch):
+        yield from train_batch(*batch)
+        done.append(1)
+        if len(done) == stop_at:
+            first.stop()
+
+    first.train_batch = counted
+    events = [exact(event) for event in first.events()]
+    torch.manual_seed(99)
+    second = Trainer(config, dataset)
+    second.load_state_dict(carry(first))
+    events += [exact(event) for event in second.events()]
+    assert events == [event for event, _ in expected]
+    _, last = expected[-1]
+    assert all(torch.equal(last["model"][key], value) for key, value in second.state_dict()["model"].items())
+
+
+def test_batches_are_of_one_size_each_and_an_epoch_is_all_mazes_of_all_sizes_once(progress):
+    config, dataset, _ = progress
+    trainer, seen = Trainer(config, dataset), []
+    train_batch = trainer.train_batch
+
+    def watched(images, labels):
+        seen.append(images)
+        yield from train_batch(images, labels)
+
+    trainer.train_batch = watched
+    end = next(event for event in trainer.events() if isinstance(event, EpochEnd))
+    assert trainer.batches == len(seen) == 5  # 40 = 16 + 16 + 8, 30 = 16 + 14
+    for split, size in ((dataset.train, 10), (dataset.others[0].train, 12)):
+        given = torch.cat([images for images in seen if images.shape[-1] == size])
+        assert sorted(map(bytes, given.numpy())) == sorted(map(bytes, split.images.numpy()))
+    assert [images.shape[-1] for images in seen] not in ([10, 10, 10, 12, 12], [12, 12, 10, 10, 10])
+    assert len(end.val_accuracy) == 5  # the two steps that learn, after three that do not
+    assert len(end.train_accuracy) == 2
+
+
+def test_a_batch_begins_with_any_number_of_steps_up_to_the_given_one(progress, monkeypatch):
+    config, dataset, _ = progress
+    trainer, drawn = Trainer(config, dataset), []
+    steps = trainer.model.steps
+
+    def watched(images, count, *rest, unlearned):
+        drawn.append((count, unlearned))
+        return steps(images, count, *rest, unlearned=unlearned)
+
+    monkeypatch.setattr(trainer.model, "steps", watched)
+    images, labels = trainer.first_of_each()[1]
+    for seed in range(40):
+        torch.manual_seed(seed)
+        assert len(list(trainer.train_batch(images, labels))) == 2
+    assert set(drawn) == {(2, 0), (3, 1), (4, 2), (5, 3)}
+
+
+def test_what_cannot_begin_anywhere_or_take_several_sizes_is_refused(progress):
+    config, dataset, _ = progress
+    vit = ViTConfig(num_classes=3, image_size=10, patch_size=2, dim=12, depth=1, num_heads=2, mlp_dim=8)
+    with pytest.raises(ConfigError, match="progress_steps=3 needs a model with supervision steps"):
+        replace(config, model=vit)
+    with pytest.raises(ConfigError, match="has images of several sizes, which this model cannot take"):
+        Trainer(changed(config, positions="absolute", reference_side=None), dataset)
+    for field, message in (("reference_side", "reference_side=0: expected 1"), ("progress_steps", "progress_steps=-1")):
+        with pytest.raises(ConfigError, match=message):
+            changed(config, **{field: 0 if field == "reference_side" else -1})
+    with pytest.raises(ConfigError, match="reference_side=6 needs positions='relative'"):
+        changed(config, positions="absolute")

@@ -1,0 +1,42 @@
+"""Which images make up the batches of an epoch, and how they are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from vitrm.config import TrainConfig
+from vitrm.data.dataset import Split
+from vitrm.data.stored import StoredImages, ahead
+
+
+def draw_batches(splits: Sequence[Split], train: TrainConfig, generator: torch.Generator) -> list[tuple[Split, Tensor]]:
+    """The batches of an epoch, each as indices into one of the training splits: images of one size each.
+
+    `epoch_images` are shared out by the sizes of the splits.
+    """
+    total, batches = sum(map(len, splits)), []
+    for split in splits:
+        images = min(round(train.epoch_images * len(split) / total) or len(split), len(split))
+        order = torch.randperm(len(split), generator=generator)
+        order = order[: math.ceil(images / train.repeats)].repeat_interleave(train.repeats)
+        batches += [(split, index) for index in order[:images].to(split.images.device).split(train.batch_size)]
+    if len(splits) > 1:
+        batches = [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
+    return batches
+
+
+def read_batches(batches: Sequence[tuple[Split, Tensor]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels by their numbers; those that are not on the device are brought there while it works."""
+    if not any(isinstance(split.images, StoredImages) for split, _ in batches):
+        return ((split.images[index], split.labels[index]) for split, index in batches)
+
+    def read(batch: tuple[Split, Tensor]) -> tuple[Tensor, Tensor]:
+        split, index = batch
+        both = split.images[index], split.labels[index]
+        return tuple(tensor.pin_memory() for tensor in both) if device.type == "cuda" else both
+
+    return ahead(batches, read)
