@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.player import payload
+from app.player.payload import payload
 from vitrm.runs.checkpoints import build
 from vitrm.runs.provenance import provenance
 from vitrm.traces.recording import trace

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.change import Change, parse_edit
+from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, RunError
 from vitrm.runs.checkpoints import find_run, list_runs
@@ -147,16 +147,6 @@ def changed_trace(checkpoint: Checkpoint, image: str, seed: int, edit: str) -> T
         return make_trace(
             model(checkpoint), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
         )
-
-
-def unshared_trace(checkpoint: Checkpoint, pixels: np.ndarray, seed: int, change: Change | None = None) -> Trace:
-    """The trace of pixels (C, H, W) that belong to one session: made for it, and kept nowhere here."""
-    from vitrm.traces.recording import trace as make_trace
-
-    change = change or Change()
-    network = model(checkpoint)
-    with INFERENCE:
-        return make_trace(network, pixels, seed=seed, edit=change.edit, **change.counts)
 
 
 @st.cache_resource(show_spinner=False)

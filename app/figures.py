@@ -72,7 +72,7 @@ def measured(checkpoint: str, config: Config, summary: dict[str, Any], images: s
     trained = config.model.supervision_steps
     first, last = (100 * test["accuracy"][n] for n in (0, trained - 1))
     steps = f"{first:.1f} % after step 1, {last:.1f} % after step {trained}" if trained > 1 else f"{last:.1f} %"
-    policy = f"every step run for every image, glimpse seed {test['seed']}, " if config.model.halts else ""
+    policy = f"every step run for every image, glimpse seed {test['seed']}, " if config.model.recurrent else ""
     return (
         f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
         f"{images}. Measured on its test split: {steps} right (n = {test['n']:,}, {policy}"

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache, figures, inputs, state
 from app.halting import view as halting_view
-from app.halting.exits import exit_panel, exit_threshold
+from app.halting.exits.exits import exit_panel, exit_threshold
 
 state.start()
 st.title("When has it seen enough?")

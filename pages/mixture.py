@@ -3,10 +3,10 @@
 import streamlit as st
 
 from app import cache, figures, inputs, state
-from app.diagram import mixture_diagram
+from app.diagram.diagram import mixture_diagram
 from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
-from app.mixture.panel import mixture_panel
+from app.mixture.panel.panel import mixture_panel
 
 ADDRESS = (state.MIXTURE_MODEL, state.IMAGE)
 
@@ -26,11 +26,11 @@ if not mixture_view.explain(checkpoint, config.model):
 mixture_diagram(config.model, key="mixture_diagram")
 
 st.header("One image: who listens to which step?")
-trace = inputs.choose_mixture(checkpoint)
+trace = mixture_view.choose_mixture(checkpoint)
 if trace is None:
     state.to_url(about=ADDRESS)
 else:
-    view = inputs.mixture_view("mixture_panel", trace)
+    view = mixture_view.panel_view("mixture_panel", trace)
     mixture_panel(trace, "mixture_panel", start=view, address=state.address(about=ADDRESS))
     st.caption(
         "Each map shows the weight of one recursion step in what a stage hands on, patch by patch, over the image; "

@@ -6,7 +6,7 @@ from app import cache, state
 from app.training import cache as training_cache
 from app.training import view as training
 from app.training import visitors
-from app.training.curves import curves_library
+from app.training.curves.curves import curves_library
 from vitrm.errors import VitrmError
 
 state.start()

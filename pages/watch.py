@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app import cache, figures, inputs, state
-from app.diagram import diagram
-from app.player import player
+from app import cache, inputs, state
+from app.diagram.diagram import diagram
+from app.player.page import player_page
 
 CHECKPOINT = "digits-glimpse"  # the lesson of this page is told about this one
 
@@ -14,18 +14,7 @@ st.markdown(
     "**ViTRM** applies one small transformer block again and again. Here it may look at only a quarter of the image "
     "in each step, so you can watch the evidence arrive and the answer settle. Press **Play**, or use the arrow keys."
 )
-checkpoint = inputs.checkpoint(CHECKPOINT)
-trace, config, summary = inputs.choose_trace(checkpoint)
-player(
-    trace,
-    key="player",
-    chosen=inputs.player_choices("player", trace),
-    name=f"{CHECKPOINT}-{st.session_state[state.IMAGE]}",
-    address=state.address(),
-)
-caption = figures.provenance(CHECKPOINT, st.session_state[state.IMAGE], trace.seed, config, summary)
-st.caption(caption)
-inputs.keep(trace, checkpoint, (), caption)
+config = player_page(inputs.checkpoint(CHECKPOINT), "player")
 
 st.header("What the model is")
 diagram(config.model, key="diagram")

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from app import cache, figures, inputs, state
-from app.player import Choices, choices, player
-from app.uploads import tray as uploads
-from app.uploads import view as upload_inputs
+from app import cache, figures, state
+from app.player.page import edited_trace, keep
+from app.player.player import Choices, choices, player
+from app.uploads import beside, grid, view
+from app.uploads.figures import plain
 
 PANELS = ("attention", "edits")
 
@@ -16,31 +17,32 @@ st.markdown(
     "its answer evolves. **Your pictures stay in this server's memory, for you alone, until you leave:** they are "
     "never written to disk, never logged, and not part of any link."
 )
-tray = uploads.tray()
+tray = view.tray()
 left, right = st.columns([1, 1.25], gap="large")
 with left:
-    upload_inputs.choose_source(tray)
+    view.choose_source(tray)
 cache.warm_up()
 if tray.opened is None:
     st.stop()
 picture = tray.pictures[tray.opened]
 chosen = choices("own_player", Choices())
 with right:
-    checkpoint, config = upload_inputs.choose_model(picture)
-    upload_inputs.choose_framing(picture, config)
+    given = view.choose_model(picture)
+    view.choose_framing(given)
 if len(tray.pictures) > 1:
-    upload_inputs.show_grid(tray, chosen.threshold)
+    grid.show(tray, chosen.threshold)
 
-st.subheader(f"How the answer to {uploads.plain(picture.name)} evolves", anchor=False)
-other = upload_inputs.choose_other(picture, checkpoint, config)
+st.subheader(f"How the answer to {plain(picture.name)} evolves", anchor=False)
+other = beside.choose(given)
 if other is not None:
-    upload_inputs.show_both(picture, checkpoint, config, other)
+    beside.show(given, other)
     st.stop()
-trace = upload_inputs.trace(picture, checkpoint, config)
-upload_inputs.show_domain(trace, checkpoint, config, picture.kind == "drawing")
-edited = inputs.edited_trace(checkpoint, chosen, lambda change: uploads.trace(picture, checkpoint, config, change))
+trace = view.trace(given)
+view.show_domain(trace, given, picture.kind == "drawing")
+edited = edited_trace(given.checkpoint, chosen, lambda change: view.run(given, change))
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
-worth = figures.measured(checkpoint.name, config, cache.facts(checkpoint)[1], f"images of {config.data.title}")
+images = f"images of {given.config.data.title}"
+worth = figures.measured(given.checkpoint.name, given.config, cache.facts(given.checkpoint)[1], images)
 caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
 st.caption(caption)
-inputs.keep(trace, checkpoint, PANELS, caption, image="your-picture")
+keep(trace, given.checkpoint, PANELS, caption, image="your-picture")

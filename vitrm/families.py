@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from vitrm.config import AnyModelConfig, Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.data.dataset import Preprocess
@@ -17,9 +18,23 @@ from vitrm.nets.srvit import SRViT
 _MODELS: dict[type, type[nn.Module]] = {ModelConfig: ViTRM, ViTConfig: ViT, ResNetConfig: ResNet, SRViTConfig: SRViT}
 
 
+RENAMED = {"class_token": "answer_init"}  # weights by the name they had before, in a ViT and an SR-ViT
+
+
 def make_model(config: AnyModelConfig) -> ViTRM | OneStep:
     """An untrained model of the family that `config` belongs to."""
     return _MODELS[type(config)](config)
+
+
+def stored_names(stored: Iterable[str], model: nn.Module) -> dict[str, str]:
+    """By the names that weights have in `model`, those that they are `stored` under: others where it was long ago."""
+    before = {old: new for new, old in RENAMED.items() if new in model.state_dict()}
+    return {before.get(name, name): name for name in stored}
+
+
+def load_weights(model: nn.Module, stored: dict[str, Tensor]) -> None:
+    """Give `model` the weights of a state dict, of today or of before. Raises RuntimeError if they do not fit."""
+    model.load_state_dict({name: stored[old] for name, old in stored_names(stored, model).items()})
 
 
 def resized(model: ViTRM | OneStep, image_size: int) -> ViTRM | OneStep:

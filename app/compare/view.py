@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import reports, state
+from app import inputs, reports, state
 from app.compare import cache as compare_cache
 from app.compare import comparison, figures, latency
 from app.compare.comparison import Comparison, Entry
 from app.compare.deeper import as_deep, deeper_words
 from app.compare.table import BATCHES, Speeds, rows, speed_words
 from app.compare.unrolled.unrolled import Drawn, unrolled
-from app.compare.widgets import chart, select
+from app.compare.widgets import chart
 from vitrm.nets.cost import vit_parameters
 
 _ALONG = {"step": "steps", "layers": "layers", "multiply_adds": "multiply-adds"}
@@ -31,7 +31,7 @@ def choose() -> tuple[Comparison, list[Comparison]]:
         st.warning(f"The link names the comparison “{wanted[:40]}”, which is not here; showing “{found[0].title}”.")
         shown, st.session_state[state.COMPARED] = found[0], ""
     titles = {each.key: f"{each.title} ({_models(each)})" for each in found}
-    key = select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
+    key = inputs.select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
     return next(each for each in found if each.key == key), found
 
 
@@ -65,7 +65,7 @@ def charts(shown: Comparison) -> None:
         )
     with right:
         st.subheader("Step by step", anchor=False)
-        along = select("Drawn against", list(_ALONG), state.ALONG, words=_ALONG.get, buttons=True)
+        along = inputs.select("Drawn against", list(_ALONG), state.ALONG, words=_ALONG.get, buttons=True)
         figure, words = figures.per_step(shown, along), figures.per_step_words(shown)
         chart(figure, words, "per_step")
         st.caption(

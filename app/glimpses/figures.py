@@ -174,10 +174,10 @@ def policies(report: GlimpseReport) -> go.Figure:
             marker={"symbol": symbol, "size": 8},
             hovertemplate=f"{POLICIES[policy]}: %{{y:.1f}} %<extra></extra>",
         )
-    if control := report.get("control"):  # absent from reports without one
+    if control := report.control:
         figure.add_scatter(
-            x=np.arange(len(control["accuracy"])),
-            y=[100 * each["mean"] for each in control["accuracy"]],
+            x=np.arange(len(control.accuracy)),
+            y=[100 * each.mean for each in control.accuracy],
             mode="lines+markers",
             name="the random patches at once, no steps",
             line={"color": _CONTROL, "dash": "dashdot"},
@@ -198,25 +198,25 @@ def policies_alternative(report: GlimpseReport) -> str:
     return f"Test accuracy by who chooses the patches: {'; '.join(said)}. {at_once_words(report)}".strip()
 
 
-def at_once_words(report: dict[str, Any]) -> str:
+def at_once_words(report: GlimpseReport) -> str:
     """What the gain over the steps is worth beside a model that is given as many patches at once; "" without one."""
-    control = report.get("control")
-    if not control:
+    control = report.control
+    if control is None:
         return ""
-    steps, random = len(control["accuracy"]), report["policies"]["random"]["accuracy"]
-    theirs, own = ([f"{100 * each['mean']:.1f}" for each in values] for values in (control["accuracy"], random[:steps]))
-    last = control["ahead"][-1]
-    if last["low"] > 0:
+    steps, random = len(control.accuracy), report.policies["random"].accuracy
+    theirs, own = ([f"{100 * each.mean:.1f}" for each in values] for values in (control.accuracy, random[:steps]))
+    last = control.ahead[-1]
+    if last.low > 0:
         judged = "So the steps are worth more than the patches that they see."
-    elif last["high"] < 0:
+    elif last.high < 0:
         judged = "So the gain is that of seeing more patches; the steps add nothing to it here, they cost."
     else:
         judged = "So the gain is that of seeing more patches: what the steps add to it cannot be told from none."
     return (
-        f"{control['name']}, a {control['title']} without memory or steps ({control['parameters']:,} parameters), was "
-        f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control['patches'])} patches, "
-        f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last['mean']:+.1f} points "
-        f"(95 % interval {100 * last['low']:+.1f} to {100 * last['high']:+.1f}; one training each). {judged}"
+        f"{control.name}, a {control.title} without memory or steps ({control.parameters:,} parameters), was "
+        f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control.patches)} patches, "
+        f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last.mean:+.1f} points "
+        f"(95 % interval {100 * last.low:+.1f} to {100 * last.high:+.1f}; one training each). {judged}"
     )
 
 

@@ -13,8 +13,10 @@ from app import figures, inputs, reports, state
 from app.cache import Checkpoint
 from app.glimpses import cache
 from app.glimpses import figures as glimpse_figures
-from app.glimpses.play import chosen_patches, comparison, game, pick_patches, picture, rounds
-from app.player import player
+from app.glimpses.play.game import game, rounds
+from app.glimpses.play.picks import chosen_patches, comparison, pick_patches, picture
+from app.player.page import choices_in, keep
+from app.player.player import player
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError
 from vitrm.judge.glimpses import GlimpseReport
@@ -34,41 +36,23 @@ _PANELS = ("glimpses",)
 
 def choose_part() -> str:
     """Which part of the page is on show."""
-
-    def take() -> None:
-        st.session_state[state.PART] = st.session_state["part_choice"]
-
-    st.session_state["part_choice"] = st.session_state[state.PART]
-    st.segmented_control(
-        "Part",
-        list(PARTS),
-        format_func=PARTS.get,
-        key="part_choice",
-        on_change=take,
-        required=True,
-        label_visibility="collapsed",
+    return inputs.select(
+        "Part", list(PARTS), state.PART, words=PARTS.get, buttons=True, required=True, label_visibility="collapsed"
     )
-    return st.session_state[state.PART]
 
 
 def choose_policy() -> str:
     """Who chooses the glimpses of the trace on show."""
-
-    def take() -> None:
-        st.session_state[state.POLICY] = st.session_state["policy_choice"]
-
-    st.session_state["policy_choice"] = st.session_state[state.POLICY]
-    st.segmented_control(
+    return inputs.select(
         "The next patches are chosen",
         list(_POLICIES),
-        format_func=_POLICIES.get,
-        key="policy_choice",
-        on_change=take,
+        state.POLICY,
+        words=_POLICIES.get,
+        buttons=True,
         required=True,
         help="It was trained with random glimpses only. “Where its memory attends” reads the places that its memory "
         "tokens attend to most, by their position alone: no pixel that has not been read decides.",
     )
-    return st.session_state[state.POLICY]
 
 
 def watch(checkpoint: Checkpoint) -> None:
@@ -84,14 +68,14 @@ def watch(checkpoint: Checkpoint) -> None:
         trace,
         key="glimpse_player",
         panels=_PANELS,
-        chosen=inputs.player_choices("glimpse_player", trace),
+        chosen=choices_in("glimpse_player", trace),
         name=name,
         address=state.address(state.PART, state.POLICY, state.DECK),
     )
     image = st.session_state[state.IMAGE]
     caption = figures.provenance(checkpoint.name, image, trace.seed, config, summary, policy=policy)
     st.caption(caption)
-    inputs.keep(trace, checkpoint, _PANELS, caption, image=f"{image}-{policy}")
+    keep(trace, checkpoint, _PANELS, caption, image=f"{image}-{policy}")
 
 
 def draws(checkpoint: Checkpoint) -> None:

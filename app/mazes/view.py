@@ -18,14 +18,15 @@ from app.mazes import figures, tables, words
 from app.mazes.board.board import maze_board
 from app.mazes.cells import cell_maps
 from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
-from app.player import player
+from app.player.page import choices_in, keep
+from app.player.player import player
 from vitrm.config import Config
 from vitrm.data.mazes import COLOURS, MazeSettings
 from vitrm.errors import DataError, VitrmError
 from vitrm.judge.mazes import MazeReport, check_size
 
 _VERSION = "maze_version"  # another one whenever the page, not the learner, has set the maze
-_GUESS, _ANSWER, _LENGTH, _CHOICE = "maze_guess", "maze_answer", "maze_length", "maze_model_choice"
+_GUESS, _ANSWER, _LENGTH = "maze_guess", "maze_answer", "maze_length"
 _RARE, _SIZE = "maze_rare", "maze_size"
 _TRAIN = ("vitrm train mazes-small --name mazes-small", "vitrm train mazes --train.start mazes-small")
 
@@ -41,7 +42,7 @@ class Asked(NamedTuple):
 def choose_model() -> Asked | None:
     """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
     trained, wanted = maze_cache.models(), st.session_state[state.MAZE_MODEL]
-    names = [name for name, config in trained.items() if config.model.halts]
+    names = [name for name, config in trained.items() if config.model.recurrent]
     if wanted not in names:
         instead = f"showing “{names[0]}”" if names else "nor was any other model here"
         if wanted in trained:
@@ -58,13 +59,7 @@ def choose_model() -> Asked | None:
             f"solved. To train one, on the Train page or in a terminal: `{_TRAIN[0]}`, then `{_TRAIN[1]}`."
         )
         return None
-
-    def take() -> None:
-        st.session_state[state.MAZE_MODEL] = st.session_state[_CHOICE]
-
-    chosen = st.session_state[state.MAZE_MODEL]
-    st.selectbox("Model", names, index=names.index(chosen), key=_CHOICE, on_change=take)
-    checkpoint = inputs.checkpoint(st.session_state[state.MAZE_MODEL])
+    checkpoint = inputs.checkpoint(inputs.select("Model", names, state.MAZE_MODEL))
     config = inputs.configuration(checkpoint)
     return Asked(checkpoint, config, config.data.mazes)
 
@@ -199,7 +194,7 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
         reachable=None if probe is None else probe.reachable(shown.memory),
         probe_words="" if probe is None else words.probe_words(probe),
     )
-    chosen = inputs.player_choices("maze_player", shown)
+    chosen = choices_in("maze_player", shown)
     player(
         shown,
         key="maze_player",
@@ -215,7 +210,7 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
     )
     caption = f"The maze on the board, of no split. {worth}"
     st.caption(caption)
-    inputs.keep(shown, asked.checkpoint, ("cells",), caption, image="maze", cells=by_cell)
+    keep(shown, asked.checkpoint, ("cells",), caption, image="maze", cells=by_cell)
 
 
 def test_set(asked: Asked) -> None:

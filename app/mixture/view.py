@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import reports
-from app.cache import Checkpoint
+from app import inputs, reports, state
+from app.cache import Checkpoint, facts
+from app.mixture import cache
 from app.mixture import figures as mixture_figures
+from app.mixture.panel.panel import impossible, mixture_view
 from vitrm.config import AnyModelConfig, Config, SRViTConfig
+from vitrm.errors import VitrmError
 from vitrm.judge.mixture import MixtureReport
+from vitrm.traces.mixture import MixtureTrace
 
 _CONTROLS = {
     "scalar": "has one learned weight for each step, the same for every token: its maps are of one colour",
@@ -23,7 +27,7 @@ def explain(checkpoint: Checkpoint, model: AnyModelConfig) -> bool:
         what = "it answers once and has no recursion steps"
         if isinstance(model, SRViTConfig):
             what = "with a recursion depth of 1 it is a plain ViT, and there is nothing to mix"
-        elif model.halts:
+        elif model.recurrent:
             what = "its steps follow one another and only the last is read; the other pages show them"
             if model.readout == "mixture":
                 what = (
@@ -37,6 +41,27 @@ def explain(checkpoint: Checkpoint, model: AnyModelConfig) -> bool:
     if model.mixture in _CONTROLS:
         st.info(f"“{checkpoint.name}” is a control without a router: it {_CONTROLS[model.mixture]}.")
     return True
+
+
+def choose_mixture(checkpoint: Checkpoint) -> MixtureTrace | None:
+    """Pick a test image for an SR-ViT; its trace. What cannot be shown is said in one sentence, and it is None."""
+    try:
+        test_images = facts(checkpoint)[1]["split_sizes"]["test"]
+        image, _ = inputs.choose_image(cache.gallery(checkpoint), test_images, False)
+        return cache.trace(checkpoint, image)
+    except VitrmError as error:
+        inputs.say(error, checkpoint)
+    return None
+
+
+def panel_view(key: str, trace: MixtureTrace) -> str:
+    """The view of the mixture panel `key`; what a link names that the trace does not have is said, and left out."""
+    start = st.session_state[state.MIXTURE_VIEW]
+    if key not in st.session_state and (wrong := impossible(start, trace)):
+        st.warning(f"The link names {wrong}. Showing the usual one instead.")
+        start = ""
+    st.session_state[state.MIXTURE_VIEW] = chosen = mixture_view(key, start)
+    return chosen
 
 
 def judgement(checkpoint: Checkpoint) -> MixtureReport | None:

@@ -1,8 +1,7 @@
-"""What the player is sent: a Trace as JSON values. Pure, no streamlit; arrays are base64 of little-endian bytes."""
+"""What the player is sent: a Trace as JSON values. Pure; arrays are base64 of little-endian bytes."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,6 +10,7 @@ import numpy as np
 
 from app.attention.attribution import METHODS, Attribution
 from app.change import offered_counts
+from app.component import encoded
 from app.player.cells import Cells, cell_colours, telling, wave
 from app.player.source import method_source
 from vitrm.traces.rollout import rollout
@@ -72,17 +72,17 @@ def _base(trace: Trace) -> dict[str, Any]:
         "channels": channels,
         "imageSize": size,
         "patchSize": trace.patch_size,
-        "pixels": _base64(trace.pixels, np.uint8),
+        "pixels": encoded(trace.pixels, np.uint8),
         "shape": list(trace.halt_logit.shape),
         "patches": trace.patches.tolist(),
         "glimpse": trace.patches.shape[1] < total,
         "trainedSteps": trace.trained_steps,
         "threshold": trace.halt_threshold,
-        "probs": _base64(trace.probs),
-        "halt": _base64(trace.halt_prob),
-        "answerChange": _base64(trace.answer_change),
-        "memoryChange": _base64(trace.memory_change),
-        "kl": _base64(trace.kl),
+        "probs": encoded(trace.probs),
+        "halt": encoded(trace.halt_prob),
+        "answerChange": encoded(trace.answer_change),
+        "memoryChange": encoded(trace.memory_change),
+        "kl": encoded(trace.kl),
     }
 
 
@@ -138,8 +138,8 @@ def _memory(trace: Trace) -> dict[str, Any]:
     path, explained = principal_plane(np.concatenate([trace.initial_memory[None], states]))
     return {
         "tokens": tokens,
-        "similarity": _base64(np.round(unit @ unit.swapaxes(-1, -2) * 127), np.int8),
-        "path": _base64(path),  # (1 + R, K, 2); the first entry is the learned start
+        "similarity": encoded(np.round(unit @ unit.swapaxes(-1, -2) * 127), np.int8),
+        "path": encoded(path),  # (1 + R, K, 2); the first entry is the learned start
         "explained": [round(float(share), 4) for share in explained],
     }
 
@@ -162,7 +162,7 @@ def _attention(trace: Trace) -> dict[str, Any] | None:
     bits = 16 if to_patches.size + to_state.size + of_answer.size <= _FINE else 8
 
     def shares(weights: np.ndarray) -> str:
-        return _base64(np.round(weights * (2**bits - 1)), "<u2" if bits == 16 else np.uint8)
+        return encoded(np.round(weights * (2**bits - 1)), "<u2" if bits == 16 else np.uint8)
 
     return {
         "depth": depth,
@@ -188,14 +188,14 @@ def _attribution(trace: Trace, attribution: Attribution) -> dict[str, Any]:
     The others are 0 in every map, and would make any two of them seem to agree.
     """
     maps = [
-        {"name": method.title, "how": method.how, "signed": method.signed, "values": _base64(attribution.maps[name])}
+        {"name": method.title, "how": method.how, "signed": method.signed, "values": encoded(attribution.maps[name])}
         for name, method in METHODS.items()
     ]
     agreement = {}
     if trace.patch_attention is not None:
         reached = _rollout(trace)[:, -1, -1]  # (N, L)
         how = "Rollout of the attention: what had reached the answer, derived."
-        maps.insert(0, {"name": "Attention (rollout)", "how": how, "signed": False, "values": _base64(reached)})
+        maps.insert(0, {"name": "Attention (rollout)", "how": how, "signed": False, "values": encoded(reached)})
         read = [np.unique(trace.patches[: n + 1]) for n in range(len(reached))]
         agreement = {
             method.title: [_agreement(reached[n][r], np.abs(attribution.maps[name][n][r])) for n, r in enumerate(read)]
@@ -225,9 +225,9 @@ def _cells(cells: Cells) -> dict[str, Any]:
                 "low": each.low,
                 "high": each.high,
                 "unit": each.unit,
-                "values": _base64(each.values),
+                "values": encoded(each.values),
                 "groups": known,
-                "wave": _base64(means),
+                "wave": encoded(means),
                 "telling": None if told is None else np.round(told, 3).tolist(),
             }
         )
@@ -241,7 +241,7 @@ def _cells(cells: Cells) -> dict[str, Any]:
 
 def _edits(trace: Trace, edit: str, edited: Trace | None) -> dict[str, Any]:
     def curves(of: Trace) -> dict[str, Any]:
-        return {"probs": _base64(of.probs), "halt": _base64(of.halt_prob), "shape": list(of.halt_logit.shape)}
+        return {"probs": encoded(of.probs), "halt": encoded(of.halt_prob), "shape": list(of.halt_logit.shape)}
 
     return {
         "tokens": trace.initial_memory.shape[0],
@@ -250,7 +250,3 @@ def _edits(trace: Trace, edit: str, edited: Trace | None) -> dict[str, Any]:
         "original": curves(trace),
         "edited": edited and curves(edited),
     }
-
-
-def _base64(array: np.ndarray, dtype: Any = "<f4") -> str:
-    return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode()

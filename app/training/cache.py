@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.cache import INFERENCE, settle_torch
-from app.training.curves import payload
+from app.training.curves.curves import payload
 from app.training.figures import live_charts
 from app.training.history import History
 from app.training.jobs import Trainings

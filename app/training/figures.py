@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from app.training.curves import Chart, Line
+from app.training.curves.curves import Chart, Line
 from app.training.history import History
 from vitrm.config import Config
 
@@ -18,6 +18,7 @@ PARTS = {
     "answer_block": "final norm of the answer block",
     "patch_embed": "patch embedding",
     "answer_init": "start of y",
+    "class_token": "class token",
     "memory_init": "start of z",
     "classifier": "class head",
     "halting": "halting head",
@@ -31,8 +32,8 @@ def live_charts(history: History, config: Config) -> list[Chart]:
     progress, epochs = history.progress.rows, history.epochs.rows
     x, ends = [_epoch(row) for row in progress], [row["epoch"] for row in epochs]
     chance = math.log(classes)
-    halts = config.model.halts
-    memory = Line("a memory token of z", x, [row["memory_norm"] for row in progress], _GREEN) if halts else None
+    recurrent = config.model.recurrent
+    memory = Line("a memory token of z", x, [row["memory_norm"] for row in progress], _GREEN) if recurrent else None
     recursion = [
         Chart(
             "halting",
@@ -44,7 +45,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             low=0.0,
             high=1.0,
         )
-    ] if halts else []  # fmt: skip
+    ] if recurrent else []  # fmt: skip
     return [
         Chart(
             "loss",

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import streamlit as st
 
 from app import state
-from app.player import player
+from app.player.player import player
 from app.training import cache, settings, visitors
 from app.training import figures as training_figures
-from app.training.curves import curves, payload
+from app.training.curves.curves import curves, payload
 from app.training.jobs import Job, Trainings, command_line
 from vitrm.config import PRESETS, Config
 from vitrm.errors import VitrmError
@@ -290,7 +290,7 @@ def look_inside(name: str) -> None:
     epochs = run.snapshots() if run.has_config else []
     st.header("Look inside")
     model = cache.settings(cache.watched(name)).model if run.has_config else None
-    if model is not None and not model.halts:
+    if model is not None and not model.recurrent:
         st.caption(f"A {model.title} has no supervision steps to look into.")
         return
     if not epochs:
@@ -444,7 +444,7 @@ def _own_settings(preset: str) -> dict[str, Any]:
                 with columns[k % 2]:
                     usual, setting = settings.value(base, name), settings.SETTINGS[name]
                     chosen = _widget(setting, usual, f"{preset}:{name}")
-                    st.caption(f"{setting.sentence} {setting.source}" if base.model.halts else setting.sentence)
+                    st.caption(f"{setting.sentence} {setting.source}" if base.model.recurrent else setting.sentence)
                     if chosen != usual:
                         changes[name] = chosen
     return changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ SCORE_WORDS = {
     "softmax": "how sure the model is of its answer",
     "energy": "how large the model's logits are (their energy)",
 }
+_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+MAX_NAME = 40
 _NEVER = "never"
 
 
@@ -156,6 +159,17 @@ def domain_words(report: DomainReport, checkpoint: str, config: Config) -> str:
         f"{caught}. Glimpse seed {report.seed}, training seed {config.train.seed}. So its silence proves nothing: "
         "a photograph of something else, well lit and sharp, often passes."
     )
+
+
+def safe_name(name: str) -> str:
+    """The last part of a path, without what cannot be seen, no longer than `MAX_NAME`."""
+    last = _NOT_SHOWN.sub("", re.split(r"[\\/]", name)[-1]).strip()
+    return last if len(last) <= MAX_NAME else f"{last[: MAX_NAME - 8]}…{last[-7:]}"
+
+
+def plain(text: str) -> str:
+    """Text that is not ours, for places that read Markdown: every sign of its is shown as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~>|$:<&=^\"'@/])", r"\\\1", text)
 
 
 def framed(picture: Image.Image, box: tuple[float, float, float, float], side: int) -> Image.Image:

@@ -278,7 +278,7 @@ def _look(run, trainer, epoch: int) -> None:
     from vitrm.traces.recording import gallery
 
     run.save_latest(trainer.averaged)
-    if not trainer.config.model.halts:
+    if not trainer.config.model.recurrent:
         return
     model = equip(trainer.averaged, trainer.config)
     run.save_snapshot(epoch, gallery(model, trainer.val_split, SNAPSHOT_IMAGES, "val"))

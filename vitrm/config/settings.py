@@ -105,7 +105,7 @@ class ModelConfig:
     the paper's text leaves K free. `glimpse_patches=None` means every step reads the whole image.
     """
 
-    halts: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
+    recurrent: ClassVar[bool] = True  # it works in supervision steps, with a memory, and says when it has seen enough
     mixes: ClassVar[bool] = False
     qkv_bias: ClassVar[bool] = True
     title: ClassVar[str] = "ViTRM"
@@ -262,7 +262,7 @@ class ViTConfig:
     one glimpse, two, three, ... or all of them at once, and can then be asked about so many (`ViT.features`).
     """
 
-    halts: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
     family_title: ClassVar[str] = "plain ViT"
     mixes: ClassVar[bool] = False  # whether it mixes the outputs of several recursion steps
     supervision_steps: ClassVar[int] = 1
@@ -423,7 +423,7 @@ class ResNetConfig:
     what ResNets are usually given at that size.
     """
 
-    halts: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
     family_title: ClassVar[str] = "ResNet"
     mixes: ClassVar[bool] = False
     supervision_steps: ClassVar[int] = 1
@@ -478,7 +478,7 @@ def check_policy(policy: str, model: AnyModelConfig) -> None:
 def require_recursion(model: AnyModelConfig, what: str) -> None:
     """Raises ConfigError, saying that `what` needs a recursion, for a family that has none."""
     _check(
-        model.halts,
+        model.recurrent,
         f"{what} needs a model with supervision steps, memory and halting; a {model.title} answers once, without them",
     )
 
@@ -780,7 +780,7 @@ class Config:
             hints = _hints(type(getattr(self, section))) if section in parts else {}
             if name not in hints:
                 valid = [f"{s}.{f.name}" for s in parts for f in fields(getattr(self, s))]
-                of = "" if section != "model" or self.model.halts else f" of a {self.model.title}"
+                of = "" if section != "model" or self.model.recurrent else f" of a {self.model.title}"
                 raise ConfigError(f"unknown setting '{dotted}'{of}{_nearest(dotted, valid)}")
             if dotted == "model.family" and value != self.model.family:
                 raise ConfigError(f"model.family={value!r}: the family comes with the preset; choose another preset")
@@ -918,7 +918,7 @@ _MAZES = ModelConfig(
     num_heads=2,
     mlp_dim=64,
     positions="relative",
-    reference_side=9,
+    reference_side=5,
     memory_steps=1,
     supervision_steps=6,
     final_norm=True,
@@ -1005,7 +1005,7 @@ PRESETS: dict[str, Config] = {
     # Small mazes with short ways, to begin with: two minutes.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, supervision_steps=3),
-        _small(epochs=8, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
+        _small(epochs=4, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
     # Mazes in which information must travel, and steps that go on for as long as it takes on larger ones:
@@ -1027,7 +1027,7 @@ PRESETS: dict[str, Config] = {
             mlp_dim=32,
             feed_forward="swiglu",
             positions="relative",
-            reference_side=9,
+            reference_side=5,
             qkv_bias=True,
             dropout=0.0,
         ),

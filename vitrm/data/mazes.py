@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -25,11 +25,12 @@ _PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
     [(34, 34, 34), (236, 236, 236), (0, 114, 178), (230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0),
      (240, 228, 66), (204, 121, 167)], dtype=np.uint8,
 )  # fmt: skip
+KINDS = {"deep": "mazes", "even": "mazes grown evenly", "rooms": "rooms with loops"}  # with what they are called
 PROPOSED = 8192  # mazes at a time, from which those that fit are taken; part of what a seed means
 PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
 _FORM = (
-    "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out), or several of them, "
-    "as in mazes:7x7,lengths=1-7+9x9,lengths=1-10"
+    "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out), kind=even or "
+    "kind=rooms, or several of them, as in mazes:7x7,lengths=1-7+9x9,lengths=1-10"
 )
 
 
@@ -38,9 +39,10 @@ class MazeSettings:
     """What a source string such as "mazes:6x6,gems=2,lengths=1-8" asks for.
 
     Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the share of the cells that at least stay
-    walls. `train` mazes are drawn anew for every epoch; `test` is the size of the test split. `also` are further mazes
-    for the same training, as in "mazes:7x7,lengths=1-7+9x9,lengths=1-10"; what such a part leaves out is as in the
-    first.
+    walls. `kind` is what the ways are: corridors that go on where they are longest ("deep"), corridors grown evenly
+    ("even"), or open rooms with loops ("rooms"). `train` mazes are drawn anew for every epoch; `test` is the size of
+    the test split. `also` are further mazes for the same training, as in "mazes:7x7,lengths=1-7+9x9,lengths=1-10"; what
+    such a part leaves out is as in the first.
     """
 
     size: int = 6  # cells along a side
@@ -50,6 +52,7 @@ class MazeSettings:
     longest: int = 8
     train: int = 20_000
     test: int = 4_000
+    kind: Literal["deep", "even", "rooms"] = "deep"
     also: tuple[MazeSettings, ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,6 +62,7 @@ class MazeSettings:
 
         check(3 <= self.size <= 32, f"mazes of {self.size}x{self.size} cells: expected 3x3 to 32x32")
         check(2 <= self.gems <= len(COLOURS), f"gems={self.gems}: expected 2 to {len(COLOURS)}")
+        check(self.kind in KINDS, f"kind={self.kind}: expected one of {', '.join(KINDS)}")
         check(0 < self.walls < 1, f"walls={self.walls:g}: expected between 0 and 1")
         check(
             1 <= self.shortest <= self.longest < self.size**2,
@@ -80,9 +84,9 @@ class MazeSettings:
         return replace(settings, also=tuple(replace(settings, **given) for given in also))
 
     @classmethod
-    def _given(cls, text: str, source: str) -> dict[str, int | float]:
+    def _given(cls, text: str, source: str) -> dict[str, int | float | str]:
         """What one of the mazes in a source says."""
-        given: dict[str, int | float] = {}
+        given: dict[str, int | float | str] = {}
         for part in filter(None, (word.strip() for word in text.split(","))):
             for name, value in cls._read(part).items():
                 if name in given:
@@ -91,7 +95,7 @@ class MazeSettings:
         return given
 
     @staticmethod
-    def _read(part: str) -> dict[str, int | float]:
+    def _read(part: str) -> dict[str, int | float | str]:
         wrong = DataError(f"'{part}' is no setting of mazes: expected {_FORM}")
         if size := re.fullmatch(r"(\d{1,3})x(\d{1,3})", part):
             if size[1] != size[2]:
@@ -102,6 +106,8 @@ class MazeSettings:
             return {"shortest": int(both[1]), "longest": int(both[2])}
         if name == "walls" and re.fullmatch(r"\d?\.\d{1,6}", value):
             return {name: float(value)}
+        if name == "kind":
+            return {name: value}
         if name in ("gems", "train", "test") and re.fullmatch(r"\d{1,9}", value):
             return {name: int(value)}
         raise wrong
@@ -112,6 +118,7 @@ class MazeSettings:
         parts = (
             f"{each.size}x{each.size},gems={each.gems},walls={each.walls:g},"
             f"lengths={each.shortest}-{each.longest},train={each.train},test={each.test}"
+            + (f",kind={each.kind}" if each.kind != "deep" else "")
             for each in (self, *self.also)
         )
         return "mazes:" + "+".join(parts)
@@ -124,7 +131,7 @@ class MazeSettings:
             for each in self.also
         )
         first = f"{self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest}"
-        return f"mazes ({first}{also})"
+        return f"{KINDS[self.kind]} ({first}{also})"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -201,13 +208,18 @@ def keys(cells: np.ndarray) -> np.ndarray:
 def distances(cells: np.ndarray) -> np.ndarray:
     """(n, S, S) int16: steps from the start of each maze (n, S, S) to each cell; -1 where no way leads."""
     grids = np.ascontiguousarray(cells.transpose(1, 2, 0))  # (S, S, n): the long axis last, which is many times faster
-    unseen, front = grids != WALL, grids == START
-    found, step = np.full(grids.shape, -1, np.int16), 0
+    return np.ascontiguousarray(_flood(grids != WALL, grids == START).transpose(2, 0, 1))
+
+
+def _flood(free: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """(S, S, n) int16: steps from the nearest of `sources` through `free` cells, both (S, S, n) bool; else -1."""
+    unseen, front = free.copy(), sources
+    found, step = np.full(free.shape, -1, np.int16), 0
     while front.any():
         np.copyto(found, step, where=front)
         unseen &= ~front
         front, step = _neighbours(front) & unseen, step + 1
-    return np.ascontiguousarray(found.transpose(2, 0, 1))
+    return found
 
 
 def render(cells: np.ndarray, image_size: int) -> np.ndarray:
@@ -284,16 +296,6 @@ def nearest_gem(cells: np.ndarray) -> np.ndarray:
 # Drawing
 
 
-def _sum_of_neighbours(cells: np.ndarray) -> np.ndarray:
-    """(S, S, n) int8: the sum of the cells (S, S, n) above, below, left and right."""
-    total = np.zeros_like(cells)
-    total[1:] += cells[:-1]
-    total[:-1] += cells[1:]
-    total[:, 1:] += cells[:, :-1]
-    total[:, :-1] += cells[:, 1:]
-    return total
-
-
 def _neighbours(cells: np.ndarray) -> np.ndarray:
     """(S, S, n) bool: next to one of these cells (S, S, n)."""
     near = np.zeros_like(cells)
@@ -305,34 +307,49 @@ def _neighbours(cells: np.ndarray) -> np.ndarray:
 
 
 def _grow(settings: MazeSettings, rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Corridors grown from the gems, in turn, that never touch: whose each cell is, and how far from its gem.
+    """Ways grown from the gems, in turn, that never touch those of another gem: whose each cell is, and how far from
+    its gem.
 
-    (S, S, n) int8 both: 0 for a wall, 1 to `gems`; and 0 at the gem. A cell is dug where it touches one dug cell only,
-    and that one its own: so corridors branch but have no loops, and there is one way from each cell to its gem. Deeper
-    cells are preferred, which makes long ways. Digging ends when only
-    `walls` of all cells are walls, or there is nowhere to dig.
+    (S, S, n) int8 and int16: 0 for a wall, 1 to `gems`; and 0 at the gem. In corridors a cell is dug where it touches
+    one dug cell only, and that one its own: they branch but have no loops, so that there is one way from each cell to
+    its gem. Deeper cells are preferred, which makes long ways, unless the corridors grow evenly. Rooms are dug wherever
+    they touch nothing but their own, around pillars that stay. Digging ends when only `walls` of all cells are walls,
+    or there is nowhere to dig.
     """
-    s, gems = settings.size, settings.gems
-    owner, depth = np.zeros((2, s, s, batch), np.int8)
+    s, gems, rooms = settings.size, settings.gems, settings.kind == "rooms"
+    owner, beside = np.zeros((2, s, s, batch), np.int8)  # beside: dug cells above, below, left and right
+    depth, deeper, whose = np.zeros((3, s, s, batch), np.int16)  # the last two: sums over those, the last one of codes
+    codes = 5 ** np.arange(gems, dtype=np.int16)  # so that a sum of at most four tells how many there are of each
+    pillars = rng.random(owner.shape, dtype=np.float32) < settings.walls if rooms else np.False_
     columns = np.arange(batch)
     cells = round((1 - settings.walls) * s * s)
     for turn in range(max(gems, cells)):
-        mine = np.int8(1 + turn % gems)
-        beside = _sum_of_neighbours((owner > 0).view(np.int8))
+        mine = turn % gems
         if turn < gems:
             able = (owner == 0) & (beside == 0)
+        elif rooms:
+            able = (owner == 0) & (beside > 0) & (whose == codes[mine] * beside) & ~pillars
         else:
-            able = (owner == 0) & (beside == 1) & (_sum_of_neighbours((owner == mine).view(np.int8)) == 1)
-        deep = _sum_of_neighbours(depth)  # of the one neighbour
-        chance = rng.integers(1, 33, able.shape, dtype=np.int8)
-        score = np.where(able, chance + 8 * np.minimum(deep, 11), 0).reshape(s * s, -1)
+            able = (owner == 0) & (beside == 1) & (whose == codes[mine])
+        score = rng.integers(1, 33, able.shape, dtype=np.int8)
+        if settings.kind == "deep":
+            score += 8 * np.minimum(deeper, 11).astype(np.int8)  # of the one neighbour
+        score = (score * able).reshape(s * s, -1)
         at = score.argmax(axis=0)
         dug = score[at, columns] > 0
-        at, where = at[dug], columns[dug]
-        owner.reshape(s * s, -1)[at, where] = mine
-        if turn >= gems:
-            depth.reshape(s * s, -1)[at, where] = deep.reshape(s * s, -1)[at, where] + 1
-    return owner, depth
+        (row, column), where = np.divmod(at[dug], s), columns[dug]
+        owner[row, column, where] = 1 + mine
+        far = deeper[row, column, where] + 1 if turn >= gems else np.zeros(len(where), np.int16)
+        depth[row, column, where] = far
+        for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            there = (row + down >= 0) & (row + down < s) & (column + right >= 0) & (column + right < s)
+            near = (row + down)[there], (column + right)[there], where[there]
+            beside[near] += 1
+            deeper[near] += far[there]
+            whose[near] += codes[mine]
+        if rooms and turn == gems - 1:
+            sources = owner > 0
+    return owner, _flood(owner > 0, sources) if rooms else depth
 
 
 def _propose(

@@ -133,12 +133,12 @@ def measuring(
         raise DataError(f"{data.source} does not say how difficult an image is; mazes do")
     if control is not None:
         _check_control(*control, data)
-    tally = Tally(len(test) * (1 + (control is not None)) + (len(data.val) if model.config.halts else 0))
+    tally = Tally(len(test) * (1 + (control is not None)) + (len(data.val) if model.config.recurrent else 0))
     yield tally.add()
     outputs = yield from predicting(model, test, tally, supervision_steps, seed=seed)
     right = outputs.logits.argmax(dim=-1) == test.labels  # (N, n)
     threshold = exits = correlation = at_exit = None
-    if model.config.halts:
+    if model.config.recurrent:
         on_val = yield from predicting(model, data.val, tally, supervision_steps, seed=seed)
         threshold, exits = _exits(model, replay(on_val, data.val), replay(outputs, test))
         correlation = spearman(exits, test.difficulty)

@@ -85,10 +85,10 @@ def predict_batches(
         part = slice(start, start + batch_size)
         images = preprocess.normalize(split.images[part].to(device))
         seeds = image_seeds(seed, start, len(images)).to(device)
-        chosen = {"policy": policy} if model.config.halts else {}
+        chosen = {"policy": policy} if model.config.recurrent else {}
         steps = list(model.steps(images, supervision_steps, seeds, **chosen))
         logits = torch.stack([step.logits for step in steps]).float().cpu()
-        if not model.config.halts:
+        if not model.config.recurrent:
             yield StepOutputs(logits, None, None)
             continue
         memory = torch.stack([steps[0].memory, *(step.memory for step in steps)])  # (1+N, n, K, D)

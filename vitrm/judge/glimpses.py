@@ -130,6 +130,8 @@ class GlimpseReport(Report):
             entries(self.steps, **{f"differences[{k}].by_step": each.by_step})
         if self.control is not None:
             glimpses = len(self.control.patches)
+            expect("random" in self.policies, "policies[random], whose patches the control was given, is absent")
+            expect(0 < glimpses <= self.steps, f"control.patches has {glimpses} entries, expected 1 to {self.steps}")
             entries(glimpses, **{"control.accuracy": self.control.accuracy, "control.ahead": self.control.ahead})
 
 

@@ -143,7 +143,7 @@ class HaltingReport(Report):
 
     def check(self, config: Config) -> None:
         steps, classes = len(self.anytime), config.model.num_classes
-        expect(config.model.halts, "it is of a model with halting, which this is not")
+        expect(config.model.recurrent, "it is of a model with halting, which this is not")
         expect(steps > 0, "anytime has no entries")
         entries(
             steps,

@@ -156,7 +156,7 @@ class MazeReport(Report):
         return cls(stored.trained_steps, tuple(trials), stored.left_out, _probe(arrays))
 
     def check(self, config: Config) -> None:
-        expect(config.model.halts, "it is of a model with supervision steps, which this is not")
+        expect(config.model.recurrent, "it is of a model with supervision steps, which this is not")
         expect(bool(self.trials) and self.trials[0].name == "test", "trials: expected those of the test split first")
         for k, trial in enumerate(self.trials):
             steps, trained, n = len(trial.right), self.trained_steps, len(trial.lengths)
@@ -285,7 +285,7 @@ def measuring(
         settings = MazeSettings.parse(data.source)
     except DataError:
         settings = None
-    if settings is None or not model.config.halts:
+    if settings is None or not model.config.recurrent:
         raise ConfigError("a report on mazes is for a model with supervision steps that was trained on mazes")
     others, left_out = draw_others(model.config, settings, count, batch=batch)
     steps = depth * model.config.supervision_steps

@@ -202,7 +202,7 @@ def _batch(
     import torch
 
     with torch.inference_mode():
-        images = model.transform.normalize(pixels.to(model.answer_init.device))
+        images = model.transform.normalize(pixels.to(model.class_token.device))
         for mixture, steps in ways:
             read, weights = model.mix(images, None if mixture == "own" else mixture, steps)
             yield (mixture, steps), model.classifier(read).argmax(dim=-1).cpu(), weights

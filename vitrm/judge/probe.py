@@ -47,7 +47,7 @@ class Probe:
 
 def fits(model: ViTRM, size: int) -> bool:
     """Whether a model has a memory token for each cell of mazes of size x size."""
-    return model.config.halts and model.config.memory_size == model.config.num_patches == size**2
+    return model.config.recurrent and model.config.memory_size == model.config.num_patches == size**2
 
 
 def fit_probe(model: ViTRM, val: Split, test: Split, size: int) -> Probe:

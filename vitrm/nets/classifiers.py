@@ -23,7 +23,7 @@ class ViT(OneStep):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.class_token = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
         self.block = Block(config, config.num_patches + 1, reads=False)
         self.classifier = nn.Linear(config.dim, config.num_classes)
         init_linear(self)
@@ -39,10 +39,8 @@ class ViT(OneStep):
         """
         if self.training and patches is None and self.config.patch_multiple is not None:
             patches = self._some_patches(images)
-        answer = self.answer_init.expand(
-            images.shape[0], -1, -1
-        )  # not len(), which an export would take for a constant
-        tokens = torch.cat([answer, self.patch_embed(images, patches)], dim=1)  # (B, 1+L, D)
+        first = self.class_token.expand(images.shape[0], -1, -1)  # not len(), which an export takes for a constant
+        tokens = torch.cat([first, self.patch_embed(images, patches)], dim=1)  # (B, 1+L, D)
         return self.block(tokens, slice(0, 1))[0][:, 0]
 
     def _some_patches(self, images: Tensor) -> Tensor:

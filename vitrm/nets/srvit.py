@@ -129,7 +129,7 @@ class SRViT(OneStep):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.class_token = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
         size, rates = config.layers_per_stage, drop_path_rates(config)
         self.stages = nn.ModuleList(Stage(config, rates[i : i + size]) for i in range(0, config.depth, size))
         self.norm = nn.LayerNorm(config.dim)
@@ -162,8 +162,8 @@ class SRViT(OneStep):
         if not 1 <= steps <= self.config.recursion_depth:
             raise ValueError(f"recursion_depth={steps}: expected 1 to {self.config.recursion_depth}")
         check_images(images, self.config)
-        answer = self.answer_init.expand(images.shape[0], -1, -1)  # not len(), which an export takes for a constant
-        tokens, weights = torch.cat([answer, self.patch_embed(images)], dim=1), []  # (B, 1+L, D)
+        first = self.class_token.expand(images.shape[0], -1, -1)  # not len(), which an export takes for a constant
+        tokens, weights = torch.cat([first, self.patch_embed(images)], dim=1), []  # (B, 1+L, D)
         for i, stage in enumerate(self.stages):
             keep = CLASS_TOKEN if i == len(self.stages) - 1 else ALL
             states = stage(tokens, steps, keep)

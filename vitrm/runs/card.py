@@ -14,7 +14,7 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     """
     test, split_sizes = summary["test"], summary["split_sizes"]
     percent = [f"{100 * value:.1f}" for value in test["accuracy"]]
-    if config.model.halts:
+    if config.model.recurrent:
         auroc = ["–" if value is None else f"{value:.2f}" for value in test["halt_auroc"]]
         table = [
             f"| supervision step | {' | '.join(str(n) for n in range(1, len(percent) + 1))} |",

@@ -34,14 +34,15 @@ def load_weights(file: Path, config: Config, device: torch.device | str) -> ViTR
     import safetensors
     import torch
 
-    from vitrm.families import equip, make_model
+    from vitrm.families import equip, make_model, stored_names
 
     with torch.device("meta"):
         model = make_model(config.model)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     try:
         with safetensors.safe_open(file, framework="pt") as tensors:
-            found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+            names = stored_names(tensors.keys(), model)
+            found = {name: tuple(tensors.get_slice(old).get_shape()) for name, old in names.items()}
             if found != expected:
                 odd = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
                 raise RunError(
@@ -49,7 +50,7 @@ def load_weights(file: Path, config: Config, device: torch.device | str) -> ViTR
                     f"{found.get(odd[0], 'absent')}, expected {expected.get(odd[0], 'absent')}; "
                     "use the files of one and the same run"
                 )
-            weights = {name: tensors.get_tensor(name) for name in expected}
+            weights = {name: tensors.get_tensor(names[name]) for name in expected}
     except (safetensors.SafetensorError, OSError) as error:
         raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
     # Copied: what was read are views into the file, off the 64 bytes that torch aligns its own memory to, and on

@@ -130,7 +130,7 @@ def mixture_trace(model: SRViT, image: Image.Image | Tensor | np.ndarray, label:
     config = model.config
     require_mixture(config, "the trace of a mixture")
     pixels = _pixels(model, image)
-    images = model.transform.normalize(torch.tensor(pixels, device=model.answer_init.device))[None]
+    images = model.transform.normalize(torch.tensor(pixels, device=model.class_token.device))[None]
     was_training = model.training
     model.eval()
     weights = np.full((config.stages, config.recursion_depth, 1 + config.num_patches), np.nan, np.float32)

@@ -26,7 +26,7 @@ from torch import Tensor
 from vitrm.config import Config
 from vitrm.data.dataset import Dataset, Split
 from vitrm.errors import ConfigError, TrainingDiverged
-from vitrm.families import make_model
+from vitrm.families import load_weights, make_model
 from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.nets.base import Step
@@ -215,8 +215,8 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`'s result. Raises ConfigError if it belongs to another configuration."""
         try:
-            self.model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["averaged"])
+            load_weights(self.model, state["model"])
+            load_weights(self.averaged, state["averaged"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.epoch_means.sums = state["epoch_sums"].to(self.device)
             self.recent_means.sums = state["recent_sums"].to(self.device)
@@ -324,7 +324,7 @@ class Trainer:
 
     def _updated(self, n: int, images: int, measured: Tensor, before: Look) -> Updated:
         values = dict(zip(MEASURED, measured.tolist(), strict=True))
-        if not self.config.model.halts:
+        if not self.config.model.recurrent:
             values |= {"halt_loss": None, "halt_prob": None}
         self._check_finite((values["loss"],))
         return Updated(
@@ -365,11 +365,11 @@ class Trainer:
             batch=self.batch,
             batches=self.batches,
             loss=means["loss"],
-            halt_loss=means["halt_loss"] if self.config.model.halts else (),
+            halt_loss=means["halt_loss"] if self.config.model.recurrent else (),
             accuracy=means["accuracy"],
-            halt_prob=means["halt_prob"] if self.config.model.halts else (),
+            halt_prob=means["halt_prob"] if self.config.model.recurrent else (),
             answer_norm=means["answer_norm"][-1],
-            memory_norm=means["memory_norm"][-1] if self.config.model.halts else None,
+            memory_norm=means["memory_norm"][-1] if self.config.model.recurrent else None,
             steps_run=sum(means["count"]) / means["count"][0],
             lr=lr,
             images_per_s=speed,

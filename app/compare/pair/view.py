@@ -12,10 +12,8 @@ from app.compare.comparison import data_title
 from app.compare.pair import answers
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
-from app.compare.widgets import select
-from app.player import Choices, choices, player
+from app.player.player import Choices, choices, player
 from app.uploads import figures as upload_figures
-from app.uploads import tray as uploads
 from vitrm.config import AnyModelConfig
 from vitrm.errors import DataError, VitrmError
 from vitrm.traces.trace import Trace
@@ -63,7 +61,7 @@ def show() -> None:
         st.error(f"These models cannot be shown: {error}")
         state.to_url(*state.COMPARE)
         return
-    st.markdown(uploads.plain(answers.said(*shown)))
+    st.markdown(upload_figures.plain(answers.said(*shown)))
     _both(sides, shown)
 
 
@@ -80,11 +78,11 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
                 f"showing “{instead}”."
             )
         st.session_state[key] = instead
-    return select(label, names, key)
+    return inputs.select(label, names, key)
 
 
 def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:
-    return cache.trace(checkpoint, image, seed) if model.halts else pair_cache.answer(checkpoint, image)
+    return cache.trace(checkpoint, image, seed) if model.recurrent else pair_cache.answer(checkpoint, image)
 
 
 def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
@@ -123,13 +121,13 @@ def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
 def _one_answer(name: str, model: AnyModelConfig, answer: Answer) -> None:
     """What a model that answers once makes of the image."""
     with st.container(border=True):
-        st.markdown(f"**{uploads.plain(name)} ({model.family_title})**")
+        st.markdown(f"**{upload_figures.plain(name)} ({model.family_title})**")
         layers = model.unrolled_layers
         st.info(f"No supervision steps and no halting: one answer, after {layers} layers applied one after the other.")
         size = answer.pixels.shape[-1]
         picture = upload_figures.address(upload_figures.enlarged(answer.pixels, 160), "PNG")
         st.image(picture, alt=f"The image it was given, {size} by {size} pixels")
-        st.markdown(f"It answers **{uploads.plain(answer.said)}**, {100 * answer.probs.max():.0f} %.")
+        st.markdown(f"It answers **{upload_figures.plain(answer.said)}**, {100 * answer.probs.max():.0f} %.")
         st.dataframe(
             answers.answer_rows(answer, _TOP),
             hide_index=True,

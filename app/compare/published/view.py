@@ -6,13 +6,13 @@ import re
 
 import streamlit as st
 
-from app import paper, state
+from app import inputs, paper, state
 from app.compare.comparison import Comparison, only
 from app.compare.figures import AXES, BATCH, accuracy_against, against_words
 from app.compare.published import figures
 from app.compare.table import rows as rows_of
 from app.compare.verdict import provenance
-from app.compare.widgets import chart, select
+from app.compare.widgets import chart
 
 _PAPER = {"parameters": "Parameters", "batch-size": "Batch size", "ablation": "Ablation"}
 
@@ -20,12 +20,12 @@ _PAPER = {"parameters": "Parameters", "batch-size": "Batch size", "ablation": "A
 def show(found: list[Comparison]) -> None:
     """The paper's tables and ablation, each beside what this project measured, never in one figure."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        what = select("Accuracy against", list(_PAPER), state.PAPER, words=_PAPER.get, buttons=True)
+        what = inputs.select("Accuracy against", list(_PAPER), state.PAPER, words=_PAPER.get, buttons=True)
         data, batch = "CIFAR-10", st.session_state[state.PAPER_BATCH]
         if what != "ablation":
-            data = select("Data of the paper", list(paper.TABLES), state.PAPER_DATA, buttons=True)
+            data = inputs.select("Data of the paper", list(paper.TABLES), state.PAPER_DATA, buttons=True)
         if what == "parameters":
-            batch = select("Batch size", list(paper.BATCH_SIZES), state.PAPER_BATCH, buttons=True)
+            batch = inputs.select("Batch size", list(paper.BATCH_SIZES), state.PAPER_BATCH, buttons=True)
     left, right = st.columns(2)
     number = {"CIFAR-10": "Table 1", "CIFAR-100": "Table 2"}[data]
     with left:

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby, islice
-from pathlib import Path
 
 import streamlit as st
 
+from app.component import picture
 from vitrm.config import AnyModelConfig, Pass
 
-_component = st.components.v2.component(
-    "vitrm_unrolled",
-    html="<div class='host'></div>",
-    css=(Path(__file__).parent / "unrolled.css").read_text(encoding="utf-8"),
-    js="export default ({ data, parentElement }) => { parentElement.querySelector('.host').innerHTML = data.html }",
-)
+_component = picture("vitrm_unrolled", __file__, css="unrolled.css")
 _ROWS, _PASSES = 8, 24  # drawn; what is left out is said
 _SIGNS = {"memory": ("z", "z"), "answer": ("y", "y")}  # what stands under a pass, and its hue
 

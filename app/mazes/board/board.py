@@ -7,25 +7,15 @@ into the page's address.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import streamlit as st
 
+from app.component import DRAWING, component
 from app.mazes.maze import SIGNS, Maze
 from app.player.cells import cell_colours
 from vitrm.data.mazes import COLOURS, FIRST_GEM
 
-
-def _file(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-_component = st.components.v2.component(
-    "vitrm_maze_board",
-    html=_file("board.html"),
-    css=_file("board.css"),
-    js="\n".join((_file("../../player/js/drawing.js"), _file("board.js"))),
-)
+_component = component("vitrm_maze_board", __file__, html="board.html", css="board.css", js=(DRAWING, "board.js"))
 
 
 def maze_board(

@@ -11,10 +11,11 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
+
+from app.component import component
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,7 @@ class Sheet:
     content: bytes
 
 
-def _file(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-_component = st.components.v2.component(
-    "vitrm_sketch", html=_file("sketch.html"), css=_file("sketch.css"), js=_file("sketch.js")
-)
+_component = component("vitrm_sketch", __file__, html="sketch.html", css="sketch.css", js=("sketch.js",))
 
 
 def sketch(

@@ -1,6 +1,7 @@
 """The page about glimpses: what its parts are sent and say, and the figures that follow from answers and reports."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.glimpses import figures as glimpse_figures
-from app.glimpses.play import chosen_patches, comparison, rounds
+from app.glimpses.play.game import rounds
+from app.glimpses.play.picks import chosen_patches, comparison
+from vitrm.judge.bootstrap import Estimate
 from vitrm.runs.checkpoints import find_run
 from vitrm.traces.answers import Answers
 
@@ -165,16 +168,16 @@ def test_agreement_counts_the_patches_that_the_memory_would_have_read_too():
     ],
 )
 def test_whether_it_is_the_steps_or_the_patches_follows_from_the_interval(low, high, judged):
-    report = find_run("digits-glimpse").glimpses()
-    assert glimpse_figures.at_once_words(report | {"control": None}) == ""
-    last = {"mean": (low + high) / 2, "low": low, "high": high}
-    control = report["control"] | {"ahead": [*report["control"]["ahead"][:-1], last]}
-    words = glimpse_figures.at_once_words(report | {"control": control})
+    report = find_run("digits-glimpse").report("glimpses")
+    assert glimpse_figures.at_once_words(replace(report, control=None)) == ""
+    last = Estimate((low + high) / 2, low, high)
+    control = replace(report.control, ahead=(*report.control.ahead[:-1], last))
+    words = glimpse_figures.at_once_words(replace(report, control=control))
     assert judged in words
     assert f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}" in words
     assert "with 4, 8, 12 and 16 patches" in words
     line = glimpse_figures.policies(report).data[-1]
-    assert line.y == tuple(100 * each["mean"] for each in report["control"]["accuracy"])
+    assert line.y == tuple(100 * each.mean for each in report.control.accuracy)
 
 
 def test_a_control_that_was_not_trained_is_no_error(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.halting import figures as halting_figures
-from app.halting.exits import payload
+from app.halting.exits.exits import payload
 from vitrm.judge.halting import Example, Exit
 from vitrm.judge.replay import ReliabilityBin
 from vitrm.nets.cost import multiply_adds

@@ -10,11 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import cache, reports
-from app.diagram import mixture_drawing
+from app.diagram.diagram import mixture_drawing
 from app.mixture import cache as mixture_cache
 from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
-from app.mixture.panel import impossible, payload
+from app.mixture.panel.panel import impossible, payload
 from vitrm.config import Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig, preset
 from vitrm.judge.mixture import MixtureReport, Replaced, TokenWeights
 from vitrm.runs.checkpoints import find_run

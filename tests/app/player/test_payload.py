@@ -13,9 +13,9 @@ from app import figures
 from app.attention.attribution import METHODS, Attribution
 from app.bench import measure
 from app.change import parse_edit
-from app.diagram import drawing
-from app.player import payload, standalone
-from app.player.payload import principal_plane
+from app.diagram.diagram import drawing
+from app.player.payload import payload, principal_plane
+from app.player.standalone import standalone
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError
 from vitrm.runs.checkpoints import build, find_run
@@ -196,7 +196,7 @@ def test_the_downloads_hold_the_trace_and_its_numbers(tmp_path):
     assert len(lines) == shown.halt_logit.size
 
 
-@pytest.mark.parametrize("preset", sorted(name for name, config in PRESETS.items() if config.model.halts))
+@pytest.mark.parametrize("preset", sorted(name for name, config in PRESETS.items() if config.model.recurrent))
 def test_the_picture_says_the_numbers_of_the_configuration(preset):
     config = PRESETS[preset].model
     picture = drawing(config, dark=False)

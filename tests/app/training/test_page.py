@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.training import cache, settings
 from app.training import figures as training_figures
-from app.training.curves import payload
+from app.training.curves.curves import payload
 from app.training.history import POINTS, History
 from app.training.view import zipped
 from vitrm.cli import main as cli
@@ -77,7 +77,7 @@ def test_every_setting_has_a_sentence_and_a_place_in_the_form():
     placed = [name for names in settings.GROUPS.values() for name in names]
     assert sorted(placed) == sorted(settings.SETTINGS)
     for offered, recursive in ((settings.EXPECTATIONS, True), (settings.COMPARISONS, False)):
-        assert all(PRESETS[name].model.halts is recursive for name in offered)
+        assert all(PRESETS[name].model.recurrent is recursive for name in offered)
     for config in PRESETS.values():
         for setting in (each for names in settings.groups(config).values() for each in names):
             settings.value(config, setting)

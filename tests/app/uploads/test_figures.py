@@ -104,3 +104,22 @@ def test_what_the_model_is_given_reaches_the_browser_without_loss_and_without_an
     assert kind == "data:image/png"
     seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
     np.testing.assert_array_equal(seen[4::8, 4::8].transpose(2, 0, 1), pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown_name"),
+    [
+        ("C:\\fakepath\\cat.png", "cat.png"),
+        ("../../etc/passwd", "passwd"),
+        ("a" * 300 + ".png", "a" * 32 + "…aaa.png"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("", ""),
+    ],
+)
+def test_names_lose_their_paths_and_what_cannot_be_seen(name, shown_name):
+    assert figures.safe_name(name) == shown_name
+    assert len(shown_name) <= figures.MAX_NAME
+
+
+def test_names_are_shown_as_they_are_in_markdown():
+    assert figures.plain("**a**_b_[c](d)") == r"\*\*a\*\*\_b\_\[c\]\(d\)"

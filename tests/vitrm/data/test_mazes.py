@@ -104,6 +104,33 @@ def test_solve_gives_a_shortest_path_of_single_steps(mazes):
         assert (steps == 1).all()
 
 
+@pytest.mark.parametrize("kind", ["even", "rooms"])
+def test_other_kinds_of_mazes_have_one_answer_too_and_loops_only_where_there_are_rooms(kind):
+    mazes = draw_mazes(MazeSettings(size=9, gems=3, longest=8, kind=kind), 300, (0,), batch=1024)
+    for cells, label, length in zip(*mazes, strict=True):
+        answer = solve(cells)
+        assert (answer.label, answer.length) == (label, length)
+    assert np.bincount(mazes.labels).tolist() == [100] * 3
+    walls = np.where(mazes.cells == WALL, WALL, FREE)
+    for colour in range(3):  # the start could lie as far from every gem
+        from_gem = np.where(mazes.cells == FIRST_GEM + colour, START, walls)
+        assert (distances(from_gem).max(axis=(1, 2)) >= mazes.lengths).all()
+    free = mazes.cells != WALL
+    joints = (free[:, 1:] & free[:, :-1]).sum(axis=(1, 2)) + (free[:, :, 1:] & free[:, :, :-1]).sum(axis=(1, 2))
+    loops = joints - free.sum(axis=(1, 2)) + 3  # of three connected parts
+    assert (loops == 0).all() if kind == "even" else (loops > 0).mean() > 0.9
+
+
+def test_corridors_grow_longer_where_the_deep_ones_are_preferred():
+    longest = {}
+    for kind in ("deep", "even"):
+        mazes = draw_mazes(MazeSettings(size=9, gems=3, longest=4, kind=kind), 200, (0,), batch=1024)
+        walls = np.where(mazes.cells == WALL, WALL, FREE)
+        from_gem = [np.where(mazes.cells == FIRST_GEM + colour, START, walls) for colour in range(3)]
+        longest[kind] = np.mean([distances(each).max(axis=(1, 2)) for each in from_gem])
+    assert longest["deep"] > longest["even"] + 1
+
+
 @pytest.mark.parametrize(
     ("maze", "message"),
     [
@@ -197,6 +224,9 @@ def test_a_source_is_read_and_written():
     assert read == MazeSettings(7, 4, 0.45, 2, 9, 100, 50)
     assert MazeSettings.parse(read.source) == read
     assert read.classes == ("orange", "sky blue", "bluish green", "vermillion")
+    rooms = MazeSettings.parse("mazes:7x7,kind=rooms")
+    assert MazeSettings.parse(rooms.source) == rooms
+    assert rooms.title.startswith("rooms with loops (7 × 7 cells")
     several = MazeSettings.parse("mazes:7x7,gems=3,lengths=1-7,train=10 + 9x9,lengths=1-10")
     assert several.also == (MazeSettings(9, 3, shortest=1, longest=10, train=10),)
     assert several == replace(MazeSettings(7, 3, longest=7, train=10), also=several.also)
@@ -218,6 +248,7 @@ def test_a_source_is_read_and_written():
         ("mazes:lengths=4", "'lengths=4' is no setting"),
         ("mazes:lengths=5-4", "lengths=5-4: expected 1 to 35, the shorter one first"),
         ("mazes:train=0", "train=0: expected 1 to 10,000,000"),
+        ("mazes:kind=round", "kind=round: expected one of deep, even, rooms"),
         ("mazes:6x6,gems=3+gems=4", "gems=4 beside gems=3: expected as many in all mazes"),
         ("mazes:gems=3,gems=4", "'gems=4' in 'mazes:gems=3,gems=4' says again what was said before"),
     ],

@@ -107,7 +107,7 @@ def test_an_sr_vit_is_no_control_of_glimpses():
 def test_a_plain_transformer_is_its_layers_one_after_the_other():
     vit = ViT(SMALL_VIT).double().eval()
     images = torch.randn(3, 1, 8, 8, dtype=torch.float64)
-    tokens = torch.cat([vit.answer_init.expand(3, -1, -1), vit.patch_embed(images)], dim=1)
+    tokens = torch.cat([vit.class_token.expand(3, -1, -1), vit.patch_embed(images)], dim=1)
     for layer in vit.block.layers:  # every output of every layer, then thrown away but for the first
         everything = slice(None)
         tokens, _ = layer(tokens, layer.project(tokens, everything), everything, record=False)

@@ -86,7 +86,7 @@ def test_every_mixture_costs_what_torch_counts(variant):
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_costs_what_torch_counts(name):
     config = PRESETS[name].model
-    assert multiply_adds(config) == counted(config, "cpu" if config.halts and config.glimpse_patches else "meta")
+    assert multiply_adds(config) == counted(config, "cpu" if config.recurrent and config.glimpse_patches else "meta")
 
 
 def test_recursion_steps_of_an_sr_vit_cost_as_if_they_were_configured():

@@ -102,7 +102,7 @@ def test_whatever_is_mixed_a_seed_starts_the_layers_alike(mixture):
 
 def test_a_stage_hands_on_the_weighted_sum_of_all_its_steps(close):
     model, pixels = stirred(depth=4, location="stage"), images()
-    tokens = torch.cat([model.answer_init.expand(3, -1, -1), model.patch_embed(pixels)], dim=1)
+    tokens = torch.cat([model.class_token.expand(3, -1, -1), model.patch_embed(pixels)], dim=1)
     for stage, router in zip(model.stages, model.mixers, strict=True):
         states, state = [], tokens
         for _ in range(3):

@@ -1,0 +1,148 @@
+"""A player on a page: what it starts with, what goes below it, and what can be kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from app import cache, figures, inputs, state
+from app.attention import view as attention
+from app.cache import Checkpoint
+from app.player.cells import Cells
+from app.player.player import Choices, choices, player
+from app.player.standalone import standalone
+from vitrm.config import Config
+from vitrm.errors import ConfigError
+from vitrm.traces.trace import Trace
+
+
+def player_page(
+    checkpoint: Checkpoint, key: str, panels: tuple[str, ...] = (), level: str = "supervision step"
+) -> Config:
+    """Pick a test image, and the player `key` for its trace with these panels; what it is worth, and files to keep.
+
+    `level` is what "next" moves by at first. What cannot be shown is said in one sentence, and the page ends there.
+    """
+    trace, config, summary = inputs.choose_trace(checkpoint)
+    chosen = choices_in(key, trace)
+    attributed = "attribution" in panels
+    image = st.session_state[state.IMAGE]
+    player(
+        trace,
+        key=key,
+        panels=panels,
+        level=level,
+        chosen=chosen,
+        edited=edited_trace(checkpoint, chosen) if "edits" in panels else None,
+        attribution=attention.attribution(checkpoint) if attributed else None,
+        name=f"{checkpoint.name}-{image}",
+        address=state.address(),
+    )
+    if attributed:
+        attention.offer_attribution(checkpoint)
+    caption = figures.provenance(checkpoint.name, image, trace.seed, config, summary)
+    st.caption(caption)
+    keep(trace, checkpoint, panels, caption)
+    return config
+
+
+def choices_in(key: str, trace: Trace) -> Choices:
+    """Where the player `key` stands: what was chosen in it, or what the link says before it has been shown.
+
+    What a link names that the trace does not have is said, and left out.
+    """
+    session = st.session_state
+    start = Choices(session[state.POSITION], session[state.VIEW], session[state.EDIT], session[state.THRESHOLD])
+    if key not in session:
+        start = _possible(start, trace)
+    chosen = choices(key, start)
+    session[state.POSITION], session[state.VIEW], session[state.EDIT] = chosen.position, chosen.view, chosen.edit
+    session[state.THRESHOLD] = chosen.threshold
+    return chosen
+
+
+def _possible(start: Choices, trace: Trace) -> Choices:
+    """The same with a position that this trace has. What else it does not have is said."""
+    steps, recursions, memory = trace.halt_logit.shape
+    moves = steps * recursions * (memory + 1)
+    if start.position is not None and not 0 <= start.position < moves:
+        st.warning(
+            f"The link names position {start.position}; here they go from 0 to {moves - 1}. Showing the nearest one."
+        )
+        start = replace(start, position=min(max(start.position, 0), moves - 1))
+    if start.view and trace.patch_attention is not None:
+        depth, heads, tokens = trace.patch_attention.shape[3:6]
+        limits = {"layer": depth, "head": heads, "memory token": tokens}
+        limits["patch"] = (trace.pixels.shape[-1] // trace.patch_size) ** 2
+        try:
+            numbers = [int(part) for part in start.view.split(".")]
+        except ValueError:
+            numbers = []
+        wrong = [
+            f"{name} {number + 1} (there are {count})"  # counted from 1 on the page
+            for (name, count), number in zip(limits.items(), numbers, strict=False)
+            if not (number < count and number >= (0 if name == "layer" else -1))
+        ]
+        if len(numbers) != len(limits):
+            wrong = [f"a view “{start.view}” that cannot be read, expected layer.head.token.patch"]
+        if wrong:  # the player leaves out what it does not have, and keeps the rest
+            st.warning(f"The link names {', '.join(wrong)}. Showing the usual one instead.")
+    return start
+
+
+def edited_trace(checkpoint: Checkpoint, chosen: Choices, make: Callable[[str], Trace] | None = None) -> Trace | None:
+    """The trace again under the edit that the player or a link names; None for one that cannot be made.
+
+    It is of the chosen test image, or as `make` makes it.
+    """
+    if not chosen.edit:
+        return None
+    image, seed = st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
+    try:
+        return make(chosen.edit) if make else cache.changed_trace(checkpoint, image, seed, chosen.edit)
+    except ConfigError as error:
+        st.warning(f"An edit is left out: {error}")
+        return None
+
+
+def keep(
+    trace: Trace,
+    checkpoint: Checkpoint,
+    panels: tuple[str, ...],
+    caption: str,
+    *,
+    image: str = "",
+    cells: Cells | None = None,
+) -> None:
+    """What is on show as files to keep. `image` is what it is called, if not by the name of a test image."""
+    name = f"{checkpoint.name}-{image or st.session_state[state.IMAGE]}-{trace.seed}"
+    attributed = (
+        attention.attribution(checkpoint) if "attribution" in panels else None
+    )  # a click is served outside the session
+    with st.container(horizontal=True):
+        st.download_button(
+            "Trace as NPZ",
+            lambda: figures.trace_file(trace),
+            f"{name}.npz",
+            icon=":material/download:",
+            help="Everything on this page as arrays; read it with vitrm.Trace.load(path)",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Numbers as CSV",
+            lambda: figures.numbers_file(trace),
+            f"{name}.csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Player as HTML",
+            lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attributed, cells=cells),
+            f"{name}.html",
+            mime="text/html",
+            icon=":material/web:",
+            help="One file that opens in any browser, without this app and without a network",
+            on_click="ignore",
+        )

@@ -1,0 +1,94 @@
+"""The player itself: `player(...)` shows a trace, `choices(...)` tells where the learner is in it.
+
+The files beside this one are the component; `app.player.payload` makes JSON values of the trace for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.attention.attribution import Attribution
+from app.component import DRAWING, TRACE, component
+from app.player.cells import Cells
+from app.player.payload import payload
+from vitrm.traces.trace import Trace
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the learner has chosen inside a player."""
+
+    position: int | None = None  # in moves, where it last came to rest
+    view: str = ""  # "layer.head.token.patch" of the attention panel
+    edit: str = ""  # see `app.change.parse_edit`
+    threshold: float | None = None  # for halting; None: the model's own
+
+
+SCRIPTS = (
+    *(TRACE, DRAWING),
+    *(f"js/{part}.js" for part in ("chart", "player", "picture", "glimpses", "equations", "memory")),
+    *(f"js/{part}.js" for part in ("attention", "attribution", "edits", "cells")),
+)
+_component = component("vitrm_player", __file__, html="player.html", css="player.css", js=(*SCRIPTS, "js/component.js"))
+
+
+def player(
+    trace: Trace,
+    key: str,
+    *,
+    panels: Sequence[str] = (),
+    level: str = "supervision step",
+    chosen: Choices = Choices(),
+    edited: Trace | None = None,
+    attribution: Attribution | None = None,
+    cells: Cells | None = None,
+    title: str = "",
+    name: str = "",
+    together: str = "",
+    marks: Sequence[tuple[int, str]] = (),
+    address: Mapping[str, str | None] | None = None,
+) -> None:
+    """Show the player for a trace; `choices(key)` tells what was chosen in it.
+
+    `panels` adds views that follow the same position, any of `app.player.payload.PANELS`; `level` is what "next" moves
+    by at first; `chosen` is where it starts; `edited` is the trace under `chosen.edit`; `title` stands above it; `name`
+    is what a saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then
+    have. Players with the same `together` move in step: the same supervision step in each.
+    `marks` are (supervision step from 0, text) pairs, drawn into the curves.
+    `address` is what the page's address says besides these choices (None: nothing about this name); a player that is
+    given none leaves the address alone.
+    """
+    if key not in st.session_state:  # about to appear: later choices are its own, and must not change what it is sent
+        st.session_state[f"{key}_start"] = chosen
+    start = st.session_state[f"{key}_start"]
+    data = payload(trace, panels, chosen.edit, edited, attribution, cells=cells) | {
+        "level": level,
+        "title": title,
+        "name": name or key,
+        "together": together,
+        "marks": [{"step": step, "text": text} for step, text in marks],
+        "start": start.position,
+        "view": start.view,
+        "chosenThreshold": start.threshold,
+        "address": None if address is None else dict(address),
+    }
+    _component(
+        data=data,
+        key=key,
+        default={"position": start.position, "view": start.view, "edit": start.edit, "threshold": start.threshold},
+        on_position_change=lambda: None,
+        on_view_change=lambda: None,
+        on_edit_change=lambda: None,
+        on_threshold_change=lambda: None,
+    )
+
+
+def choices(key: str, start: Choices) -> Choices:
+    """What has been chosen in the player `key`; `start` before it has been shown."""
+    kept = st.session_state.get(key)
+    if kept is None:
+        return start
+    return Choices(kept.get("position"), kept.get("view") or "", kept.get("edit") or "", kept.get("threshold"))

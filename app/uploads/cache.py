@@ -1,0 +1,27 @@
+"""Traces of own pictures: computed once, and kept by the session alone."""
+
+from __future__ import annotations
+
+from app.cache import INFERENCE, model
+from app.change import Change, parse_edit
+from app.uploads.picture import Given
+from app.uploads.tray import Tray
+from vitrm.traces.trace import Trace
+
+
+def trace(tray: Tray, given: Given, seed: int, change: str = "") -> Trace:
+    """The trace of a picture as it is given to a model, with this seed of the glimpses; kept in the tray.
+
+    `change` is what a learner changed about the run (see `parse_edit`); ConfigError if it cannot be made.
+    """
+    key = (*given.key, seed, change)
+    return tray.keep(key, tray.traces.get(key) or _computed(tray, given, seed, change))
+
+
+def _computed(tray: Tray, given: Given, seed: int, change: str) -> Trace:
+    from vitrm.traces.recording import trace as make_trace
+
+    asked = parse_edit(change, trace(tray, given, seed)) if change else Change()
+    network = model(given.checkpoint)
+    with INFERENCE:
+        return make_trace(network, given.pixels, seed=seed, edit=asked.edit, **asked.counts)

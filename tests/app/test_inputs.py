@@ -1,0 +1,47 @@
+"""The selection whose value is a key of the session."""
+
+from streamlit.testing.v1 import AppTest
+
+
+def page():
+    import streamlit as st
+
+    from app.inputs import select
+
+    st.session_state.setdefault("fruit", "")
+    st.session_state.setdefault("taken", [])
+    told = st.session_state["taken"].append if st.session_state.get("tells") else None
+    chosen = select("Fruit", ["fig", "lime"], "fruit", shown="fig", buttons=True, take=told)
+    st.text(chosen)
+
+
+def opened(**session):
+    app = AppTest.from_function(page)
+    for key, value in session.items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def test_what_stands_where_nothing_is_chosen_is_not_kept():
+    app = opened()
+    assert app.text[0].value == "fig"
+    assert app.session_state["fruit"] == ""
+
+
+def test_a_choice_is_kept_and_so_is_it_when_the_control_is_switched_off():
+    app = opened()
+    app.segmented_control[0].set_value("lime").run()
+    assert app.session_state["fruit"] == app.text[0].value == "lime"
+    app.segmented_control[0].set_value(None).run()
+    assert app.session_state["fruit"] == app.segmented_control[0].value == "lime"
+
+
+def test_a_value_that_is_no_option_gives_way_to_the_usual_one():
+    assert opened(fruit="stone").text[0].value == "fig"
+
+
+def test_who_takes_the_choice_is_told_and_the_key_is_theirs_to_set():
+    app = opened(tells=True)
+    app.segmented_control[0].set_value("lime").run()
+    assert app.session_state["taken"] == ["lime"]
+    assert app.session_state["fruit"] == ""
