@@ -89,7 +89,7 @@ def test_with_glimpses_more_steps_really_help_and_halting_knows_it(capsys):
 def test_the_gain_over_glimpses_is_stored_beside_that_of_seeing_as_much_at_once(capsys):
     control = Run(ROOT / "checkpoints" / "digits-glimpse").report("glimpses").control
     run = Run(ROOT / "checkpoints" / control.name)
-    assert control.patches == [4, 8, 12, 16]
+    assert control.patches == (4, 8, 12, 16)
     assert control.parameters == sum(weights.numel() for weights in run.load_model().parameters())
     assert control.training_seed == run.config().train.seed
     everything = run.summary()["test"]["accuracy"][0]
