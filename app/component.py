@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import DTypeLike
 
 _APP = Path(__file__).parent
+COLOURS = _APP / "colours.css"  # the styles of every component begin with it
 DRAWING, TRACE = _APP / "js" / "drawing.js", _APP / "js" / "trace.js"  # scripts that several components are made of
 
 
@@ -22,15 +23,18 @@ def read(module: str, *files: str | Path) -> str:
 def component(name: str, module: str, *, html: str, css: str, js: Sequence[str | Path]):
     """Declare the component `name` of files beside a module (its `__file__`).
 
-    Each script may use what those before it define. What this returns shows the component: `shown(data=…, key=…)`.
+    Its styles may use the colours of `COLOURS`, and each script what those before it define. What this returns shows
+    the component: `shown(data=…, key=…)`.
     """
-    return st.components.v2.component(name, html=read(module, html), css=read(module, css), js=read(module, *js))
+    return st.components.v2.component(
+        name, html=read(module, html), css=read(module, COLOURS, css), js=read(module, *js)
+    )
 
 
 def picture(name: str, module: str, *, css: str):
     """Declare a component that shows the HTML it is given, as `data={"html": …}`: st.html would drop its SVG."""
     show = "export default ({ data, parentElement }) => { parentElement.querySelector('.host').innerHTML = data.html }"
-    return st.components.v2.component(name, html="<div class='host'></div>", css=read(module, css), js=show)
+    return st.components.v2.component(name, html="<div class='host'></div>", css=read(module, COLOURS, css), js=show)
 
 
 def encoded(values: np.ndarray | Sequence[float], dtype: DTypeLike = "<f4") -> str:

@@ -52,7 +52,7 @@ if report is not None:
 st.header("What is published, and what is our reading")
 st.markdown(
     "Only the abstract of the paper is known here. Where it is silent this project chose; each choice is a field of "
-    "`SRViTConfig` in `vitrm/config/settings.py`, to be set otherwise, as in "
+    "`SRViTConfig` in `vitrm/config/comparisons.py`, to be set otherwise, as in "
     "`vitrm train sr-vit-digits --model.location stack`."
 )
 st.dataframe(mixture_figures.origins(config.model), hide_index=True, width="stretch")

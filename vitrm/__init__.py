@@ -31,6 +31,7 @@ _HOME = {
     "VitrmError": "errors",
     "build": "runs.checkpoints",
     "evaluate": "judge.evaluation",
+    "fit": "training.fit",
     "load": "runs.checkpoints",
     "load_dataset": "data.dataset",
     "mixture_trace": "traces.recording",

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from app.attention.attribution import Attribution
-from app.component import read
+from app.component import COLOURS, read
 from app.player.cells import Cells
 from app.player.payload import payload
 from app.player.player import SCRIPTS
@@ -44,7 +44,7 @@ def standalone(
         .substitute(
             title=escape(title),
             caption=escape(caption),
-            style=read(__file__, "player.css"),
+            style=read(__file__, COLOURS, "player.css"),
             player=read(__file__, "player.html"),
             script=read(__file__, *SCRIPTS),
             data=json.dumps(data).replace("</", "<\\/"),  # a class may be called </script>

@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vitrm.config import Config
+from vitrm.config import Config, as_command
 from vitrm.errors import ConfigError, RunError, VitrmError
 from vitrm.process import start_vitrm
 from vitrm.runs.folder import Run
@@ -147,7 +147,7 @@ class Trainings:
                 return same
             self.limits.check(config, _parameters(config) if self.limits.parameters else 0)
             self._may_wait(visitor)
-            preset, changes = config.command()
+            preset, changes = as_command(config)
             name = self._free_name(preset)
             words = ["train", preset, *_words(changes), "--name", name, "--runs", str(self.runs)]
             words += ["--device", device, "--threads", str(self.limits.cpu_threads)]
@@ -453,7 +453,7 @@ class Estimates:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            preset, changes = config.command()
+            preset, changes = as_command(config)
             words = ["train", preset, *_words(changes), "--estimate", "--device", device]
             self._wanted[visitor] = (key, [*words, "--threads", str(self.limits.cpu_threads)])
             self._more.set()
@@ -510,7 +510,7 @@ def checked_name(name: str) -> str:
 
 def command_line(config: Config) -> str:
     """What to type to train this again, from the nearest preset."""
-    preset, changes = config.command()
+    preset, changes = as_command(config)
     return shlex.join(["vitrm", "train", preset, *_words(changes)])
 
 

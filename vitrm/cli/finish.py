@@ -6,8 +6,8 @@ import argparse
 
 from vitrm.cli.arguments import add_data_root, add_device, no_settings
 from vitrm.cli.inputs import find_device, load_data
-from vitrm.cli.train import summarize
 from vitrm.errors import ConfigError
+from vitrm.runs.state import State
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 def _finish_held(run, arguments: argparse.Namespace) -> int:
     from vitrm.training.events import Finished
+    from vitrm.training.recording import summarize
 
     device, config = find_device(arguments), run.config()
     ends = [event for event in run.metrics() if event["event"] == "EpochEnd"]
@@ -48,11 +49,11 @@ def _finish_held(run, arguments: argparse.Namespace) -> int:
         seconds=last["seconds"],
     )
     before = run.status()
-    run.set_status("finishing")
+    run.set_status(State.FINISHING)
     try:
         summary = summarize(run, load_data(config, arguments.data_root), finished, device)
     except BaseException as error:
-        run.set_status(before["status"] or "stopped", str(error))
+        run.set_status(before["status"] or State.STOPPED, str(error))
         raise
     run.record(finished)
     run.finish(summary)

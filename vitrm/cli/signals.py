@@ -17,6 +17,8 @@ GRACE_S = 20.0  # to end in good order after a SIGTERM; torchrun kills after 30
 def stops_on_signal(trainer) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends the training after the batch in progress, the second one at once.
 
+    So does the first one when there is no batch any more: while the best weights are tested.
+
     Outside the main thread, which alone receives signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -24,7 +26,7 @@ def stops_on_signal(trainer) -> Iterator[None]:
         return
 
     def stop(*_: Any) -> None:
-        if trainer.stopping:
+        if trainer.stopping or trainer.finished:
             raise KeyboardInterrupt
         trainer.stop()
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vitrm.cli.arguments import add_data_root, minutes, positive
-from vitrm.cli.inputs import find_device
 from vitrm.config import SOURCES
 
 
@@ -86,9 +85,9 @@ def _devices(names: Sequence[str]) -> tuple[str, ...]:
     """The devices that a sweep works on: every GPU there is, for "auto". Raises ConfigError for one that is not."""
     import torch
 
+    from vitrm.training.device import find_device
+
     if list(names) == ["auto"]:
         gpus = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
-        return gpus or (find_device(argparse.Namespace(device="auto", threads=1)),)
-    for name in names:
-        find_device(argparse.Namespace(device=name, threads=1))
-    return tuple(names)
+        return gpus or (find_device(),)
+    return tuple(map(find_device, names))

@@ -1,24 +1,20 @@
 """What a run is set to: a model, its training and its data, as frozen dataclasses, and the presets."""
 
-from vitrm.config.settings import (
+from vitrm.config.comparisons import ResNetConfig, SRViTConfig, ViTConfig
+from vitrm.config.data import SOURCES, DataConfig
+from vitrm.config.limits import Pass
+from vitrm.config.models import (
     GLIMPSE_POLICIES,
-    PRESETS,
-    SOURCES,
     AnyModelConfig,
-    Config,
-    DataConfig,
     GlimpsePolicy,
     ModelConfig,
-    Pass,
-    ResNetConfig,
-    SRViTConfig,
-    TrainConfig,
-    ViTConfig,
     check_policy,
-    preset,
     require_mixture,
     require_recursion,
 )
+from vitrm.config.presets import PRESETS, as_command, preset
+from vitrm.config.settings import Config
+from vitrm.config.train import TrainConfig
 
 __all__ = [
     "GLIMPSE_POLICIES",
@@ -34,6 +30,7 @@ __all__ = [
     "SRViTConfig",
     "TrainConfig",
     "ViTConfig",
+    "as_command",
     "check_policy",
     "preset",
     "require_mixture",

@@ -13,6 +13,7 @@ from vitrm.process import ROOT
 from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CONFIG, STARTED, Run
 from vitrm.runs.provenance import provenance
+from vitrm.runs.state import State
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
@@ -32,10 +33,10 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
             f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
         )
     run.acquire()
-    run.set_status("starting")
+    run.set_status(State.STARTING)
     replace_text(run.path / STARTED, json.dumps({"command": command} | provenance(device), indent=2))
     replace_text(run.path / CONFIG, json.dumps(config.to_dict(), indent=2))
-    run.set_status("running")  # last: whoever sees it running can read what it trains
+    run.set_status(State.RUNNING)  # last: whoever sees it running can read what it trains
     return run
 
 

@@ -40,6 +40,7 @@ from vitrm.errors import RunError
 from vitrm.judge.report import Report, decode, encode, report_type
 from vitrm.runs.card import model_card
 from vitrm.runs.files import changed_at, lock, read_config, read_json, replace, replace_bytes, replace_text
+from vitrm.runs.state import Failure, State, state_of
 from vitrm.runs.weights import fingerprint, load_weights, packed
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace, load_traces, save_traces
@@ -58,7 +59,6 @@ LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
     "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
 )  # fmt: skip
 _STATUS_BYTES = 4096
-_ALIVE = ("starting", "running", "pausing", "paused", "stopping", "finishing")  # as a process says of itself
 SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
 ORDERS = ("go", "pause", "step", "stop", "stop at once")
 
@@ -125,8 +125,11 @@ class Run:
         return read_json(self.path / SUMMARY)
 
     def status(self) -> dict[str, Any]:
-        """`{"status": ..., "cause": ..., "pid": ...}`; a status of None where there is none (a bundled checkpoint)."""
-        return read_json(self.path / STATUS) or {"status": None, "cause": None, "pid": None}
+        """`{"status": State, "cause": ..., "failure": Failure, "pid": ...}`; all None for a bundled checkpoint.
+
+        The failure is also None in folders that were written before there was any.
+        """
+        return {"status": None, "cause": None, "failure": None, "pid": None} | (read_json(self.path / STATUS) or {})
 
     @property
     def is_running(self) -> bool:
@@ -167,20 +170,19 @@ class Run:
             self._lock = None
 
     @property
-    def state(self) -> str | None:
-        """waiting, starting, running, pausing, paused, stopping, finishing, interrupted (its process is gone, without
-        a word), stopped, failed or finished; None for what was never trained here (a bundled checkpoint).
-        """
+    def state(self) -> State | None:
+        """How it is; None for what was never trained here (a bundled checkpoint). Raises RunError if it is damaged."""
         if self.is_complete:
-            return "finished"
-        status, asked = self.status()["status"], (self.job() or {}).get("state")
+            return State.FINISHED
+        said, asked = self.status()["status"], (self.job() or {}).get("state")
         if self.is_running:
-            return status or "starting"
-        if asked in ("waiting", "starting"):
-            return asked
-        if status is None:
-            return asked
-        return "interrupted" if status in _ALIVE else status
+            return state_of(said or State.STARTING, self.path / STATUS)
+        if asked in (State.WAITING, State.STARTING):
+            return State(asked)
+        if said is None:
+            return None if asked is None else State.FAILED if asked == State.FAILED else State.INTERRUPTED
+        state = state_of(said, self.path / STATUS)
+        return State.INTERRUPTED if state.is_alive else state
 
     def control(self) -> dict[str, Any]:
         """`{"wanted": "go" | "pause" | "stop" | "stop at once", "steps": single updates asked for so far}`."""
@@ -244,10 +246,12 @@ class Run:
                     events.append(json.loads(line))
         return events
 
-    def set_status(self, status: str, cause: str | None = None) -> None:
+    def set_status(self, status: State, cause: str | None = None, failure: Failure | None = None) -> None:
         """Overwrite status.json in place: its blocks are already allocated, so this works on a full disk."""
         short = cause and cause[:500]  # at most six bytes a character, so that all of it fits
-        text = json.dumps({"status": status, "cause": short, "pid": os.getpid()}, ensure_ascii=False)
+        text = json.dumps(
+            {"status": status, "cause": short, "failure": failure, "pid": os.getpid()}, ensure_ascii=False
+        )
         file = self.path / STATUS
         with open(file, "r+b" if file.exists() else "wb") as out:
             out.write(text.encode(errors="replace").ljust(_STATUS_BYTES))
@@ -382,7 +386,7 @@ class Run:
         summary = summary | (read_json(self.path / STARTED) or {})
         replace_text(self.path / CARD, model_card(self.name, self.config(), summary))
         replace_text(self.path / SUMMARY, json.dumps(summary, indent=2))
-        self.set_status("finished")
+        self.set_status(State.FINISHED)
 
     def load_model(self, device: torch.device | str = "cpu", *, latest: bool = False) -> ViTRM | OneStep:
         """The trained model in evaluation mode, with `.class_names` and `.transform`; best weights, or the latest.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from vitrm.runs.folder import Run
+from vitrm.runs.state import State
 from vitrm.training.trainer import Trainer
 
 LOOK_S = 0.1  # between two looks at the orders
@@ -46,14 +47,14 @@ def _obey(run: Run, trainer: Trainer, control: dict, steps: int) -> None:
     wanted = control["wanted"]
     if wanted == "pause":
         if not trainer.pause.active:
-            run.set_status("pausing")
+            run.set_status(State.PAUSING)
         trainer.hold()
         for _ in range(steps):
             trainer.step()
     elif wanted == "go":
         trainer.go()
     elif wanted in ("stop", "stop at once"):
-        run.set_status("stopping")
+        run.set_status(State.STOPPING)
         trainer.stop()
         if wanted == "stop at once":
             _thread.interrupt_main(signal.SIGINT)  # as a second Ctrl-C would

@@ -80,6 +80,7 @@ class Trainer:
         self.epoch_means, self.recent_means = self._means(), self._means()
         self.looks_ahead = self.device.type == "cuda"  # the next step is queued before it is known whether it is made
         self.stopping = self.stopped = False  # asked to, by this process; done so, in all of them
+        self.finished = False  # the last event was Finished
         self.pause, self.watch = Pause(self.group), Stopwatch(clock)
         self.gradient_norm = math.nan  # of the last single update, or the last one that was clipped
         self.watched = dataset.val.few(WATCHED)
@@ -384,6 +385,7 @@ class Trainer:
             )
 
     def _finished(self, reason: str) -> Finished:
+        self.finished = True
         return Finished(reason, self.epoch, self.best_epoch, self.best_val_accuracy, self.seconds)
 
 

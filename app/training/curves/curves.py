@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.component import encoded, read
+from app.component import COLOURS, encoded, read
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ _library = st.components.v2.component(
 _component = st.components.v2.component(
     "vitrm_curves",
     html="<section class='curves'></section>",
-    css=read(__file__, "curves.css"),
+    css=read(__file__, COLOURS, "curves.css"),
     js="""export default (component) => {
   if (!globalThis.vitrmCurves) {
     const box = (globalThis.vitrmCurves = {});

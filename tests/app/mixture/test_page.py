@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import cache, reports
-from app.diagram.diagram import mixture_drawing
 from app.mixture import cache as mixture_cache
 from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
@@ -182,17 +181,6 @@ def test_every_decision_is_listed_with_a_field_that_exists():
     named = {name for row in rows for name in row["field of SRViTConfig"].split(", ")}
     assert named <= {field.name for field in fields(SRViTConfig)}
     assert next(row for row in rows if row["field of SRViTConfig"] == "router_dim")["this checkpoint"] == "64 wide"
-
-
-def test_the_picture_draws_every_step_once_and_says_its_numbers():
-    drawn = mixture_drawing(preset(MODEL).model, dark=False)
-    assert drawn.count('class="f"') == 4
-    assert "16 patches" in drawn
-    assert "f: 1 layer, one set of weights" in drawn
-    assert "3 stages" in drawn
-    deep = mixture_drawing(replace(preset(MODEL).model, recursion_depth=9), dark=True)
-    assert deep.count('class="f"') == 4
-    assert "one set of weights …" in deep
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import torch
 from vitrm.cli import main as cli
 from vitrm.process import ROOT
 from vitrm.runs.folder import Run
+from vitrm.training.trainer import Trainer
 
 TINY = shlex.split(
     "--train.epochs 1 --train.batch_size 64 --model.dim 16 --model.num_heads 2 --model.mlp_dim 16 --model.depth 1 "
@@ -270,7 +271,6 @@ def test_the_number_of_threads_is_the_one_asked_for(runs):
 
 def test_an_estimate_trains_a_few_batches_and_leaves_nothing_behind(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vitrm.training.estimate.MEASURE_S", 0.0)
     assert cli.main(["train", "digits", *TINY, "--train.epochs=7", "--estimate"]) == 0
     estimate = json.loads(capsys.readouterr().out)
     batches = 21  # of 64, for 1,294 images
@@ -283,7 +283,7 @@ def test_memory_that_runs_out_is_said_with_its_remedy(tmp_path, monkeypatch, cap
     def full(*_):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr("vitrm.training.trainer.Trainer.train_batch", full)
+    monkeypatch.setattr(Trainer, "train_batch", full)
     assert cli.main(["train", "digits", *TINY, "--runs", str(tmp_path), "--name", "full"]) == 1
     cause = Run(tmp_path / "full").status()["cause"]
     assert cause.startswith("memory ran out (")

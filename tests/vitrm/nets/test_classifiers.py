@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.config import PRESETS, ResNetConfig, SRViTConfig, ViTConfig
+from vitrm.config import PRESETS, ResNetConfig, SRViTConfig, ViTConfig, as_command
 from vitrm.errors import ConfigError
 from vitrm.families import make_model
 from vitrm.halting import predict
@@ -247,4 +247,4 @@ def test_the_live_figures_of_a_model_without_recursion_leave_halting_and_memory_
     assert not any("halting" in name for name in images[0])
     others = training_figures.differing_settings({"vit": config, "paper": PRESETS["paper"]})
     assert {"setting": "model.memory_steps", "vit": "–", "paper": "3"} in others
-    assert PRESETS[config.command()[0]].model.family == "vit"
+    assert PRESETS[as_command(config)[0]].model.family == "vit"

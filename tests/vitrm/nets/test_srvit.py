@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.config import PRESETS, Config, SRViTConfig, ViTConfig, preset
+from vitrm.config import PRESETS, Config, SRViTConfig, ViTConfig, as_command, preset
 from vitrm.data.dataset import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
@@ -216,7 +216,7 @@ def test_its_configuration_survives_being_written_and_mistakes_are_named():
     config = replace(preset("sr-vit-tiny"), model=replace(SMALL, router_dim=None, location="stack"))
     assert Config.from_dict(config.to_dict()) == config
     assert config.with_fields({"model.router_dim": "0"}).model.router_width == 0
-    assert preset("sr-vit-digits").with_fields({"train.lr": 1e-3}).command() == ("sr-vit-digits", {"train.lr": 1e-3})
+    assert as_command(preset("sr-vit-digits").with_fields({"train.lr": 1e-3})) == ("sr-vit-digits", {"train.lr": 1e-3})
     with pytest.raises(ConfigError, match=r"expected one of 'token', 'scalar', 'uniform', 'last'"):
         config.with_fields({"model.mixture": "mean"})
 

@@ -13,9 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background, cache, reports, state
-from vitrm.config import Config, ViTConfig, preset
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.trace import load_traces, save_traces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,18 +48,14 @@ def test_the_caption_names_data_checkpoint_accuracy_and_chance(home):
 
 
 @pytest.mark.parametrize("page", ["step", "attention", "halting"])
-def test_a_page_about_recursion_says_that_a_model_has_none(page, monkeypatch):
-    vit = Config(model=ViTConfig(), data=preset("digits").data)
-    monkeypatch.setattr(
-        cache, "checkpoints", lambda: {name: cache.Checkpoint(name, "1") for name in ("digits", "a-vit")}
-    )
-    monkeypatch.setattr(cache, "facts", lambda name: (vit, {}))
+def test_a_page_about_recursion_says_that_a_model_has_none(page):
     app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
-    app.session_state[state.CHECKPOINT] = "a-vit"
+    app.session_state[state.CHECKPOINT] = "vit-tiny-deep"
     app.run()
     assert not app.exception
-    assert "“a-vit” is a plain ViT (8 layers of width 512): it answers once" in app.info[0].value
-    assert app.selectbox[0].options == ["digits", "a-vit"]
+    title = find_run("vit-tiny-deep").config().model.title
+    assert f"“vit-tiny-deep” is a {title}: it answers once" in app.info[0].value
+    assert {"digits", "vit-tiny-deep"} <= set(app.selectbox[0].options)
 
 
 def test_picking_another_class_shows_an_image_of_that_class(home):
@@ -234,7 +229,7 @@ def test_moving_costs_no_forward_and_a_second_visitor_pays_nothing(home, updates
     assert player_data(second)["edits"] == player_data(home)["edits"]
 
 
-def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
+def test_an_attribution_is_computed_once_in_the_background(home):
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()
@@ -245,8 +240,7 @@ def test_an_attribution_is_computed_once_in_the_background(home, monkeypatch):
     assert not home.exception
     assert len(player_data(home)["attribution"]["maps"]) == 4
     assert "Compute what mattered" not in [button.label for button in home.button]
-    monkeypatch.setattr(Run, "version", "of other weights")
-    assert reports.result(("attribution", cache.checkpoint("digits-glimpse"), "test-12", 0)) is None
+    assert reports.result(("attribution", cache.Checkpoint("digits-glimpse", "of other weights"), "test-12", 0)) is None
 
 
 def test_a_checkpoint_whose_images_do_not_fit_is_refused_with_the_sizes(home, tmp_path, monkeypatch):

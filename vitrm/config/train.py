@@ -1,0 +1,177 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from vitrm.config.fields import check, setting
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained. The defaults are the published recipe (batch 128, at most 1000 epochs).
+
+    `backprop` says how far a loss reaches back and `update` how often the weights move ("batch": once, by the mean of
+    the supervision steps' losses):
+
+    =================== ============ ==========================================================
+    backprop            update       schedule
+    =================== ============ ==========================================================
+    "supervision_step"  "step"       the paper: N independent updates per batch
+    "last_recursion"    "batch"      strict TRM as the paper describes it: T-1 recursion steps
+                                     without gradient, one with it, one update
+    "last_recursion"    "step"       TRM's own code: the same, one update per supervision step
+    "all"               "batch"      plain back-propagation through all N supervision steps
+    =================== ============ ==========================================================
+
+    `progress_steps` K is this project's own option for recursion: before the steps that learn, each batch makes 0 to K
+    supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
+    (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Validation then runs all K + N steps, and of
+    equally good epochs the later one is kept.
+    """
+
+    epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
+    batch_size: int = setting(128, "Batch size", "How many images share one update of the weights.", paper=128)
+    epoch_images: int = setting(
+        0, "Images in an epoch", "How many images an epoch draws; 0 means every training image once."
+    )
+    lr: float = setting(
+        3e-4, "Learning rate", "How far one update moves the weights; too high and the loss turns into NaN.", paper=3e-4
+    )
+    min_lr: float = setting(1e-6, "Final learning rate", "Where the cosine schedule ends.", paper=1e-6)
+    warmup_epochs: float = setting(30, "Warm-up epochs", "How long the learning rate rises before it falls.", paper=30)
+    schedule: Literal["batch", "epoch"] = setting(
+        "batch",
+        "Learning rate changes",
+        "With every batch; or once per epoch, the first epoch of a warm-up then learning at a rate of 0.",
+        code="epoch",
+    )
+    weight_decay: float = setting(0.05, "Weight decay", "How strongly AdamW pulls weights towards zero.", paper=0.05)
+    decay: Literal["matrices", "all"] = setting(
+        "matrices", "Weights that decay", "The matrices and embeddings; or all, norms and biases too.", code="all"
+    )
+    betas: tuple[float, float] = setting(
+        (0.9, 0.999), "Adam's betas", "How long AdamW remembers the gradient and its square.", paper=(0.9, 0.999)
+    )
+    grad_clip: float = setting(
+        1.0, "Gradient clipping", "The longest gradient that is used as it is; 0 switches clipping off.", code=0
+    )
+    ema_decay: float = setting(
+        0.999,
+        "Averaging of weights",
+        "How slowly the averaged weights, which are tested and saved, follow the raw ones; 0 switches it off.",
+        paper=0.999,
+    )
+    ema_warmup: bool = setting(
+        True,
+        "Short memory at first",
+        "The average begins with a short memory, so that the random start is soon forgotten.",
+        code=False,
+    )
+    halt_weight: float = setting(
+        1.0, "Weight of the halting loss", "How much the halting head counts beside the classes (Eq. 5).", paper=1.0
+    )
+    halt_target: Literal["share", "label"] = setting(
+        "share",
+        "Right, for mixed images",
+        "What the halting head learns: the predicted class's share of the mixture; or 1 if it is the image's own.",
+        code="label",
+    )
+    stop_unrolling: bool = setting(
+        True,
+        "Stop unrolling (Eq. 6)",
+        "In training, skip the remaining supervision steps once the mean halting probability passes the threshold.",
+        paper=True,
+    )
+    patience: int = setting(
+        10, "Patience", "Epochs without a better validation accuracy before training ends; 0 means never.", paper=10
+    )
+    backprop: Literal["supervision_step", "last_recursion", "all"] = setting(
+        "supervision_step",
+        "Gradients reach back",
+        "How far a loss looks back: one supervision step, one recursion, all.",
+        paper="supervision_step",
+    )
+    update: Literal["step", "batch"] = setting(
+        "step", "Weights move", "After every supervision step, as in the paper, or once per batch.", paper="step"
+    )
+    progress_steps: int = setting(
+        0,
+        "Steps before those that learn",
+        "Each batch first makes a random number of steps without learning, up to this many, so that the model learns "
+        "to go on from wherever it is.",
+    )
+    crop_pad: int = setting(
+        4, "Random shift", "Images are shifted by up to this many pixels, so that place matters less.", paper=4
+    )
+    flip: bool = setting(
+        True, "Random mirror", "Half of the images are mirrored; wrong for digits and letters.", paper=True
+    )
+    affine: float = setting(
+        0.0, "Random rotation and zoom", "Largest rotation in radians, and zoom and shift as a share of half the image."
+    )
+    randaugment_ops: int = setting(
+        2, "RandAugment operations", "How many random colour and shape changes each image gets.", paper=2
+    )
+    randaugment_magnitude: int = setting(9, "RandAugment strength", "How strong these changes are, 0 to 30.", paper=9)
+    mixup_alpha: float = setting(
+        0.2, "Mixup", "How strongly pairs of images are blended, labels too; 0 switches it off.", paper=0.2
+    )
+    cutmix_alpha: float = setting(
+        1.0, "CutMix", "How strongly rectangles are exchanged between images; 0 switches it off.", paper=1.0
+    )  # with both > 0, each batch draws one of the two at even odds
+    cutmix_box: Literal["exact", "even"] = setting(
+        "exact",
+        "CutMix rectangles",
+        "As large as drawn; or with odd sides made one pixel shorter, as in the authors' code.",
+        code="even",
+    )
+    label_smoothing: float = setting(0.0, "Label smoothing", "Share of the label that is spread over all classes.")
+    erasing: float = setting(0.0, "Random erasing", "Probability that a rectangle of an image is replaced by noise.")
+    repeats: int = setting(
+        1,
+        "Repeats in a batch",
+        "How often an image stands in its batch, augmented anew each time; an epoch then sees fewer images.",
+    )
+    unmixed_share: float = setting(0.0, "Unmixed end", "Share of the epochs, the last ones, without Mixup and CutMix.")
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "Precision", "bf16 halves memory and time on a recent GPU; weights stay in fp32."
+    )
+    compile: bool = setting(
+        False, "Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."
+    )
+    deterministic: bool = setting(False, "Deterministic", "The same numbers again on a GPU too; slower.")
+    start: str = ""  # a run or checkpoint whose weights the training begins with, in place of random ones
+    seed: int = setting(
+        0,
+        "Seed",
+        "Where all randomness starts: the same seed gives the same run, but on one kind of processor only.",
+        code=42,
+    )
+
+    def __post_init__(self) -> None:
+        check(self.epochs >= 1, f"epochs={self.epochs}: expected 1 or more")
+        check(self.batch_size >= 1, f"batch_size={self.batch_size}: expected 1 or more")
+        check(0 < self.lr < math.inf, f"lr={self.lr}: expected more than 0")
+        check(0 <= self.min_lr <= self.lr, f"min_lr={self.min_lr}: expected between 0 and lr={self.lr}")
+        check(all(0 <= beta < 1 for beta in self.betas), f"betas={self.betas}: expected two values, 0 <= beta < 1")
+        check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
+        check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
+        for name in ("erasing", "unmixed_share"):
+            check(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)}: expected 0 to 1")
+        check(
+            1 <= self.repeats <= self.batch_size,
+            f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
+        )
+        for name in ("epoch_images", "warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience",
+                     "crop_pad", "affine", "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
+            check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
+        check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")
+        check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")
+        check(0 <= self.progress_steps <= 1000, f"progress_steps={self.progress_steps}: expected 0 to 1,000")
+        check(
+            self.backprop != "all" or self.update == "batch",
+            "backprop='all' needs update='batch': weights may not move inside one backward pass",
+        )
