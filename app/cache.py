@@ -82,7 +82,7 @@ def dataset(checkpoint: Checkpoint):
 @st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def _dataset(source: str, image_size: int, channels: int, options: tuple[tuple[str, Any], ...]):
     """One copy for all models that read the same."""
-    from vitrm.data.dataset import load_dataset
+    from vitrm.data.sources import load_dataset
 
     return load_dataset(source, image_size, channels, **dict(options))
 

@@ -16,15 +16,11 @@ import asyncio
 import json
 import os
 import random
-import shutil
 import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import websockets
@@ -35,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from app.training.jobs import Limits, Trainings  # noqa: E402
+from tests.browser.driving import running_server  # noqa: E402
 from vitrm.config import PRESETS  # noqa: E402
 from vitrm.runs.folder import Run  # noqa: E402
 
@@ -45,15 +42,13 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=20.0, help="seconds of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="measurements without and with viewers, in turns")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / ".streamlit", Path(folder) / ".streamlit")
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as (home, server):
         os.chdir(folder)
-        port, server = start_server()
         trainings = Trainings(limits=Limits(at_once=1))
         try:
             name = trainings.train(PRESETS["digits"].with_fields({"train.epochs": 100_000}), "load")
             run = Run(trainings.runs / name)
-            address = f"ws://127.0.0.1:{port}/_stcore/stream"
+            address = f"{home.replace('http', 'ws')}/_stcore/stream"
             asyncio.run(Viewer(address, name).open())  # with its first visitor the server looks after the queue
             while len([event for event in run.metrics() if event["event"] == "EpochEnd"]) < 3:
                 time.sleep(0.2)
@@ -65,29 +60,7 @@ def main() -> None:
                 if job.is_active and Run(trainings.runs / job.name).is_running:
                     os.kill(Run(trainings.runs / job.name).status()["pid"], signal.SIGKILL)
             trainings.close()
-            server.terminate()
-            server.wait()
             os.chdir(ROOT)
-
-
-def start_server(environment: dict[str, str] | None = None) -> tuple[int, subprocess.Popen]:
-    """A server in this folder, on a free port, once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "Home.py"), "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {})
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2).close()
-            break
-        except OSError:
-            if server.poll() is not None:
-                raise SystemExit("the server ended at once") from None
-            time.sleep(0.2)
-    return port, server
 
 
 async def measure(run: Run, address: str, server: int, arguments: argparse.Namespace) -> dict:

@@ -8,11 +8,15 @@ frame moves. A checkpoint whose images are not on this machine is left out. Not 
 
 from __future__ import annotations
 
-import shutil
+import sys
+from pathlib import Path
 
 from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import sync_playwright
-from test_browser import FLAGS, running_server
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.browser.driving import launched, running_server
 
 MOVES = 120
 FIND = """(scrub) => {
@@ -41,9 +45,8 @@ FRAMES = """
 
 
 def main() -> None:
-    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    with running_server() as (address, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with running_server(Path.cwd()) as (address, _), sync_playwright() as playwright:
+        browser = launched(playwright)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         for name in ("digits", "digits-glimpse", "cifar10-tiny"):
             for view in ("step", "attention"):

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST = ("test_browser.py", "test_train.py", "test_jobs.py")
+LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/")
 
 
 def pytest_addoption(parser):
@@ -22,7 +23,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     """The longest files first, so that of several processes none is left with one of them at the end."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
     if (seed := config.getoption("shuffle")) is not None:
         dice = random.Random(seed)
         files = {path: dice.random() for path in dict.fromkeys(item.path for item in items)}
@@ -30,12 +31,22 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: files[item.path])
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """Whether there were browser tests that need a browser, and how to get one, in a line."""
+    skipped = [each for each in terminalreporter.stats.get("skipped", []) if each.nodeid.startswith("tests/browser/")]
+    for reason, count in Counter(each.longrepr[-1].removeprefix("Skipped: ") for each in skipped).items():
+        terminalreporter.write_line(f"{count} browser tests were skipped: {reason}")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _nobody_at_home(tmp_path_factory):
+def users(tmp_path_factory):
     """Fixtures and tests see neither the user's folder (with `runs`, `data`), nor their home, nor their settings.
 
     Whatever the product reads or writes of a user's, it finds by the working folder, HOME or a variable VITRM_...
+    Yields the environment as it was.
     """
+    before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("VITRM_", "XDG_"))]:
             patch.delenv(name)
@@ -45,7 +56,7 @@ def _nobody_at_home(tmp_path_factory):
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         torch.set_num_threads(1)
-        yield
+        yield before
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ _HOME = {
     "evaluate": "judge.evaluation",
     "fit": "training.fit",
     "load": "runs.checkpoints",
-    "load_dataset": "data.dataset",
+    "load_dataset": "data.sources",
     "mixture_trace": "traces.recording",
     "predict": "halting",
     "preset": "config",

@@ -10,7 +10,8 @@ import streamlit as st
 from app.cache import INFERENCE, Checkpoint, checkpoints, facts, gallery, model
 from app.mazes.maze import Maze
 from vitrm.config import Config
-from vitrm.data.mazes import MazeSettings, cells_of, draw_mazes, render
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.mazes import cells_of, draw_mazes, render
 from vitrm.errors import DataError, VitrmError
 from vitrm.judge.mazes import check_size
 from vitrm.traces.trace import Trace

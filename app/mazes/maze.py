@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from vitrm.data.mazes import COLOURS, FIRST_GEM, START, WALL, MazeSettings, Solution, distances, solve
+from vitrm.config.mazes import COLOURS, MazeSettings
+from vitrm.data.mazes import FIRST_GEM, START, WALL, Solution, distances, solve
 from vitrm.errors import DataError
 from vitrm.judge.mazes import BEYOND
 

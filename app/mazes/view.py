@@ -21,7 +21,7 @@ from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
 from app.player.page import choices_in, keep
 from app.player.player import player
 from vitrm.config import Config
-from vitrm.data.mazes import COLOURS, MazeSettings
+from vitrm.config.mazes import COLOURS, MazeSettings
 from vitrm.errors import DataError, VitrmError
 from vitrm.judge.mazes import MazeReport, check_size
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from vitrm.data.mazes import COLOURS, FIRST_GEM, START, WALL, render
+from vitrm.config.mazes import COLOURS
+from vitrm.data.mazes import FIRST_GEM, START, WALL, render
 
 NOT_REACHED = -1  # the distance of cells that are no walls and to which no way leads
 

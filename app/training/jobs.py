@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import threading
@@ -23,10 +22,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vitrm.config import Config, as_command
+from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
 from vitrm.process import start_vitrm
 from vitrm.runs.folder import Run
+from vitrm.training.commands import train_words
 
 TICK_S = 0.25
 RESCAN_S = 3.0  # folders in which nothing is going on are looked at less often
@@ -147,9 +147,9 @@ class Trainings:
                 return same
             self.limits.check(config, _parameters(config) if self.limits.parameters else 0)
             self._may_wait(visitor)
-            preset, changes = as_command(config)
-            name = self._free_name(preset)
-            words = ["train", preset, *_words(changes), "--name", name, "--runs", str(self.runs)]
+            words = train_words(config)
+            name = self._free_name(words[1])
+            words += ["--name", name, "--runs", str(self.runs)]
             words += ["--device", device, "--threads", str(self.limits.cpu_threads)]
             self._queue(name, words, visitor, config.fingerprint())
             return name
@@ -453,8 +453,7 @@ class Estimates:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            preset, changes = as_command(config)
-            words = ["train", preset, *_words(changes), "--estimate", "--device", device]
+            words = [*train_words(config), "--estimate", "--device", device]
             self._wanted[visitor] = (key, [*words, "--threads", str(self.limits.cpu_threads)])
             self._more.set()
         assert self._thread is not None
@@ -506,20 +505,6 @@ def checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise RunError(f"“{name[:80]}” cannot be a name; use letters, digits, blanks, . _ - and begin with a letter")
     return name
-
-
-def command_line(config: Config) -> str:
-    """What to type to train this again, from the nearest preset."""
-    preset, changes = as_command(config)
-    return shlex.join(["vitrm", "train", preset, *_words(changes)])
-
-
-def _words(changes: Mapping[str, Any]) -> list[str]:
-    words = []
-    for name, value in changes.items():
-        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        words += ["--data", text] if name == "data.source" else [f"--{name}={text}"]
-    return words
 
 
 def _parameters(config: Config) -> int:

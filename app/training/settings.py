@@ -4,30 +4,9 @@
 
 from __future__ import annotations
 
-import typing
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
 
-from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One field of the configuration: `name` is dotted, `hint` its type; the rest is as in `vitrm.config.setting`."""
-
-    name: str
-    label: str
-    sentence: str
-    hint: Any
-    published: dict[str, Any]
-
-    @property
-    def source(self) -> str:
-        """What the paper and its authors' code have for it, in a sentence."""
-        sources = {"paper": "paper", "code": "authors' code"}
-        said = "; ".join(f"{sources[who]}: {shown(value)}" for who, value in self.published.items()) or "paper: none"
-        return f"{said[0].upper()}{said[1:]}."
-
+from vitrm.config import Config
 
 # The presets that the page offers, in this order.
 EXPECTATIONS = {
@@ -75,29 +54,15 @@ GROUPS = {
                   "model.init"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed",
                    "data.train_images", "data.memory_gb"),
-    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.stop_unrolling",
-                                "train.halt_weight", "train.halt_target", "train.weight_decay", "train.decay",
-                                "train.betas", "train.grad_clip", "train.ema_decay", "train.ema_warmup",
-                                "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
+    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.progress_after",
+                                "train.stop_unrolling", "train.halt_weight", "train.halt_target", "train.weight_decay",
+                                "train.decay", "train.betas", "train.grad_clip", "train.ema_decay",
+                                "train.ema_warmup", "train.label_smoothing", "train.precision", "train.compile",
+                                "train.deterministic"),
     "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
                      "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.cutmix_box",
                      "train.unmixed_share", "train.erasing", "train.repeats"),
 }  # fmt: skip
-
-
-def _described() -> dict[str, Setting]:
-    """The fields that have words; the others are decided by the data, the preset or the terminal."""
-    found = {}
-    for section, cls in (("model", ModelConfig), ("train", TrainConfig), ("data", DataConfig)):
-        hints = typing.get_type_hints(cls)
-        for each in fields(cls):
-            if each.metadata:
-                name = f"{section}.{each.name}"
-                found[name] = Setting(name, hint=hints[each.name], **each.metadata)
-    return found
-
-
-SETTINGS = _described()
 
 
 def groups(config: Config) -> dict[str, tuple[str, ...]]:
@@ -105,18 +70,3 @@ def groups(config: Config) -> dict[str, tuple[str, ...]]:
     there = {f"{part.name}.{each.name}" for part in fields(config) for each in fields(getattr(config, part.name))}
     found = {title: tuple(name for name in names if name in there) for title, names in GROUPS.items()}
     return {title: names for title, names in found.items() if names}
-
-
-def value(config: Config, name: str) -> Any:
-    """The value of a dotted setting."""
-    section, _, field = name.partition(".")
-    return getattr(getattr(config, section), field)
-
-
-def shown(value: Any) -> str:
-    """A value as the form shows it."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

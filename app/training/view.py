@@ -19,10 +19,12 @@ from app.player.player import player
 from app.training import cache, settings, visitors
 from app.training import figures as training_figures
 from app.training.curves.curves import curves, payload
-from app.training.jobs import Job, Trainings, command_line
-from vitrm.config import PRESETS, Config
+from app.training.jobs import Job, Trainings
+from vitrm.config import PRESETS, SETTINGS, Config, Setting
+from vitrm.config.words import in_words, shown, value
 from vitrm.errors import VitrmError
 from vitrm.runs.folder import Run
+from vitrm.training.commands import train_command
 
 VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
 LIVE_S, IDLE_S = 1.5, 5.0
@@ -272,7 +274,7 @@ def numbers_behind(name: str) -> None:
     history, config = cache.history(watched), cache.settings(watched)
     st.caption(training_figures.provenance(name, config, history))
     with st.expander("The numbers behind the figures, the settings and the command"):
-        st.code(command_line(config), language="sh")
+        st.code(train_command(config), language="sh")
         st.dataframe(training_figures.epoch_table(history), hide_index=True, width="stretch")
         st.json(config.to_dict(), expanded=False)
 
@@ -360,7 +362,7 @@ def new_training() -> None:
         config = PRESETS[name].with_fields({"data.source": source} | changes)
         trainings.limits.check(config)
     except VitrmError as error:
-        st.error(str(error))
+        st.error(in_words(str(error)))
         return
     same = trainings.same(config)
     if same:
@@ -379,7 +381,7 @@ def new_training() -> None:
         else:
             st.rerun()
     st.caption("The same from a terminal, on this machine; it shows up here too:")
-    st.code(command_line(config), language="sh")
+    st.code(train_command(config), language="sh")
 
 
 def _choose_data(preset: str) -> str | None:
@@ -428,8 +430,8 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
         use = st.toggle(f"Use the GPU ({gpu})", value=True, key="use_gpu")
         if not use:
             return "cpu", {}
-        half = st.toggle("bf16", value=True, key="use_bf16", help=settings.SETTINGS["train.precision"].sentence)
-        compiled = st.toggle("compile", key="use_compile", help=settings.SETTINGS["train.compile"].sentence)
+        half = st.toggle("bf16", value=True, key="use_bf16", help=SETTINGS["train.precision"].sentence)
+        compiled = st.toggle("compile", key="use_compile", help=SETTINGS["train.compile"].sentence)
     return "cuda", {"train.precision": "bf16" if half else "fp32", "train.compile": compiled}
 
 
@@ -442,7 +444,7 @@ def _own_settings(preset: str) -> dict[str, Any]:
             columns = st.columns(2)
             for k, name in enumerate(names):
                 with columns[k % 2]:
-                    usual, setting = settings.value(base, name), settings.SETTINGS[name]
+                    usual, setting = value(base, name), SETTINGS[name]
                     chosen = _widget(setting, usual, f"{preset}:{name}")
                     st.caption(f"{setting.sentence} {setting.source}" if base.model.recurrent else setting.sentence)
                     if chosen != usual:
@@ -450,7 +452,7 @@ def _own_settings(preset: str) -> dict[str, Any]:
     return changes
 
 
-def _widget(setting: settings.Setting, usual: Any, key: str) -> Any:
+def _widget(setting: Setting, usual: Any, key: str) -> Any:
     hint, label = setting.hint, setting.label
     optional = typing.get_origin(hint) is types.UnionType
     kind = typing.get_args(hint)[0] if optional else hint
@@ -463,8 +465,8 @@ def _widget(setting: settings.Setting, usual: Any, key: str) -> Any:
         step = 1 if kind is int else 0.01
         value = usual if usual is None else kind(usual)
         return st.number_input(label, value=value, step=step, key=key, format=None if kind is int else "%g")
-    text = st.text_input(label, value=settings.shown(usual), key=key)  # 3e-4 and 0.9, 0.999 are typed as they are
-    return usual if text.strip() == settings.shown(usual) else text.replace(" ", "")
+    text = st.text_input(label, value=shown(usual), key=key)  # 3e-4 and 0.9, 0.999 are typed as they are
+    return usual if text.strip() == shown(usual) else text.replace(" ", "")
 
 
 def _estimate(config: Config, device: str) -> None:
@@ -549,7 +551,7 @@ def _manage(trainings: Trainings, job: Job) -> None:
         st.error(said)
     st.markdown(f"**{name}** is {job.state} and takes {run.bytes / 2**20:.1f} MB.")
     if run.has_config:
-        st.code(command_line(cache.settings(cache.watched(name))), language="sh")
+        st.code(train_command(cache.settings(cache.watched(name))), language="sh")
     mine, idle = visitors.may_control(job.visitor), not job.is_active
     why = None if mine else "Only the browser that started it, and the teacher, can do that"
     if not idle:

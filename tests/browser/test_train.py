@@ -1,16 +1,15 @@
 """The Train page in a real browser, with real trainings, in a folder of its own."""
 
+import contextlib
 import os
 import re
-import shutil
 import signal
 import time
 
 import pytest
-from load_train import ROOT, start_server
-from playwright.sync_api import expect, sync_playwright
-from test_browser import FLAGS, settle
+from playwright.sync_api import expect
 
+from tests.browser.driving import own_problems, running_server, settle, watched
 from vitrm.runs.folder import Run
 
 
@@ -18,7 +17,6 @@ from vitrm.runs.folder import Run
 def folder(tmp_path_factory):
     """Where the server runs and keeps its runs; whatever still trains in the end is ended."""
     folder = tmp_path_factory.mktemp("class")
-    shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
     yield folder
     for run in map(Run, (folder / "runs").glob("*")):
         if run.is_running and run.has_config:
@@ -26,33 +24,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def servers(folder):
+def servers(chromium, folder):
     """Starts servers in that folder, and ends them."""
-    started = []
-
-    def start():
-        before = os.getcwd()
-        os.chdir(folder)
-        try:
-            port, server = start_server({"OMP_NUM_THREADS": "1", "VITRM_TRAIN_THREADS": "1"})
-        finally:
-            os.chdir(before)
-        started.append(server)
-        return f"http://127.0.0.1:{port}", server
-
-    yield start
-    for server in started:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    limits = {"OMP_NUM_THREADS": "1", "VITRM_TRAIN_THREADS": "1"}
+    with contextlib.ExitStack() as started:
+        yield lambda: started.enter_context(running_server(folder, env=limits))
 
 
 @pytest.fixture
@@ -62,9 +38,7 @@ def pages(chromium):
 
     def open_page(address, width=1280):
         contexts.append(chromium.new_context(viewport={"width": width, "height": 900}))
-        page = contexts[-1].new_page()
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page = watched(contexts[-1].new_page())
         page.set_default_timeout(120_000)
         page.goto(address)
         page.get_by_role("heading", name="Train one now").wait_for()
@@ -131,6 +105,7 @@ def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, 
     (run,) = (Run(path) for path in (folder / "runs").iterdir() if path.name.startswith("digits"))
     assert [event["event"] for event in run.metrics()].count("Updated") == 1
 
+    assert own_problems(page) == own_problems(other) == []
     server.kill()  # the app is gone; the training waits where it was
     server.wait()
     assert run.state == "paused"
@@ -145,7 +120,7 @@ def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, 
     page.get_by_role("button", name="Stop training").click()
     expect(page.get_by_role("button", name="Finish as it is")).to_be_visible()
     assert run.state == "stopped"
-    assert page.problems == other.problems == []
+    assert own_problems(page) == []
     settle(page)
 
 

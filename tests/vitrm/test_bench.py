@@ -10,7 +10,7 @@ from vitrm import bench
 from vitrm.bench import _peak_allocated, latencies
 from vitrm.cli.main import main
 from vitrm.config import PRESETS, Config
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 from vitrm.errors import RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.checkpoints import find_run

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.halting import Halt, predict
 from vitrm.nets.cost import multiply_adds

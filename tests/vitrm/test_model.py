@@ -247,14 +247,14 @@ def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
     images = _images(large.config)
     for here, there in zip(model.steps(images), large.steps(images), strict=True):  # without being made for them
         assert torch.equal(here.memory, there.memory)
-    bias, wide = (model.block.layers[0].places(1 + side**2, side)[:, 1:, 1:] for side in (4, 8))
+    bias, wide = (model.block.layers[0].places(1 + side**2)[:, 1:, 1:] for side in (4, 8))
     wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
     assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)
 
 
 def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
     model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
-    bias = model.block.layers[0].places(33, 4)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
+    bias = model.block.layers[0].places(33)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
     assert bias.shape == (2, 33, 33)
     assert (bias[:, 16] == 0).all()
     assert (bias[:, :, 16] == 0).all()  # y has no place
@@ -270,14 +270,32 @@ def test_scaled_attention_multiplies_its_logits_by_the_logarithm_of_the_number_o
     layer, state, images = model.block.layers[0], model.initial_state(3), _images(config).double()
     tokens = torch.cat([model.patch_embed(images), state.answer, state.memory], dim=1)
     q, k, _ = layer.project(tokens, slice(None))
-    logits = q @ k.mT / math.sqrt(8) + layer.places(33, 4)
+    logits = q @ k.mT / math.sqrt(8) + layer.places(33)
     first = next(model.moves(images, record=True))
     expected = (logits * math.log(33) / math.log(9)).softmax(dim=-1)[:, :, 17:]  # 33 keys here, 1 + 4 + 4 on 2 x 2
     torch.testing.assert_close(first.attention[0].mix, expected, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("reading", ["x, y and z", "y and z"])
-def test_attention_is_not_scaled_at_its_reference(tiny, reading):
+def test_what_positions_prefer_is_kept_without_gradient_and_only_until_the_weights_change(tiny):
+    model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
+    places = model.block.layers[0].places
+    with torch.no_grad():
+        first = places(33, slice(-16, None), 1.5)
+        assert places(33, slice(-16, None), 1.5) is first
+        assert torch.equal(first, 1.5 * places(33)[:, -16:])
+        for side in range(2, 8):  # many sizes do not fill the memory
+            places(1 + side**2)
+        assert len(places._kept[1]) <= 4
+        places.table.mul_(2)
+        torch.testing.assert_close(places(33, slice(-16, None), 1.5), 2 * first)
+    with torch.inference_mode():
+        kept = places(33)
+    torch.testing.assert_close(places(33), kept)
+    assert places(33).requires_grad
+    assert not kept.is_inference()
+
+
+def test_attention_is_not_scaled_at_its_reference(tiny):
     plain = replace(tiny, memory_tokens=None, positions="relative")
     model, scaled = _model(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()
     scaled.load_state_dict(model.state_dict())

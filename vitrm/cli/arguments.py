@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from vitrm.config.words import SETTINGS, typed
 from vitrm.errors import ConfigError
 
 
@@ -28,6 +29,28 @@ def split_settings(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             value = words.pop(0)
         settings[name] = value
     return others, settings
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Every setting in its words, for the help; `split_settings` has taken out those that were given."""
+    of_train, of_data, of_model, of_others = (
+        parser.add_argument_group(
+            title, "each beside its values in the paper and its authors' code; presets have others"
+        )
+        if about_paper
+        else parser.add_argument_group(title)
+        for title, about_paper in (
+            ("settings of the training", True),
+            ("settings of the data", True),
+            ("settings of the model", True),
+            ("settings of the other families: plain ViT, SR-ViT, ResNet", False),
+        )
+    )
+    groups = {"train": of_train, "data": of_data, "model": of_model}
+    for setting in SETTINGS.values():
+        group = groups[setting.name.partition(".")[0]] if setting.of_vitrm else of_others
+        words = f"{setting.label}. {setting.sentence} {setting.source}".strip().replace("%", "%%")
+        group.add_argument(f"--{setting.name}", metavar=typed(setting.hint), default=argparse.SUPPRESS, help=words)
 
 
 def no_settings(settings: dict[str, str], why: str) -> None:

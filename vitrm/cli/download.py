@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Download it, unless it is there."""
-    from vitrm.data.dataset import load_dataset
+    from vitrm.data.sources import load_dataset
 
     no_settings(settings, "download takes no settings")
     grey = arguments.data == "fashion_mnist"

@@ -171,7 +171,7 @@ def _glimpse_control(arguments: argparse.Namespace):
 
 def foreign_sets(arguments: argparse.Namespace, dataset) -> dict[str, tuple[Any, Any]]:
     """The sets of foreign images that `--domain` names, made for the model's input."""
-    from vitrm.data.dataset import load_dataset
+    from vitrm.data.sources import load_dataset
     from vitrm.judge.domain import fitted
 
     channels, size = dataset.val.images.shape[1:3]

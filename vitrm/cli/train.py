@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitrm.cli.arguments import add_data_root, add_device, minutes, no_settings
+from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.cli.progress import Bar
 from vitrm.cli.signals import ends_when_told, stops_on_signal
@@ -33,7 +33,7 @@ _STARTED = time.monotonic()
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to train, where to, and for how long."""
-    parser.epilog = "Any setting can be changed by its name: --train.lr 1e-3 --model.dim 96."
+    parser.usage = "vitrm train [PRESET] [--SETTING VALUE ...] [options]"
     parser.add_argument("preset", nargs="?", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--data", help=f"{SOURCES}; default: the preset's")
     parser.add_argument("--name", help="name of the run folder; default: preset and time")
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorboard", action="store_true", help="also log for TensorBoard, into the run folder")
     add_device(parser)
     add_data_root(parser)
+    add_settings(parser)
 
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:

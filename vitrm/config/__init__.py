@@ -15,10 +15,12 @@ from vitrm.config.models import (
 from vitrm.config.presets import PRESETS, as_command, preset
 from vitrm.config.settings import Config
 from vitrm.config.train import TrainConfig
+from vitrm.config.words import SETTINGS, Setting
 
 __all__ = [
     "GLIMPSE_POLICIES",
     "PRESETS",
+    "SETTINGS",
     "SOURCES",
     "AnyModelConfig",
     "Config",
@@ -28,6 +30,7 @@ __all__ = [
     "Pass",
     "ResNetConfig",
     "SRViTConfig",
+    "Setting",
     "TrainConfig",
     "ViTConfig",
     "as_command",

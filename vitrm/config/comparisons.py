@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from vitrm.config.fields import check
+from vitrm.config.fields import check, setting
 from vitrm.config.limits import Pass, check_patches, check_reference, check_shape
 
 
@@ -41,10 +41,14 @@ class ViTConfig:
     feed_forward: Literal["swiglu", "gelu"] = "gelu"
     positions: Literal["absolute", "relative"] = "absolute"
     reference_side: int | None = None  # see `ModelConfig`
-    qkv_bias: bool = False
+    qkv_bias: bool = setting(False, "Bias in attention", "Whether queries, keys and values have one.")
     dropout: float = 0.1
     drop_path: float = 0.0
-    patch_multiple: int | None = None  # S, this project's own option; None: always all patches
+    patch_multiple: int | None = setting(
+        None,
+        "Patches in multiples of",
+        "In training it is given some of the patches, as glimpses are; empty means all.",
+    )  # S, this project's own option
 
     def __post_init__(self) -> None:
         check_shape(self)
@@ -117,13 +121,23 @@ class SRViTConfig(ViTConfig):
     mlp_dim: int = 1536
     qkv_bias: bool = True
     dropout: float = 0.0
-    recursion_depth: int = 4  # R
-    mixture: Literal["token", "scalar", "uniform", "last"] = "token"
-    location: Literal["block", "stage", "stack"] = "block"
-    stage_layers: int = 2  # of location "stage"
-    router_input: Literal["state", "all", "start"] = "state"
-    router_dim: int | None = None  # hidden width; 0: linear
-    normaliser: Literal["softmax", "sigmoid"] = "softmax"
+    recursion_depth: int = setting(4, "Recursion depth R", "How often each stage is applied; 1 is the plain ViT.")
+    mixture: Literal["token", "scalar", "uniform", "last"] = setting(
+        "token", "Steps are mixed by", "Weights of each token's own, one learned number per step, their mean, the last."
+    )
+    location: Literal["block", "stage", "stack"] = setting(
+        "block", "A stage is", "Each layer, so many of them, or all: then the mixture is the read-out."
+    )
+    stage_layers: int = setting(2, "Layers in a stage", "Where a stage is so many of them.")
+    router_input: Literal["state", "all", "start"] = setting(
+        "state", "Routers read", "What scores a step: its own output, all steps' outputs, or the input of the stage."
+    )
+    router_dim: int | None = setting(
+        None, "Width of routers", "Of their hidden layer; 0 means linear, empty the width D."
+    )
+    normaliser: Literal["softmax", "sigmoid"] = setting(
+        "softmax", "Weights of steps", "They sum to 1, or each is a gate of its own."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,8 +203,10 @@ class ResNetConfig:
     num_classes: int = 10
     image_size: int = 32
     channels: int = 3
-    layers: Literal[18, 34, 50] = 18
-    stem: Literal["imagenet", "cifar"] = "imagenet"
+    layers: Literal[18, 34, 50] = setting(18, "Layers of a ResNet", "As its name counts them.")
+    stem: Literal["imagenet", "cifar"] = setting(
+        "imagenet", "Stem of a ResNet", "torchvision's, which shrinks small images at once, or one small convolution."
+    )
 
     def __post_init__(self) -> None:
         check_shape(self)

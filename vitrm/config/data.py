@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from vitrm.config.fields import check, setting
-from vitrm.data.mazes import MazeSettings
+from vitrm.config.mazes import MazeSettings
 from vitrm.errors import DataError
 
 SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
@@ -28,8 +28,10 @@ class DataConfig:
     training split, on the 0..1 scale) and travel with the checkpoint, so that it can be used without the data.
     """
 
-    source: str = "digits"
-    name: str = ""  # what people call it, for cards and captions; empty: the source itself
+    source: str = setting("digits", "Data", f"What is learned from: {SOURCES}.")
+    name: str = setting(
+        "", "Name of the data", "What people call it, on cards and in captions; empty means the source itself."
+    )
     val_fraction: float = setting(
         0.1,
         "Validation share",

@@ -28,7 +28,7 @@ class ModelConfig:
     family_title: ClassVar[str] = "ViTRM"
 
     family: Literal["vitrm"] = "vitrm"
-    num_classes: int = 10
+    num_classes: int = setting(10, "Classes", "How many the data have; they decide it, where it is not given.")
     image_size: int = setting(32, "Image size", "Side of the square images in pixels.", paper=32)
     channels: int = setting(3, "Colour channels", "1 for grey, 3 for colour.", paper=3)
     patch_size: int = setting(4, "Patch size", "Side of a patch in pixels; it must divide the image size.", paper=4)

@@ -71,6 +71,7 @@ _MAZE_RECIPE = {
     **{"batch_size": 64, "warmup_epochs": 0.5, "ema_decay": 0.99, "weight_decay": 0.01},
     **{"backprop": "all", "update": "batch", "crop_pad": 0, "flip": False},
 }
+_MAZE_LONG = _MAZE_RECIPE | {"lr": 2e-3, "min_lr": 1e-4, "ema_decay": 0.995}
 _MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=10000,test=4000+9x9,lengths=1-12"
 
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
@@ -154,7 +155,7 @@ PRESETS: dict[str, Config] = {
     # vitrm train mazes --train.start mazes-small
     "mazes": Config(
         _MAZES,
-        _small(epochs=6, lr=2e-3, min_lr=1e-4, progress_steps=24, **_MAZE_RECIPE | {"ema_decay": 0.995}),
+        _small(epochs=5, progress_steps=24, progress_after=1, **_MAZE_LONG),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Its control: as many parameters, spent on depth, not recursion.
@@ -173,7 +174,7 @@ PRESETS: dict[str, Config] = {
             qkv_bias=True,
             dropout=0.0,
         ),
-        _small(epochs=6, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE | {"ema_decay": 0.995}),
+        _small(epochs=5, **_MAZE_LONG),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH

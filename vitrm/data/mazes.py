@@ -11,132 +11,20 @@ No torch here: `load_dataset("mazes:...")` turns cells into a data set.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
+from vitrm.config.mazes import COLOURS, MazeSettings
 from vitrm.errors import DataError
 
 WALL, FREE, START, FIRST_GEM = range(4)
-COLOURS = ("orange", "sky blue", "bluish green", "vermillion", "yellow", "reddish purple")  # Okabe and Ito's
 _PALETTE = np.array(  # of the codes above; the start is Okabe and Ito's blue
     [(34, 34, 34), (236, 236, 236), (0, 114, 178), (230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0),
      (240, 228, 66), (204, 121, 167)], dtype=np.uint8,
 )  # fmt: skip
-KINDS = {"deep": "mazes", "even": "mazes grown evenly", "rooms": "rooms with loops"}  # with what they are called
 PROPOSED = 8192  # mazes at a time, from which those that fit are taken; part of what a seed means
 PATIENCE = 400  # batches without a maze that fits, before a setting is called impossible
-_FORM = (
-    "mazes:6x6,gems=2,walls=0.3,lengths=1-8,train=20000,test=4000 (each of them may be left out), kind=even or "
-    "kind=rooms, or several of them, as in mazes:7x7,lengths=1-7+9x9,lengths=1-10"
-)
-
-
-@dataclass(frozen=True)
-class MazeSettings:
-    """What a source string such as "mazes:6x6,gems=2,lengths=1-8" asks for.
-
-    Lengths are drawn uniformly from `shortest` to `longest`; `walls` is the share of the cells that at least stay
-    walls. `kind` is what the ways are: corridors that go on where they are longest ("deep"), corridors grown evenly
-    ("even"), or open rooms with loops ("rooms"). `train` mazes are drawn anew for every epoch; `test` is the size of
-    the test split. `also` are further mazes for the same training, as in "mazes:7x7,lengths=1-7+9x9,lengths=1-10"; what
-    such a part leaves out is as in the first.
-    """
-
-    size: int = 6  # cells along a side
-    gems: int = 2  # and so classes
-    walls: float = 0.3
-    shortest: int = 1
-    longest: int = 8
-    train: int = 20_000
-    test: int = 4_000
-    kind: Literal["deep", "even", "rooms"] = "deep"
-    also: tuple[MazeSettings, ...] = ()
-
-    def __post_init__(self) -> None:
-        def check(condition: bool, message: str) -> None:
-            if not condition:
-                raise DataError(f"{message} in a source like {_FORM}")
-
-        check(3 <= self.size <= 32, f"mazes of {self.size}x{self.size} cells: expected 3x3 to 32x32")
-        check(2 <= self.gems <= len(COLOURS), f"gems={self.gems}: expected 2 to {len(COLOURS)}")
-        check(self.kind in KINDS, f"kind={self.kind}: expected one of {', '.join(KINDS)}")
-        check(0 < self.walls < 1, f"walls={self.walls:g}: expected between 0 and 1")
-        check(
-            1 <= self.shortest <= self.longest < self.size**2,
-            f"lengths={self.shortest}-{self.longest}: expected 1 to {self.size**2 - 1}, the shorter one first",
-        )
-        for name in ("train", "test"):
-            check(1 <= getattr(self, name) <= 10_000_000, f"{name}={getattr(self, name)}: expected 1 to 10,000,000")
-        for each in self.also:
-            check(each.gems == self.gems, f"gems={each.gems} beside gems={self.gems}: expected as many in all mazes")
-
-    @classmethod
-    def parse(cls, source: str) -> Self:
-        """Read a source string. Raises DataError that names what is wrong in it."""
-        kind, _, text = source.partition(":")
-        if kind != "mazes":
-            raise DataError(f"'{source}' is no source of mazes: expected {_FORM}")
-        first, *also = (cls._given(part, source) for part in text.split("+"))
-        settings = cls(**first)
-        return replace(settings, also=tuple(replace(settings, **given) for given in also))
-
-    @classmethod
-    def _given(cls, text: str, source: str) -> dict[str, int | float | str]:
-        """What one of the mazes in a source says."""
-        given: dict[str, int | float | str] = {}
-        for part in filter(None, (word.strip() for word in text.split(","))):
-            for name, value in cls._read(part).items():
-                if name in given:
-                    raise DataError(f"'{part}' in '{source}' says again what was said before: expected {_FORM}")
-                given[name] = value
-        return given
-
-    @staticmethod
-    def _read(part: str) -> dict[str, int | float | str]:
-        wrong = DataError(f"'{part}' is no setting of mazes: expected {_FORM}")
-        if size := re.fullmatch(r"(\d{1,3})x(\d{1,3})", part):
-            if size[1] != size[2]:
-                raise DataError(f"mazes of {part} cells: expected a square such as 6x6, as images are square")
-            return {"size": int(size[1])}
-        name, _, value = part.partition("=")
-        if name == "lengths" and (both := re.fullmatch(r"(\d{1,4})-(\d{1,4})", value)):
-            return {"shortest": int(both[1]), "longest": int(both[2])}
-        if name == "walls" and re.fullmatch(r"\d?\.\d{1,6}", value):
-            return {name: float(value)}
-        if name == "kind":
-            return {name: value}
-        if name in ("gems", "train", "test") and re.fullmatch(r"\d{1,9}", value):
-            return {name: int(value)}
-        raise wrong
-
-    @property
-    def source(self) -> str:
-        """The source string in full; `parse` is the inverse."""
-        parts = (
-            f"{each.size}x{each.size},gems={each.gems},walls={each.walls:g},"
-            f"lengths={each.shortest}-{each.longest},train={each.train},test={each.test}"
-            + (f",kind={each.kind}" if each.kind != "deep" else "")
-            for each in (self, *self.also)
-        )
-        return "mazes:" + "+".join(parts)
-
-    @property
-    def title(self) -> str:
-        """What to call them wherever a number stands beside them. The test split has the first of them alone."""
-        also = "".join(
-            f"; trained on {each.size} × {each.size} as well, paths of {each.shortest} to {each.longest}"
-            for each in self.also
-        )
-        first = f"{self.size} × {self.size} cells, {self.gems} gems, paths of {self.shortest} to {self.longest}"
-        return f"{KINDS[self.kind]} ({first}{also})"
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the colours; class i is a gem FIRST_GEM + i."""
-        return COLOURS[: self.gems]
 
 
 class Mazes(NamedTuple):
@@ -313,14 +201,14 @@ def _grow(settings: MazeSettings, rng: np.random.Generator, batch: int) -> tuple
     (S, S, n) int8 and int16: 0 for a wall, 1 to `gems`; and 0 at the gem. In corridors a cell is dug where it touches
     one dug cell only, and that one its own: they branch but have no loops, so that there is one way from each cell to
     its gem. Deeper cells are preferred, which makes long ways, unless the corridors grow evenly. Rooms are dug wherever
-    they touch nothing but their own, around pillars that stay. Digging ends when only `walls` of all cells are walls,
-    or there is nowhere to dig.
+    they touch nothing but their own, around pillars that stay, half of `walls`. Digging ends when only
+    `walls` of all cells are walls, or there is nowhere to dig.
     """
     s, gems, rooms = settings.size, settings.gems, settings.kind == "rooms"
     owner, beside = np.zeros((2, s, s, batch), np.int8)  # beside: dug cells above, below, left and right
     depth, deeper, whose = np.zeros((3, s, s, batch), np.int16)  # the last two: sums over those, the last one of codes
     codes = 5 ** np.arange(gems, dtype=np.int16)  # so that a sum of at most four tells how many there are of each
-    pillars = rng.random(owner.shape, dtype=np.float32) < settings.walls if rooms else np.False_
+    pillars = rng.random(owner.shape, dtype=np.float32) < settings.walls / 2 if rooms else np.False_
     columns = np.arange(batch)
     cells = round((1 - settings.walls) * s * s)
     for turn in range(max(gems, cells)):

@@ -30,7 +30,7 @@ from vitrm.errors import DataError
 
 SHARE = 1 / 3  # of the free memory, for decoded images: choosing among them copies them
 REPORT_S = 15.0
-_CHUNK = 1024  # images between two marks of how far it is
+CHUNK = 1024  # images between two marks of how far it is
 _UNKNOWN_MEMORY = 16e9  # where the system does not say how much is free
 
 
@@ -139,8 +139,8 @@ def _fill(
 
     todo, said = np.flatnonzero(done == 0), time.monotonic()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders let go of Python's lock
-        for start in range(0, len(todo), _CHUNK):
-            part = todo[start : start + _CHUNK]
+        for start in range(0, len(todo), CHUNK):
+            part = todo[start : start + CHUNK]
             reasons = dict(zip(part.tolist(), pool.map(one, part.tolist()), strict=True))
             bad = {number: why for number, why in reasons.items() if why is not None}
             with open(unreadable, "a", encoding="utf-8") as out:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 
 from vitrm.config import Config, ModelConfig
-from vitrm.data.mazes import PROPOSED, Mazes, MazeSettings, cells_of, draw_mazes, nearest_gem, render
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.mazes import PROPOSED, Mazes, cells_of, draw_mazes, nearest_gem, render
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.probe import FIT, TEST, Probe, fit_probe, fits
 from vitrm.judge.reading import Positive, entries, expect, read

@@ -14,6 +14,7 @@ from vitrm.config import ModelConfig, ViTConfig
 
 ALL = slice(None)
 NONE = slice(0, 0)
+KEPT = 4  # biases by relative position, of two kinds of updates each, on images of two sizes
 
 
 class PatchEmbed(nn.Module):
@@ -118,11 +119,10 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
 
-        `bias` (H, kept, S) is added to what the softmax is taken of; `scale` multiplies both, see `length_scale`.
+        The softmax is taken of the scores, multiplied by `scale` (see `length_scale`), plus `bias` (H, kept, S).
         """
         q, k, v = projected
-        if scale is not None:
-            q, bias = q * scale, None if bias is None else bias * scale
+        q = q if scale is None else q * scale
         weights, dropout_p = None, self.dropout.p if self.training else 0.0
         learned = bias is not None and bias.requires_grad
         if record or ((dropout_p or learned) and q.device.type == "cpu"):  # for which the CPU has no fused kernel
@@ -158,14 +158,14 @@ class TokenMLP(nn.Module):
         return mixed.mT, None
 
 
-def length_scale(tokens: int, side: int, reference_side: int) -> float:
-    """What logits are multiplied by where `tokens` are attended to that lie on side x side places: log(tokens) over
-    its value on reference_side x reference_side places.
+def length_scale(tokens: int, reference_side: int) -> float:
+    """What logits are multiplied by where `tokens` are attended to: log(tokens) over its value where they lie on
+    reference_side x reference_side places.
 
     The more keys there are, the more of the softmax goes to those that do not matter; a logarithm in the logits holds
     it together (Chiang and Cholak 2022, arXiv 2202.12172). 1 at the reference itself.
     """
-    reference = 1 + (tokens - 1) // side**2 * reference_side**2  # all but y lie on a place
+    reference = 1 + (tokens - 1) // side_of(tokens) ** 2 * reference_side**2  # all but y lie on a place
     return math.log(tokens) / math.log(reference)
 
 
@@ -198,34 +198,62 @@ class RelativePositions(nn.Module):
         steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
         table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
         self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+        self._kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
 
-    def forward(self, tokens: int, side: int) -> Tensor:
-        """(H, S, S) for `tokens` S on side x side places: [x ; y ; z] with the image, [y ; z] without. Rows ask,
-        columns are attended to.
+    def forward(self, tokens: int, keep: slice = ALL, scale: float | None = None) -> Tensor:
+        """(H, kept, S) for sequences [x ; y ; z], or [y ; z] without the image, of `tokens` S, multiplied by `scale`.
+
+        Rows ask, columns are attended to. Without gradient, on a CPU, the last few are kept until the weights change:
+        they are the same for all updates of a recursion, and as large as the attention itself.
         """
+        table = self.table
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or table.device.type != "cpu":
+            return self._made(tokens, keep, scale)
+        weights, kept = self._kept or (None, {})
+        if weights is None or weights.dtype != table.dtype or not torch.equal(weights, table):
+            weights, kept = table.detach().clone(), {}  # versions of tensors do not tell: optimizers may not count them
+        key = (tokens, keep.start, keep.stop, scale)
+        if key not in kept:
+            with torch.inference_mode(False), torch.no_grad():
+                kept = dict(list(kept.items())[1 - KEPT :]) | {key: self._made(tokens, keep, scale)}
+            self._kept = weights, kept
+        return kept[key]
+
+    def _made(self, tokens: int, keep: slice, scale: float | None) -> Tensor:
+        side = side_of(tokens)
         if tokens == 1 + side**2:
-            return F.pad(self._bias(self.table[:, -1, -1], side), (1, 0, 1, 0))
-        bias, to_answer = self._bias(self.table, side), (0, 1, 0, 0)
-        rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
-        return torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
+            whole = F.pad(self._bias(self.table[:, -1, -1], side), (1, 0, 1, 0))
+        else:
+            bias, to_answer = self._bias(self.table, side), (0, 1, 0, 0)
+            rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
+            whole = torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
+        return whole[:, keep] if scale is None else whole[:, keep] * scale
 
     def _bias(self, table: Tensor, side: int) -> Tensor:
         """(..., ways) -> (..., L, L)."""
-        way, one_hot = _ways(side, self.REACH, table.device)
+        ways = _ways.__wrapped__ if torch.compiler.is_compiling() else _ways  # what is traced is no tensor to be kept
+        way = ways(side, self.REACH, table.device)
         if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
-            return (self.RATE * table @ one_hot.to(table.dtype)).unflatten(-1, way.shape)
+            one_hot = _one_hot_ways(side, self.REACH, table.device).to(table.dtype)
+            return (self.RATE * table @ one_hot).unflatten(-1, way.shape)
         return self.RATE * table[..., way]
 
 
 @lru_cache(maxsize=32)
-def _ways(side: int, reach: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Which way each key lies from each query: its number (L, L), and the same one-hot (ways, L*L)."""
+def _ways(side: int, reach: int, device: torch.device) -> Tensor:
+    """Which way each key lies from each query: its number (L, L)."""
     with torch.inference_mode(False):
         rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
         down, right = ((place.flatten() - place.flatten()[:, None]).clamp(-reach, reach) for place in (rows, columns))
         across = 2 * reach + 1
-        way = (down + reach) * across + right + reach
-        return way.to(device), F.one_hot(way.flatten(), across**2).T.float().to(device)
+        return ((down + reach) * across + right + reach).to(device)
+
+
+@lru_cache(maxsize=8)
+def _one_hot_ways(side: int, reach: int, device: torch.device) -> Tensor:
+    """The same one-hot, (ways, L*L)."""
+    with torch.inference_mode(False):
+        return F.one_hot(_ways(side, reach, device).flatten(), (2 * reach + 1) ** 2).T.float()
 
 
 class FeedForward(nn.Module):
@@ -293,8 +321,8 @@ class Layer(nn.Module):
         if self.places is None:
             mixed, weights = self.mix(projected, keep, record)
         else:
-            count, side = tokens.shape[1], side_of(tokens.shape[1])
-            scale = self.reference_side and length_scale(count, side, self.reference_side)
-            mixed, weights = self.mix(projected, keep, record, self.places(count, side)[:, keep], scale)
+            count = tokens.shape[1]
+            scale = self.reference_side and length_scale(count, self.reference_side)
+            mixed, weights = self.mix(projected, keep, record, self.places(count, keep, scale), scale)
         tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
         return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from vitrm.config import Config
+from vitrm.config import Config, as_command
 
 
 def train_words(config: Config) -> list[str]:
     """What to type after `vitrm` to train this: the nearest preset, and the settings to change in it."""
-    preset, changes = config.command()
+    preset, changes = as_command(config)
     return ["train", preset, *_words(changes)]
 
 

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from vitrm.config import Config
-from vitrm.data.dataset import Dataset, load_dataset
+from vitrm.data.dataset import Dataset
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError, VitrmError
 from vitrm.runs.checkpoints import create_run, find_run
 from vitrm.runs.folder import Run

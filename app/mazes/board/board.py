@@ -13,7 +13,8 @@ import streamlit as st
 from app.component import DRAWING, component
 from app.mazes.maze import SIGNS, Maze
 from app.player.cells import cell_colours
-from vitrm.data.mazes import COLOURS, FIRST_GEM
+from vitrm.config.mazes import COLOURS
+from vitrm.data.mazes import FIRST_GEM
 
 _component = component("vitrm_maze_board", __file__, html="board.html", css="board.css", js=(DRAWING, "board.js"))
 

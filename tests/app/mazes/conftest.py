@@ -8,7 +8,8 @@ import torch
 
 from app.mazes.maze import Maze
 from vitrm.config import ModelConfig
-from vitrm.data.mazes import MazeSettings, render
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.mazes import render
 from vitrm.judge.difficulty import Control, DifficultyReport, Level
 from vitrm.judge.mazes import MazeReport, Trial
 from vitrm.judge.probe import CUT_OFF, Probe

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.mazes.maze import Maze, answer_words, unlike_training
-from vitrm.data.mazes import FIRST_GEM, FREE, START, WALL, MazeSettings
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.mazes import FIRST_GEM, FREE, START, WALL
 from vitrm.errors import DataError
 
 

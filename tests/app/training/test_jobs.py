@@ -1,6 +1,5 @@
 """Trainings that the app starts: their life, told by real processes, and the queue in front of them."""
 
-import json
 import os
 import signal
 import subprocess
@@ -9,8 +8,7 @@ import time
 
 import pytest
 
-from app.training.jobs import Limits, Trainings, command_line
-from vitrm.cli.arguments import split_settings
+from app.training.jobs import Limits, Trainings
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
 from vitrm.process import ROOT
@@ -171,7 +169,7 @@ def test_the_queue_is_in_order_joins_equals_and_survives_a_restart(queue, traini
     assert queue.jobs[second].position == 1
     queue.tick()
     assert queue.jobs[second].state == "waiting"  # as it was seen; the next look shows what was started
-    assert state(queue, second) == "off"
+    assert state(queue, second) == "interrupted"
 
 
 def test_only_one_server_looks_after_a_queue_and_another_takes_over(queue, trainings):
@@ -257,12 +255,3 @@ def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(queue, m
     assert ("paused", "stop") in asked
     assert "the limit of this server" in queue.run("running").job()["cause"]
     assert "others wait" in queue.run("paused").job()["cause"]
-
-
-def test_the_command_makes_the_same_training_again():
-    config = small(7, **{"train.betas": "0.8,0.99", "train.flip": True, "model.memory_tokens": None})
-    line = command_line(config)
-    assert line.startswith("vitrm train digits")
-    words, overrides = split_settings(line.split()[2:])
-    assert PRESETS[words[0]].with_fields(overrides) == config
-    assert json.loads(config.fingerprint())["train.epochs"] == 7

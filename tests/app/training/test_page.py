@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import shutil
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from app.training.curves.curves import payload
 from app.training.history import POINTS, History
 from app.training.view import zipped
 from vitrm.cli import main as cli
-from vitrm.config import PRESETS, Config
+from vitrm.config import PRESETS, SETTINGS, words
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
 
@@ -69,36 +68,17 @@ def values(text):
 # The form
 
 
-def test_every_setting_has_a_sentence_and_a_place_in_the_form():
-    decided_by_the_data = {"model.num_classes", "data.source", "data.name", "data.classes", "data.mean", "data.std"}
-    every = {f"{part.name}.{f.name}" for part in fields(Config) for f in fields(getattr(Config(), part.name))}
-    # The family comes with the preset; to begin with a run's weights names a place on the server: from a terminal only.
-    assert set(settings.SETTINGS) == every - decided_by_the_data - {"model.family", "train.start"}
+def test_every_setting_of_what_is_offered_has_a_place_in_the_form():
     placed = [name for names in settings.GROUPS.values() for name in names]
-    assert sorted(placed) == sorted(settings.SETTINGS)
+    assert len(set(placed)) == len(placed)
+    # The data decide the first three, the preset the family; a run to begin with is a place on the server.
+    elsewhere = {"model.num_classes", "data.source", "data.name", "train.start"}
+    assert {name for name, setting in SETTINGS.items() if setting.of_vitrm} == {*placed} | elsewhere
     for offered, recursive in ((settings.EXPECTATIONS, True), (settings.COMPARISONS, False)):
         assert all(PRESETS[name].model.recurrent is recursive for name in offered)
     for config in PRESETS.values():
         for setting in (each for names in settings.groups(config).values() for each in names):
-            settings.value(config, setting)
-            assert config.with_fields({setting: settings.value(config, setting)}) == config
-
-
-@pytest.mark.parametrize(
-    ("name", "source"),
-    [
-        ("model.dim", "Paper: 384."),
-        ("model.feed_forward", "Paper: gelu; authors' code: swiglu."),
-        ("train.grad_clip", "Authors' code: 0."),
-        ("model.halt_bias", "Authors' code: 0."),
-        ("train.seed", "Authors' code: 42."),
-        ("data.val_fraction", "Paper: none, it chose the weights on the test split."),
-        ("model.glimpse_patches", "Paper: none."),
-        ("train.compile", "Paper: none."),
-    ],
-)
-def test_a_setting_says_whose_value_is_whose(name, source):
-    assert settings.SETTINGS[name].source == source
+            assert config.with_fields({setting: words.value(config, setting)}) == config
 
 
 def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
@@ -118,18 +98,22 @@ def test_an_empty_page_offers_the_digits(page):
     assert any("95 %" in text.value for text in page.markdown)
     assert any(block.value == "vitrm train digits" for block in page.code)
     said = {text.value for text in page.caption}
-    assert all(f"{each.sentence} {each.source}" in said for each in settings.SETTINGS.values())
+    assert all(
+        f"{each.sentence} {each.source}" in said
+        for names in settings.GROUPS.values()
+        for each in map(SETTINGS.get, names)
+    )
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("digits:model.dim", 30, "dim=30 is not a multiple of num_heads=4"),
-        ("digits:model.patch_size", 3, "image_size=8 is not a multiple of patch_size=3"),
-        ("digits:train.epochs", 0, "epochs=0: expected 1 or more"),
+        ("digits:model.dim", 30, "Width D = 30 is not a multiple of Attention heads = 4"),
+        ("digits:model.patch_size", 3, "Image size = 8 is not a multiple of Patch size = 3"),
+        ("digits:train.epochs", 0, "Epochs = 0: expected 1 or more"),
     ],
 )
-def test_an_impossible_setting_is_refused_by_name_and_cannot_be_started(page, key, value, message):
+def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(page, key, value, message):
     open_train(page)
     page.number_input(key=key).set_value(value).run()
     assert not page.exception

@@ -143,3 +143,117 @@ def test_a_case_of_the_fuzzer_can_be_repeated():
     assert len(originals) > 30
     for content in originals:
         decode_image(content)
+
+
+# Pictures of every kind that turns up in a folder
+
+
+def _round_trip(image, kind, **options):
+    return decode_image(encoded(image, kind, **options))
+
+
+def test_a_bomb_is_refused_by_its_header_without_decoding():
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    def header(side):
+        parts = (
+            chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", b"")
+            + chunk(b"IEND", b"")
+        )
+        return b"\x89PNG\r\n\x1a\n" + parts
+
+    with pytest.raises(DataError, match="5001 x 5001 pixels, more than the 25,000,000 accepted of a PNG file"):
+        decode_image(header(5_001))
+    for side in (20_000, 60_000):  # so large that PIL refuses by itself
+        with pytest.raises(DataError, match="more pixels than the 50,000,000 accepted"):
+            decode_image(header(side))
+
+
+def test_formats_that_start_other_programs_are_no_images():
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    with pytest.raises(DataError, match="not an image file"):
+        decode_image(postscript)
+
+
+def test_16_bit_images_are_scaled_by_their_own_range():
+    values = np.array([[1000, 2000], [3000, 51000]], dtype=np.uint16)
+    pixels = fit_image(_round_trip(Image.fromarray(values), "PNG"), 2, 1)
+    assert pixels.tolist() == [[[0, 5], [10, 255]]]  # (2000 - 1000) / 50000 * 255 = 5.1
+
+
+@pytest.mark.parametrize("value", [0, 700, 65535])
+def test_a_constant_16_bit_image_is_black(value):
+    image = _round_trip(Image.fromarray(np.full((4, 4), value, dtype=np.uint16)), "PNG")
+    assert fit_image(image, 4, 3).max() == 0
+
+
+def test_floating_point_images_with_holes_are_read():
+    values = np.array([[0.0, 1.0], [np.nan, np.inf]], dtype=np.float32)
+    assert fit_image(_round_trip(Image.fromarray(values), "TIFF"), 2, 1).tolist() == [[[0, 255], [0, 0]]]
+
+
+def test_transparency_becomes_white():
+    image = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    image.putpixel((0, 0), (10, 20, 30, 255))
+    pixels = fit_image(_round_trip(image, "PNG"), 4, 3)
+    assert pixels[:, 0, 0].tolist() == [10, 20, 30]
+    assert pixels[:, 3, 3].tolist() == [255, 255, 255]
+
+
+def test_a_transparent_palette_entry_becomes_white():
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    pixels = fit_image(_round_trip(image, "PNG", transparency=0), 4, 3)
+    assert pixels[:, 0, 0].tolist() == [255, 255, 255]
+    assert pixels[:, 0, 1].tolist() == [0, 0, 255]
+
+
+def test_cmyk_becomes_rgb():
+    pixels = fit_image(_round_trip(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100), 8, 3)
+    red, green, blue = pixels[:, 4, 4].tolist()
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_colour_mode_is_read(mode, channels):
+    pixels = fit_image(Image.new(mode, (9, 7)), 8, channels)
+    assert pixels.shape == (channels, 8, 8)
+    assert pixels.dtype == np.uint8
+
+
+def test_exif_rotation_is_applied():
+    image = Image.new("RGB", (8, 8), "black")
+    image.paste((255, 255, 255), (0, 0, 8, 4))  # white on top
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown rotated by 90 degrees clockwise: the top goes to the right
+    pixels = fit_image(_round_trip(image, "PNG", exif=exif), 8, 1)[0]
+    assert pixels[4].tolist() == [0, 0, 0, 0, 255, 255, 255, 255]
+
+
+def test_damaged_exif_does_not_cost_the_picture():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), (0, 255, 0)).save(content, "JPEG", exif=exif, quality=100)
+    damaged = content.getvalue().replace(b"MM\x00*", b"??\x00*")
+    assert damaged != content.getvalue()
+    assert fit_image(decode_image(damaged), 8, 3)[1].min() > 240
+
+
+def test_a_wide_image_is_cut_to_its_middle_square():
+    image = Image.new("L", (24, 8), 0)
+    image.paste(200, (8, 0, 16, 8))
+    assert fit_image(image, 8, 1).tolist() == [[[200] * 8] * 8]
+
+
+def test_only_the_first_frame_of_an_animation_is_used():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    image = _round_trip(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert fit_image(image, 8, 3)[:, 0, 0].tolist() == [255, 0, 0]

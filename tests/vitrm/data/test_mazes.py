@@ -11,7 +11,6 @@ import torch
 
 from vitrm.cli import main as cli
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data.dataset import load_dataset
 from vitrm.data.maze_guess import LocalGuess, local_features
 from vitrm.data.mazes import (
     FIRST_GEM,
@@ -27,6 +26,7 @@ from vitrm.data.mazes import (
     render,
     solve,
 )
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError, DataError
 from vitrm.families import resized
 from vitrm.judge.difficulty import spearman

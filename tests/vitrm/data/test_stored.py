@@ -9,9 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vitrm.data import dataset as data
-from vitrm.data import stored
-from vitrm.data.dataset import load_dataset
+from vitrm.data import sources, stored
+from vitrm.data.sources import load_dataset
 from vitrm.errors import DataError
 from vitrm.training.trainer import Trainer
 
@@ -49,8 +48,8 @@ def load(pictures, tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """How many files have been decoded."""
-    decode, counted = data.decode_image, []
-    monkeypatch.setattr(data, "decode_image", lambda content: (counted.append(0), decode(content))[1])
+    decode, counted = sources.decode_image, []
+    monkeypatch.setattr(sources, "decode_image", lambda content: (counted.append(0), decode(content))[1])
     return counted
 
 
@@ -76,8 +75,8 @@ def test_stored_images_are_those_that_memory_would_hold(load, decoded):
 def test_they_are_decoded_once_also_if_that_is_interrupted_and_again_when_a_file_changes(
     load, decoded, pictures, monkeypatch
 ):
-    monkeypatch.setattr(stored, "_CHUNK", 16)
-    fit, seen = data.fit_image, []
+    monkeypatch.setattr(stored, "CHUNK", 16)
+    fit, seen = sources.fit_image, []
 
     def interrupted(*arguments):
         seen.append(0)
@@ -86,7 +85,7 @@ def test_they_are_decoded_once_also_if_that_is_interrupted_and_again_when_a_file
         return fit(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(data, "fit_image", interrupted)
+        patched.setattr(sources, "fit_image", interrupted)
         with pytest.raises(KeyboardInterrupt):
             load()
     decoded.clear()

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig
-from vitrm.data.dataset import load_dataset
-from vitrm.data.mazes import MazeSettings
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.families import equip
 from vitrm.judge.mazes import MazeReport, Trial, check_size, measuring, other_mazes

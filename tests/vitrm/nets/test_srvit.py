@@ -10,7 +10,7 @@ import torch
 
 from vitrm.cli import main as cli
 from vitrm.config import PRESETS, Config, SRViTConfig, ViTConfig, as_command, preset
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
 from vitrm.judge.evaluation import evaluate

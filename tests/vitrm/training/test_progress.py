@@ -7,7 +7,7 @@ import torch
 from trainings import carry, changed, exact
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
-from vitrm.data.dataset import load_dataset
+from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.training.events import EpochEnd
 from vitrm.training.trainer import Trainer
@@ -86,6 +86,13 @@ def test_a_batch_begins_with_any_number_of_steps_up_to_the_given_one(progress, m
         torch.manual_seed(seed)
         assert len(list(trainer.train_batch(images, labels))) == 2
     assert set(drawn) == {(2, 0), (3, 1), (4, 2), (5, 3)}
+    drawn.clear()
+    trainer.config = replace(config, train=replace(config.train, progress_after=0.5))
+    for batch in range(trainer.batches):
+        trainer.batch = batch
+        torch.manual_seed(2)
+        list(trainer.train_batch(images, labels))
+    assert [unlearned > 0 for _, unlearned in drawn] == [False, False, False, True, True]  # of five batches
 
 
 def test_what_cannot_begin_anywhere_or_take_several_sizes_is_refused(progress):

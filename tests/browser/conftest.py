@@ -1,0 +1,44 @@
+"""One server and one browser for all tests of a worker; a page for each."""
+
+import os
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.driving import launched, running_server, watched
+
+NONE = "no Chromium, Chrome or browser of Playwright's was found; `apt-get install chromium` or "
+NONE += "`.venv/bin/playwright install chromium` gets one"
+
+
+@pytest.fixture(scope="session")
+def chromium(users):
+    """Without a browser the test is skipped; where CI says that it is CI, it fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {"HOME", "USERPROFILE", "XDG_CACHE_HOME"} & users.keys():  # there Playwright keeps its browsers
+            patch.setenv(name, users[name])
+        playwright = sync_playwright().start()
+    browser = launched(playwright)
+    if browser is None:
+        playwright.stop()
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NONE)
+    yield browser
+    browser.close()
+    playwright.stop()
+
+
+@pytest.fixture(scope="session")
+def server(chromium, tmp_path_factory):
+    """The address of the server that the tests share. Its user has nothing."""
+    with running_server(tmp_path_factory.mktemp("server")) as (address, _):
+        yield address
+
+
+@pytest.fixture
+def page(chromium):
+    """A new page of a new visitor."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = watched(context.new_page())
+    page.set_default_timeout(180_000)
+    yield page
+    context.close()

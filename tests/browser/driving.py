@@ -1,0 +1,172 @@
+"""A server with the app, a browser to look at it, and when there is nothing more to wait for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Error, Page, Playwright, Request, WebSocket, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+expect.set_options(timeout=180_000)  # a busy machine is slow, not wrong
+ROOT = Path(__file__).resolve().parents[2]
+WIDTHS = (360, 1440)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a green clock
+    "--use-fake-ui-for-media-stream",
+]
+_ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+_ENDED_WELL = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+
+
+@contextmanager
+def running_server(folder: Path, port: int | None = None, **options: Any) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The app on a free port with `folder` as its user's; yields its address and its process.
+
+    `options` go to the process; without a place for its output that is thrown away.
+    """
+    if not (folder / ".streamlit").exists():
+        shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = port or probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "Home.py"), "--server.port", str(port)]
+    command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT} | options
+    process = subprocess.Popen(command, cwd=folder, env=environment, **options)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise RuntimeError(
+                        f"the server ended at once: {process.stdout and process.stdout.read()}"
+                    ) from None
+                time.sleep(0.1)
+        yield address, process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        if process.stdout:
+            process.stdout.close()
+
+
+def launched(playwright: Playwright) -> Browser | None:
+    """A headless Chromium: the one on the PATH, else Playwright's own, else Chrome; None without any of them."""
+    there = next(filter(None, map(shutil.which, _ON_THE_PATH)), None)
+    for way in [{"executable_path": there}] if there else [{}, {"channel": "chrome"}]:
+        try:
+            return playwright.chromium.launch(args=FLAGS, **way)
+        except Error as error:
+            if "Executable doesn't exist" not in error.message and "is not found at" not in error.message:
+                raise
+    return None
+
+
+class Talk:
+    """What a page and its server say to each other: whether the script has run to its end for everything sent."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent: list[bytes] = []  # to the server; cleared by whoever wants to count
+        self.socket: WebSocket | None = None
+        self._began = self._answered = False
+        self._page = page
+        page.on("request", self._leave)
+        page.on("websocket", self._open)
+
+    @property
+    def is_over(self) -> bool:
+        return self.socket is not None and self._answered
+
+    def _leave(self, request: Request) -> None:
+        if request.is_navigation_request() and request.frame == self._page.main_frame:
+            self.socket = None
+
+    def _open(self, socket: WebSocket) -> None:
+        self.socket, self._began, self._answered = socket, False, False
+        socket.on("framesent", self._send)
+        socket.on("framereceived", self._receive)
+
+    def _send(self, frame: bytes) -> None:
+        self.sent.append(frame)
+        if BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
+            self._began = self._answered = False
+
+    def _receive(self, frame: bytes) -> None:
+        message = ForwardMsg.FromString(frame)
+        kind = message.WhichOneof("type")
+        if kind == "new_session":
+            self._began, self._answered = True, False
+        elif kind == "script_finished":
+            self._answered = self._began and message.script_finished in _ENDED_WELL
+
+
+def settle(page: Page) -> None:
+    """Until the script has run for all that was sent, the page shows it, and has nothing more to send."""
+    while True:
+        if page.talk.socket is None:
+            page.wait_for_event("websocket")
+        page.evaluate(_TWO_FRAMES)  # what an event led to is sent, what has come is drawn
+        if page.talk.is_over:
+            break
+        page.talk.socket.wait_for_event("framereceived", lambda _: page.talk.is_over)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
+def watched(page: Page) -> Page:
+    """The page, which from now on notes its errors, requests that leave the machine, and its talk with the server."""
+    page.problems, page.outside, page.talk = [], [], Talk(page)
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("request", lambda request: _note_outside(page, request.url))
+    return page
+
+
+def _note_outside(page: Page, url: str) -> None:
+    if url.startswith("http") and not url.startswith("http://127.0.0.1:"):
+        page.outside.append(url)
+
+
+def own_problems(page: Page) -> list[str]:
+    """The errors of a page that was opened by its path, for which Streamlit asks in two places."""
+    return [text for text in page.problems if "404" not in text]
+
+
+def at_each_width(page: Page) -> Iterator[int]:
+    """The widths of a telephone and of a desk, on the page that is open; begin with the first."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        yield width
+
+
+def sentence(page: Page):
+    """The player's: where it stands and what the model answers there."""
+    return page.locator(".sentence")
+
+
+def open_home(page: Page, server: str, query: str = "") -> None:
+    page.goto(f"{server}/{query}")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    settle(page)

@@ -1,0 +1,154 @@
+"""Attention, edits and attribution."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.driving import own_problems, sentence, settle
+
+
+def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth(page, server):
+    page.goto(f"{server}/attention?position=17")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    expect(page.locator("select.choose-layer")).to_have_value("1")  # the last of two, unless a link says otherwise
+    page.locator("svg.heat rect.cell").first.click()
+    expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 1, column 1")
+    page.get_by_role("button", name="Memory token 1: as it is").click()
+    expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
+    expect(page.get_by_role("button", name="Memory token 1: zero")).to_be_visible()
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")  # the place is kept
+    settle(page)
+    assert "edit=z0" in page.url
+    assert "position=17" in page.url
+    page.get_by_role("button", name="Undo all").click()
+    expect(page.locator(".panel-edits")).to_contain_text("Nothing is changed yet")
+
+
+def views(page):
+    return page.locator(".panel-attention select").evaluate_all("boxes => boxes.map((box) => box.value)")
+
+
+def focused(page):
+    return page.evaluate("""() => {
+        let at = document.activeElement;
+        while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+        return at.getAttribute("aria-label");
+    }""")
+
+
+def test_an_edit_and_another_image_keep_view_focus_and_scroll(page, server):
+    page.goto(f"{server}/attention?view=0.1.2.-1")
+    page.locator(".player").wait_for()
+    settle(page)
+    page.locator("svg.heat text").first.click(force=True)  # on the number, which lies over its patch
+    expect(page.locator(".inverse")).to_contain_text("Who reads the patch")
+    chosen = views(page)
+    assert chosen[:3] == ["0", "1", "2"]
+    assert chosen[3] != "-1"
+    button = page.get_by_role("button", name="Memory token 2: as it is")
+    button.scroll_into_view_if_needed()
+    button.focus()
+    main = page.get_by_test_id("stMain")
+    height = main.evaluate("node => node.scrollTop")
+    page.keyboard.press("Enter")
+    expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
+    settle(page)
+    assert focused(page) == "Memory token 2: zero"
+    assert main.evaluate("node => node.scrollTop") == height
+    assert views(page) == chosen
+    page.get_by_role("button", name="Random image").click()
+    settle(page)
+    assert views(page) == chosen
+    assert own_problems(page) == []  # Streamlit asks twice for a sub-page
+
+
+def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
+    page.goto(f"{server}/attention?view=1.2.3.9999")  # no such patch: none
+    box = page.locator("select.choose-patch")
+    expect(box).to_have_value("-1")
+    box.focus()
+    page.keyboard.type("row 2, column 3")
+    expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 2, column 3")
+    settle(page)
+    assert "view=1.2.3.6" in page.url
+
+
+def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
+    page.goto(f"{server}/attention?position=2&edit=p5")  # patch 5 is not read before the second step
+    expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points and the halting probability by 0.000")
+
+
+def test_attribution_is_computed_in_the_background_and_follows_the_position(page, server):
+    page.goto(f"{server}/attention?image=test-21&position=2")
+    expect(page.locator(".panel-attribution")).to_contain_text("Not computed yet")
+    page.get_by_role("button", name="Compute what mattered").click()
+    panel = page.locator(".panel-attribution")
+    expect(panel).to_contain_text("Rank correlation with rollout")
+    expect(panel).to_contain_text("after supervision step 1,")
+    settle(page)
+    page.talk.sent.clear()
+    before = panel.locator("svg.heat").nth(2).inner_html()
+    page.locator(".player").press("End")
+    expect(panel).to_contain_text("after supervision step 6,")
+    assert panel.locator("svg.heat").nth(2).inner_html() != before
+
+
+@pytest.mark.parametrize("path", ["step", "attention?view=1.-1.-1.5&edit=z0"])
+def test_every_figure_has_words_and_a_table(page, server, path):
+    page.goto(f"{server}/{path}")
+    page.locator(".player").wait_for()
+    settle(page)
+    silent = page.locator(".player [role=img]:not([aria-hidden]):not([aria-label])")
+    assert silent.evaluate_all("nodes => nodes.map((node) => node.className.baseVal ?? node.className)") == []
+    figures = page.locator(".player figure:has([role=img]), .player .inverse:has([role=img])")
+    assert figures.count() >= 4
+    for figure in figures.all():
+        figure.locator("summary").click()
+        expect(figure.locator("tr").nth(1)).to_be_visible()
+    page.locator("figure.answer summary").click()
+    bars = page.locator("figure.answer tr")
+    expect(bars).to_have_count(11)  # a heading and ten classes
+    before = bars.last.inner_text()
+    page.locator(".player").press("End")
+    expect(bars.last).not_to_have_text(before)
+    group = page.get_by_role("radiogroup", name="Pick an image by its true class")
+    group.get_by_text("7", exact=True).click()
+    settle(page)
+    expect(page.locator("figure.answer details[open] tr")).to_have_count(11)  # open as it was
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert own_problems(page) == []
+
+
+def test_a_model_of_one_step_is_not_spoken_of_in_the_plural(page, server):
+    page.goto(f"{server}/attention?checkpoint=digits")
+    expect(page.locator(".badge")).to_contain_text("There is one step")
+    expect(page.locator("svg.chart").first).to_have_attribute("aria-label", re.compile("over 1 supervision step:"))
+
+
+def test_more_steps_than_trained_are_compared_at_the_same_step(page, server):
+    page.goto(f"{server}/attention?position=17")
+    page.get_by_label("Supervision steps, N").select_option("12")
+    expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
+    expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points")  # six more steps change nothing at the sixth
+    settle(page)
+    assert "edit=n12" in page.url
+    page.get_by_label("Supervision steps, N").select_option("2")
+    expect(page.locator(".panel-edits")).to_contain_text("The edited run ends after supervision step 2")
+
+
+def test_an_edit_that_another_model_cannot_make_is_off_while_that_is_on_show(page, server):
+    page.goto(f"{server}/attention?edit=n12;z0")
+    panel = page.locator(".panel-edits")
+    expect(panel).to_contain_text("At this point the edit moves the probability")
+    choose = page.get_by_role("combobox", name="Model")
+    for model, said, pressed in (
+        ("digits", "Nothing is changed yet", "Memory token 1: as it is"),
+        ("digits-glimpse", "At this point the edit moves the probability", "Memory token 1: zero"),
+    ):
+        choose.click()
+        page.get_by_role("option", name=model, exact=True).click()
+        expect(panel).to_contain_text(said)
+        expect(page.get_by_role("button", name=pressed)).to_be_visible()
+        settle(page)
+        assert ("edit=" in page.url) == (model == "digits-glimpse")

@@ -1,0 +1,48 @@
+"""Choosing what the model looks at, and the game."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.driving import own_problems, settle
+
+
+def test_patches_are_chosen_by_pointer_and_keyboard_and_the_game_tells_nothing_early(page, server):
+    page.goto(f"{server}/glimpses?part=choose")
+    status = page.locator(".picks .status")
+    expect(status).to_contain_text("4 to go")
+    settle(page)
+    pictures = page.locator(".grid").evaluate(
+        "e => [...e.querySelectorAll('button')].map((b) => b.style.backgroundImage)"
+    )
+    assert pictures == ["none"] * 16
+    for patch in (5, 6):
+        page.locator(f".grid [data-patch='{patch}']").click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Space")
+    expect(status).to_contain_text("Now show them to the model")
+    page.talk.sent.clear()
+    page.locator("[data-do=show]").click()
+    expect(status).to_contain_text("Step 2 of 4")
+    expect(page.locator(".picks tbody tr.own td")).to_have_count(1)
+    expect(page.locator(".picks .verdict")).to_contain_text("With your patches the model answers")
+    shown = [k for k in range(16) if page.locator(f".grid [data-patch='{k}'].last").count()]
+    assert shown == [5, 6, 9, 10]
+
+    page.get_by_role("radio", name="Guess first").click()
+    game = page.locator(".game")
+    expect(game.locator(".status")).to_contain_text("What is it?")
+    settle(page)
+    game.focus()
+    page.talk.sent.clear()
+    page.keyboard.press("ArrowRight")
+    expect(game.locator(".seen")).to_have_text("50 % of the image seen, 2 glimpses")
+    assert game.locator(".truth, .said").count() == 0
+    assert not re.search("said|right|wrong", game.locator(".status").inner_text())
+    page.keyboard.press("7")
+    expect(game.locator(".status")).to_contain_text("You said 7 after 2 glimpses")
+    expect(game.locator(".seen")).to_contain_text("the whole image")
+    assert page.talk.sent == []
+    assert own_problems(page) == []  # Streamlit's own, on every sub-page

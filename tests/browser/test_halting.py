@@ -1,0 +1,129 @@
+"""When has it seen enough?"""
+
+from playwright.sync_api import expect
+
+from tests.browser.driving import WIDTHS, at_each_width, open_home, own_problems, settle
+
+
+def test_a_page_without_a_player_keeps_its_address(page, server):
+    page.goto(f"{server}/halting?checkpoint=digits")
+    page.get_by_role("heading", name="When has it seen enough?").wait_for()
+    settle(page)
+    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
+    settle(page)
+    assert "checkpoint=digits" in page.url
+    assert "image=test-5" in page.url
+    page.reload()
+    page.get_by_role("heading", name="When has it seen enough?").wait_for()
+    expect(page.get_by_text("test split, number 5,")).to_be_visible()
+
+
+def open_halting(page, server, query=""):
+    page.goto(f"{server}/halting{query}")
+    page.locator(".exits .badge").wait_for()
+    settle(page)
+
+
+def move_threshold(page, value):
+    """As a learner drags it: many values on the way, one at rest."""
+    slider = page.get_by_label("Stop when the halting probability exceeds")
+    slider.evaluate("""(node, value) => {
+        for (const step of [0.2, 0.4, value]) {
+            node.value = step;
+            node.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+    }""", value)  # fmt: skip
+    return slider
+
+
+def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page, server):
+    open_halting(page, server, "?image=test-9")
+    badge, exits = page.locator(".exits .badge"), page.locator(".exits thead .exit")
+    expect(badge).to_have_text("stopped at 4 of 6")
+    expect(exits).to_have_text("4")
+    verdict = page.locator(".exits .verdict")
+    expect(verdict).to_contain_text("Saves 2 of 6 steps and 33 % of the multiply-adds")
+    expect(verdict).to_contain_text("which is wrong. Running every step would have ended with 3, which is right")
+    page.talk.sent.clear()
+    slider = move_threshold(page, 0.05)
+    expect(badge).to_have_text("stopped at 1 of 6")
+    move_threshold(page, 0.99)
+    expect(badge).to_have_text("ran all 6 steps")
+    expect(verdict).to_contain_text("never passed, so nothing is saved")
+    assert page.talk.sent == []
+    slider.dispatch_event("change")
+    settle(page)
+    assert len(page.talk.sent) == 1
+    assert "threshold=0.99" in page.url
+    assert own_problems(page) == []
+
+
+def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):
+    open_home(page, server)
+    page.get_by_role("link", name="Halting").first.click()
+    page.locator(".exits .badge").wait_for()
+    settle(page)
+    for value in (0.3, 0.95):
+        move_threshold(page, value).dispatch_event("change")
+        settle(page)
+    page.get_by_role("button", name="Random image").click()
+    settle(page)
+    page.get_by_text("12, twice that").click()
+    expect(page.locator(".exits thead th")).to_have_count(13)
+    expect(page.locator(".exits thead .beyond")).to_have_count(6)
+    settle(page)
+    address = page.url
+    assert "threshold=0.95" in address
+    assert "depth=2" in address
+    page.go_back()
+    expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
+    settle(page)
+    assert "threshold=0.95" in page.url  # the player has the same
+    page.goto(address)
+    expect(page.locator(".exits .name output")).to_have_text("0.95")
+    expect(page.locator(".exits thead th")).to_have_count(13)
+
+
+def test_the_threshold_can_be_chosen_with_a_button_and_dragged_in_the_figure(page, server):
+    open_halting(page, server, "?image=test-9&threshold=0.2")
+    expect(page.locator(".exits .badge")).to_have_text("stopped at 1 of 6")
+    own = page.get_by_role("button", name="0.50 as in training")
+    own.click()
+    expect(own).to_have_attribute("aria-pressed", "true")
+    settle(page)
+    assert "threshold" not in page.url  # the checkpoint's own
+    box = page.locator(".exits .grip").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2 - 32, steps=4)
+    page.mouse.up()
+    expect(page.locator(".exits .badge")).to_have_text("stopped at 5 of 6")
+    settle(page)
+    assert "threshold=0.7" in page.url
+
+
+def test_the_halting_page_fits_and_every_figure_has_words(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    open_halting(page, server)
+    expect(page.get_by_text("Images worth a look")).to_be_visible()
+    charts = page.get_by_test_id("stPlotlyChart")
+    expect(charts).to_have_count(4)
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        over = page.locator(".exits .scroll").evaluate("node => node.scrollWidth - node.clientWidth")
+        assert over <= 0
+        tops = [charts.nth(k).bounding_box()["y"] for k in (1, 2, 3)]
+        assert len(set(tops)) == (1 if width == 1440 else 3)
+    said = charts.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
+    starts = ("Accuracy against work", "Images by the step", "Halting probability against", "Answers that become")
+    assert [text.startswith(start) for text, start in zip(said, starts, strict=True)] == [True] * 4
+
+
+def test_an_image_worth_a_look_leads_to_the_player_at_that_image(page, server):
+    open_halting(page, server)
+    with page.context.expect_page() as opened:
+        page.locator(".st-key-examples_made_worse a").first.click()
+    other = opened.value
+    expect(other.locator(".player")).to_be_visible()
+    index = other.url.partition("image=test-")[2].partition("&")[0]
+    expect(other.get_by_text(f"test split, number {index},")).to_be_visible()

@@ -1,0 +1,30 @@
+"""The soft mixture."""
+
+from playwright.sync_api import expect
+
+from tests.browser.driving import WIDTHS, at_each_width, own_problems, settle
+
+
+def test_the_mixture_of_a_patch_is_looked_at_without_a_message_and_kept_by_the_link(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    page.goto(f"{server}/mixture?image=test-9")
+    weights, token = page.locator(".mixture .stack").first, page.get_by_label("Weights of one token")
+    expect(page.locator(".mixture .heat")).to_have_count(2 * 6)  # 4 steps, mean step, entropy; not for the last stage
+    settle(page)
+    page.talk.sent.clear()
+    before, patch = weights.inner_text(), page.locator(".mixture .heat").first.locator(".hit").nth(5)
+    patch.hover()
+    expect(token).to_have_value("6")  # 0 is the class token
+    assert weights.inner_text() != before
+    assert page.talk.sent == []
+    patch.click()
+    page.get_by_role("button", name="range of this image").click()
+    settle(page)
+    assert "mixture_view=-1.6.range" in page.url
+    page.reload()
+    expect(token).to_have_value("6")
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".mixture").evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    assert own_problems(page) == []

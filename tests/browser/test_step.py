@@ -1,0 +1,61 @@
+"""Step through the recursion."""
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.driving import open_home, own_problems, sentence, settle
+
+
+def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
+    open_home(page, server)
+    page.get_by_role("link", name="Step through").first.click()
+    expect(page.get_by_role("heading", name="Step through the recursion")).to_be_visible()
+    settle(page)
+    for _ in range(3):
+        page.locator(".player").press("ArrowRight")
+        settle(page)
+    assert "position=5" in page.url
+    page.go_back()
+    expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    settle(page)
+    assert "position=5" in page.url
+
+
+def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_nothing(page, server, tmp_path):
+    page.goto(f"{server}/step?position=8")
+    expect(sentence(page)).to_contain_text("Supervision step 3 of 6, answer update")
+    size = page.locator(".player").bounding_box()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save picture").click()
+    assert download.value.suggested_filename == "digits-glimpse-test-9-9.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.size == (round(2 * size["width"]), round(2 * size["height"]))
+        assert len(set(picture.convert("L").resize((50, 50)).tobytes())) > 20  # something is drawn
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Player as HTML").click()
+    file = tmp_path / "player.html"
+    download.value.save_as(file)
+    page.context.set_offline(True)
+    page.outside.clear()
+    page.goto(file.as_uri())
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    page.keyboard.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    page.locator(".panel-memory summary").first.click()
+    expect(page.locator("details.numbers[open] tr")).to_have_count(9)  # a heading and eight memory tokens
+    page.locator(".curves summary").click()
+    expect(page.locator(".curves tr")).to_have_count(13)  # a heading and 6 steps of 2 read-outs
+    assert page.outside == []
+    assert own_problems(page) == []
+
+
+def test_a_shorter_trace_on_the_way_does_not_lose_the_place(page, server):
+    page.goto(f"{server}/step?position=17")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    for name, there in (("digits", "Supervision step 1 of 1"), ("digits-glimpse", "Supervision step 6 of 6")):
+        page.get_by_role("combobox", name="Model").fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(sentence(page)).to_contain_text(f"{there}, answer update")
+        settle(page)
+    assert "position=17" in page.url

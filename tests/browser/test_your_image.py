@@ -1,0 +1,238 @@
+"""The learner's own pictures."""
+
+import base64
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.driving import ROOT, WIDTHS, at_each_width, own_problems, running_server, sentence, settle
+
+
+def noise_png(side=64):
+    """A picture that does not compress: 3 bytes a pixel."""
+    content = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def open_your_image(page, server):
+    page.goto(f"{server}/your_image")
+    page.get_by_role("heading", name="Watch it on your own picture").wait_for()
+    settle(page)
+
+
+def upload(page, *files):
+    payload = [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in files]
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(payload)
+
+
+def stroke(page, *points):
+    """Draw on the canvas; points in shares of its side."""
+    box = page.locator(".sketch canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def test_an_upload_is_turned_cropped_and_played_and_leaves_no_trace_in_the_page(page, server):
+    open_your_image(page, server)
+    upload(page, ("holiday-secret.png", noise_png()))
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)  # handed over: no chip that could go stale
+    settle(page)
+    first = page.locator(".bars").inner_text()
+    page.get_by_role("button", name="Right", exact=True).click()
+    expect(page.locator(".bars")).not_to_have_text(first, use_inner_text=True)
+    settle(page)
+    turned = page.locator(".bars").inner_text()
+    zoom = page.get_by_role("slider", name="Zoom")
+    zoom.focus()
+    for _ in range(3):
+        zoom.press("ArrowRight")
+    expect(page.locator(".bars")).not_to_have_text(turned, use_inner_text=True)
+    settle(page)
+    page.locator(".player").press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 4 of 4")
+    settle(page)
+    assert page.url == f"{server}/your_image"
+    assert own_problems(page) == []
+    assert page.outside == []
+
+
+def test_a_digit_is_drawn_undone_with_the_keyboard_kept_and_cleared(page, server):
+    open_your_image(page, server)
+    page.get_by_role("radio", name="Draw").click()
+    canvas = page.locator(".sketch canvas")
+    canvas.wait_for()
+    stroke(page, (0.5, 0.1), (0.5, 0.9))
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    settle(page)
+    one = page.locator(".bars").inner_text()
+    stroke(page, (0.5, 0.5), (0.9, 0.5))
+    expect(page.locator(".bars")).not_to_have_text(one, use_inner_text=True)
+    settle(page)
+    canvas.press("Control+z")
+    expect(page.locator(".bars")).to_have_text(one, use_inner_text=True)
+    expect(canvas).to_have_attribute("aria-label", re.compile("Sheet with 1 stroke"))
+    settle(page)
+    page.get_by_role("button", name="Keep, next").click()
+    stroke(page, (0.2, 0.1), (0.8, 0.1), (0.4, 0.9))
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+    settle(page)
+    canvas.press("Delete")
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_have_count(0)
+    expect(sentence(page)).to_contain_text("of 6")  # the first drawing is still there
+    assert own_problems(page) == []
+
+
+def take_photograph(page):
+    """Press the button once the camera shows something."""
+    page.wait_for_function("document.querySelector('[data-testid=stCameraInput] video')?.videoWidth > 0")
+    take = page.get_by_test_id("stCameraInputButton")
+    expect(take).to_be_enabled()
+    take.click()
+
+
+def test_the_camera_takes_one_picture_after_the_other(page, server):
+    page.context.grant_permissions(["camera"])
+    open_your_image(page, server)
+    page.get_by_role("radio", name="Camera").click()
+    take_photograph(page)
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    settle(page)
+    both = page.get_by_role("heading", name="Your 2 pictures")
+    for _ in range(4):  # a camera that is only just on again may miss a press, as people find too
+        take_photograph(page)
+        with contextlib.suppress(AssertionError):
+            expect(both).to_be_visible(timeout=10_000)
+            break
+    expect(both).to_be_visible()
+    assert own_problems(page) == []
+
+
+def paste(page, content, kind="image/png"):
+    page.evaluate(
+        """([text, kind]) => {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([bytes], "image.png", { type: kind }));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        [base64.b64encode(content).decode(), kind],
+    )
+
+
+def test_a_picture_is_pasted_and_what_is_none_is_refused_in_one_sentence(page, server):
+    open_your_image(page, server)
+    paste(page, b"PK\x03\x04 and so on")
+    expect(page.get_by_test_id("stAlert")).to_contain_text(
+        "“Pasted picture” cannot be used: not an image file but a zip"
+    )
+    paste(page, noise_png())
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(page.get_by_test_id("stAlert").get_by_text("cannot be used")).to_have_count(0)
+    assert own_problems(page) == []
+
+
+def test_side_by_side_moving_one_moves_the_other(page, server):
+    open_your_image(page, server)
+    upload(page, ("a.png", noise_png(40)), ("<b>[x](http://127.0.0.1).png", noise_png(50)))
+    expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+    settle(page)
+    page.get_by_role("radio", name="another picture").click()
+    expect(page.locator(".player")).to_have_count(2)
+    settle(page)
+    page.locator(".player").nth(0).press("ArrowRight")
+    page.locator(".player").nth(0).press("ArrowRight")
+    for n in (0, 1):
+        expect(page.locator(".sentence").nth(n)).to_contain_text("Supervision step 3 of 4")
+    assert page.locator("a[href='http://127.0.0.1']").count() == 0
+    assert own_problems(page) == []
+
+
+def test_your_image_does_not_hang_over_the_edge(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    open_your_image(page, server)
+    page.get_by_role("radio", name="Draw").click()
+    page.locator(".sketch canvas").wait_for()
+    stroke(page, (0.5, 0.1), (0.5, 0.9))
+    page.locator(".player").wait_for()
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        main = page.get_by_test_id("stMain")
+        assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+
+
+def files_below(*folders):
+    """Every file with its size and time, but for what Python and git keep for themselves."""
+    return {
+        str(file): (file.stat().st_size, file.stat().st_mtime_ns)
+        for folder in folders
+        for file in folder.rglob("*")
+        if file.is_file() and not {"__pycache__", ".git", ".venv", "data", ".pytest_cache"} & set(file.parts)
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the limit on written files is POSIX")
+def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_again(page, tmp_path):
+    import resource
+
+    def write_next_to_nothing():
+        """A file of more than 4 KB cannot be written, not even one without a name (torch tries out its folders)."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    here, temporary, home = (tmp_path / name for name in ("here", "tmp", "home"))
+    for folder in (here, temporary, home):
+        folder.mkdir()
+    shutil.copytree(ROOT / ".streamlit", here / ".streamlit")
+    places = {"TMPDIR": str(temporary), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    options = {"env": places, "preexec_fn": write_next_to_nothing, "stdout": subprocess.PIPE}
+    before = files_below(ROOT, here, temporary, home)
+    with running_server(here, **options) as (address, process):
+        open_your_image(page, address)
+        large = noise_png(1000)  # 3 MB: what the web server would put into a temporary file
+        upload(page, ("holiday-secret.png", large), ("broken-secret.png", large[:1000]))
+        expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+        expect(page.get_by_test_id("stAlert").get_by_text("broken-secret.png")).to_be_visible()
+        paste(page, noise_png(200))
+        expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
+        settle(page)
+        page.get_by_role("radio", name="Draw").click()
+        page.locator(".sketch canvas").wait_for()
+        stroke(page, (0.5, 0.1), (0.5, 0.9))
+        expect(page.get_by_role("heading", name="Your 3 pictures")).to_be_visible()
+        settle(page)
+        with urllib.request.urlopen(f"{address}/_stcore/metrics") as metrics:
+            said = metrics.read()
+        assert b"uploaded_file" not in said  # the server holds no upload longer than it takes to read it
+        assert b"media_file" not in said  # and has no address at which anybody could see a picture
+        process.kill()
+        said = process.stdout.read().decode()
+    port = int(address.rpartition(":")[2])
+    with running_server(here, port, **options):
+        lost = page.locator(".lost")
+        expect(lost).to_contain_text("The 2 pictures you had here were kept in memory only")
+        expect(lost).to_contain_text("Please choose them again")
+        expect(
+            page.get_by_role("heading", name="How the answer to Drawing 1 evolves")
+        ).to_be_visible()  # from its sheet
+        expect(page.get_by_role("heading", name="Your 3 pictures")).to_have_count(0)
+        expect(lost).to_be_visible()
+    assert files_below(ROOT, here, temporary, home) == before
+    assert "secret" not in said
+    assert "Traceback" not in said
+    assert "File too large" not in said

@@ -1,0 +1,291 @@
+"""Where data comes from: folders, parquet files, downloads; and what is said where it is damaged or not there."""
+
+import hashlib
+import http.server
+import io
+import json
+import pickle
+import tarfile
+import threading
+import zipfile
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import torchvision.datasets
+from PIL import Image
+
+from vitrm.data.sources import load_dataset
+from vitrm.errors import DataError
+
+CLOSED = "http://127.0.0.1:9/"  # the discard port: nobody answers, and nothing leaves the machine
+
+
+def _encoded(colour, kind="PNG", size=(8, 8), mode="RGB", **options):
+    content = io.BytesIO()
+    Image.new(mode, size, colour).save(content, kind, **options)
+    return content.getvalue()
+
+
+def _fill(folder, classes, count=5):
+    """`count` plain 8 x 8 images per class, each of a grey level of its own: 10 * class + number."""
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            (folder / name / f"{i}.png").write_bytes(_encoded((10 * label + i,) * 3))
+
+
+def _levels(split):
+    """The grey level that identifies each image of `_fill`."""
+    return split.images[:, 0, 0, 0].tolist()
+
+
+# Folders
+
+
+def test_folder_with_a_test_folder_uses_it(tmp_path):
+    _fill(tmp_path / "train", ["ant", "bee"])
+    _fill(tmp_path / "test", ["ant", "bee"], count=2)
+    dataset = load_dataset(f"folder:{tmp_path}", 8, 3)
+    assert dataset.classes == ("ant", "bee")
+    assert sorted(_levels(dataset.test)) == [0, 1, 10, 11]
+    assert sorted(_levels(dataset.train) + _levels(dataset.val)) == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    assert len(dataset.val) == 1
+    assert [level // 10 for level in _levels(dataset.train)] == dataset.train.labels.tolist()
+
+
+@pytest.mark.parametrize("inside", ["", "train"])
+def test_folder_without_a_test_folder_has_one_carved_out(tmp_path, inside):
+    _fill(tmp_path / inside, ["ant", "bee"])
+    dataset = load_dataset(f"folder:{tmp_path}", 8, 3)
+    parts = [_levels(dataset.train), _levels(dataset.val), _levels(dataset.test)]
+    assert [len(part) for part in parts] == [7, 1, 2]
+    assert sorted(level for part in parts for level in part) == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    assert _levels(load_dataset(f"folder:{tmp_path}", 8, 3, split_seed=9).test) == _levels(dataset.test)
+
+
+def test_hidden_folders_and_other_files_are_no_data(tmp_path):
+    _fill(tmp_path, ["ant", "bee"])
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "ant" / "notes.txt").write_text("nothing to see")
+    dataset = load_dataset(f"folder:{tmp_path}", 8, 3)
+    assert dataset.classes == ("ant", "bee")
+    assert dataset.skipped == ()
+
+
+def test_test_folder_with_an_unknown_class_is_refused(tmp_path):
+    _fill(tmp_path / "train", ["ant", "bee"])
+    _fill(tmp_path / "test", ["ant", "wasp"])
+    with pytest.raises(DataError, match="has a class folder 'wasp' that"):
+        load_dataset(f"folder:{tmp_path}", 8, 3)
+
+
+def test_absent_folder_and_folder_without_classes_are_refused(tmp_path):
+    with pytest.raises(DataError, match="nowhere' does not exist; expected"):
+        load_dataset(f"folder:{tmp_path}/nowhere", 8, 3)
+    (tmp_path / "only").mkdir()
+    with pytest.raises(DataError, match="holds 1 class folders, expected at least 2"):
+        load_dataset(f"folder:{tmp_path}", 8, 3)
+
+
+def test_two_images_are_too_few_and_the_message_says_so(tmp_path):
+    _fill(tmp_path, ["ant", "bee"], count=1)
+    with pytest.raises(DataError, match="leaves 0 training and 1 test images; at least 1 of each needed"):
+        load_dataset(f"folder:{tmp_path}", 8, 3)
+
+
+def test_damaged_images_are_skipped_and_named(tmp_path):
+    _fill(tmp_path, ["ant", "bee"])
+    jpeg = _encoded((1, 2, 3), "JPEG", size=(64, 64))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("cat.txt", "meow")
+    for name, content in {
+        "cut.jpg": jpeg[: len(jpeg) // 2],
+        "empty.png": b"",
+        "text.png": b"not pixels",
+        "zip.png": archive.getvalue(),
+    }.items():
+        (tmp_path / "ant" / name).write_bytes(content)
+    dataset = load_dataset(f"folder:{tmp_path}", 8, 3)
+    assert len(dataset.train) + len(dataset.val) + len(dataset.test) == 10
+    found = dict(line.split(": ", 1) for line in dataset.skipped)
+    assert found.pop("ant/cut.jpg").startswith("damaged image (")
+    assert found == {
+        "ant/empty.png": "empty file",
+        "ant/text.png": "not an image file",
+        "ant/zip.png": "not an image file but a zip archive",
+    }
+
+
+def test_a_folder_of_nothing_but_damage_is_refused_with_the_first_reason(tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"no readable image found; 2 skipped: ant/1\.png: empty file"):
+        load_dataset(f"folder:{tmp_path}", 8, 3)
+
+
+# Parquet
+
+
+def _write_parquet(file, levels, *, names=("ant", "bee"), column="img", image=None, labels=None):
+    """The Hugging Face image layout: {bytes, path} and a label, class names in the schema's metadata."""
+    rows = image or [{"bytes": _encoded((level,) * 3), "path": None} for level in levels]
+    table = pa.table({column: rows, "label": labels or [level // 10 for level in levels]})
+    if names:
+        feature = {"names": list(names), "_type": "ClassLabel"}
+        meta = {"info": {"features": {column: {"_type": "Image"}, "label": feature}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(meta)})
+    pq.write_table(table, file)
+
+
+@pytest.mark.parametrize("column", ["img", "image"])
+def test_parquet_in_the_hugging_face_layout_is_read_with_its_class_names(tmp_path, column):
+    (tmp_path / "data").mkdir()
+    _write_parquet(tmp_path / "data" / "train-00000-of-00002.parquet", [0, 1, 10], column=column)
+    _write_parquet(tmp_path / "data" / "train-00001-of-00002.parquet", [11, 12], column=column)
+    _write_parquet(tmp_path / "data" / "test-00000-of-00001.parquet", [2, 13], column=column)
+    dataset = load_dataset(f"parquet:{tmp_path}", 8, 3)
+    assert dataset.classes == ("ant", "bee")
+    assert sorted(_levels(dataset.train) + _levels(dataset.val)) == [0, 1, 10, 11, 12]
+    assert _levels(dataset.test) == [2, 13]
+    assert dataset.test.labels.tolist() == [0, 1]
+
+
+def test_parquet_without_names_or_test_file_numbers_its_classes_and_carves_a_test_split(tmp_path):
+    _write_parquet(tmp_path / "train.parquet", [0, 1, 2, 10, 11, 12, 20, 21, 22, 23], names=None)
+    dataset = load_dataset(f"parquet:{tmp_path}", 8, 3)
+    assert dataset.classes == ("0", "1", "2")
+    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [7, 1, 2]
+
+
+def test_parquet_with_bare_bytes_and_a_row_without_an_image(tmp_path):
+    images = [_encoded((level,) * 3) for level in (0, 1, 10, 11)]
+    _write_parquet(tmp_path / "train.parquet", (), image=[*images, None], labels=[0, 0, 1, 1, 1])
+    dataset = load_dataset(f"parquet:{tmp_path}", 8, 3)
+    assert len(dataset.train) + len(dataset.val) + len(dataset.test) == 4
+    assert dataset.skipped == ("train row 4: empty file",)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"x": [1]}, r"has columns \['x'\], expected an image column"),
+        ({"img": ["a", "b"], "label": [0, 1]}, "images of type string, expected encoded bytes"),
+        ({"img": [b"a", b"b"], "label": ["ant", "bee"]}, "labels of type string, 0 absent; expected whole numbers"),
+        ({"img": [b"a", b"b"], "label": [0, None]}, "labels of type int64, 1 absent; expected whole numbers"),
+        ({"img": [b"a", b"b"], "label": [-1, 1]}, "labels -1 to 1 but 2 class names"),
+        ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "have no rows"),
+    ],
+)
+def test_parquet_of_another_layout_is_refused_with_what_was_found(tmp_path, table, message):
+    pq.write_table(pa.table(table), tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=message):
+        load_dataset(f"parquet:{tmp_path}", 8, 3)
+
+
+def test_absent_and_damaged_parquet_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no train\*.parquet under"):
+        load_dataset(f"parquet:{tmp_path}", 8, 3)
+    (tmp_path / "train.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(DataError, match="is not a readable parquet file"):
+        load_dataset(f"parquet:{tmp_path}", 8, 3)
+
+
+# Sources that are not there, or do not fit
+
+
+@pytest.mark.parametrize("source", ["mnist2", "folder:", "parquet:", "folder", ""])
+def test_unknown_sources_are_refused_with_the_list_of_known_ones(source):
+    with pytest.raises(DataError, match=f"unknown data source '{source}': expected one of digits, cifar10"):
+        load_dataset(source, 8, 1)
+
+
+def test_a_shape_that_does_not_fit_is_refused_with_the_settings_that_would():
+    with pytest.raises(DataError, match=r"1 x 8 x 8 .*, the model expects 3 x 32 x 32") as caught:
+        load_dataset("digits", 32, 3)
+    assert "--model.image_size 8 --model.channels 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["cifar10", "cifar100", "fashion_mnist"])
+def test_without_a_network_the_message_is_one_line_and_says_what_to_do(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED + "a.tar.gz")
+    monkeypatch.setattr(torchvision.datasets.CIFAR100, "url", CLOSED + "b.tar.gz")
+    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", [CLOSED])
+    with pytest.raises(DataError, match=f"could not download {source} into") as caught:
+        load_dataset(source, 32, 3, root=tmp_path)
+    assert "\n" not in str(caught.value)
+    assert "--data digits needs no network" in str(caught.value)
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder and the address of a server that hands out its files."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def _publish_small_cifar(folder, address, monkeypatch):
+    """A CIFAR-10 archive of 5 x 4 + 4 plain images, put where torchvision will look for the real one."""
+    kind = torchvision.datasets.CIFAR10
+
+    def batch(level):
+        return {"data": np.full((4, 3072), level, dtype=np.uint8), "labels": [0, 1, 2, 3]}
+
+    files = {f"data_batch_{i}": batch(i) for i in range(1, 6)} | {"test_batch": batch(9)}
+    files["batches.meta"] = {"label_names": [f"class {i}" for i in range(10)]}
+    packed = {name: pickle.dumps(content) for name, content in files.items()}
+    with tarfile.open(folder / "small.tar.gz", "w:gz") as archive:
+        for name, content in packed.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+    def md5(content):
+        return hashlib.md5(content).hexdigest()
+
+    monkeypatch.setattr(kind, "url", address + "small.tar.gz")
+    monkeypatch.setattr(kind, "tgz_md5", md5((folder / "small.tar.gz").read_bytes()))
+    monkeypatch.setattr(kind, "train_list", [[n, md5(packed[n])] for n in sorted(packed) if n.startswith("data")])
+    monkeypatch.setattr(kind, "test_list", [["test_batch", md5(packed["test_batch"])]])
+    monkeypatch.setattr(kind, "meta", kind.meta | {"md5": md5(packed["batches.meta"])})
+
+
+def test_a_download_is_unpacked_read_and_found_again_without_the_network(served, tmp_path, monkeypatch):
+    folder, address = served
+    _publish_small_cifar(folder, address, monkeypatch)
+    dataset = load_dataset("cifar10", 32, 3, root=tmp_path / "data")
+    assert (len(dataset.train), len(dataset.val), len(dataset.test)) == (18, 2, 4)
+    assert sorted(_levels(dataset.train) + _levels(dataset.val)) == sorted([1, 2, 3, 4, 5] * 4)
+    assert _levels(dataset.test) == [9, 9, 9, 9]
+    assert dataset.classes[3] == "class 3"
+
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED)
+    again = load_dataset("cifar10", 32, 3, root=tmp_path / "data")
+    assert torch.equal(again.train.images, dataset.train.images)
+
+
+def test_a_download_that_was_cut_short_is_refused_and_can_be_repeated(served, tmp_path, monkeypatch):
+    folder, address = served
+    _publish_small_cifar(folder, address, monkeypatch)
+    whole = (folder / "small.tar.gz").read_bytes()
+    (folder / "small.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"could not download cifar10 .*corrupted"):
+        load_dataset("cifar10", 32, 3, root=tmp_path / "data")
+    (folder / "small.tar.gz").write_bytes(whole)
+    assert len(load_dataset("cifar10", 32, 3, root=tmp_path / "data").test) == 4

@@ -1,0 +1,84 @@
+"""Mazes as a data set: drawn by seed, apart from each other, with what can be guessed without a model."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.dataset import TEST_SEED, Dataset, Preprocess, Split, check_shape, mean_std
+from vitrm.data.maze_guess import LOCAL_GUESS, LocalGuess
+from vitrm.data.mazes import Mazes, cells_of, draw_mazes, keys, nearest_gem, render
+
+
+def maze_dataset(
+    settings: MazeSettings, source: str, shape: tuple[int, ...], val_fraction: float, split_seed: int
+) -> Dataset:
+    """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test.
+
+    Further kinds in the same source are `others`, their images as much larger or smaller as their grids.
+    """
+    check_shape(source, (3, *shape[1:]), shape)
+
+    test = draw_mazes(settings, settings.test, (TEST_SEED,))
+    held_out = keys(test.cells)
+    val = draw_mazes(settings, max(1, round(settings.train * val_fraction)), (split_seed, 0), held_out)
+    held_out = np.concatenate([held_out, keys(val.cells)])
+    draw = partial(_maze_epoch, settings, shape[1], split_seed, held_out)
+    train = draw(0)
+    return Dataset(
+        source=source,
+        classes=settings.classes,
+        train=train,
+        val=_maze_split(val, shape[1]),
+        test=_maze_split(test, shape[1]),
+        preprocess=Preprocess(shape[1], *mean_std(train.images)),
+        difficulty="length of the shortest path, in steps",
+        guesses={
+            "nearest gem": partial(_nearest_gem, settings.size),
+            LOCAL_GUESS: partial(_local_guess, settings, train),
+            "colours alone": _any_colour,
+        },
+        draw=draw,
+        others=tuple(
+            maze_dataset(
+                each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed
+            )
+            for each in settings.also
+        ),
+    )
+
+
+def _maze_epoch(settings: MazeSettings, image_size: int, split_seed: int, held_out: np.ndarray, epoch: int) -> Split:
+    """The training mazes of one epoch, from 0."""
+    return _maze_split(draw_mazes(settings, settings.train, (split_seed, 1 + epoch), held_out), image_size)
+
+
+def _maze_split(mazes: Mazes, image_size: int) -> Split:
+    images = torch.from_numpy(render(mazes.cells, image_size))
+    return Split(images, torch.from_numpy(mazes.labels), torch.from_numpy(mazes.lengths))
+
+
+def _nearest_gem(size: int, split: Split) -> Tensor:
+    """The guess by distance in a straight line."""
+    return torch.from_numpy(nearest_gem(cells_of(split.images.cpu().numpy(), size)))
+
+
+def _local_guess(settings: MazeSettings, train: Split, split: Split) -> Tensor:
+    """The guess by local features, fitted to the training mazes of the first epoch."""
+    known, asked = (cells_of(part.images.cpu().numpy(), settings.size) for part in (train, split))
+    return torch.from_numpy(LocalGuess(known, train.labels.cpu().numpy(), settings.gems)(asked))
+
+
+def _any_colour(split: Split) -> Tensor:
+    """The guess by colours: all are there in every maze, so that none is better than another."""
+    return torch.zeros_like(split.labels)
+
+
+def _shape_of(each: MazeSettings, first: MazeSettings, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C, H, W) of images in which a cell takes as many pixels as in those of the first mazes."""
+    side = shape[1] // first.size * each.size
+    return 3, side, side

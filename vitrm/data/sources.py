@@ -1,0 +1,265 @@
+"""From a source string to a data set: `load_dataset(source, ...)` -> `Dataset` with train, val and test splits.
+
+Images are kept as one uint8 array per split, so that a run reads its data once and a GPU can hold all of it. Where
+memory cannot, they are decoded into a file once and read from there (stored.py).
+Validation is carved out of the training images by seed; the test split never depends on that seed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vitrm.config import SOURCES
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.dataset import Dataset, Preprocess, Split, carve_test, check_shape, mean_std
+from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
+from vitrm.data.maze_dataset import maze_dataset
+from vitrm.data.stored import Room, store
+from vitrm.errors import DataError
+
+_TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion_mnist": "FashionMNIST"}
+
+
+def load_dataset(
+    source: str,
+    image_size: int,
+    channels: int,
+    *,
+    val_fraction: float = 0.1,
+    split_seed: int = 0,
+    train_images: int = 0,
+    root: str | Path = "data",
+    memory_gb: float = 0.0,
+    say: Callable[[str], object] = lambda _: None,
+) -> Dataset:
+    """Read a data set for a model of the given input shape.
+
+    Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
+    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and
+    listed in `.skipped`. With `train_images` training has only so many images, chosen by `split_seed`; validation and
+    test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`;
+    `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or does not fit.
+    """
+    kind, _, path = source.partition(":")
+    shape = (channels, image_size, image_size)
+    skipped: list[str] = []
+    if kind == "mazes":
+        if train_images:
+            raise DataError(f"train_images={train_images:,}: for mazes the source says it, as in mazes:6x6,train=20000")
+        return maze_dataset(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
+    room = Room(Path(root), memory_gb, say)
+    if source == "digits":
+        train, test, classes = _digits()
+    elif source in _TORCHVISION:
+        train, test, classes = _torchvision(source, Path(root))
+    elif kind == "folder" and path:
+        train, test, classes = _folder(Path(path), shape, skipped, room)
+    elif kind == "parquet" and path:
+        train, test, classes = _parquet(Path(path), shape, skipped, room)
+    else:
+        raise DataError(f"unknown data source '{source}': expected one of {SOURCES}")
+    check_shape(source, tuple(train.images.shape[1:]), shape)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(split_seed))
+    held_out = max(1, round(len(train) * val_fraction))
+    val, train = train.subset(order[:held_out]), train.subset(order[held_out:])
+    if train_images > len(train):
+        raise DataError(
+            f"train_images={train_images:,}, but {source} leaves {len(train):,} training images; 0 takes all"
+        )
+    if train_images:
+        train = train.subset(slice(0, train_images))
+    if len(train) == 0 or len(test) == 0:
+        raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
+    mean, std = mean_std(train.images)
+    return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
+
+
+def _digits() -> tuple[Split, Split, tuple[str, ...]]:
+    """Handwritten digits of scikit-learn: 1797 real 8 x 8 grey images, bundled with the library.
+
+    Its file is read as it is, a line for each image, 64 levels of 0..16 and the label: to import the library takes as
+    long as a short training.
+    """
+    (library,) = importlib.util.find_spec("sklearn").submodule_search_locations
+    table = np.loadtxt(Path(library) / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    images = torch.from_numpy((table[:, :-1] * (255 / 16)).round().astype(np.uint8)).view(-1, 1, 8, 8)
+    return *carve_test(Split(images, torch.from_numpy(table[:, -1].astype(np.int64)))), tuple("0123456789")
+
+
+def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]]:
+    import torchvision.datasets
+
+    factory = getattr(torchvision.datasets, _TORCHVISION[source])
+    try:
+        parts = [factory(root, train=train, download=True) for train in (True, False)]
+    except (RuntimeError, OSError, http.client.HTTPException) as error:  # OSError: no network, no space, no right
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"could not download {source} into '{root}' ({reason}). Connect to the internet once, or copy the "
+            "downloaded files there from another machine; --data digits needs no network"
+        ) from None
+    splits = []
+    for part in parts:
+        images = torch.as_tensor(np.asarray(part.data))
+        images = images.permute(0, 3, 1, 2) if images.ndim == 4 else images[:, None]
+        splits.append(Split(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)))
+    return splits[0], splits[1], tuple(parts[0].classes)
+
+
+def _folder(path: Path, shape: tuple[int, ...], skipped: list[str], room: Room) -> tuple[Split, Split, tuple[str, ...]]:
+    """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out.
+
+    PATH/train without a test folder is the second form, one level down.
+    """
+    if not path.is_dir():
+        raise DataError(f"folder '{path}' does not exist; expected {path}/CLASS/image.png or {path}/train/CLASS/...")
+    held_out = next((path / name for name in ("test", "val", "validation") if (path / name).is_dir()), None)
+    train_root = path / "train" if _subfolders(path / "train") else path
+    separate = train_root != path and held_out is not None
+    classes = tuple(_subfolders(train_root))
+    if len(classes) < 2:
+        raise DataError(f"'{train_root}' holds {len(classes)} class folders, expected at least 2")
+
+    def read(folder: Path) -> Split:
+        extra = [name for name in _subfolders(folder) if name not in classes]
+        if extra:
+            raise DataError(f"'{folder}' has a class folder '{extra[0]}' that '{train_root}' lacks")
+        files = [
+            (file, label)
+            for label, name in enumerate(classes)
+            for file in sorted((folder / name).glob("**/*"))
+            if file.suffix.lower() in IMAGE_SUFFIXES
+        ]
+        rows = [(str(file.relative_to(path)), file.read_bytes, label) for file, label in files]
+        return _decode_all(rows, shape, skipped, room, lambda: [_stamp(file) for file, _ in files])
+
+    if separate:
+        return read(train_root), read(held_out), classes
+    return *carve_test(read(train_root)), classes
+
+
+def _subfolders(path: Path) -> list[str]:
+    """Names of the visible folders in `path`, sorted; none if there is no such folder."""
+    return sorted(e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".")) if path.is_dir() else []
+
+
+def _parquet(
+    path: Path, shape: tuple[int, ...], skipped: list[str], room: Room
+) -> tuple[Split, Split, tuple[str, ...]]:
+    """Hugging Face image layout: train-*.parquet and test-*.parquet with an image column {bytes, path} and a label."""
+    files = {part: sorted(path.glob(f"**/{part}*.parquet")) for part in ("train", "test", "validation")}
+    if not files["train"]:
+        raise DataError(f"no train*.parquet under '{path}'; expected the Hugging Face image layout")
+    read = {part: [_read_parquet(file) for file in found] for part, found in files.items() if found}
+    names = read["train"][0][2]
+    labels = sorted({label for tables in read.values() for _, part, _ in tables for label in part})
+    if not labels:
+        raise DataError(f"the parquet files under '{path}' have no rows")
+    if names is None:
+        names = tuple(str(label) for label in range(labels[-1] + 1))
+    if labels[0] < 0 or labels[-1] >= len(names):
+        raise DataError(f"'{path}' has labels {labels[0]} to {labels[-1]} but {len(names)} class names")
+    splits = {}
+    for part, tables in read.items():
+        rows = [
+            (f"{part} row {i}", (lambda content=image: content or b""), label)
+            for i, (image, label) in enumerate(
+                pair for images, labels, _ in tables for pair in zip(images, labels, strict=True)
+            )
+        ]
+        stamps = [_stamp(file) for file in files[part]]
+        splits[part] = _decode_all(rows, shape, skipped, room, lambda stamps=stamps: stamps)
+    held_out = splits.get("test") or splits.get("validation")
+    return (splits["train"], held_out, names) if held_out else (*carve_test(splits["train"]), names)
+
+
+def _read_parquet(file: Path) -> tuple[list[bytes | None], list[int], tuple[str, ...] | None]:
+    """Encoded images, labels, and the class names where the file's metadata has them."""
+    import pyarrow
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"'{file}' is not a readable parquet file ({error})") from None
+    image = next((c for c in ("img", "image") if c in table.column_names), None)
+    label = next((c for c in ("label", "labels", "fine_label") if c in table.column_names), None)
+    if image is None or label is None:
+        raise DataError(f"'{file}' has columns {table.column_names}, expected an image column (img) and a label column")
+    images, labels = table[image], table[label]
+    if pyarrow.types.is_struct(images.type) and images.type.get_field_index("bytes") >= 0:
+        images = pyarrow.compute.struct_field(images, "bytes")
+    if not (pyarrow.types.is_binary(images.type) or pyarrow.types.is_large_binary(images.type)):
+        raise DataError(f"'{file}' has images of type {images.type}, expected encoded bytes, or a struct that has them")
+    if not pyarrow.types.is_integer(labels.type) or labels.null_count:
+        raise DataError(
+            f"'{file}' has labels of type {labels.type}, {labels.null_count} absent; expected whole numbers"
+        )
+    try:
+        meta = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = meta.get("info", {}).get("features", {}).get(label, {}).get("names")
+    except (ValueError, AttributeError):
+        names = None  # metadata of some other kind
+    return images.to_pylist(), labels.to_pylist(), tuple(names) if names else None
+
+
+def _stamp(file: Path) -> str:
+    """Another one when a file has changed."""
+    there = file.stat()
+    return f"{file.resolve()} {there.st_size} {there.st_mtime_ns}"
+
+
+def _decode_all(
+    rows: Sequence[tuple[str, Callable[[], bytes], int]],
+    shape: tuple[int, ...],
+    skipped: list[str],
+    room: Room,
+    stamps: Callable[[], list[str]],
+) -> Split:
+    """Decode every (name, read, label); what cannot be read goes to `skipped` by name. `stamps` tell files apart."""
+    images, labels = [], []
+    if not room.holds(len(rows) * math.prod(shape)):
+        return _store_all(rows, shape, skipped, room, stamps())
+    for name, read, label in rows:
+        try:
+            images.append(fit_image(decode_image(read()), shape[1], shape[0]))
+        except (DataError, OSError) as error:
+            skipped.append(f"{name}: {error}")
+        else:
+            labels.append(label)
+    if not images:
+        raise DataError(f"no readable image found; {len(skipped)} skipped{': ' + skipped[0] if skipped else ''}")
+    return Split(torch.from_numpy(np.stack(images)), torch.tensor(labels, dtype=torch.int64))
+
+
+def _store_all(
+    rows: Sequence[tuple[str, Callable[[], bytes], int]],
+    shape: tuple[int, ...],
+    skipped: list[str],
+    room: Room,
+    stamps: list[str],
+) -> Split:
+    """The same, into a file."""
+    room.say(
+        f"{len(rows):,} images take {len(rows) * math.prod(shape) / 1e9:.3g} GB when decoded, which is more than "
+        "memory has room for (data.memory_gb); they are read from a file"
+    )
+    names, reads, labels = zip(*rows, strict=True)
+
+    def decode(number: int) -> np.ndarray:
+        return fit_image(decode_image(reads[number]()), shape[1], shape[0])
+
+    images, failures = store(room, names, stamps, decode, shape)
+    skipped += [f"{names[number]}: {why}" for number, why in sorted(failures.items())]
+    if not len(images):
+        raise DataError(f"no readable image found; {len(skipped)} skipped{': ' + skipped[0] if skipped else ''}")
+    return Split(images, torch.tensor(labels, dtype=torch.int64)[images.rows])
