@@ -14,7 +14,8 @@ st.markdown(
     "guess, and watch** whether the model's answer needs more steps for a longer path."
 )
 asked = maze_view.choose_model()
-maze, seen = maze_view.choose_maze(asked)
+maze = maze_view.choose_maze(asked)
+seen = maze_view.show_board(asked, maze)
 if asked:
     st.header("The answer, step by step")
     maze_view.ask(asked, maze, seen)

@@ -39,7 +39,7 @@ if other is not None:
     st.stop()
 trace = view.trace(given)
 view.show_domain(trace, given, picture.kind == "drawing")
-edited = edited_trace(given.checkpoint, chosen, lambda change: view.run(given, change))
+edited = edited_trace(given.checkpoint, chosen, lambda change: view.trace(given, change))
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
 images = f"images of {given.config.data.title}"
 worth = figures.measured(given.checkpoint.name, given.config, cache.facts(given.checkpoint)[1], images)

@@ -34,7 +34,6 @@ UNFINISHED_LENGTHS = {
     "tests/vitrm/data/test_mazes.py",
     "tests/vitrm/runs/test_folder.py",
     "tests/vitrm/test_model.py",
-    "vitrm/bench.py",
     "vitrm/sweep/run.py",
 }
 

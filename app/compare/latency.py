@@ -16,7 +16,7 @@ def measure(compared: Comparison, say: background.Report) -> Speeds:
     """Measure these models, with untrained weights; others may have their turn after every run."""
     import torch
 
-    from vitrm.bench import latencies
+    from vitrm.bench.latency import latencies
     from vitrm.runs.provenance import provenance
 
     cache.settle_torch()

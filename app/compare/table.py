@@ -10,7 +10,7 @@ from vitrm.config import AnyModelConfig
 from vitrm.nets.cost import multiply_adds
 
 if TYPE_CHECKING:  # it imports torch
-    from vitrm.bench import Latency
+    from vitrm.bench.latency import Latency
 
 BATCHES = (1, 32)  # images at a time, where latency is measured
 LARGEST = 100_000_000  # parameters of a model whose latency is measured on a server that others use as well
@@ -18,7 +18,7 @@ LARGEST = 100_000_000  # parameters of a model whose latency is measured on a se
 
 @dataclass(frozen=True)
 class Speeds:
-    """What `vitrm.bench.latencies` found on this machine, for each of `BATCHES`."""
+    """What `vitrm.bench.latency.latencies` found on this machine, for each of `BATCHES`."""
 
     of: dict[AnyModelConfig, list[Latency]]
     hardware: str

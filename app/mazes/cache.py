@@ -13,7 +13,6 @@ from vitrm.config import Config
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import cells_of, draw_mazes, render
 from vitrm.errors import DataError, VitrmError
-from vitrm.judge.mazes import check_size
 from vitrm.traces.trace import Trace
 
 _POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
@@ -63,27 +62,27 @@ def ready(checkpoint: Checkpoint) -> dict[Maze, Trace]:
     }
 
 
-def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
-    """The trace of a maze, over `depth` times the trained supervision steps; its label is left out."""
-    made = ready(checkpoint).get(maze) if depth == 1 else None
-    return made or _computed(checkpoint, maze, depth)
-
-
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
-def _computed(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
-    from vitrm.traces.recording import trace
+def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
+    """The trace of a maze, over `depth` times the trained supervision steps; its label is left out.
+
+    Raises ConfigError if the model cannot be given mazes of this size.
+    """
+    made = ready(checkpoint).get(maze) if depth == 1 else None
+    if made is not None:
+        return made
+    from vitrm.traces.recording import trace as make_trace
 
     network = model_for(checkpoint, maze.size)
     pixels = render(maze.cells[None], network.config.image_size)[0]
     with INFERENCE:
-        return trace(network, pixels, depth * network.config.supervision_steps)
+        return make_trace(network, pixels, depth * network.config.supervision_steps)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def model_for(checkpoint: Checkpoint, size: int):
     """The model for mazes of size x size cells. Raises ConfigError if it cannot be given any of that size."""
     network = model(checkpoint)
-    check_size(network.config, size)
     if size * network.config.patch_size == network.config.image_size:
         return network
     from vitrm.families import resized

@@ -25,18 +25,25 @@ LARGEST = 12  # cells along a side that a page draws
 class Maze:
     """A maze, known by its text: S * S signs, row by row: w wall, - free, s start, 1 to 6 gems.
 
-    Raises DataError that names what is wrong with a text. A maze need not have an answer.
+    It need not have an answer. A text that somebody else wrote is for `read`: nothing is checked here.
     """
 
     text: str
 
-    def __post_init__(self) -> None:
-        _check(self.text, len(COLOURS))
-
     @classmethod
-    def read(cls, text: str, gems: int) -> Self:
-        """The maze of a text in which only the first `gems` gems may be. Raises DataError as above."""
-        _check(text, gems)
+    def read(cls, text: str, gems: int = len(COLOURS)) -> Self:
+        """The maze of any text; only the first `gems` gems may be in it. Raises DataError that names what is wrong."""
+        size = math.isqrt(len(text))
+        if size * size != len(text) or not 3 <= size <= LARGEST:
+            raise DataError(
+                f"it has {len(text)} cells, expected a square of 3 × 3 to {LARGEST} × {LARGEST}, such as 36 for 6 × 6"
+            )
+        for place, sign in enumerate(text):
+            if sign not in SIGNS[: FIRST_GEM + gems]:
+                raise DataError(
+                    f"'{sign}' in row {place // size + 1}, column {place % size + 1} is no cell: expected w (wall), "
+                    f"- (free), s (start) or 1 to {gems} (gems)"
+                )
         return cls(text)
 
     @classmethod
@@ -82,20 +89,6 @@ class Maze:
     def has_one_start(self) -> bool:
         """Only then can cells be told reachable or not."""
         return self.text.count(SIGNS[START]) == 1
-
-
-def _check(text: str, gems: int) -> None:
-    size = math.isqrt(len(text))
-    if size * size != len(text) or not 3 <= size <= LARGEST:
-        raise DataError(
-            f"it has {len(text)} cells, expected a square of 3 × 3 to {LARGEST} × {LARGEST}, such as 36 for 6 × 6"
-        )
-    for place, sign in enumerate(text):
-        if sign not in SIGNS[: FIRST_GEM + gems]:
-            raise DataError(
-                f"'{sign}' in row {place // size + 1}, column {place % size + 1} is no cell: expected w (wall), "
-                f"- (free), s (start) or 1 to {gems} (gems)"
-            )
 
 
 def offered_lengths(settings: MazeSettings) -> list[int]:

@@ -64,10 +64,28 @@ def choose_model() -> Asked | None:
     return Asked(checkpoint, config, config.data.mazes)
 
 
-def choose_maze(asked: Asked | None) -> tuple[Maze, bool]:
-    """The board and what goes with it: the maze, and whether its answer is on show."""
-    settings = asked.mazes if asked else MazeSettings()
-    maze = _readable(asked, settings)
+def choose_maze(asked: Asked | None) -> Maze:
+    """The maze of the session or the link; another one, and why, if it cannot be used."""
+    settings = _settings(asked)
+    text = st.session_state[state.MAZE]
+    if text:
+        try:
+            maze = Maze.read(text, settings.gems)
+            if asked:
+                check_size(asked.config.model, maze.size)
+        except DataError as error:
+            st.warning(f"The maze “{text[:40]}” cannot be read: {error}. Showing another one.")
+        except VitrmError as error:
+            st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
+        else:
+            return maze
+    ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
+    return _show((ready or maze_cache.pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
+
+
+def show_board(asked: Asked | None, maze: Maze) -> bool:
+    """The board, and what there is to do with it; whether the answer is on show."""
+    settings = _settings(asked)
     st.session_state.setdefault(_VERSION, 0)
     left, right = st.columns([1, 1.15], gap="large")
     with right:
@@ -100,25 +118,11 @@ def choose_maze(asked: Asked | None) -> tuple[Maze, bool]:
             address=state.address(about=(state.MAZE_MODEL,)),
             on_maze=_draw,
         )
-    return maze, shown and maze.solution is not None
+    return shown and maze.solution is not None
 
 
-def _readable(asked: Asked | None, settings: MazeSettings) -> Maze:
-    """The maze of the session or the link; another one, and why, if it cannot be used."""
-    text = st.session_state[state.MAZE]
-    if text:
-        try:
-            maze = Maze.read(text, settings.gems)
-            if asked:
-                check_size(asked.config.model, maze.size)
-        except DataError as error:
-            st.warning(f"The maze “{text[:40]}” cannot be read: {error}. Showing another one.")
-        except VitrmError as error:
-            st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
-        else:
-            return maze
-    ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
-    return _show((ready or maze_cache.pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
+def _settings(asked: Asked | None) -> MazeSettings:
+    return asked.mazes if asked else MazeSettings()
 
 
 def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:

@@ -11,8 +11,8 @@ from app.change import offered_counts
 from app.player.player import player
 from app.uploads import figures
 from app.uploads.figures import plain
-from app.uploads.picture import Given
-from app.uploads.view import run, show_domain, trace, tray
+from app.uploads.tray import Given
+from app.uploads.view import show_domain, trace, tray
 
 _PICTURE, _MODEL, _STEPS = "another picture", "another model", "other numbers of steps"
 
@@ -67,9 +67,7 @@ def choose(given: Given) -> Other | None:
 
 def show(given: Given, other: Other) -> None:
     """Two players in locked step, and where their answers first differ."""
-    left, right = trace(given), trace(other.given)
-    if other.change:
-        right = run(other.given, other.change)
+    left, right = trace(given), trace(other.given, other.change)
     differ = figures.divergence(left, right)
     st.markdown(plain(figures.divergence_words(left, right)))
     sides = [

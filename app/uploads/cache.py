@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from app.cache import INFERENCE, model
 from app.change import Change, parse_edit
-from app.uploads.picture import Given
-from app.uploads.tray import Tray
+from app.uploads.tray import Given, Tray
 from vitrm.traces.trace import Trace
 
 
@@ -15,13 +14,12 @@ def trace(tray: Tray, given: Given, seed: int, change: str = "") -> Trace:
     `change` is what a learner changed about the run (see `parse_edit`); ConfigError if it cannot be made.
     """
     key = (*given.key, seed, change)
-    return tray.keep(key, tray.traces.get(key) or _computed(tray, given, seed, change))
+    made = tray.traces.get(key)
+    if made is None:
+        from vitrm.traces.recording import trace as make_trace
 
-
-def _computed(tray: Tray, given: Given, seed: int, change: str) -> Trace:
-    from vitrm.traces.recording import trace as make_trace
-
-    asked = parse_edit(change, trace(tray, given, seed)) if change else Change()
-    network = model(given.checkpoint)
-    with INFERENCE:
-        return make_trace(network, given.pixels, seed=seed, edit=asked.edit, **asked.counts)
+        asked = parse_edit(change, trace(tray, given, seed)) if change else Change()
+        network = model(given.checkpoint)
+        with INFERENCE:
+            made = make_trace(network, given.pixels, seed=seed, edit=asked.edit, **asked.counts)
+    return tray.keep(key, made)

@@ -7,9 +7,8 @@ import streamlit as st
 from app import inputs, reports, state
 from app.uploads import figures
 from app.uploads.figures import plain
-from app.uploads.picture import Given
-from app.uploads.tray import Tray
-from app.uploads.view import model_key, trace
+from app.uploads.tray import Given, Tray
+from app.uploads.view import MODEL_KEYS, trace
 
 _CARD = 120  # pixels of a picture
 
@@ -21,7 +20,7 @@ def show(tray: Tray, threshold: float | None) -> None:
     """
     entries = []
     for picture in tray.pictures.values():
-        checkpoint = inputs.known_checkpoint(model_key(picture))
+        checkpoint = inputs.known_checkpoint(MODEL_KEYS[picture.kind])
         made = trace(Given(picture, checkpoint, inputs.configuration(checkpoint)))
         entries.append(
             (picture, figures.row(picture.name, checkpoint.name, made, reports.stored(checkpoint, "domain"), threshold))

@@ -1,4 +1,6 @@
-"""The learner's own pictures, as one session keeps them: in its memory alone. Pure, no streamlit, no torch.
+"""The learner's own pictures: taken in, kept in the session's memory alone, and made into what a model is given.
+
+Pure, no streamlit, no torch.
 
 Nothing here is written, logged, put into an address or kept in a cache that sessions share.
 """
@@ -11,20 +13,103 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageOps
 
-from app.uploads.picture import Picture, first_framing, fitted
-from vitrm.data.images import FORMATS, as_seen, decode_image
+from vitrm.config import Config
+from vitrm.data.images import FORMATS, as_seen, decode_image, fit_image, square
 from vitrm.errors import DataError
 from vitrm.traces.trace import Trace
+
+if TYPE_CHECKING:  # it is kept in caches of streamlit's
+    from app.cache import Checkpoint
 
 MAX_IMAGES = 16  # a session's; the oldest does not give way to the newest, or a class would lose what it compares
 MAX_SIDE = 768  # pixels; what is larger is shrunk when it comes in: 2.4 MB a picture at most
 MAX_TRACES = 64  # a session's, about 0.1 MB each for a bundled checkpoint
+MAX_ZOOM = 8
+INK_MARGIN = 1.04  # side of the square around the ink of a drawing; the digits of the training data fill theirs
 
 _DECODING = threading.Lock()  # a large picture needs up to 0.2 GB for a second: one at a time for the whole server
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Which part of a picture the model is given: quarter turns counter-clockwise, a square, and its lightness."""
+
+    turns: int = 0
+    zoom: float = 1.0
+    x: float = 0.5
+    y: float = 0.5
+    swapped: bool | None = None  # dark and light change places; None: where paper is light and training images dark
+    by_hand: bool = False  # or fitted to the ink of a drawing, anew for every stroke
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture as people see it (mode "L" or "RGB", `MAX_SIDE` pixels at most), and how it is framed."""
+
+    number: int
+    version: int  # another one for every other content
+    name: str
+    kind: Literal["photo", "drawing"]
+    image: Image.Image
+    framing: Framing = Framing()
+
+    def turned(self) -> Image.Image:
+        """The whole picture, the right way up."""
+        return self.image.rotate(90 * self.framing.turns, expand=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of `turned`, in pixels."""
+        return self.image.size[::-1] if self.framing.turns % 2 else self.image.size
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of the square that the model is given, in pixels of `turned`."""
+        return square(self.size, self.framing.zoom, self.framing.x, self.framing.y)
+
+    def cut(self) -> Image.Image:
+        """That square, as people see it."""
+        return self.turned().crop(tuple(map(round, self.box)))
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A picture as it is given to a model: made once a run of the page, and handed on by everything there."""
+
+    picture: Picture
+    checkpoint: Checkpoint
+    config: Config
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """Equal for what gives the same pixels to the same model; begins with the picture's number."""
+        return self.picture.number, self.picture.version, self.picture.framing, self.checkpoint
+
+    @cached_property
+    def whole(self) -> Image.Image:
+        """The whole picture as people see it, the right way up."""
+        return self.picture.turned()
+
+    @cached_property
+    def is_swapped(self) -> bool:
+        """Whether dark and light change places."""
+        if self.picture.framing.swapped is not None:
+            return self.picture.framing.swapped
+        mean = self.config.data.mean
+        dark_training = self.config.model.channels == 1 and bool(mean) and mean[0] < 0.5
+        return dark_training and is_on_light_paper(self.whole.crop(tuple(map(round, self.picture.box))))
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """(C, H, W) uint8: exactly what the model is given, before normalisation."""
+        whole = ImageOps.invert(self.whole) if self.is_swapped else self.whole
+        return fit_image(whole, self.config.model.image_size, self.config.model.channels, self.picture.box)
 
 
 @dataclass
@@ -55,7 +140,7 @@ class Tray:
             self.refused.append(f"“{name}” cannot be used: it takes too much memory. Choose a smaller picture.")
             return None
         number = next(self.numbers)
-        picture = Picture(number, number, name, kind, image, first_framing(kind, image))
+        picture = Picture(number, number, name, kind, image, _first_framing(kind, image))
         self.pictures[picture.number] = picture
         self.opened = picture.number
         return picture
@@ -105,7 +190,7 @@ class Tray:
         """Frame a picture as it was when it came in."""
         if number in self.pictures:
             picture = self.pictures[number]
-            self.pictures[number] = replace(picture, framing=first_framing(picture.kind, picture.image))
+            self.pictures[number] = replace(picture, framing=_first_framing(picture.kind, picture.image))
 
     def frame(self, number: int, **changes: object) -> None:
         """Change the framing of a picture; no picture of that number, no change."""
@@ -125,3 +210,30 @@ class Tray:
 def _decoded(content: bytes) -> Image.Image:
     with _DECODING:
         return as_seen(decode_image(content, MAX_SIDE), MAX_SIDE)
+
+
+def _first_framing(kind: str, image: Image.Image) -> Framing:
+    """How a picture is framed when it comes in."""
+    return fitted(image) if kind == "drawing" else Framing()
+
+
+def fitted(drawing: Image.Image) -> Framing:
+    """The framing that fits the ink (light on dark) of a drawing, as the digits of the training data fill their box."""
+    ink = drawing.convert("L").point(lambda level: 255 * (level > 64)).getbbox()
+    if ink is None:
+        return Framing()
+    left, top, right, bottom = ink
+    short = min(drawing.size)
+    side = min(short, max(right - left, bottom - top, short / MAX_ZOOM) * INK_MARGIN)
+    room = [(width - side) or 1 for width in drawing.size]
+    x, y = (
+        (middle - side / 2) / free for middle, free in zip(((left + right) / 2, (top + bottom) / 2), room, strict=True)
+    )
+    return Framing(zoom=short / side, x=min(max(x, 0.0), 1.0), y=min(max(y, 0.0), 1.0))
+
+
+def is_on_light_paper(image: Image.Image) -> bool:
+    """Whether more than half of the edge of a picture is light."""
+    grey = np.atleast_2d(np.asarray(image.convert("L")))
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool(np.median(edge) > 127)

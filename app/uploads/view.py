@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import inputs, reports, state
-from app.uploads import cache as traces
+from app.uploads import cache as trace_cache
 from app.uploads import figures
 from app.uploads.figures import plain
-from app.uploads.picture import MAX_ZOOM, Given, Picture
 from app.uploads.sketch.sketch import sketch
-from app.uploads.tray import MAX_IMAGES, Tray
+from app.uploads.tray import MAX_IMAGES, MAX_ZOOM, Given, Picture, Tray
 from vitrm.data.images import FORMATS, quiet_decoders
 from vitrm.errors import VitrmError
 from vitrm.traces.trace import Trace
@@ -26,6 +27,7 @@ _SOURCES = {
     "Camera": ":material/photo_camera:",
     "Draw": ":material/draw:",
 }
+MODEL_KEYS = {"photo": state.PHOTO_MODEL, "drawing": state.DRAWING_MODEL}  # where the session has the models
 _SAID = 5  # sentences about files that were refused
 _MAX_PASTED_MB = 8
 _SIDE = 256  # pixels of the two pictures: what came in, and what is given
@@ -108,14 +110,9 @@ def _forget(file_id: str) -> None:
         remove(session_id=context.session_id, file_id=file_id)
 
 
-def model_key(picture: Picture) -> str:
-    """Where the session has the model for pictures of this kind."""
-    return state.DRAWING_MODEL if picture.kind == "drawing" else state.PHOTO_MODEL
-
-
 def choose_model(picture: Picture) -> Given:
     """The picture as it is given to the model for its kind, which is chosen here; the classes it knows are listed."""
-    checkpoint = inputs.choose_checkpoint(model_key(picture))
+    checkpoint = inputs.choose_checkpoint(MODEL_KEYS[picture.kind])
     config = inputs.configuration(checkpoint)
     classes = config.data.classes or tuple(str(number) for number in range(config.model.num_classes))
     st.caption(
@@ -128,7 +125,7 @@ def choose_model(picture: Picture) -> Given:
 def choose_framing(given: Given) -> None:
     """Turn, crop and lighten a picture; beside it stand the very pixels that the model is given."""
     kept, picture, framing = tray(), given.picture, given.picture.framing
-    whole, box = picture.turned(), picture.box
+    whole, box = given.whole, picture.box
     side, number = box[2] - box[0], picture.number
     source, model = st.columns(2)
     with source:
@@ -159,34 +156,35 @@ def choose_framing(given: Given) -> None:
                 on_click=lambda: kept.frame(number, swapped=not given.is_swapped),
             )
             st.button("Start again", icon=":material/undo:", key="unframe", on_click=kept.unframe, args=(number,))
-        _framing_slider("Zoom", "zoom", picture, 1.0, float(MAX_ZOOM), format="%.1f×")
-        _framing_slider("Left to right", "x", picture, disabled=whole.width - side < 1)
-        _framing_slider("Top to bottom", "y", picture, disabled=whole.height - side < 1)
+        for label, name, low, high, form, room in (
+            ("Zoom", "zoom", 1.0, float(MAX_ZOOM), "%.1f×", math.inf),
+            ("Left to right", "x", 0.0, 1.0, "percent", whole.width - side),
+            ("Top to bottom", "y", 0.0, 1.0, "percent", whole.height - side),
+        ):
+            key = f"{name}_{number}"
+            st.session_state[key] = min(max(getattr(framing, name), low), high)  # a new stroke may have moved it
+            st.slider(
+                label,
+                low,
+                high,
+                step=(high - low) / 100,
+                key=key,
+                format=form,
+                disabled=room < 1,
+                on_change=lambda key=key, name=name: kept.frame(number, **{name: st.session_state[key]}),
+            )
 
 
-def _framing_slider(
-    label: str, name: str, picture: Picture, low: float = 0.0, high: float = 1.0, *, format: str = "percent", **options
-) -> None:
-    key, kept = f"{name}_{picture.number}", tray()
-    st.session_state[key] = min(max(getattr(picture.framing, name), low), high)  # a new stroke may have moved it
+def trace(given: Given, change: str = "") -> Trace:
+    """The trace of a picture, under a `change` (see `parse_edit`) if there is one: ConfigError if it cannot be made.
 
-    def take() -> None:
-        kept.frame(picture.number, **{name: st.session_state[key]})
-
-    step = (high - low) / 100
-    st.slider(label, low, high, step=step, key=key, format=format, on_change=take, **options)
-
-
-def run(given: Given, change: str = "") -> Trace:
-    """The trace of a picture, under a `change` (see `parse_edit`) if there is one. Raises VitrmError."""
-    return traces.trace(tray(), given, st.session_state[state.GLIMPSE_SEED], change)
-
-
-def trace(given: Given) -> Trace:
-    """The trace of a picture; what is wrong with the model is said in one sentence, and the page ends there."""
+    What is wrong with the model is said in one sentence, and the page ends there.
+    """
     try:
-        return run(given)
+        return trace_cache.trace(tray(), given, st.session_state[state.GLIMPSE_SEED], change)
     except VitrmError as error:
+        if change:
+            raise
         st.error(f"The model “{plain(given.checkpoint.name)}” cannot be run: {plain(str(error))}")
         st.stop()
 

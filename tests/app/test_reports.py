@@ -16,7 +16,7 @@ from vitrm.process import ROOT
 from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[2] / "app" / "Home.py")
-PATIENCE_S = 120
+PATIENCE_S = 600
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def mine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def page(mine):
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     app.session_state["checkpoint"] = "mine"
     return app.switch_page("../pages/halting.py").run()

@@ -67,7 +67,7 @@ def running_server(folder: Path, port: int | None = None, **options: Any) -> Ite
         yield address, process
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
         if process.stdout:
             process.stdout.close()
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def home():
-    return AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=60)
+    return AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
 
 
 def player_data(app):
@@ -49,7 +49,7 @@ def test_the_caption_names_data_checkpoint_accuracy_and_chance(home):
 
 @pytest.mark.parametrize("page", ["step", "attention", "halting"])
 def test_a_page_about_recursion_says_that_a_model_has_none(page):
-    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=300)
     app.session_state[state.CHECKPOINT] = "vit-tiny-deep"
     app.run()
     assert not app.exception
@@ -86,7 +86,7 @@ def test_a_random_image_and_other_glimpses_are_computed_live(home):
 
 def test_a_link_opens_the_same_image_with_identical_arrays():
     def arrays():
-        app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
         app.query_params["image"] = "test-42"
         app.query_params["glimpse_seed"] = "3"
         app.run()
@@ -223,7 +223,7 @@ def test_moving_costs_no_forward_and_a_second_visitor_pays_nothing(home, updates
     assert cost == 2 * 6 * 2  # the trace, and the edited one
     home.session_state["position"] = 7
     home.run()
-    second = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=60)
+    second = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
     open_page(second, "attention", image="test-203", edit="z1")
     assert len(updates) == cost
     assert player_data(second)["edits"] == player_data(home)["edits"]
@@ -234,7 +234,7 @@ def test_an_attribution_is_computed_once_in_the_background(home):
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()
     job = background.find(("attribution", cache.checkpoint("digits-glimpse"), "test-12", 0))
-    assert job.wait(120)
+    assert job.wait(600)
     assert job.error is None
     home.run()
     assert not home.exception

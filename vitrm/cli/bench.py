@@ -28,10 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Print the table, or JSON."""
-    from vitrm.bench import bench, bench_halting, bench_training, halting_table, table, training_table
+    from vitrm.bench.early_exit import bench_halting, halting_table
+    from vitrm.bench.savings import bench_savings, savings_table
+    from vitrm.bench.training import bench_training, training_table
     from vitrm.runs.checkpoints import find_run
 
-    device, show = find_device(arguments), table
+    device, show = find_device(arguments), savings_table
     training = arguments.training or (device.startswith("cuda") and not arguments.halting)
     if not training:
         no_settings(settings, "only bench --training takes settings")
@@ -50,6 +52,6 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
         )
         show = training_table
     else:
-        result = bench(arguments.presets or ["paper", "tiny", "digits"], device, arguments.repeats)
+        result = bench_savings(arguments.presets or ["paper", "tiny", "digits"], device, arguments.repeats)
     print(json.dumps(result) if arguments.json else show(result))
     return 0

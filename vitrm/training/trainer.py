@@ -31,7 +31,7 @@ from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.nets.base import Step
 from vitrm.training.augment import augment, mix
-from vitrm.training.batches import draw_batches, read_batches
+from vitrm.training.batches import draw_batches, draw_unlearned, read_batches
 from vitrm.training.checks import fit_config
 from vitrm.training.device import autocast, each_under, on_its_way, reproducible
 from vitrm.training.distributed import Group
@@ -157,9 +157,7 @@ class Trainer:
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         total, learning = 0.0, self.config.model.supervision_steps
-        unlearned = 0
-        if train.progress_steps and self.epoch + self.batch / self.batches >= train.progress_after:
-            unlearned = int(torch.randint(train.progress_steps + 1, ()))
+        unlearned = draw_unlearned(train, self.epoch + self.batch / self.batches)
         every = model.steps(images, unlearned + learning, seeds, train.backprop, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)

@@ -3,7 +3,7 @@
 import pytest
 
 from app.compare.table import Speeds, is_measurable, rows, speed_words
-from vitrm.bench import Latency
+from vitrm.bench.latency import Latency
 from vitrm.config import ResNetConfig
 
 

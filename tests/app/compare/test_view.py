@@ -10,11 +10,12 @@ from streamlit.testing.v1 import AppTest
 from app import background, cache
 from app.cache import Checkpoint
 from app.compare import cache as compare_cache
-from app.compare import comparison, latency
+from app.compare import comparison
+from app.compare import latency as measurement
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
-from vitrm import bench
-from vitrm.bench import Latency
+from vitrm.bench import latency
+from vitrm.bench.latency import Latency
 from vitrm.config import ViTConfig
 from vitrm.runs.checkpoints import find_run
 
@@ -22,7 +23,7 @@ PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "compare.py")
 
 
 def open_page(**query):
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=300)
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()
@@ -120,14 +121,14 @@ def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit,
         progress(0.5)
         return [[Latency(batch, 2.5, 2.0, 3.0, 15, 0.1) for batch in batch_sizes] for _ in models]
 
-    monkeypatch.setattr(bench, "latencies", latencies)
+    monkeypatch.setattr(latency, "latencies", latencies)
     twice = [entry("one", a_vit, 50.0), entry("same shape", a_vit, 51.0), entry("r", a_vitrm, 52.0)]
     shown = compared(*twice, key="measured-once")
     monkeypatch.setattr(compare_cache, "comparisons", lambda: ([shown], []))
     app = open_page()
     app.button(key="ask_speeds").click().run()
-    job = background.find(latency.key(shown))
-    assert job.wait(60)
+    job = background.find(measurement.key(shown))
+    assert job.wait(600)
     assert job.error is None
     other = open_page()
     assert not other.exception

@@ -20,7 +20,7 @@ HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 
 
 def open_glimpses(**query):
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
@@ -43,7 +43,7 @@ def test_it_opens_on_a_ready_made_trace_with_the_evidence_panel():
 
 
 def test_a_link_names_the_policy_and_an_unknown_part_is_said():
-    app = AppTest.from_file(str(Path(HOME).parents[1] / "pages" / "glimpses.py"), default_timeout=60)
+    app = AppTest.from_file(str(Path(HOME).parents[1] / "pages" / "glimpses.py"), default_timeout=300)
     app.query_params["policy"], app.query_params["part"] = "fixed", "nonsense"
     app.run()
     assert not app.exception

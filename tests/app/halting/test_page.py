@@ -27,7 +27,7 @@ def report():
 
 @pytest.fixture
 def page():
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     return app
 
@@ -84,7 +84,7 @@ def test_whether_hard_images_leave_late_follows_from_what_was_measured(report, e
 
 @pytest.mark.parametrize(("text", "start"), [("0.9", 0.9), ("2", None), ("nan", None), ("abc", None)])
 def test_a_link_carries_the_threshold(text, start):
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.query_params["threshold"] = text
     app.run()
     open_halting(app)
@@ -113,7 +113,7 @@ def test_more_steps_than_were_trained_can_be_run(page, depth, steps):
 
 
 def test_a_depth_that_is_not_offered_is_left_out():
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.query_params["depth"] = "1000"
     app.run()
     open_halting(app)

@@ -38,7 +38,7 @@ def test_a_text_that_is_no_maze_is_said(text, message):
 
 
 def test_a_gem_that_a_model_does_not_know_may_be_in_another_maze():
-    assert Maze("s-3wwww2-").cells[0, 2] == FIRST_GEM + 2
+    assert Maze.read("s-3wwww2-").cells[0, 2] == FIRST_GEM + 2
 
 
 @pytest.mark.parametrize(

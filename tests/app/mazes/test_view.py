@@ -33,7 +33,7 @@ def page(trained, tmp_path, monkeypatch):
     shutil.copytree(trained / "small", tmp_path / "runs" / "small")
 
     def open_page(**query):
-        app = AppTest.from_file(HOME, default_timeout=60)
+        app = AppTest.from_file(HOME, default_timeout=300)
         for key, value in ({"maze_model": "small"} | query).items():
             app.query_params[key] = value
         app.run()

@@ -195,7 +195,7 @@ def page(monkeypatch):
     monkeypatch.setattr(mixture_cache, "gallery", lambda name: {"test-9": made(), "test-1": made(label=1)})
     monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: REPORT)
     monkeypatch.setattr(cache, "warm_up", lambda: None)
-    return AppTest.from_file(PAGE, default_timeout=60)
+    return AppTest.from_file(PAGE, default_timeout=300)
 
 
 def opened(app, **query):

@@ -48,7 +48,7 @@ def trainings():
             child.wait()
 
 
-def until(condition, trainings=None, timeout_s=180):
+def until(condition, trainings=None, timeout_s=600):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, trainings and trainings.jobs
@@ -125,7 +125,7 @@ def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
         queue.tick()
         assert state(queue, other) == "waiting"  # it takes the one place, wherever it was started
         queue.ask("typed", "stop")
-        assert process.wait(timeout=120) == 130
+        assert process.wait(timeout=600) == 130
         assert state(queue, "typed") == "stopped"
     finally:
         process.kill()

@@ -43,7 +43,7 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr("app.training.jobs.Estimates.get", lambda *_: None)
     monkeypatch.setattr("app.training.visitors._cookie", lambda: "")  # AppTest has neither
     monkeypatch.setattr("app.training.visitors._address", lambda: None)
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     yield app
     cache.trainings.clear()
 
@@ -131,7 +131,7 @@ def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
     (job,) = cache.trainings().jobs.values()
     assert (job.state, job.position, json.loads(job.fingerprint)["train.lr"]) == ("waiting", 1, 1e-4)
     assert any("number 1 in the queue" in text.value for text in page.caption)
-    other = AppTest.from_file(HOME, default_timeout=60)
+    other = AppTest.from_file(HOME, default_timeout=300)
     open_train(other)
     assert other.selectbox(key="run").value == job.name
     assert other.button(key="do_Leave the queue").disabled is False  # at the server's own machine: the teacher
@@ -145,7 +145,7 @@ def test_another_visitor_watches_and_cannot_stop(page, monkeypatch):
     open_train(page)
     page.button(key="start_training").click().run()
     assert not page.button(key="do_Leave the queue").disabled
-    other = AppTest.from_file(HOME, default_timeout=60)
+    other = AppTest.from_file(HOME, default_timeout=300)
     open_train(other)
     assert other.button(key="do_Leave the queue").disabled
     other.text_input(key="teacher_code").set_value("guess").run()

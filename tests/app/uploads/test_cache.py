@@ -5,8 +5,7 @@ from PIL import Image
 
 from app.cache import checkpoint
 from app.uploads.cache import trace
-from app.uploads.picture import Given
-from app.uploads.tray import Tray
+from app.uploads.tray import Given, Tray
 from vitrm.errors import ConfigError
 
 

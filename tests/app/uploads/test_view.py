@@ -19,7 +19,7 @@ HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 
 @pytest.fixture
 def page():
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     return app.switch_page("../pages/your_image.py").run()
 
@@ -132,7 +132,7 @@ def test_traces_of_own_pictures_are_kept_by_their_session_alone_and_not_for_ever
     for _ in range(3):
         page.button(key="turn_Left").click().run()
     assert len(tray.traces) == 2
-    other = AppTest.from_file(HOME, default_timeout=60)
+    other = AppTest.from_file(HOME, default_timeout=300)
     other.run()
     other.switch_page("../pages/your_image.py").run()
     assert not other.session_state["tray"].pictures

@@ -243,7 +243,7 @@ def test_a_cell_that_fails_takes_no_other_with_it(done, tmp_path):
 
 def test_devices_work_side_by_side_and_an_interrupt_lets_the_table_stand(tmp_path):
     whole = _ablation(tmp_path, devices=("cpu", "cpu:0"))
-    used, both = [], threading.Barrier(2, timeout=60)
+    used, both = [], threading.Barrier(2, timeout=600)
 
     def launch(words, log):
         used.append(words[words.index("--device") + 1])

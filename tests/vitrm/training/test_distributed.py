@@ -63,7 +63,7 @@ def two_processes(folder, *words, patience_s=60, grace_s=60):
             _, rank, pid = parent.stdout.readline().split()
             pids[int(rank)] = int(pid)
         yield pids
-        parent.wait(timeout=240)  # both have ended
+        parent.wait(timeout=600)  # both have ended
     finally:
         for pid in pids.values():
             if parent.poll() is None:
@@ -72,7 +72,7 @@ def two_processes(folder, *words, patience_s=60, grace_s=60):
         parent.wait()
 
 
-def until(condition, timeout_s=240):
+def until(condition, timeout_s=600):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

@@ -82,7 +82,7 @@ def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     together = torch.load(tmp_path / "result.pt", weights_only=True)

@@ -1,0 +1,33 @@
+"""Mazes to choose from and traces of them, made once for everybody."""
+
+import pytest
+
+from app.cache import checkpoint
+from app.mazes import cache
+from app.mazes.maze import Maze
+from vitrm.data.mazes import MazeSettings
+from vitrm.errors import ConfigError
+
+
+def test_a_pool_has_mazes_of_its_length_and_none_where_they_are_too_rare():
+    source = MazeSettings(size=4, gems=2, longest=2).source
+    for length in (1, 2, 3):
+        assert {maze.solution.length for maze in cache.pool(source, length)} == {length}
+    assert cache.pool(source, 12) == ()
+
+
+def test_a_ready_made_trace_is_found_by_its_maze_and_does_not_tell_the_answer():
+    mazes = checkpoint("mazes")
+    maze, made = next(iter(cache.ready(mazes).items()))
+    assert cache.trace(mazes, Maze(maze.text), 1) is made
+    assert made.label is None
+
+
+def test_a_model_with_learned_positions_is_not_given_mazes_of_another_size():
+    with pytest.raises(ConfigError, match="takes images of 32 pixels only"):
+        cache.model_for(checkpoint("cifar10-tiny"), 4)
+
+
+def test_the_models_are_those_that_were_trained_on_mazes():
+    assert "mazes" in cache.models()
+    assert "digits" not in cache.models()
