@@ -25,8 +25,8 @@ from typing import Any, Literal
 from vitrm.config import AnyModelConfig, Config, preset
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import all_at_once, multiply_adds
-from vitrm.process import start_vitrm
-from vitrm.runs.folder import ROOT, Run
+from vitrm.process import ROOT, start_vitrm
+from vitrm.runs.folder import Run
 
 Kind = Literal["batch-size", "ablation", "models", "glimpses", "mixture"]
 PAPER_MODELS = ("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")
@@ -81,7 +81,7 @@ class Sweep:
     def is_done(self, cell: Cell) -> bool:
         """Whether a cell is trained, and measured where there is more to measure than its training does."""
         run = self.run(cell)
-        return run.is_complete and not (self.kind == "glimpses" and _glimpses(run) and run.glimpses() is None)
+        return run.is_complete and not (self.kind == "glimpses" and _glimpses(run) and run.report("glimpses") is None)
 
     def command(self, cell: Cell, device: str) -> list[str]:
         """The `vitrm` command that trains a cell, goes on with it, or measures what has been trained."""
@@ -370,11 +370,11 @@ def _glimpses(run: Run) -> bool:
 
 def _other_orders(entry: dict[str, Any], runs: list[Run]) -> Iterator[dict[str, Any]]:
     """The same trained weights, their glimpses chosen otherwise: what `evaluate --policies` has measured of each."""
-    reports = [report for run in runs if (report := run.glimpses())]
+    reports = [report for run in runs if (report := run.report("glimpses"))]
     names = {"fixed": "centre outwards", "learned": "memory's attention"}
     for policy, name in names.items() if reports else ():
-        scores = [report["policies"][policy] for report in reports]
-        steps = [[100 * each["mean"] for each in score["accuracy"]] for score in scores]
+        scores = [report.policies[policy] for report in reports]
+        steps = [[100 * each.mean for each in score.accuracy] for score in scores]
         values = [each[-1] for each in steps]
         yield entry | {
             "column": f"{entry['column']}: {name}",
@@ -383,7 +383,7 @@ def _other_orders(entry: dict[str, Any], runs: list[Run]) -> Iterator[dict[str, 
             "seeds done": len(values),
             "each seed, %": " ".join(f"{value:.2f}" for value in values),
             "after each step, %": " ".join(f"{statistics.mean(step):.2f}" for step in zip(*steps, strict=True)),
-            "multiply-adds": scores[0]["multiply_adds"][-1],
+            "multiply-adds": scores[0].multiply_adds[-1],
             "hours": 0.0,
             "weights of": entry["column"],
         }

@@ -303,9 +303,9 @@ def test_a_sweep_of_glimpses_also_measures_the_other_orders_of_what_it_trained(t
     assert sweep.run(whole, launch)
     assert [words[0] for words in asked] == ["train", "evaluate", "train"]
     glimpsing, fixed, learned, at_once = sweep.rows(whole)
-    measured = whole.run(cells[0]).glimpses()["policies"]
+    measured = whole.run(cells[0]).report("glimpses").policies
     for entry, policy in ((fixed, "fixed"), (learned, "learned")):
-        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy]["accuracy"][-1]["mean"], abs=1e-3)
+        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy].accuracy[-1].mean, abs=1e-3)
         assert entry["weights of"] == glimpsing["column"]
     assert at_once["weights of"] == ""
     text = (whole.folder / "table.md").read_text()
