@@ -31,7 +31,6 @@ UNFINISHED_IMPORTS = {("app/cache.py", "attention"), ("app/cache.py", "compare")
 UNFINISHED_LENGTHS = {
     "tests/vitrm/data/test_mazes.py",
     "tests/vitrm/runs/test_folder.py",
-    "tests/vitrm/test_model.py",
     "vitrm/judge/halting.py",
     "vitrm/runs/folder.py",
 }
