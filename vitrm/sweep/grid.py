@@ -73,8 +73,8 @@ def grid(
                     and models to lay beside it       mixture of all, where there are several
     =============== ================================= =========================================
 
-    `ranges` are fields of `Ranges`. Raises ConfigError for a preset or setting that does not exist, or a cell that makes
-    no model.
+    `ranges` are fields of `Ranges`. Raises ConfigError for a preset or setting that does not exist, or a cell that
+    makes no model.
     """
     settings = settings or {}
     kind_of = _KINDS[kind]
