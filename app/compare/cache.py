@@ -25,7 +25,7 @@ def _comparisons(
     known, mixtures, results, unread = {}, {}, {}, []
     for checkpoint in runs:
         try:
-            if (mixture := checkpoint.run.mixture()) is not None:
+            if (mixture := checkpoint.run.report("mixture")) is not None:
                 mixtures[checkpoint.name] = mixture
             known[checkpoint.name] = facts(checkpoint)
         except VitrmError as error:

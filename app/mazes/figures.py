@@ -1,11 +1,9 @@
 """Figures about mazes as pure functions: a report in, a Plotly figure out. No streamlit here.
 
-`judged` is the plain form of a `vitrm.judge.difficulty.DifficultyReport` of the same model: the control is from there.
+`judged` is the report by difficulty of the same model: the control is from there.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,6 +17,7 @@ from app.mazes.tables import (
     local_by_length,
     shown_steps,
 )
+from vitrm.judge.difficulty import DifficultyReport
 from vitrm.judge.mazes import MazeReport
 
 _GREY, _BEYOND, _CONTROL, _GUESS, _LOCAL = "#8a93a3", "#e69f00", "#d55e00", "#cc79a7", "#009e73"
@@ -65,7 +64,7 @@ def accuracy_map(report: MazeReport) -> go.Figure:
     return _styled(figure, "supervision step", "length of the shortest path", top=30)
 
 
-def accuracy_by_length(report: MazeReport, judged: dict[str, Any] | None = None) -> go.Figure:
+def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = None) -> go.Figure:
     """Accuracy by length of the path: after some of the steps, beside what needs no steps."""
     trial = report.trials[0]
     lengths, _, accuracy = trial.by_length()

@@ -36,7 +36,9 @@ class Sweep:
     def is_done(self, cell: Cell) -> bool:
         """Whether a cell is trained, and measured where there is more to measure than its training does."""
         run = self.run_of(cell)
-        return run.is_complete and not (self.kind == "glimpses" and _has_glimpses(run) and run.glimpses() is None)
+        return run.is_complete and not (
+            self.kind == "glimpses" and _has_glimpses(run) and run.report("glimpses") is None
+        )
 
     def command(self, cell: Cell, device: str) -> list[str]:
         """The `vitrm` command that trains a cell, goes on with it, or measures what has been trained."""

@@ -14,7 +14,8 @@ from typing import Any
 from vitrm.config import AnyModelConfig, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import ROOT, Run
+from vitrm.process import ROOT
+from vitrm.runs.folder import Run
 from vitrm.sweep.sweep import Sweep, accuracy
 
 
@@ -58,17 +59,13 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
             yield from _other_orders(entry, [run for run in runs if run.is_complete])
 
 
-def _glimpses(run: Run) -> bool:
-    return getattr(run.config().model, "glimpse_patches", None) is not None
-
-
 def _other_orders(entry: dict[str, Any], runs: list[Run]) -> Iterator[dict[str, Any]]:
     """The same trained weights, their glimpses chosen otherwise: what `evaluate --policies` has measured of each."""
-    reports = [report for run in runs if (report := run.glimpses())]
+    reports = [report for run in runs if (report := run.report("glimpses"))]
     names = {"fixed": "centre outwards", "learned": "memory's attention"}
     for policy, name in names.items() if reports else ():
-        scores = [report["policies"][policy] for report in reports]
-        steps = [[100 * each["mean"] for each in score["accuracy"]] for score in scores]
+        scores = [report.policies[policy] for report in reports]
+        steps = [[100 * each.mean for each in score.accuracy] for score in scores]
         values = [each[-1] for each in steps]
         yield entry | {
             "column": f"{entry['column']}: {name}",
@@ -77,7 +74,7 @@ def _other_orders(entry: dict[str, Any], runs: list[Run]) -> Iterator[dict[str, 
             "seeds done": len(values),
             "each seed, %": " ".join(f"{value:.2f}" for value in values),
             "after each step, %": " ".join(f"{statistics.mean(step):.2f}" for step in zip(*steps, strict=True)),
-            "multiply-adds": scores[0]["multiply_adds"][-1],
+            "multiply-adds": scores[0].multiply_adds[-1],
             "hours": 0.0,
             "weights of": entry["column"],
         }

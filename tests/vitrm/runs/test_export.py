@@ -14,8 +14,9 @@ from vitrm.cli import main as cli
 from vitrm.config import Config, ResNetConfig, ViTConfig
 from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
+from vitrm.runs.checkpoints import find_run, load
 from vitrm.runs.export import save_onnx
-from vitrm.runs.folder import Run, find_run, load
+from vitrm.runs.folder import Run
 
 
 def _session(model, file):

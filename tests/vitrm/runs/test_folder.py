@@ -18,10 +18,12 @@ import safetensors.torch
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.errors import ConfigError
+from vitrm.errors import ConfigError, RunError
 from vitrm.judge.evaluation import evaluate
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run, RunError, build, create_run, export, find_run, list_runs, load
+from vitrm.runs.checkpoints import build, create_run, find_run, list_runs, load
+from vitrm.runs.export import export
+from vitrm.runs.folder import Run
 from vitrm.training.events import EpochEnd, Progress
 from vitrm.training.trainer import Trainer
 

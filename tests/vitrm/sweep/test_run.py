@@ -306,9 +306,9 @@ def test_a_sweep_of_glimpses_also_measures_the_other_orders_of_what_it_trained(t
     assert train_cells(whole, launch)
     assert [words[0] for words in asked] == ["train", "evaluate", "train"]
     glimpsing, fixed, learned, at_once = table.rows(whole)
-    measured = whole.run_of(cells[0]).glimpses()["policies"]
+    measured = whole.run_of(cells[0]).report("glimpses").policies
     for entry, policy in ((fixed, "fixed"), (learned, "learned")):
-        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy]["accuracy"][-1]["mean"], abs=1e-3)
+        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy].accuracy[-1].mean, abs=1e-3)
         assert entry["weights of"] == glimpsing["column"]
     assert at_once["weights of"] == ""
     text = (whole.folder / "table.md").read_text()
