@@ -30,7 +30,6 @@ SHORTER = {"vitrm/model.py": 350}  # the recursion alone
 UNFINISHED_IMPORTS: set[tuple[str, str]] = set()
 UNFINISHED_LENGTHS = {
     "tests/vitrm/data/test_mazes.py",
-    "tests/vitrm/runs/test_folder.py",
 }
 
 FILES = sorted(file for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))
