@@ -5,7 +5,6 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import subprocess
 import urllib.request
 
@@ -199,7 +198,6 @@ def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_
     here, temporary, home = (tmp_path / name for name in ("here", "tmp", "home"))
     for folder in (here, temporary, home):
         folder.mkdir()
-    shutil.copytree(ROOT / ".streamlit", here / ".streamlit")
     places = {"TMPDIR": str(temporary), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     options = {"env": places, "preexec_fn": write_next_to_nothing, "stdout": subprocess.PIPE}
     before = files_below(ROOT, here, temporary, home)
