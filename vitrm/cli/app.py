@@ -12,7 +12,7 @@ from vitrm.places import ROOT, home
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where it is served, and whether a browser is opened there."""
-    parser.add_argument("--port", type=positive, default=8501, help="default: 8501; taken: another --port")
+    parser.add_argument("--port", type=positive, default=8501, help="default: 8501")
     parser.add_argument("--host", help="the address to listen at; default: all of this machine's, for a class")
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
 
