@@ -14,7 +14,7 @@ from typing import Any
 from vitrm.config import AnyModelConfig, Config
 from vitrm.judge.mixture import MixtureReport
 from vitrm.nets.cost import multiply_adds
-from vitrm.sweep.run import Result
+from vitrm.sweep.table import Result
 
 BYTES = 4  # of a weight in fp32, as the app and `vitrm evaluate` load it
 

@@ -235,7 +235,7 @@ def _compared(checkpoint: Checkpoint, config: Config) -> GlimpseReport | None:
 
 def _control(rows: list[dict[str, Any]]) -> None:
     """Small models of the same recipe: glimpses against all patches at once, at about the same multiply-adds."""
-    from vitrm.sweep.run import against_first
+    from vitrm.sweep.table import against_first
 
     st.markdown(
         f"Another model, a small one on {rows[0]['data']}: trained several times with glimpses, and with all patches "

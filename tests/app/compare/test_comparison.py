@@ -5,7 +5,7 @@ import pytest
 from app.compare import comparison
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.checkpoints import find_run
-from vitrm.sweep.run import Result
+from vitrm.sweep.table import Result
 
 
 def test_only_models_of_the_same_images_and_classes_are_laid_side_by_side(model_facts):
