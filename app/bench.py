@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from app.player.payload import payload
-from vitrm.runs.folder import build, provenance
+from vitrm.runs.checkpoints import build
+from vitrm.runs.provenance import provenance
 from vitrm.traces.recording import trace
 
 PANELS = ("equations", "memory", "attention", "edits")

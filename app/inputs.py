@@ -9,15 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from app import background, cache, state
+from app import cache, state
 from app.cache import Checkpoint
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, VitrmError
-from vitrm.judge.mazes import MazeReport
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace
-
-_STARTED = "started_jobs"  # keys of the background jobs that this visitor had started
 
 
 def select(
@@ -130,101 +127,6 @@ def say(error: VitrmError, checkpoint: Checkpoint) -> None:
         st.error(f"The images that “{checkpoint.name}” was tested on are not on this machine: {error}")
     else:
         st.error(f"This checkpoint cannot be shown: {error}")
-
-
-def judgement(checkpoint: Checkpoint, of: str = "halting") -> dict[str, Any] | None:
-    """The judgement of a checkpoint's halting or mixture; where there is none, a way to have it made, and how far
-    that has got.
-    """
-    report, job = (
-        cache.halting(checkpoint) if of == "halting" else cache.mixture(checkpoint),
-        cache.judging(checkpoint, of),
-    )
-    if report is not None:
-        return report
-    if job is not None and job.is_running:
-        follow(job, f"Judging the {of} of {checkpoint.name} on its held-out images …")
-        return None
-    if job is not None and job.error is not None:
-        st.error(f"The {of} could not be judged: {job.error}")
-    st.markdown(f"The {of} of this model has not been judged yet. It is done once, for everybody on this server.")
-    st.button(
-        f"Judge its {of} now",
-        icon=":material/monitoring:",
-        type="primary",
-        key="start_judging",
-        on_click=start_job,
-        args=(cache.start_judging, checkpoint, of),
-    )
-    return None
-
-
-def glimpse_comparison(checkpoint: Checkpoint) -> dict[str, Any] | None:
-    """Who should choose the glimpses of a checkpoint; where that has not been measured, a way to have it measured."""
-    report, job = cache.glimpses(checkpoint), cache.comparing(checkpoint)
-    if report is not None:
-        return report
-    if job is not None and job.is_running:
-        follow(job, f"Comparing the orders on the validation and test images of {checkpoint.name} …")
-        return None
-    if job is not None and job.error is not None:
-        st.error(f"The orders could not be compared: {job.error}")
-    st.markdown("The orders have not been compared for this model yet. It is done once, for everybody on this server.")
-    st.button(
-        "Compare them now",
-        icon=":material/monitoring:",
-        type="primary",
-        key="start_comparing",
-        on_click=start_job,
-        args=(cache.start_comparing, checkpoint),
-    )
-    return None
-
-
-def maze_report(checkpoint: Checkpoint) -> MazeReport | None:
-    """What a model makes of all test mazes; where that was not measured, a way to have it done, and how far it is."""
-    report, job = cache.maze_report(checkpoint), cache.measuring_mazes(checkpoint)
-    if report is not None:
-        return report
-    if job is not None and job.is_running:
-        follow(job, f"Running {checkpoint} on its test mazes, and on others …")
-        return None
-    if job is not None and job.error is not None:
-        st.error(f"It could not be measured: {job.error}")
-    st.markdown("This has not been measured yet. It is done once, for everybody on this server.")
-    st.button(
-        "Measure it on all test mazes",
-        icon=":material/monitoring:",
-        type="primary",
-        key="start_maze_report",
-        on_click=start_job,
-        args=(cache.start_maze_report, checkpoint),
-    )
-    return None
-
-
-def start_job(start: Callable[..., background.Job], *what: Any) -> None:
-    """Start a background job for this visitor, who may cancel it (see `follow`)."""
-    st.session_state.setdefault(_STARTED, set()).add(start(*what).key)
-
-
-def follow(job: background.Job, label: str) -> None:
-    """How far a background job has got; the page runs again when it is over.
-
-    Everybody who waits for the same is shown it; only the visitor who had it started can cancel it.
-    """
-
-    @st.fragment(run_every=0.5)
-    def progress() -> None:
-        if not job.is_running:
-            st.rerun()
-        bar, cancel = st.columns([5, 1], vertical_alignment="bottom")
-        bar.progress(min(1.0, job.share), label)
-        if job.key in st.session_state.get(_STARTED, ()) and cancel.button("Cancel", key="cancel_job"):
-            job.cancel()  # it need not be over: it counts as gone, and may be behind others in the queue
-            st.rerun()
-
-    progress()
 
 
 def choose_image(gallery: dict[str, Trace] | dict[str, MixtureTrace], test_images: int, draws: bool) -> tuple[str, int]:

@@ -5,7 +5,6 @@ import streamlit as st
 from app import cache, figures, inputs, state
 from app.halting import view as halting_view
 from app.halting.exits.exits import exit_panel, exit_threshold
-from vitrm.errors import VitrmError
 
 state.start()
 st.title("When has it seen enough?")
@@ -21,13 +20,10 @@ image, split = st.container(), st.container()  # the split comes first: it can b
 with split:
     st.header("All test images: does it pay?")
     report = None
-    try:
-        if steps == 1:
-            st.info("This model runs a single supervision step: there is nothing to stop early.")
-        else:
-            report = inputs.judgement(checkpoint)
-    except VitrmError as error:
-        st.error(f"The judgement cannot be shown: {error}")
+    if steps == 1:
+        st.info("This model runs a single supervision step: there is nothing to stop early.")
+    else:
+        report = halting_view.judgement(checkpoint)
     if report is not None:
         halting_view.numbers(report, checkpoint, config)
         halting_view.charts(report)
@@ -48,7 +44,7 @@ with image:
         config.model,
         key="exit_panel",
         start=chosen,
-        chosen=report and report["chosen"]["threshold"],
+        chosen=report and report.chosen.threshold,
         address=state.address(state.DEPTH),
     )
     st.caption(figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary))

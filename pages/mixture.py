@@ -7,7 +7,6 @@ from app.diagram.diagram import mixture_diagram
 from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
 from app.mixture.panel.panel import mixture_panel
-from vitrm.errors import VitrmError
 
 ADDRESS = (state.MIXTURE_MODEL, state.IMAGE)
 
@@ -45,10 +44,7 @@ else:
     st.caption(f"Image: {config.data.title}, test split, number {number}. {worth}")
 
 st.header("All test images: is it a mixture at all?")
-try:
-    report = inputs.judgement(checkpoint, "mixture")
-except VitrmError as error:
-    report = st.error(f"The judgement cannot be shown: {error}") and None
+report = mixture_view.judgement(checkpoint)
 if report is not None:
     mixture_view.numbers(report, checkpoint, config)
     mixture_view.charts(report)

@@ -2,7 +2,7 @@
 
 from setuptools import Distribution
 
-from vitrm.runs.folder import ROOT
+from vitrm.process import ROOT
 
 
 def test_every_file_of_the_two_packages_is_installed(monkeypatch):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_CODE = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def start_vitrm(words: Sequence[str], **options: Any) -> subprocess.Popen:
@@ -24,5 +24,5 @@ def environment() -> dict[str, str]:
     of a sweep), a thread that spins keeps the one it waits for from running, and training becomes ten times slower
     (measured on two busy cores).
     """
-    path = os.pathsep.join(filter(None, [str(_CODE), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONPATH": path}

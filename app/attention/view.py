@@ -1,33 +1,43 @@
-"""What mattered to the answer on show: the attribution, and the button that has it computed."""
+"""What mattered to the answer on show: asked for with a button, as it takes some seconds."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app import cache, inputs, state
+from app import background, cache, reports, state
 from app.attention.attribution import Attribution
 from app.cache import Checkpoint
 
 
 def attribution(checkpoint: Checkpoint) -> Attribution | None:
     """The attribution of the image on show, if it is there."""
-    job = cache.attribution(checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED])
-    return job and job.result
+    return reports.result(_key(checkpoint))
 
 
 def offer_attribution(checkpoint: Checkpoint) -> None:
     """The button that has it computed, and how far that has got."""
-    which = checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
-    job = cache.attribution(*which)
-    if job is not None and job.is_running:
-        inputs.follow(job, "Attributing the answer to the patches, at every supervision step …")
-    elif job is None or job.error is not None:
-        if job is not None:
-            st.error(f"The attribution could not be computed: {job.error}.")
-        st.button(
-            "Compute what mattered",
-            icon=":material/query_stats:",
-            help="Integrated gradients, occlusion and saliency at every supervision step; takes some seconds",
-            on_click=inputs.start_job,
-            args=(cache.start_attribution, *which),
-        )
+    key = _key(checkpoint)
+    words = reports.Words(
+        button="Compute what mattered",
+        working="Attributing the answer to the patches, at every supervision step …",
+        failed="The attribution could not be computed",
+        help="Integrated gradients, occlusion and saliency at every supervision step; takes some seconds",
+        icon=":material/query_stats:",
+        prominent=False,
+    )
+    reports.ask(key, lambda say: _attribute(*key[1:], say), words)
+
+
+def _key(checkpoint: Checkpoint) -> reports.Key:
+    return "attribution", checkpoint, st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
+
+
+def _attribute(checkpoint: Checkpoint, image: str, seed: int, say: background.Report) -> Attribution:
+    """Attribute the last answer of that trace to the patches."""
+    from app.attention.attribution import attribute
+
+    shown = cache.trace(checkpoint, image, seed)
+    steps, target = len(shown.logits), int(shown.logits[-1, -1, -1].argmax())
+    network = cache.model(checkpoint)
+    with reports.in_turns(say) as between:
+        return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)

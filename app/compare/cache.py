@@ -8,7 +8,7 @@ from app.cache import Checkpoint, checkpoints, facts
 from app.compare import comparison
 from app.compare.comparison import Comparison
 from vitrm.errors import VitrmError
-from vitrm.sweep.run import list_tables, read_table
+from vitrm.sweep.table import list_tables, read_table
 
 
 def comparisons() -> tuple[list[Comparison], list[str]]:
@@ -25,7 +25,7 @@ def _comparisons(
     known, mixtures, results, unread = {}, {}, {}, []
     for checkpoint in runs:
         try:
-            if (mixture := checkpoint.run.mixture()) is not None:
+            if (mixture := checkpoint.run.report("mixture")) is not None:
                 mixtures[checkpoint.name] = mixture
             known[checkpoint.name] = facts(checkpoint)
         except VitrmError as error:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vitrm.config import AnyModelConfig, Config
+from vitrm.judge.mixture import MixtureReport
 from vitrm.nets.cost import multiply_adds
-from vitrm.sweep.run import Result
+from vitrm.sweep.table import Result
 
 BYTES = 4  # of a weight in fp32, as the app and `vitrm evaluate` load it
 
@@ -121,11 +122,11 @@ def data_title(config: Config) -> str:
 
 
 def of_models(
-    facts: Mapping[str, tuple[Config, dict[str, Any]]], mixtures: Mapping[str, dict[str, Any]] | None = None
+    facts: Mapping[str, tuple[Config, dict[str, Any]]], mixtures: Mapping[str, MixtureReport] | None = None
 ) -> list[Comparison]:
     """Finished models (configuration, summary) by the test images they were measured on, the largest group first.
 
-    `mixtures` has what is known of an SR-ViT by recursion step (`Run.mixture`).
+    `mixtures` has what is known of an SR-ViT by recursion step (the report "mixture").
 
     Two belong together if they read the same source, know the same classes and were tested on as many images.
     """
@@ -152,7 +153,7 @@ def of_models(
     return _distinct(sorted(made, key=lambda group: -len(group.entries)))
 
 
-def _of_model(name: str, config: Config, summary: dict[str, Any], mixture: dict[str, Any] | None) -> Entry:
+def _of_model(name: str, config: Config, summary: dict[str, Any], mixture: MixtureReport | None) -> Entry:
     test = [100 * value for value in summary["test"]["accuracy"]]
     return Entry(
         name=name,
@@ -163,7 +164,7 @@ def _of_model(name: str, config: Config, summary: dict[str, Any], mixture: dict[
         seeds=(summary["seed"],),
         accuracy_by_step=tuple(test),
         recipe=(replace(config.train, seed=0), summary["split_sizes"]["train"]),
-        accuracy_by_recursion=tuple(100 * value for value in mixture["own"]) if mixture else (),
+        accuracy_by_recursion=tuple(100 * value for value in mixture.own) if mixture else (),
         training=", ".join(
             (_epochs(str(summary["epochs"])), minutes(summary["seconds"] / 60), _hardware(summary["hardware"]))
         ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import cache, inputs, state
+from app import inputs, reports, state
 from app.compare import cache as compare_cache
-from app.compare import comparison, figures
+from app.compare import comparison, figures, latency
 from app.compare.comparison import Comparison, Entry
 from app.compare.deeper import as_deep, deeper_words
 from app.compare.table import BATCHES, Speeds, rows, speed_words
@@ -89,8 +89,7 @@ def _against(shown: Comparison, name: str) -> None:
 
 def table(shown: Comparison) -> None:
     """All numbers of the comparison, and the measurement of latency and memory on this machine."""
-    job = cache.speeds(shown)
-    speeds = job and job.result
+    speeds = reports.result(latency.key(shown))
     numbers = st.column_config.NumberColumn
     st.dataframe(
         rows(shown, speeds),
@@ -111,19 +110,16 @@ def table(shown: Comparison) -> None:
     if speeds is not None:
         st.caption(speed_words(shown, speeds))
         _latency_chart(shown, speeds)
-    elif job is not None and job.is_running:
-        inputs.follow(job, "Measuring latency and memory of these models on this machine …")
-    else:
-        if job is not None and job.error is not None:
-            st.error(f"The latency could not be measured: {job.error}")
-        st.button(
-            "Measure latency and memory here",
-            icon=":material/timer:",
-            key="measure_speeds",
-            help="On the CPU of the server, once for everybody who has this page open; takes some seconds",
-            on_click=inputs.start_job,
-            args=(cache.start_measuring, shown),
-        )
+        return
+    words = reports.Words(
+        button="Measure latency and memory here",
+        working="Measuring latency and memory of these models on this machine …",
+        failed="The latency could not be measured",
+        help="On the CPU of the server, once for everybody who has this page open; takes some seconds",
+        icon=":material/timer:",
+        prominent=False,
+    )
+    reports.ask(latency.key(shown), lambda say: latency.measure(shown, say), words)
 
 
 def _latency_chart(shown: Comparison, speeds: Speeds) -> None:

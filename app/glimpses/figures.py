@@ -1,6 +1,6 @@
 """Figures about glimpses as pure functions: answers or a report in, a Plotly figure out, or words and tables.
 
-A report is the plain form of `vitrm.judge.glimpses.GlimpseReport`; no streamlit here.
+No streamlit here.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
+from PIL import ImageColor
 
+from app import colours
+from app.charts import styled
 from vitrm.config import Config
+from vitrm.judge.bootstrap import Estimate
+from vitrm.judge.glimpses import GlimpseReport
 
 if TYPE_CHECKING:  # it needs torch
     from vitrm.traces.answers import Answers
 
 POLICIES = {"random": "random draw", "fixed": "fixed, centre outwards", "learned": "memory's attention"}
 _LINES = {
-    "random": ("#0072b2", "solid", "circle"),
-    "fixed": ("#e69f00", "dash", "square"),
-    "learned": ("#009e73", "dot", "diamond"),
+    "random": (colours.BLUE, "solid", "circle"),
+    "fixed": (colours.ORANGE, "dash", "square"),
+    "learned": (colours.GREEN, "dot", "diamond"),
 }
-_CLASSES = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
-_OTHERS = "#8a93a3"
-_CONTROL = "#d55e00"
-SHOWN_CLASSES = len(_CLASSES)
+SHOWN_CLASSES = len(colours.CLASSES)
 
 
 def seen_after(steps: int, size: int, patches: int) -> list[str]:
@@ -51,7 +53,7 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
                 "pattern": {
                     "shape": "" if name.endswith("(true class)") else "/",
                     "fillmode": "overlay",
-                    "fgcolor": "#ffffff",
+                    "fgcolor": colours.WHITE,
                     "fgopacity": 0.35,
                     "size": 7,
                 },
@@ -59,12 +61,12 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
             text=[f"{100 * share:.0f}" if share >= 0.06 else "" for share in shares],
             textposition="inside",
             textangle=0,
-            textfont={"color": "#ffffff" if color in ("#0072b2", "#d55e00") else "#10141c", "size": 13},
+            textfont={"color": colours.on(color), "size": 13},
             hovertemplate=f"{name}: %{{y:.0f}} % of {count} draws<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(range=[0, 100])
-    return _styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
+    return styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
 
 
 def draw_table(made: Answers, classes: Sequence[str], label: int) -> list[dict[str, Any]]:
@@ -131,13 +133,15 @@ def strip(pixels: np.ndarray, patches: np.ndarray, patch_size: int, scale: int) 
     tiles, seen = [], np.zeros((across, across), bool)
     for read in patches:
         seen.flat[read] = True
-        tile = np.where(seen.repeat(side, 0).repeat(side, 1)[..., None], image, np.uint8([125, 133, 146]))
+        tile = np.where(
+            seen.repeat(side, 0).repeat(side, 1)[..., None], image, np.uint8(ImageColor.getrgb(colours.UNSEEN))
+        )
         for patch in read:
             top, left = side * (patch // across), side * (patch % across)
             edge = max(1, side // 12)
             frame = tile[top : top + side, left : left + side]
             inner = frame[edge:-edge, edge:-edge].copy()
-            frame[:] = (230, 159, 0)
+            frame[:] = ImageColor.getrgb(colours.ORANGE)
             frame[edge:-edge, edge:-edge] = inner
         opaque = np.full((*tile.shape[:2], 1), 255, np.uint8)
         tiles += [np.concatenate([tile, opaque], axis=2), np.zeros((size * scale, gap, 4), np.uint8)]
@@ -147,22 +151,22 @@ def strip(pixels: np.ndarray, patches: np.ndarray, patch_size: int, scale: int) 
 # Who should choose
 
 
-def policies(report: dict[str, Any]) -> go.Figure:
+def policies(report: GlimpseReport) -> go.Figure:
     """Test accuracy after each step under each policy, with the 95 % interval over the test images."""
     figure = go.Figure()
-    steps = len(next(iter(report["policies"].values()))["accuracy"])
-    axis = seen_after(steps, report["patches_per_step"], report["patches"])
-    places = np.linspace(-0.12, 0.12, len(report["policies"]))
-    for (policy, scores), shift in zip(report["policies"].items(), places, strict=True):
+    steps = report.steps
+    axis = seen_after(steps, report.patches_per_step, report.patches)
+    places = np.linspace(-0.12, 0.12, len(report.policies))
+    for (policy, scores), shift in zip(report.policies.items(), places, strict=True):
         color, dash, symbol = _LINES[policy]
-        mean = np.array([100 * each["mean"] for each in scores["accuracy"]])
+        mean = np.array([100 * each.mean for each in scores.accuracy])
         figure.add_scatter(
             x=np.arange(steps) + shift,  # side by side, or the bars would hide each other
             y=mean,
             error_y={
                 "type": "data",
-                "array": [100 * each["high"] for each in scores["accuracy"]] - mean,
-                "arrayminus": mean - [100 * each["low"] for each in scores["accuracy"]],
+                "array": [100 * each.high for each in scores.accuracy] - mean,
+                "arrayminus": mean - [100 * each.low for each in scores.accuracy],
                 "thickness": 1.5,
                 "width": 5,
             },
@@ -172,49 +176,49 @@ def policies(report: dict[str, Any]) -> go.Figure:
             marker={"symbol": symbol, "size": 8},
             hovertemplate=f"{POLICIES[policy]}: %{{y:.1f}} %<extra></extra>",
         )
-    if control := report.get("control"):  # absent from reports without one
+    if control := report.control:
         figure.add_scatter(
-            x=np.arange(len(control["accuracy"])),
-            y=[100 * each["mean"] for each in control["accuracy"]],
+            x=np.arange(len(control.accuracy)),
+            y=[100 * each.mean for each in control.accuracy],
             mode="lines+markers",
             name="the random patches at once, no steps",
-            line={"color": _CONTROL, "dash": "dashdot"},
+            line={"color": colours.VERMILLION, "dash": "dashdot"},
             marker={"symbol": "square-open", "size": 10},
             hovertemplate="at once: %{y:.1f} %<extra></extra>",
         )
     figure.update_xaxes(tickvals=list(range(steps)), ticktext=axis)
-    return _styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
+    return styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
 
 
-def policies_alternative(report: dict[str, Any]) -> str:
+def policies_alternative(report: GlimpseReport) -> str:
     """What that figure shows."""
     said = [
-        f"{POLICIES[policy]} {100 * scores['accuracy'][0]['mean']:.1f} % after step 1 and "
-        f"{100 * scores['accuracy'][-1]['mean']:.1f} % after step {len(scores['accuracy'])}"
-        for policy, scores in report["policies"].items()
+        f"{POLICIES[policy]} {100 * scores.accuracy[0].mean:.1f} % after step 1 and "
+        f"{100 * scores.accuracy[-1].mean:.1f} % after step {len(scores.accuracy)}"
+        for policy, scores in report.policies.items()
     ]
     return f"Test accuracy by who chooses the patches: {'; '.join(said)}. {at_once_words(report)}".strip()
 
 
-def at_once_words(report: dict[str, Any]) -> str:
+def at_once_words(report: GlimpseReport) -> str:
     """What the gain over the steps is worth beside a model that is given as many patches at once; "" without one."""
-    control = report.get("control")
-    if not control:
+    control = report.control
+    if control is None:
         return ""
-    steps, random = len(control["accuracy"]), report["policies"]["random"]["accuracy"]
-    theirs, own = ([f"{100 * each['mean']:.1f}" for each in values] for values in (control["accuracy"], random[:steps]))
-    last = control["ahead"][-1]
-    if last["low"] > 0:
+    steps, random = len(control.accuracy), report.policies["random"].accuracy
+    theirs, own = ([f"{100 * each.mean:.1f}" for each in values] for values in (control.accuracy, random[:steps]))
+    last = control.ahead[-1]
+    if last.low > 0:
         judged = "So the steps are worth more than the patches that they see."
-    elif last["high"] < 0:
+    elif last.high < 0:
         judged = "So the gain is that of seeing more patches; the steps add nothing to it here, they cost."
     else:
         judged = "So the gain is that of seeing more patches: what the steps add to it cannot be told from none."
     return (
-        f"{control['name']}, a {control['title']} without memory or steps ({control['parameters']:,} parameters), was "
-        f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control['patches'])} patches, "
-        f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last['mean']:+.1f} points "
-        f"(95 % interval {100 * last['low']:+.1f} to {100 * last['high']:+.1f}; one training each). {judged}"
+        f"{control.name}, a {control.title} without memory or steps ({control.parameters:,} parameters), was "
+        f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control.patches)} patches, "
+        f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last.mean:+.1f} points "
+        f"(95 % interval {100 * last.low:+.1f} to {100 * last.high:+.1f}; one training each). {judged}"
     )
 
 
@@ -222,45 +226,45 @@ def _counts(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
-def policy_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def policy_table(report: GlimpseReport) -> list[dict[str, Any]]:
     """One row per policy: its accuracies, in brackets the 95 % interval."""
     return [
         {
             "who chooses": POLICIES[policy],
-            **{f"step {n + 1}, %": _with_interval(each) for n, each in enumerate(scores["accuracy"])},
-            "mean over steps, %": _with_interval(scores["anytime"]),
+            **{f"step {n + 1}, %": _with_interval(each) for n, each in enumerate(scores.accuracy)},
+            "mean over steps, %": _with_interval(scores.anytime),
         }
-        for policy, scores in report["policies"].items()
+        for policy, scores in report.policies.items()
     ]
 
 
-def policy_halting_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def policy_halting_table(report: GlimpseReport) -> list[dict[str, Any]]:
     """One row per policy: what its halting is worth, what it costs, and how much the draws differ."""
     return [
         {
             "who chooses": POLICIES[policy],
-            "steps used, mean": f"{scores['halted_steps']:.2f}",
-            "right, %": f"{100 * scores['halted_accuracy']:.1f}",
-            "AUROC of halting, all steps": "–" if (area := scores["pooled_auroc"]) is None else f"{area:.3f}",
-            "all steps: right, %": f"{100 * scores['accuracy'][-1]['mean']:.1f}",
-            "all steps: multiply-adds, M": f"{scores['multiply_adds'][-1] / 1e6:.1f}",
-            "draws": "none" if scores["spread"] is None else str(len(scores["draws"])),
-            "largest spread over draws": "–" if scores["spread"] is None else f"± {100 * max(scores['spread']):.1f}",
+            "steps used, mean": f"{scores.halted_steps:.2f}",
+            "right, %": f"{100 * scores.halted_accuracy:.1f}",
+            "AUROC of halting, all steps": "–" if (area := scores.pooled_auroc) is None else f"{area:.3f}",
+            "all steps: right, %": f"{100 * scores.accuracy[-1].mean:.1f}",
+            "all steps: multiply-adds, M": f"{scores.multiply_adds[-1] / 1e6:.1f}",
+            "draws": "none" if scores.spread is None else str(len(scores.draws)),
+            "largest spread over draws": "–" if scores.spread is None else f"± {100 * max(scores.spread):.1f}",
         }
-        for policy, scores in report["policies"].items()
+        for policy, scores in report.policies.items()
     ]
 
 
-def policies_provenance(checkpoint: str, config: Config, report: dict[str, Any]) -> str:
+def policies_provenance(checkpoint: str, config: Config, report: GlimpseReport) -> str:
     """What was measured, on what, and what the bars are of."""
-    sizes = report["split_sizes"]
+    sizes = report.split_sizes
     return (
         f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}, every step run; random: "
-        f"mean of the glimpse seeds {', '.join(map(str, report['seeds']))}, training seed {report['training_seed']}; "
+        f"mean of the glimpse seeds {', '.join(map(str, report.seeds))}, training seed {report.training_seed}; "
         f"chance {100 / config.model.num_classes:.0f} %. Halting: threshold chosen on validation "
         f"(n = {sizes['val']:,}) under the same policy, applied once to test. Bars: 95 % bootstrap interval over the "
         "test images. They leave out what another training would change. All policies read "
-        f"{report['patches_per_step']} of {report['patches']} patches a step; the model was trained with random "
+        f"{report.patches_per_step} of {report.patches} patches a step; the model was trained with random "
         "glimpses only."
     )
 
@@ -284,7 +288,7 @@ def control(rows: list[dict[str, str]]) -> go.Figure:
             x=values,
             y=[_short(row["column"])] * len(values),
             mode="markers",
-            marker={"color": "#0072b2", "size": 11, "opacity": 0.75},
+            marker={"color": colours.BLUE, "size": 11, "opacity": 0.75},
             hovertemplate="%{x:.2f} %<extra></extra>",
             showlegend=False,
         )
@@ -292,12 +296,12 @@ def control(rows: list[dict[str, str]]) -> go.Figure:
             x=[float(row["test accuracy, %"])],
             y=[_short(row["column"])],
             mode="markers",
-            marker={"symbol": "line-ns-open", "size": 26, "color": "#d55e00", "line": {"width": 3}},
+            marker={"symbol": "line-ns-open", "size": 26, "color": colours.VERMILLION, "line": {"width": 3}},
             hovertemplate="mean %{x:.2f} %<extra></extra>",
             showlegend=False,
         )
     figure.update_yaxes(categoryorder="array", categoryarray=names, automargin=True)
-    return _styled(figure, "test accuracy, %", "", height=110 + 62 * len(rows))
+    return styled(figure, "test accuracy, %", "", height=110 + 62 * len(rows))
 
 
 def _short(column: str) -> str:
@@ -333,8 +337,8 @@ def control_table(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
     ]
 
 
-def _with_interval(estimate: dict[str, float]) -> str:
-    return f"{100 * estimate['mean']:.1f} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
+def _with_interval(estimate: Estimate) -> str:
+    return f"{100 * estimate.mean:.1f} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
 
 
 def _agreement(made: Answers) -> np.ndarray:
@@ -349,18 +353,7 @@ def _shares(made: Answers, classes: Sequence[str], label: int) -> list[tuple[str
     named = [label, *others[: SHOWN_CLASSES - 1]]
     found = [
         (f"{classes[k]}{' (true class)' if k == label else ''}", shares[k], color)
-        for k, color in zip(named, _CLASSES, strict=False)
+        for k, color in zip(named, colours.CLASSES, strict=False)
     ]
     rest = others[SHOWN_CLASSES - 1 :]
-    return found + ([("others", shares[rest].sum(axis=0), _OTHERS)] if rest else [])
-
-
-def _styled(figure: go.Figure, x: str, y: str, height: int = 340) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(title=x)
-    figure.update_yaxes(title=y)
-    return figure
+    return found + ([("others", shares[rest].sum(axis=0), colours.GREY)] if rest else [])

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import streamlit as st
 from PIL import Image
 
-from app import figures, inputs, state
-from app.cache import Checkpoint, halting
+from app import figures, inputs, reports, state
+from app.cache import Checkpoint
 from app.glimpses import cache
 from app.glimpses import figures as glimpse_figures
 from app.glimpses.play.game import game, rounds
@@ -19,6 +19,7 @@ from app.player.page import choices_in, keep
 from app.player.player import player
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError
+from vitrm.judge.glimpses import GlimpseReport
 
 PARTS = {
     "watch": "Watch it see more",
@@ -154,10 +155,10 @@ def choose(checkpoint: Checkpoint) -> None:
 def guess(checkpoint: Checkpoint) -> None:
     """A game: who is right with fewer patches?"""
     config = inputs.configuration(checkpoint)
-    report = halting(checkpoint)
+    report = reports.stored(checkpoint, "halting")
     threshold, why = config.model.halt_threshold, "as in training"
-    if report is not None and 0 < report["chosen"]["threshold"] < 1:
-        threshold, why = report["chosen"]["threshold"], "chosen on validation"
+    if report is not None and 0 < report.chosen.threshold < 1:
+        threshold, why = report.chosen.threshold, "chosen on validation"
     st.markdown(
         "You see exactly what the model has seen. Say what it is, or look further. The model writes its answer down "
         "as soon as its halting probability passes its threshold; you will not be shown it before you have said yours."
@@ -188,9 +189,9 @@ def guess(checkpoint: Checkpoint) -> None:
 def policies(checkpoint: Checkpoint) -> None:
     """The stored measurement, and the control that sees everything at once."""
     config = inputs.configuration(checkpoint)
-    report = inputs.glimpse_comparison(checkpoint)
+    report = _compared(checkpoint, config)
     if report is not None:
-        judged, _, reasons = report["verdict"].partition(": ")
+        judged, _, reasons = report.verdict.partition(": ")
         st.markdown(f"**{judged}:** {reasons}")
         st.plotly_chart(
             glimpse_figures.policies(report),
@@ -221,9 +222,20 @@ def policies(checkpoint: Checkpoint) -> None:
     state.to_url(state.PART, state.POLICY)
 
 
+def _compared(checkpoint: Checkpoint, config: Config) -> GlimpseReport | None:
+    """Who should choose the glimpses; where that has not been measured, a way to have it measured."""
+    words = reports.Words(
+        button="Compare them now",
+        missing="The orders have not been compared for this model yet.",
+        working=f"Comparing the orders on the validation and test images of {checkpoint.name} …",
+        failed="The orders could not be compared",
+    )
+    return reports.ask_report(checkpoint, "glimpses", words, training_seed=config.train.seed)
+
+
 def _control(rows: list[dict[str, Any]]) -> None:
     """Small models of the same recipe: glimpses against all patches at once, at about the same multiply-adds."""
-    from vitrm.sweep.run import against_first
+    from vitrm.sweep.table import against_first
 
     st.markdown(
         f"Another model, a small one on {rows[0]['data']}: trained several times with glimpses, and with all patches "

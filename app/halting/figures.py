@@ -1,26 +1,27 @@
-"""Figures about halting as pure functions: a report in, a Plotly figure out, or words and tables. No streamlit here.
-
-A report is the plain form of `vitrm.judge.halting.HaltingReport`.
-"""
+"""Figures about halting as pure functions: a report in, a Plotly figure out, or words and tables. No streamlit here."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
+from app import colours
+from app.charts import styled
 from vitrm.config import Config
+from vitrm.judge.halting import Example, HaltingReport
+from vitrm.judge.replay import Point
 
 RULES = {"learned": "learned halting", "entropy": "low entropy", "change": "little change of z"}
-_RULE_LINES = {"learned": ("#c2185b", "solid"), "entropy": ("#0072b2", "dash"), "change": ("#e69f00", "dot")}
-_GREY, _RIGHT, _WRONG, _BEYOND = "#8a93a3", "#0072b2", "#d55e00", "#e69f00"
+_RULE_LINES = {"learned": (colours.Y, "solid"), "entropy": (colours.BLUE, "dash"), "change": (colours.ORANGE, "dot")}
 
 
-def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
+def accuracy_for_cost(report: HaltingReport) -> go.Figure:
     """Accuracy against multiply-adds as each rule's threshold moves, beside "everybody stops at step n"."""
     figure = go.Figure()
-    steps = report["anytime"]
+    steps = report.anytime
     figure.add_scatter(
         x=_millions(steps),
         y=_percent(steps),
@@ -28,10 +29,10 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
         text=[str(n + 1) for n in range(len(steps))],
         textposition="bottom center",
         name="everybody stops at step n",
-        line={"color": _GREY},
+        line={"color": colours.GREY},
         cliponaxis=False,
     )
-    for rule, points in report["budgeted"].items():
+    for rule, points in report.budgeted.items():
         color, dash = _RULE_LINES[rule]
         figure.add_scatter(
             x=_millions(points),
@@ -41,12 +42,12 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
             line={"color": color, "dash": dash, "width": 3 if rule == "learned" else 2},
         )
     marks = [
-        ("chosen on validation", report["chosen"], "star", _RULE_LINES["learned"][0]),
+        ("chosen on validation", report.chosen, "star", _RULE_LINES["learned"][0]),
         *(
             (f"{RULES[rule]}, chosen so", point, "circle", _RULE_LINES[rule][0])
-            for rule, point in report["competitors"].items()
+            for rule, point in report.competitors.items()
         ),
-        ("perfect halting", report["oracle"], "diamond", "#009e73"),
+        ("perfect halting", report.oracle, "diamond", colours.GREEN),
     ]
     for name, point, symbol, color in marks:
         figure.add_scatter(
@@ -58,115 +59,123 @@ def accuracy_for_cost(report: dict[str, Any]) -> go.Figure:
             showlegend=symbol != "circle",
         )
     figure.add_scatter(
-        x=_millions([report["chosen"]]),
-        y=[100 * report["random_exit_accuracy"]],
+        x=_millions([report.chosen]),
+        y=[100 * report.random_exit_accuracy],
         mode="markers",
         name="the same exits, dealt at random",
-        marker={"symbol": "x", "size": 11, "color": _GREY},
+        marker={"symbol": "x", "size": 11, "color": colours.GREY},
     )
-    return _styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=460)
+    return styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=460)
 
 
-def exits(report: dict[str, Any]) -> go.Figure:
+def exits(report: HaltingReport) -> go.Figure:
     """How many images leave after each step, and how many of them are right."""
     figure = go.Figure()
-    steps = [out["step"] for out in report["exits"]]
-    right = [100 * out["share"] * (out["accuracy"] or 0) for out in report["exits"]]
-    wrong = [100 * out["share"] * (1 - (out["accuracy"] or 0)) for out in report["exits"]]
-    labels = ["" if out["accuracy"] is None else f"{100 * out['accuracy']:.0f} %" for out in report["exits"]]
-    figure.add_bar(x=steps, y=right, name="right", marker_color=_RIGHT)
+    steps = [out.step for out in report.exits]
+    right = [100 * out.share * (out.accuracy or 0) for out in report.exits]
+    wrong = [100 * out.share * (1 - (out.accuracy or 0)) for out in report.exits]
+    labels = ["" if out.accuracy is None else f"{100 * out.accuracy:.0f} %" for out in report.exits]
+    figure.add_bar(x=steps, y=right, name="right", marker_color=colours.RIGHT)
     figure.add_bar(
-        x=steps, y=wrong, name="wrong", marker_color=_WRONG, text=labels, textposition="outside", cliponaxis=False
+        x=steps,
+        y=wrong,
+        name="wrong",
+        marker_color=colours.WRONG,
+        text=labels,
+        textposition="outside",
+        cliponaxis=False,
     )
     figure.update_layout(barmode="stack", uniformtext={"mode": "show", "minsize": 11})
     figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
-    return _styled(figure, "left after supervision step", "share of the test images, %")
+    return styled(figure, "left after supervision step", "share of the test images, %")
 
 
-def reliability(report: dict[str, Any]) -> go.Figure:
+def reliability(report: HaltingReport) -> go.Figure:
     """Halting probability against how often the answer was right; on the diagonal it means what it says."""
-    bins = report["reliability"]
+    bins = report.reliability
     figure = go.Figure()
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="means what it says", line={"color": _GREY, "dash": "dash"}
+        x=[0, 1], y=[0, 1], mode="lines", name="means what it says", line={"color": colours.GREY, "dash": "dash"}
     )
     figure.add_scatter(
-        x=[b["halt_prob"] for b in bins],
-        y=[b["accuracy"] for b in bins],
+        x=[b.halt_prob for b in bins],
+        y=[b.accuracy for b in bins],
         mode="lines+markers",
         name="this model",
-        line={"color": "#c2185b"},
-        marker={"size": [6 + 20 * (b["count"] / max(c["count"] for c in bins)) ** 0.5 for b in bins]},
-        customdata=[b["count"] for b in bins],
+        line={"color": colours.Y},
+        marker={"size": [6 + 20 * (b.count / max(c.count for c in bins)) ** 0.5 for b in bins]},
+        customdata=[b.count for b in bins],
         hovertemplate="halting %{x:.2f}, right %{y:.2f}, %{customdata:,} answers<extra></extra>",
     )
     figure.update_yaxes(range=[0, 1.05])
-    return _styled(figure, "halting probability", "share of right answers")
+    return styled(figure, "halting probability", "share of right answers")
 
 
-def flips(report: dict[str, Any]) -> go.Figure:
+def flips(report: HaltingReport) -> go.Figure:
     """What each further step does: answers that became right, and answers that became wrong."""
     rows = [row for row in flip_table(report) if row["supervision step"] > 1]
-    steps, trained = [row["supervision step"] for row in rows], len(report["anytime"])
+    steps, trained = [row["supervision step"] for row in rows], len(report.anytime)
     figure = go.Figure()
-    figure.add_bar(x=steps, y=[row["became right, %"] for row in rows], name="became right", marker_color=_RIGHT)
-    figure.add_bar(x=steps, y=[-row["became wrong, %"] for row in rows], name="became wrong", marker_color=_WRONG)
+    figure.add_bar(x=steps, y=[row["became right, %"] for row in rows], name="became right", marker_color=colours.RIGHT)
+    figure.add_bar(
+        x=steps, y=[-row["became wrong, %"] for row in rows], name="became wrong", marker_color=colours.WRONG
+    )
     figure.update_layout(barmode="relative")
     figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
     if steps[-1] > trained:
         figure.add_vrect(
             x0=trained + 0.5,
             x1=steps[-1] + 0.5,
-            fillcolor=_BEYOND,
+            fillcolor=colours.BEYOND,
             opacity=0.14,
             line_width=0,
             layer="below",
             annotation_text="beyond training",
             annotation_position="top left",
         )
-    return _styled(figure, "supervision step", "share of the test images, %")
+    return styled(figure, "supervision step", "share of the test images, %")
 
 
-def late_words(report: dict[str, Any]) -> str:
+def late_words(report: HaltingReport) -> str:
     """Whether those that leave last are the harder ones, by how many of them are right when they leave."""
-    used = [out for out in report["exits"] if out["share"] > 0]
+    used = [out for out in report.exits if out.share > 0]
     if len(used) == 1:
-        return f"All images leave after step {used[0]['step']}."
-    images, (*early, late) = report["split_sizes"]["test"], used
-    share = sum(out["share"] for out in early)
-    before, after = sum(out["share"] * out["accuracy"] for out in early) / share, late["accuracy"]
-    error = math.sqrt(before * (1 - before) / (images * share) + after * (1 - after) / (images * late["share"]))
+        return f"All images leave after step {used[0].step}."
+    images, (*early, late) = report.split_sizes["test"], used
+    share = sum(out.share for out in early)
+    before, after = sum(out.share * out.accuracy for out in early) / share, late.accuracy
+    error = math.sqrt(before * (1 - before) / (images * share) + after * (1 - after) / (images * late.share))
     judged = "hard images leave late" if before - after > 2 * error else "that the late ones are harder does not show"
     return (
-        f"Of those that leave last, after step {late['step']}, {100 * after:.1f} % are right "
-        f"(n = {round(images * late['share']):,}), of those before them {100 * before:.1f} %: {judged}."
+        f"Of those that leave last, after step {late.step}, {100 * after:.1f} % are right "
+        f"(n = {round(images * late.share):,}), of those before them {100 * before:.1f} %: {judged}."
     )
 
 
-def alternatives(report: dict[str, Any]) -> dict[str, str]:
+def alternatives(report: HaltingReport) -> dict[str, str]:
     """What each figure shows, in a sentence or two, for those who cannot see it."""
-    chosen, last, oracle = report["chosen"], report["anytime"][-1], report["oracle"]
-    busiest = max(report["exits"], key=lambda out: out["share"])
-    gap = max(report["reliability"], key=lambda b: abs(b["halt_prob"] - b["accuracy"]) * b["count"])
+    chosen, last, oracle = report.chosen, report.anytime[-1], report.oracle
+    busiest = max(report.exits, key=lambda out: out.share)
+    gap = max(report.reliability, key=lambda b: abs(b.halt_prob - b.accuracy) * b.count)
     rows = flip_table(report)
     worst = max(rows[1:], key=lambda row: row["became wrong, %"], default=rows[0])
-    said = "too sure" if gap["halt_prob"] > gap["accuracy"] else "not sure enough"
+    said = "too sure" if gap.halt_prob > gap.accuracy else "not sure enough"
     return {
         "accuracy_for_cost": (
-            f"Accuracy against work for {len(report['budgeted'])} halting rules. Learned halting with the chosen "
-            f"threshold: {100 * chosen['accuracy']:.1f} % right at {chosen['mean_multiply_adds'] / 1e6:.1f} million "
-            f"multiply-adds; every step: {100 * last['accuracy']:.1f} % at {last['mean_multiply_adds'] / 1e6:.1f} "
-            f"million; perfect halting: {100 * oracle['accuracy']:.1f} % at {oracle['mean_multiply_adds'] / 1e6:.1f} "
-            f"million; the same exits at random: {100 * report['random_exit_accuracy']:.1f} %."
+            f"Accuracy against work for {len(report.budgeted)} halting rules. Learned halting with the chosen "
+            f"threshold: {100 * chosen.accuracy:.1f} % right at {chosen.mean_multiply_adds / 1e6:.1f} million "
+            f"multiply-adds; every step: {100 * last.accuracy:.1f} % at {last.mean_multiply_adds / 1e6:.1f} "
+            f"million; perfect halting: {100 * oracle.accuracy:.1f} % at {oracle.mean_multiply_adds / 1e6:.1f} "
+            f"million; the same exits at random: {100 * report.random_exit_accuracy:.1f} %."
         ),
         "exits": (
-            f"Images by the step at which they leave. Most leave after step {busiest['step']}: "
-            f"{100 * busiest['share']:.0f} %, of which {100 * (busiest['accuracy'] or 0):.0f} % are right. "
-            f"{100 * report['exits'][-1]['share']:.0f} % run all {len(report['exits'])} steps."
+            f"Images by the step at which they leave. Most leave after step {busiest.step}: "
+            f"{100 * busiest.share:.0f} %, of which {100 * (busiest.accuracy or 0):.0f} % are right. "
+            f"{100 * report.exits[-1].share:.0f} % run all {len(report.exits)} steps."
         ),
         "reliability": (
             f"Halting probability against share of right answers. The largest weighted gap: where it says "
-            f"{gap['halt_prob']:.2f}, {gap['accuracy']:.2f} are right, so it is {said} there."
+            f"{gap.halt_prob:.2f}, {gap.accuracy:.2f} are right, so it is {said} there."
         ),
         "flips": (
             f"Answers that become right and wrong at each step, up to step {rows[-1]['supervision step']}. Step "
@@ -176,152 +185,139 @@ def alternatives(report: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def provenance(checkpoint: str, config: Config, report: dict[str, Any]) -> str:
+def provenance(checkpoint: str, config: Config, report: HaltingReport) -> str:
     """What was measured, on what, and how the threshold was found."""
-    chosen, sizes = report["chosen"], report["split_sizes"]
-    threshold = (
-        f"threshold {chosen['threshold']:.4f}" if chosen["threshold"] < 1 else "a threshold that is never passed"
-    )
+    chosen, sizes = report.chosen, report.split_sizes
+    threshold = f"threshold {chosen.threshold:.4f}" if chosen.threshold < 1 else "a threshold that is never passed"
     return (
         f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}, glimpse seed "
-        f"{report['seed']}, training seed {config.train.seed}; chance {100 / config.model.num_classes:.0f} %. Policy: "
+        f"{report.seed}, training seed {config.train.seed}; chance {100 / config.model.num_classes:.0f} %. Policy: "
         f"learned halting, {threshold}, the cheapest that costs at most 0.2 points on "
         f"validation (n = {sizes['val']:,}), applied once to test."
     )
 
 
-def step_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def step_table(report: HaltingReport) -> list[dict[str, Any]]:
     """One row per supervision step."""
     return [
         {
             "supervision step": n + 1,
-            "accuracy if all stop here, %": 100 * point["accuracy"],
-            "multiply-adds, millions": point["mean_multiply_adds"] / 1e6,
-            "AUROC of halting": report["halt_auroc"][n],
-            "its 95 % interval": _interval(report["halt_auroc_interval"][n]),
-            "ECE of halting": report["halt_ece"][n],
-            **{f"AUROC of {RULES[rule]}": areas[n] for rule, areas in report["rule_auroc"].items()},
-            "leave here, %": 100 * report["exits"][n]["share"],
-            "of them right, %": None if (right := report["exits"][n]["accuracy"]) is None else 100 * right,
+            "accuracy if all stop here, %": 100 * point.accuracy,
+            "multiply-adds, millions": point.mean_multiply_adds / 1e6,
+            "AUROC of halting": report.halt_auroc[n],
+            "its 95 % interval": _interval(report.halt_auroc_interval[n]),
+            "ECE of halting": report.halt_ece[n],
+            **{f"AUROC of {RULES[rule]}": areas[n] for rule, areas in report.rule_auroc.items()},
+            "leave here, %": 100 * report.exits[n].share,
+            "of them right, %": None if (right := report.exits[n].accuracy) is None else 100 * right,
         }
-        for n, point in enumerate(report["anytime"])
+        for n, point in enumerate(report.anytime)
     ]
 
 
-def flip_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def flip_table(report: HaltingReport) -> list[dict[str, Any]]:
     """One row per supervision step, those beyond training included."""
     within = [
         {
             "supervision step": n + 1,
             "trained": "yes",
-            "accuracy, %": 100 * point["accuracy"],
-            "became right, %": 100 * report["became_right"][n],
-            "became wrong, %": 100 * report["became_wrong"][n],
+            "accuracy, %": 100 * point.accuracy,
+            "became right, %": 100 * report.became_right[n],
+            "became wrong, %": 100 * report.became_wrong[n],
         }
-        for n, point in enumerate(report["anytime"])
+        for n, point in enumerate(report.anytime)
     ]
     beyond = [
         {
-            "supervision step": step["step"],
+            "supervision step": step.step,
             "trained": "no",
-            "accuracy, %": 100 * step["accuracy"],
-            "became right, %": 100 * step["became_right"],
-            "became wrong, %": 100 * step["became_wrong"],
+            "accuracy, %": 100 * step.accuracy,
+            "became right, %": 100 * step.became_right,
+            "became wrong, %": 100 * step.became_wrong,
         }
-        for step in report["beyond"]
+        for step in report.beyond
     ]
     return within + beyond
 
 
-def policy_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def policy_table(report: HaltingReport) -> list[dict[str, Any]]:
     """One row per policy of the accuracy figure, the single ones first, then each rule as its threshold moves."""
-    every = report["anytime"][-1]
-    chosen = {"learned": report["chosen"]} | report["competitors"]
-    rows = [("every step", every, None), ("perfect halting (oracle)", report["oracle"], None)]
-    rows += [(f"{RULES[rule]}, chosen on validation", point, point["threshold"]) for rule, point in chosen.items()]
-    rows += [(RULES[rule], p, p["threshold"]) for rule, points in report["budgeted"].items() for p in points]
+    every = report.anytime[-1]
+    chosen = {"learned": report.chosen} | report.competitors
+    rows = [("every step", every, None), ("perfect halting (oracle)", report.oracle, None)]
+    rows += [(f"{RULES[rule]}, chosen on validation", point, point.threshold) for rule, point in chosen.items()]
+    rows += [(RULES[rule], p, p.threshold) for rule, points in report.budgeted.items() for p in points]
     table = [
         {
             "policy": name,
             "threshold": threshold,
-            "accuracy, %": 100 * point["accuracy"],
-            "steps, mean": point["mean_steps"],
-            "multiply-adds, millions": point["mean_multiply_adds"] / 1e6,
+            "accuracy, %": 100 * point.accuracy,
+            "steps, mean": point.mean_steps,
+            "multiply-adds, millions": point.mean_multiply_adds / 1e6,
         }
         for name, point, threshold in rows
     ]
     random = table[2] | {
         "policy": "the same exits, dealt at random",
         "threshold": None,
-        "accuracy, %": 100 * report["random_exit_accuracy"],
+        "accuracy, %": 100 * report.random_exit_accuracy,
     }
     return [*table[:2], random, *table[2:]]
 
 
-def reliability_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def reliability_table(report: HaltingReport) -> list[dict[str, Any]]:
     """One row per tenth of the scale."""
     return [
-        {"halting probability, mean": b["halt_prob"], "right, %": 100 * b["accuracy"], "answers": b["count"]}
-        for b in report["reliability"]
+        {"halting probability, mean": b.halt_prob, "right, %": 100 * b.accuracy, "answers": b.count}
+        for b in report.reliability
     ]
 
 
-def ranking(report: dict[str, Any]) -> str:
+def ranking(report: HaltingReport) -> str:
     """How well the halting probability ranks right above wrong answers, and how sure that is."""
-    if report["pooled_auroc"] is None:
+    if report.pooled_auroc is None:
         return "Every answer is of one kind, right or wrong, so no AUROC can be given."
-    areas = [a for a in report["halt_auroc"] if a is not None]
+    areas = [a for a in report.halt_auroc if a is not None]
     return (
-        f"AUROC of the halting probability {report['pooled_auroc']:.2f} (95 % interval "
-        f"{_interval(report['pooled_auroc_interval'])}, bootstrap over the images; 0.5 is chance): all "
-        f"{len(report['anytime'])} steps of {report['split_sizes']['test']:,} test images together; by step from "
-        f"{min(areas):.2f} to {max(areas):.2f}."
+        f"AUROC of the halting probability {report.pooled_auroc:.2f} (95 % interval "
+        f"{_interval(report.pooled_auroc_interval)}, bootstrap over the images; 0.5 is chance): all "
+        f"{len(report.anytime)} steps of {report.split_sizes['test']:,} test images together"
+        + (f"; by step from {min(areas):.2f} to {max(areas):.2f}." if areas else ".")
     )
 
 
-def example_caption(example: dict[str, Any], classes: tuple[str, ...]) -> str:
+def example_caption(example: Example, classes: tuple[str, ...]) -> str:
     """True class, answers in order and exit of one image, short enough to stand under its picture."""
-    return f"{classes[example['label']]}: {answers(example, classes)} · left after {example['exit_step']}"
+    return f"{classes[example.label]}: {answers(example, classes)} · left after {example.exit_step}"
 
 
-def answers(example: dict[str, Any], classes: tuple[str, ...]) -> str:
+def answers(example: Example, classes: tuple[str, ...]) -> str:
     """The answers after each step, equal ones in a row said once: "2 → 4 → 7"."""
-    given = [classes[k] for k in example["answers"]]
+    given = [classes[k] for k in example.answers]
     return " → ".join(name for n, name in enumerate(given) if n == 0 or name != given[n - 1])
 
 
-def example_table(examples: list[dict[str, Any]], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def example_table(examples: Sequence[Example], classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """One row per image."""
     return [
         {
-            "test image": example["index"],
-            "true class": classes[example["label"]],
-            "answer after each step": ", ".join(classes[k] for k in example["answers"]),
-            "halting probability": ", ".join(f"{p:.2f}" for p in example["halt_prob"]),
-            "left after step": example["exit_step"],
+            "test image": example.index,
+            "true class": classes[example.label],
+            "answer after each step": ", ".join(classes[k] for k in example.answers),
+            "halting probability": ", ".join(f"{p:.2f}" for p in example.halt_prob),
+            "left after step": example.exit_step,
         }
         for example in examples
     ]
 
 
-def _interval(bounds: list[float] | None) -> str | None:
+def _interval(bounds: tuple[float, float] | None) -> str | None:
     return None if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}"
 
 
-def _millions(points: list[dict[str, Any]]) -> list[float]:
-    return [point["mean_multiply_adds"] / 1e6 for point in points]
+def _millions(points: Sequence[Point]) -> list[float]:
+    return [point.mean_multiply_adds / 1e6 for point in points]
 
 
-def _percent(points: list[dict[str, Any]]) -> list[float]:
-    return [100 * point["accuracy"] for point in points]
-
-
-def _styled(figure: go.Figure, x: str, y: str, height: int = 340) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(title=x)
-    figure.update_yaxes(title=y)
-    return figure
+def _percent(points: Sequence[Point]) -> list[float]:
+    return [100 * point.accuracy for point in points]

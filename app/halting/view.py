@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import io
-from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from app import cache, state
+from app import cache, reports, state
 from app.cache import Checkpoint
 from app.halting import figures as halting_figures
 from vitrm.config import Config
+from vitrm.judge.halting import Example, HaltingReport
 
 _SIDE = 96  # pixels of a picture on screen
 _KINDS = {
@@ -33,31 +32,42 @@ _KINDS = {
 }
 
 
-def numbers(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> None:
+def judgement(checkpoint: Checkpoint) -> HaltingReport | None:
+    """The judgement of the halting; where there is none, a way to have it made."""
+    words = reports.Words(
+        button="Judge its halting now",
+        missing="The halting of this model has not been judged yet.",
+        working=f"Judging the halting of {checkpoint.name} on its held-out images …",
+        failed="The halting could not be judged",
+    )
+    return reports.ask_report(checkpoint, "halting", words, pictures=True)
+
+
+def numbers(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> None:
     """The verdict in words, and what the chosen threshold is worth."""
-    chosen, everything = report["chosen"], report["anytime"][-1]
-    (st.warning if report["faults"] else st.markdown)(report["verdict"])
+    chosen, everything = report.chosen, report.anytime[-1]
+    (st.warning if report.faults else st.markdown)(report.verdict)
     right, used, work, chance = st.columns(4)
-    gain = 100 * (chosen["accuracy"] - everything["accuracy"])
+    gain = 100 * (chosen.accuracy - everything.accuracy)
     right.metric(
         "Accuracy with halting",
-        f"{100 * chosen['accuracy']:.1f} %",
+        f"{100 * chosen.accuracy:.1f} %",
         f"{gain:+.1f} points against every step",
         delta_color="off",
         delta_arrow="off",
     )
-    used.metric("Steps used, mean", f"{chosen['mean_steps']:.2f} of {len(report['anytime'])}")
-    share = chosen["mean_multiply_adds"] / everything["mean_multiply_adds"]
+    used.metric("Steps used, mean", f"{chosen.mean_steps:.2f} of {len(report.anytime)}")
+    share = chosen.mean_multiply_adds / everything.mean_multiply_adds
     work.metric("Multiply-adds, against every step", f"{100 * share:.0f} %")
     chance.metric(
         "Same exits dealt at random",
-        f"{100 * report['random_exit_accuracy']:.1f} %",
+        f"{100 * report.random_exit_accuracy:.1f} %",
         help="As many images leave after each step, but chance decides which: what choosing them well is worth",
     )
     st.caption(halting_figures.provenance(checkpoint.name, config, report))
 
 
-def charts(report: dict[str, Any]) -> None:
+def charts(report: HaltingReport) -> None:
     """The figures, what to read in them and what not, and the tables behind them."""
     said = halting_figures.alternatives(report)
 
@@ -73,7 +83,7 @@ def charts(report: dict[str, Any]) -> None:
         "where it lies above the grey line, which needs no halting at all, and above the rules that need no training. "
         "Dots and star: the threshold that validation chose. Perfect halting looks at the true class; no rule can.",
     )
-    st.markdown(report["comparison"])
+    st.markdown(report.comparison)
     left, middle, far = st.columns(3)
     with left:
         st.subheader("Who leaves when")
@@ -100,24 +110,23 @@ def charts(report: dict[str, Any]) -> None:
             st.dataframe(rows, hide_index=True, width="stretch")
 
 
-def examples(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> None:
+def examples(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> None:
     """The images that tell the most, each with a link to the player; in words alone where the images are absent."""
     st.header("Images worth a look")
     classes = config.data.classes or tuple(str(k) for k in range(config.model.num_classes))
-    shown = [example for kind in _KINDS for example in report[kind]]
-    pictures = _pictures(checkpoint, report, {example["index"] for example in shown})
+    pictures = _pictures(checkpoint, report)
     st.caption(
-        f"From the test split of {config.data.title} (n = {report['split_sizes']['test']:,}), each image with "
+        f"From the test split of {config.data.title} (n = {report.split_sizes['test']:,}), each image with "
         "glimpses of its own, learned halting with the threshold above. Under each image: its true class, then the "
         "answers over the steps. "
         + ("Each leads to the player, in a new tab." if pictures else "The images themselves are not on this machine.")
     )
-    stops = [out["step"] for out in report["exits"] if out["share"] > 0]
+    stops = [out.step for out in report.exits if out.share > 0]
     for kind, (title, caption) in _KINDS.items():
-        found = report[kind]
+        found = getattr(report, kind)
         st.subheader(title)
         if kind == "made_worse":
-            count, total = report["made_worse_count"], report["split_sizes"]["test"]
+            count, total = report.made_worse_count, report.split_sizes["test"]
             caption = f"{caption} They are {count:,} of {total:,} images; the largest losses first."  # noqa: PLW2901
         st.caption(caption)
         if kind != "made_worse" and len(stops) == 1:
@@ -130,30 +139,32 @@ def examples(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> 
             with st.container(horizontal=True, gap="small", key=f"examples_{kind}"):
                 for example in found:
                     st.image(
-                        pictures[example["index"]],
+                        pictures[example.index],
                         caption=halting_figures.example_caption(example, classes),
                         width=_SIDE,
                         link=_link(checkpoint, example),
-                        alt=f"Test image {example['index']}, {halting_figures.example_caption(example, classes)}",
+                        alt=f"Test image {example.index}, {halting_figures.example_caption(example, classes)}",
                     )
 
 
-def _link(checkpoint: Checkpoint, example: dict[str, Any]) -> str:
+def _link(checkpoint: Checkpoint, example: Example) -> str:
     """The player at that image, with the glimpses that the judgement drew."""
-    image = f"test-{example['index']}"
+    image = f"test-{example.index}"
     return "step?" + urlencode(
-        {state.CHECKPOINT: checkpoint.name, state.IMAGE: image, state.GLIMPSE_SEED: example["seed"]}
+        {state.CHECKPOINT: checkpoint.name, state.IMAGE: image, state.GLIMPSE_SEED: example.seed}
     )
 
 
-def _pictures(checkpoint: Checkpoint, report: dict[str, Any], wanted: set[int]) -> dict[int, Image.Image]:
-    """The wanted test images, large enough to be looked at; {} where they are not on this machine."""
-    stored = {int(index): content for index, content in report["images"].items()}
-    if wanted <= stored.keys():
-        return {index: _enlarged(Image.open(io.BytesIO(base64.b64decode(stored[index])))) for index in wanted}
+def _pictures(checkpoint: Checkpoint, report: HaltingReport) -> dict[int, Image.Image]:
+    """The test images it names, large enough to be looked at; {} where they are not on this machine."""
+    wanted = {example.index for example in report.examples}
+    if wanted <= report.images.keys():
+        return {index: _enlarged(Image.open(io.BytesIO(report.images[index]))) for index in wanted}
     if not cache.images_here(checkpoint):
         return {}
     images = cache.dataset(checkpoint).test.images
+    if max(wanted) >= len(images):  # other images than those it was made of
+        return {}
     return {index: _enlarged(_image(images[index].numpy())) for index in wanted}
 
 

@@ -1,6 +1,6 @@
 """The numbers behind the figures about mazes: a report in, rows and arrays out. Pure, no streamlit, no Plotly.
 
-`judged` is the plain form of a `vitrm.judge.difficulty.DifficultyReport` of the same model: the control is from there.
+`judged` is the report by difficulty of the same model: the control is from there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vitrm.data.maze_guess import LOCAL_GUESS
+from vitrm.judge.difficulty import DifficultyReport
 from vitrm.judge.mazes import MazeReport, Trial
 from vitrm.judge.probe import CUT_OFF
 
@@ -58,17 +59,17 @@ def rank_correlation(trial: Trial, threshold: float, steps: int) -> tuple[float,
     return found, low, high
 
 
-def control_by_length(judged: dict[str, Any] | None) -> dict[int, float]:
+def control_by_length(judged: DifficultyReport | None) -> dict[int, float]:
     """Accuracy of the control by length of the path; {} where none was measured."""
-    if judged is None or judged["control"] is None:
+    if judged is None or judged.control is None:
         return {}
-    return {level["difficulty"]: level["control"] for level in judged["levels"]}
+    return {level.difficulty: level.control for level in judged.levels}
 
 
-def local_by_length(judged: dict[str, Any] | None) -> dict[int, float]:
+def local_by_length(judged: DifficultyReport | None) -> dict[int, float]:
     """Accuracy of the guess by local features by length of the path; {} where it was not measured."""
-    levels = [] if judged is None else judged["levels"]
-    return {level["difficulty"]: level["guesses"][LOCAL_GUESS] for level in levels if LOCAL_GUESS in level["guesses"]}
+    levels = [] if judged is None else judged.levels
+    return {level.difficulty: level.guesses[LOCAL_GUESS] for level in levels if LOCAL_GUESS in level.guesses}
 
 
 def distance_name(group: int) -> str:
@@ -76,7 +77,7 @@ def distance_name(group: int) -> str:
     return "none" if group == CUT_OFF else str(group)
 
 
-def length_table(report: MazeReport, judged: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def length_table(report: MazeReport, judged: DifficultyReport | None = None) -> list[dict[str, Any]]:
     """One row per length of the path."""
     trial = report.trials[0]
     lengths, counts, accuracy = trial.by_length()

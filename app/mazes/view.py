@@ -10,7 +10,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import cache, inputs, state
+from app import cache, inputs, reports, state
 from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import cache as maze_cache
@@ -189,7 +189,7 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
         st.error(f"“{asked.checkpoint.name}” cannot be asked: {error}")
         return
     shown = replace(trace, label=maze.solution.label) if seen else trace
-    report = cache.maze_report(asked.checkpoint)
+    report = reports.stored(asked.checkpoint, "mazes")
     probe = report.probe if report and maze.size == asked.mazes.size else None
     by_cell = cell_maps(
         shown,
@@ -219,11 +219,11 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
 
 def test_set(asked: Asked) -> None:
     """What the model makes of all test mazes by the length of their paths, and of mazes unlike those it has seen."""
-    report = inputs.maze_report(asked.checkpoint)
+    report = _measured(asked.checkpoint)
     if report is None:
         return
     threshold, chosen_by = _threshold(asked)
-    judged = cache.difficulty(asked.checkpoint)
+    judged = reports.stored(asked.checkpoint, "difficulty")
     said = words.alternatives(report, threshold, judged)
     st.markdown(words.verdict(report, judged))
     st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
@@ -285,6 +285,17 @@ def test_set(asked: Asked) -> None:
             st.dataframe(rows, hide_index=True, width="stretch")
 
 
+def _measured(checkpoint: Checkpoint) -> MazeReport | None:
+    """What a model makes of all test mazes; where that was not measured, a way to have it done."""
+    words = reports.Words(
+        button="Measure it on all test mazes",
+        missing="This has not been measured yet.",
+        working=f"Running {checkpoint.name} on its test mazes, and on others …",
+        failed="It could not be measured",
+    )
+    return reports.ask_report(checkpoint, "mazes", words)
+
+
 def _probe(report: MazeReport, chart: Callable[[go.Figure, str, str], None]) -> None:
     """Whether "reachable" spreads in the memory like a flood, over the test mazes."""
     st.subheader("Does “reachable” spread through the memory like a flood?")
@@ -312,8 +323,8 @@ def _threshold(asked: Asked) -> tuple[float, str]:
     own = st.session_state[state.THRESHOLD]
     if own is not None:
         return own, f"the threshold set in the player above, {own:g}"
-    judged, halting = cache.difficulty(asked.checkpoint), cache.halting(asked.checkpoint)
-    found = judged["threshold"] if judged else halting["chosen"]["threshold"] if halting else None
+    judged, halting = reports.stored(asked.checkpoint, "difficulty"), reports.stored(asked.checkpoint, "halting")
+    found = judged.threshold if judged else halting.chosen.threshold if halting else None
     if found is not None:
         return found, f"the threshold that validation chose, {found:.3f}"
     found = asked.config.model.halt_threshold

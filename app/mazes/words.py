@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from app.mazes.tables import KINDS, control_by_length, distance_name, local_by_length, rank_correlation
 from vitrm.config import Config
 from vitrm.data.maze_guess import LOCAL_GUESS
+from vitrm.judge.difficulty import DifficultyReport
 from vitrm.judge.mazes import MazeReport
 from vitrm.judge.probe import Probe
 
 
-def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
+def verdict(report: MazeReport, judged: DifficultyReport | None = None) -> str:
     """What recursion is worth here, in words that follow from the numbers."""
     trial, steps = report.trials[0], report.trained_steps
     chance, last = 100 / trial.settings.gems, 100 * trial.right[steps - 1].mean()
@@ -40,14 +40,14 @@ def verdict(report: MazeReport, judged: dict[str, Any] | None = None) -> str:
         longest = max(local)
         text += (
             " Boosted trees that see what lies around the start and the gems, and follow no way, reach "
-            f"{100 * judged['guesses'][LOCAL_GUESS]:.1f} %, {100 * local[longest]:.0f} % on paths of {longest}: only "
+            f"{100 * judged.guesses[LOCAL_GUESS]:.1f} %, {100 * local[longest]:.0f} % on paths of {longest}: only "
             "what is above that needs more than this."
         )
     if control_by_length(judged):
-        control = judged["control"]
+        control = judged.control
         text += (
-            f" A model without recursion, {control['name']} ({control['title']}, {control['parameters']:,} parameters "
-            f"against {judged['parameters']:,}), reaches {100 * control['accuracy']:.1f} %."
+            f" A model without recursion, {control.name} ({control.title}, {control.parameters:,} parameters "
+            f"against {judged.parameters:,}), reaches {100 * control.accuracy:.1f} %."
         )
     return text
 
@@ -96,7 +96,7 @@ def provenance(name: str, config: Config, report: MazeReport) -> str:
     )
 
 
-def alternatives(report: MazeReport, threshold: float, judged: dict[str, Any] | None = None) -> dict[str, str]:
+def alternatives(report: MazeReport, threshold: float, judged: DifficultyReport | None = None) -> dict[str, str]:
     """What each figure shows, in a sentence or two, for those who cannot see it."""
     trial, steps = report.trials[0], report.trained_steps
     lengths, _, accuracy = trial.by_length()

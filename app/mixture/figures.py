@@ -1,6 +1,6 @@
 """What a soft mixture says, as pure functions: a trace or a report in; words, tables and Plotly figures out.
 
-A report is the plain form of `vitrm.judge.mixture.MixtureReport`. No streamlit here.
+No streamlit here.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from app import colours
+from app.charts import styled
 from vitrm.config import Config, SRViTConfig
+from vitrm.judge.mixture import MixtureReport
 from vitrm.traces.mixture import MixtureTrace, probabilities
 
 MIXTURES = {"own": "the model's own mixture", "uniform": "plain mean", "last": "last step alone"}
 _LINES = {
-    "own": ("#0072b2", "solid", "circle"),
-    "uniform": ("#e69f00", "dash", "square"),
-    "last": ("#c2185b", "dot", "diamond"),
+    "own": (colours.BLUE, "solid", "circle"),
+    "uniform": (colours.ORANGE, "dash", "square"),
+    "last": (colours.Y, "dot", "diamond"),
 }
 _ALIKE = 0.1  # steps; closer together than this, tokens are said to listen alike
 _EVEN = 0.999  # entropy as a share of ln R, from which on all steps are said to have the same weight
@@ -123,21 +126,21 @@ def answers_said(trace: MixtureTrace) -> str:
     return f"{said} It would be {flips}" + (f"; it stays the same with {_listed(kept)}." if kept else ".")
 
 
-def weights(report: dict[str, Any], tokens: str) -> go.Figure:
+def weights(report: MixtureReport, tokens: str) -> go.Figure:
     """Mean weight of each recursion step in each stage over tokens of one kind ("patches" or "class token")."""
-    rows = [one for one in report["token_weights"] if one["tokens"] == tokens]
-    mean, spread = np.array([one["mean"] for one in rows]), np.array([one["spread"] for one in rows])
+    rows = report.weights_of(tokens)
+    mean, spread = np.array([one.mean for one in rows]), np.array([one.spread for one in rows])
     text = [[f"{m:.2f}<br>± {s:.2f}" for m, s in zip(*pair, strict=True)] for pair in zip(mean, spread, strict=True)]
     figure = go.Figure(
         go.Heatmap(
             z=mean,
             x=[f"step {r + 1}" for r in range(mean.shape[1])],
-            y=[f"stage {one['stage']}" for one in rows],
+            y=[f"stage {one.stage}" for one in rows],
             text=text,
             texttemplate="%{text}",
             zmin=0,
             zmax=1,
-            colorscale="Cividis",
+            colorscale=colours.SCALE,
             colorbar={"title": "weight", "thickness": 12, "tickvals": [0, 0.5, 1]},
             xgap=2,
             ygap=2,
@@ -145,87 +148,79 @@ def weights(report: dict[str, Any], tokens: str) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    figure.update_layout(height=90 + 62 * len(rows), margin={"l": 10, "r": 10, "t": 10, "b": 10})
-    return figure
+    return styled(figure, height=90 + 62 * len(rows))
 
 
-def accuracy(report: dict[str, Any]) -> go.Figure:
+def accuracy(report: MixtureReport) -> go.Figure:
     """Accuracy with the mixture replaced and the recursion of every stage ended after each step."""
     figure = go.Figure()
     for mixture, (color, dash, symbol) in _LINES.items():
         figure.add_scatter(
-            x=list(range(1, len(report[mixture]) + 1)),
-            y=[100 * share for share in report[mixture]],
+            x=list(range(1, len(report.accuracy(mixture)) + 1)),
+            y=[100 * share for share in report.accuracy(mixture)],
             mode="lines+markers",
             name=MIXTURES[mixture],
             line={"color": color, "dash": dash, "width": 3 if mixture == "own" else 2},
             marker={"symbol": symbol, "size": 9},
             hovertemplate="%{y:.1f} % after step %{x}<extra>" + MIXTURES[mixture] + "</extra>",
         )
-    figure.update_xaxes(title="recursion of every stage ended after step", dtick=1)
-    figure.update_yaxes(title="test accuracy, %")
-    figure.update_layout(
-        height=360,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    return figure
+    figure.update_xaxes(dtick=1)
+    return styled(figure, "recursion of every stage ended after step", "test accuracy, %", height=360)
 
 
-def alternatives(report: dict[str, Any]) -> dict[str, str]:
+def alternatives(report: MixtureReport) -> dict[str, str]:
     """What each figure shows, in a sentence or two, for those who cannot see it."""
     said = {}
     for tokens in ("patches", "class token"):
         parts = []
-        for one in report["token_weights"]:
-            if one["tokens"] == tokens:
-                most = int(np.argmax(one["mean"]))
-                parts.append(f"stage {one['stage']} gives step {most + 1} the most, {one['mean'][most]:.2f}")
+        for one in report.weights_of(tokens):
+            most = int(np.argmax(one.mean))
+            parts.append(f"stage {one.stage} gives step {most + 1} the most, {one.mean[most]:.2f}")
         said[tokens] = f"Mean weight of each recursion step, {tokens}: {'; '.join(parts)}."
     said["accuracy"] = (
-        f"Test accuracy when the recursion ends early. After step 1: {100 * report['own'][0]:.1f} %. With all steps: "
-        + ", ".join(f"{name} {100 * report[mixture][-1]:.1f} %" for mixture, name in MIXTURES.items())
+        f"Test accuracy when the recursion ends early. After step 1: {100 * report.own[0]:.1f} %. With all steps: "
+        + ", ".join(f"{name} {100 * report.accuracy(mixture)[-1]:.1f} %" for mixture, name in MIXTURES.items())
         + "."
     )
     return said
 
 
-def weight_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def weight_table(report: MixtureReport) -> list[dict[str, Any]]:
     """One row for each stage and kind of token."""
     return [
         {
-            "stage": one["stage"],
-            "tokens": one["tokens"],
-            "number of tokens": one["count"],
-            **{f"weight of step {r + 1}": mean for r, mean in enumerate(one["mean"])},
-            **{f"its spread, step {r + 1}": spread for r, spread in enumerate(one["spread"])},
-            **{f"largest at step {r + 1}, %": 100 * share for r, share in enumerate(one["largest"])},
-            "mean step": one["mean_step"],
-            "entropy, % of ln R": 100 * one["entropy"],
+            "stage": one.stage,
+            "tokens": one.tokens,
+            "number of tokens": one.count,
+            **{f"weight of step {r + 1}": mean for r, mean in enumerate(one.mean)},
+            **{f"its spread, step {r + 1}": spread for r, spread in enumerate(one.spread)},
+            **{f"largest at step {r + 1}, %": 100 * share for r, share in enumerate(one.largest)},
+            "mean step": one.mean_step,
+            "entropy, % of ln R": 100 * one.entropy,
         }
-        for one in report["token_weights"]
+        for one in report.token_weights
     ]
 
 
-def accuracy_table(report: dict[str, Any]) -> list[dict[str, Any]]:
+def accuracy_table(report: MixtureReport) -> list[dict[str, Any]]:
     """One row for each mixture and number of steps."""
     return [
         {
-            "mixture": MIXTURES[one["mixture"]],
-            "ended after step": one["steps"],
-            "accuracy, %": 100 * report[one["mixture"]][one["steps"] - 1],
-            "other answer than the model's, %": 100 * one["changed"],
-            "became right, %": 100 * one["became_right"],
-            "became wrong, %": 100 * one["became_wrong"],
+            "mixture": MIXTURES[one.mixture],
+            "ended after step": one.steps,
+            "accuracy, %": 100 * report.accuracy(one.mixture)[one.steps - 1],
+            "other answer than the model's, %": 100 * one.changed,
+            "became right, %": 100 * one.became_right,
+            "became wrong, %": 100 * one.became_wrong,
         }
-        for one in report["replaced"]
+        for one in report.replaced
     ]
 
 
-def provenance(checkpoint: str, config: Config, report: dict[str, Any]) -> str:
+def provenance(checkpoint: str, config: Config, report: MixtureReport) -> str:
     """What was measured, and on what."""
     return (
-        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {report['n']:,}, training seed "
+        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {report.n:,}, training seed "
         f"{config.train.seed}; chance {100 / config.model.num_classes:.0f} %. One training; another seed may route "
         "otherwise."
     )

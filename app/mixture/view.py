@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
-from app import inputs, state
+from app import inputs, reports, state
 from app.cache import Checkpoint, facts
 from app.mixture import cache
 from app.mixture import figures as mixture_figures
 from app.mixture.panel.panel import impossible, mixture_view
 from vitrm.config import AnyModelConfig, Config, SRViTConfig
 from vitrm.errors import VitrmError
+from vitrm.judge.mixture import MixtureReport
 from vitrm.traces.mixture import MixtureTrace
 
 _CONTROLS = {
@@ -65,18 +64,29 @@ def panel_view(key: str, trace: MixtureTrace) -> str:
     return chosen
 
 
-def numbers(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> None:
+def judgement(checkpoint: Checkpoint) -> MixtureReport | None:
+    """The judgement of the mixture; where there is none, a way to have it made."""
+    words = reports.Words(
+        button="Judge its mixture now",
+        missing="The mixture of this model has not been judged yet.",
+        working=f"Judging the mixture of {checkpoint.name} on its held-out images …",
+        failed="The mixture could not be judged",
+    )
+    return reports.ask_report(checkpoint, "mixture", words)
+
+
+def numbers(report: MixtureReport, checkpoint: Checkpoint, config: Config) -> None:
     """The verdict in words, and what the mixture is worth."""
-    own, depth = report["own"][-1], len(report["own"])
-    changed = max(one["changed"] for one in report["replaced"] if one["steps"] == depth)
-    (st.warning if report["faults"] else st.markdown)(report["verdict"])
+    own, depth = report.own[-1], len(report.own)
+    changed = max(one.changed for one in report.replaced if one.steps == depth)
+    (st.warning if report.faults else st.markdown)(report.verdict)
     columns = st.columns(4)
     columns[0].metric("Accuracy, own mixture", f"{100 * own:.1f} %")
     for column, mixture in zip(columns[1:3], ("uniform", "last"), strict=True):
         column.metric(
             f"With the {mixture_figures.MIXTURES[mixture]}",
-            f"{100 * report[mixture][-1]:.1f} %",
-            f"{100 * (report[mixture][-1] - own):+.1f} points",
+            f"{100 * report.accuracy(mixture)[-1]:.1f} %",
+            f"{100 * (report.accuracy(mixture)[-1] - own):+.1f} points",
             delta_color="off",
             delta_arrow="off",
         )
@@ -85,18 +95,18 @@ def numbers(report: dict[str, Any], checkpoint: Checkpoint, config: Config) -> N
         f"{100 * changed:.1f} %",
         help="Share of the test images that get another answer, with whichever of the two changes more of them",
     )
-    st.markdown(report["comparison"])
+    st.markdown(report.comparison)
     st.caption(mixture_figures.provenance(checkpoint.name, config, report))
 
 
-def charts(report: dict[str, Any]) -> None:
+def charts(report: MixtureReport) -> None:
     """The figures, how to read them and what not to conclude, and the tables behind them."""
     said, plain = mixture_figures.alternatives(report), {"displayModeBar": False}
     left, right = st.columns(2)
     with left:
         st.subheader("Which steps are used")
         for tokens, name in (("patches", "patches"), ("class token", "class_token")):
-            if not any(one["tokens"] == tokens for one in report["token_weights"]):
+            if not report.weights_of(tokens):
                 continue
             st.markdown(f"**{tokens.capitalize()}**")
             figure = mixture_figures.weights(report, tokens)

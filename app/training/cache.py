@@ -16,7 +16,8 @@ from app.training.history import History
 from app.training.queue import Trainings
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError
-from vitrm.runs.folder import Run, find_run
+from vitrm.runs.checkpoints import find_run
+from vitrm.runs.folder import Run
 from vitrm.traces.trace import Trace
 
 

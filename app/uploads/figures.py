@@ -6,15 +6,15 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from app import colours
 from vitrm.config import Config
-from vitrm.judge.domain import is_foreign
+from vitrm.judge.domain import DomainReport
 from vitrm.traces.trace import Trace
 
 SCORE_WORDS = {
@@ -42,9 +42,7 @@ class Row:
     foreign: bool | None  # whether the out-of-domain warning is raised; None where none has been measured
 
 
-def row(
-    name: str, checkpoint: str, trace: Trace, report: Mapping[str, Any] | None, threshold: float | None = None
-) -> Row:
+def row(name: str, checkpoint: str, trace: Trace, report: DomainReport | None, threshold: float | None = None) -> Row:
     """What a trace says in one line, with the checkpoint's measured warning; `threshold` instead of the model's own."""
     probs = trace.probs[:, -1, -1]
     threshold = trace.halt_threshold if threshold is None else threshold
@@ -64,12 +62,12 @@ def row(
     )
 
 
-def foreign(trace: Trace, report: Mapping[str, Any] | None) -> bool | None:
+def foreign(trace: Trace, report: DomainReport | None) -> bool | None:
     """Whether the warning is raised for a trace: judged after the last step the model was trained with."""
     if report is None:
         return None
     last = min(trace.trained_steps, len(trace.logits)) - 1
-    return is_foreign(report, trace.pixels, trace.logits[last, -1, -1])
+    return report.is_foreign(trace.pixels, trace.logits[last, -1, -1])
 
 
 def divergence(first: Trace, second: Trace) -> int | None:
@@ -139,27 +137,27 @@ def grid_png(rows: Sequence[Row], pictures: Sequence[Image.Image], note: str, co
         left, top = gap + (k % columns) * (side + gap), gap + (k // columns) * (side + text_height + gap)
         sheet.paste(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (left, top))
         answer, *rest = lines(entry)
-        pen.text((left, top + side + 6), answer, fill="#1a1f2b", font=large)
+        pen.text((left, top + side + 6), answer, fill=colours.INK, font=large)
         warning = ["out-of-domain warning"] if entry.foreign else []
         for n, line in enumerate([f"{entry.name[:22]}, {entry.checkpoint}", *rest, *warning]):
-            color = "#b45309" if line in warning else "#4b5563"
+            color = colours.WARNING if line in warning else colours.FAINT
             pen.text((left, top + side + 30 + 18 * n), line, fill=color, font=small)
-    pen.text((gap, sheet.height - 32), note, fill="#4b5563", font=small)
+    pen.text((gap, sheet.height - 32), note, fill=colours.FAINT, font=small)
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
 
 
-def domain_words(report: Mapping[str, Any], checkpoint: str, config: Config) -> str:
+def domain_words(report: DomainReport, checkpoint: str, config: Config) -> str:
     """What the out-of-domain warning is, and what it was measured to be worth."""
-    sizes = report["split_sizes"]
-    by = " and ".join(SCORE_WORDS[part["score"]] for part in report["parts"])
-    caught = "; ".join(f"{100 * s['detected']:.0f} % of {s['name']} (n = {s['n']:,})" for s in report["sets"])
+    sizes = report.split_sizes
+    by = " and ".join(SCORE_WORDS[part.score] for part in report.parts)
+    caught = "; ".join(f"{100 * s.detected:.0f} % of {s.name} (n = {s.n:,})" for s in report.sets)
     return (
         f"The warning for checkpoint {checkpoint} goes by {by}. Its threshold was set so that 5 % of the validation "
         f"images of {config.data.title} raise it (n = {sizes['val']:,}). Measured on the test split, it is a false "
-        f"alarm for {100 * report['test_false_alarms']:.1f} % of the images (n = {sizes['test']:,}), and it catches "
-        f"{caught}. Glimpse seed {report['seed']}, training seed {config.train.seed}. So its silence proves nothing: "
+        f"alarm for {100 * report.test_false_alarms:.1f} % of the images (n = {sizes['test']:,}), and it catches "
+        f"{caught}. Glimpse seed {report.seed}, training seed {config.train.seed}. So its silence proves nothing: "
         "a photograph of something else, well lit and sharp, often passes."
     )
 
@@ -181,7 +179,7 @@ def framed(picture: Image.Image, box: tuple[float, float, float, float], side: i
     size = tuple(max(1, round(scale * length)) for length in picture.size)
     whole = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
     inside = tuple(round(scale * edge) for edge in box)
-    dim = Image.blend(whole, Image.new("RGB", size, "#7d8592"), 0.7)
+    dim = Image.blend(whole, Image.new("RGB", size, colours.UNSEEN), 0.7)
     if inside[2] > inside[0] and inside[3] > inside[1]:
         dim.paste(whole.crop(inside), inside[:2])
     return dim

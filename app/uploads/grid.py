@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import cache, inputs, state
+from app import inputs, reports, state
 from app.uploads import figures
 from app.uploads.figures import plain
 from app.uploads.tray import Given, Tray
@@ -22,7 +22,9 @@ def show(tray: Tray, threshold: float | None) -> None:
     for picture in tray.pictures.values():
         checkpoint = inputs.known_checkpoint(MODEL_KEYS[picture.kind])
         made = trace(Given(picture, checkpoint, inputs.configuration(checkpoint)))
-        entries.append((picture, figures.row(picture.name, checkpoint.name, made, cache.domain(checkpoint), threshold)))
+        entries.append(
+            (picture, figures.row(picture.name, checkpoint.name, made, reports.stored(checkpoint, "domain"), threshold))
+        )
     rows = [entry for _, entry in entries]
     squares = [picture.cut() for picture, _ in entries]
     st.subheader(f"Your {len(rows)} pictures")

@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import cache, inputs, state
+from app import inputs, reports, state
 from app.uploads import cache as trace_cache
 from app.uploads import figures
 from app.uploads.figures import plain
@@ -194,7 +194,7 @@ def show_domain(trace: Trace, given: Given, drawn: bool = False) -> None:
 
     `drawn` says that the picture comes from the canvas: then it is said how to come closer.
     """
-    report = cache.domain(given.checkpoint)
+    report = reports.stored(given.checkpoint, "domain")
     if report is None:
         st.caption(
             "Whether this is the kind of picture it knows has not been measured for this checkpoint: "
@@ -202,7 +202,7 @@ def show_domain(trace: Trace, given: Given, drawn: bool = False) -> None:
         )
         return
     hint = " Digits as high as the sheet, drawn with a thick pen, come closest." if drawn else ""
-    rate = f"{100 * report['test_false_alarms']:.0f} %"
+    rate = f"{100 * report.test_false_alarms:.0f} %"
     if figures.foreign(trace, report):
         st.warning(
             "**This picture is unlike those the model was trained on: its answer may mean nothing, however sure it "

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 @pytest.fixture(scope="session")

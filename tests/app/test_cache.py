@@ -6,7 +6,7 @@ import pytest
 
 from app import cache
 from vitrm.errors import RunError
-from vitrm.runs.folder import ROOT
+from vitrm.process import ROOT
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache, state
+from app import background, cache, reports, state
 from vitrm.model import ViTRM
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.trace import load_traces, save_traces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,14 +233,14 @@ def test_an_attribution_is_computed_once_in_the_background(home):
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()
-    job = cache.attribution(cache.checkpoint("digits-glimpse"), "test-12", 0)
+    job = background.find(("attribution", cache.checkpoint("digits-glimpse"), "test-12", 0))
     assert job.wait(600)
     assert job.error is None
     home.run()
     assert not home.exception
     assert len(player_data(home)["attribution"]["maps"]) == 4
     assert "Compute what mattered" not in [button.label for button in home.button]
-    assert cache.attribution(cache.Checkpoint("digits-glimpse", "of other weights"), "test-12", 0) is None
+    assert reports.result(("attribution", cache.Checkpoint("digits-glimpse", "of other weights"), "test-12", 0)) is None
 
 
 def test_a_checkpoint_whose_images_do_not_fit_is_refused_with_the_sizes(home, tmp_path, monkeypatch):

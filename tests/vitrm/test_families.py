@@ -9,7 +9,7 @@ import torch
 
 from vitrm.config import PRESETS, ViTConfig
 from vitrm.families import RENAMED, load_weights, make_model
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 from vitrm.training.trainer import Trainer
 
 FAMILIES = {"digits": "ViTRM", "vit-small": "ViT", "resnet18": "ResNet", "sr-vit-digits": "SRViT"}

@@ -9,7 +9,7 @@ from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.halting import Halt, predict
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import load
+from vitrm.runs.checkpoints import load
 
 RULES = [
     Halt("learned", 0.9),

@@ -7,7 +7,7 @@ import pytest
 from app.training.queue import Trainings
 from vitrm.config import PRESETS
 from vitrm.process import environment, start_vitrm
-from vitrm.sweep import run as sweep
+from vitrm.sweep.run import Children
 
 
 def test_the_code_is_found_from_anywhere(tmp_path, monkeypatch):
@@ -39,7 +39,7 @@ def test_the_app_and_a_sweep_start_trainings_in_the_same_environment(tmp_path, m
     monkeypatch.setattr("vitrm.process.subprocess.Popen", refuse)
     queue = Trainings(tmp_path / "runs")
     queue.train(PRESETS["digits"], "ann")
-    for start in (queue.tick, lambda: sweep._Children().launch(["train", "digits"], tmp_path / "log")):
+    for start in (queue.tick, lambda: Children().launch(["train", "digits"], tmp_path / "log")):
         with pytest.raises(_Refused):
             start()
     queue.close()

@@ -13,7 +13,8 @@ from vitrm.errors import RunError
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import image_seeds
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run, provenance
+from vitrm.runs.folder import Run
+from vitrm.runs.provenance import provenance
 
 
 def bench_halting(run: Run, split: Split, device: str = "cpu", repeats: int = 3) -> dict[str, Any]:
@@ -21,13 +22,13 @@ def bench_halting(run: Run, split: Split, device: str = "cpu", repeats: int = 3)
 
     Raises RunError if its halting has not been judged (see `vitrm export --halting`).
     """
-    report = run.halting()
+    report = run.report("halting")
     if report is None:
         raise RunError(f"'{run.path}' has no halting.json: export it with --halting first")
     model = run.load_model(device)
     images, labels = model.transform.normalize(split.images[:].to(device)), split.labels
     seeds = image_seeds(0, 0, len(split)).to(device)
-    policies = [Halt("fixed"), Halt("learned", report["chosen"]["threshold"])]
+    policies = [Halt("fixed"), Halt("learned", report.chosen.threshold)]
     rows = {}
     for batch in (1, 256):
         passes = [_predict_all(model, images, halt, seeds, batch) for halt in policies]

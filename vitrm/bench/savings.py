@@ -13,7 +13,7 @@ from vitrm.config import Config, preset, require_recursion
 from vitrm.families import equip
 from vitrm.model import ViTRM
 from vitrm.plain import PlainViTRM
-from vitrm.runs.folder import provenance
+from vitrm.runs.provenance import provenance
 from vitrm.traces.recording import trace
 
 BATCH = {"paper": 32}  # images in a batch; 128 for the small presets

@@ -13,7 +13,7 @@ from vitrm.config import Config, ModelConfig, preset
 from vitrm.data.dataset import Dataset, Preprocess, Split
 from vitrm.families import make_model
 from vitrm.plain import PlainViTRM
-from vitrm.runs.folder import provenance
+from vitrm.runs.provenance import provenance
 from vitrm.training.augment import augment, mix
 from vitrm.training.means import Means
 from vitrm.training.trainer import Trainer

@@ -6,7 +6,8 @@ import argparse
 
 from vitrm.cli.arguments import no_settings
 from vitrm.errors import RunError
-from vitrm.runs.folder import ORDERS, find_run
+from vitrm.runs.checkpoints import find_run
+from vitrm.runs.folder import ORDERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.bench.early_exit import bench_halting, halting_table
     from vitrm.bench.savings import bench_savings, savings_table
     from vitrm.bench.training import bench_training, training_table
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     device, show = find_device(arguments), savings_table
     training = arguments.training or (device.startswith("cuda") and not arguments.halting)

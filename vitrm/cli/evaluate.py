@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from vitrm.cli import reports as printed
 from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config
@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Print the scores and the reports, or JSON."""
     from vitrm.judge.evaluation import evaluate
-    from vitrm.runs.folder import find_run
+    from vitrm.judge.report import measured
+    from vitrm.runs.checkpoints import find_run
 
     no_settings(settings, "evaluate takes no settings")
     run = find_run(arguments.name)
@@ -81,10 +82,11 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
         "policy": scores.policy,
         "seed": arguments.seed,
     }
-    reports = _more_reports(arguments, run, config, model, dataset)
-    result |= {name: asdict(report) for name, (report, _) in reports.items() if name != "mazes"}
-    if "mazes" in reports:
-        result["mazes"] = _maze_numbers(reports["mazes"][0])
+    reports = [measured(kind, model, dataset, **how) for kind, how in _asked(arguments, config, model, dataset)]
+    result |= {report.kind: report.numbers() for report in reports}
+    for report in reports:
+        if arguments.save and report.kind != "halting":  # which `vitrm export` keeps
+            run.keep(report)
     if arguments.json:
         print(json.dumps(result))
         return 0
@@ -98,33 +100,38 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
             print(f"{n:4}  {100 * accuracy:10.2f}  {halt:19.3f}  {'–' if area is None else f'{area:.3f}':>16}")
     else:
         print(f"accuracy: {100 * scores.accuracy[-1]:.2f} %")
-    for report, show in reports.values():
-        show(report)
+    for report in reports:
+        print(*report.lines(), sep="\n")
     return 0
 
 
-def _more_reports(arguments: argparse.Namespace, run, config: Config, model, dataset) -> dict[str, tuple[Any, Any]]:
-    """The reports that were asked for beside the scores, by name, each with what prints it; kept with `--save`."""
-    reports: dict[str, tuple[Any, Any]] = {}
+def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The reports that were asked for beside the scores: their kinds, and how to make them."""
+    seed, steps = {"seed": arguments.seed}, {"supervision_steps": arguments.supervision_steps}
     if arguments.halting:
-        from vitrm.judge.halting import halting_report
-
-        report = halting_report(model, dataset.val, dataset.test, arguments.supervision_steps, arguments.seed)
-        reports["halting"] = report, printed.print_halting
+        yield "halting", seed | steps
     if arguments.mixture:
-        reports["mixture"] = _mixture_report(arguments, model, dataset), printed.print_mixture
+        if arguments.save and (arguments.data or arguments.split != "test"):
+            raise ConfigError(
+                "--mixture --save keeps what a model is worth on its own test split; leave out --data and --split"
+            )
+        yield "mixture", {"split": arguments.split}
     if arguments.by_difficulty:
-        reports["difficulty"] = _difficulty_report(arguments, model, dataset), printed.print_difficulty
+        yield "difficulty", seed | steps | {"control": _control(arguments, model)}
     if arguments.mazes:
-        reports["mazes"] = _maze_report(run, model, dataset), printed.print_mazes
+        yield "mazes", {}
     if arguments.domain is not None:
-        reports["domain"] = domain_report_of(arguments, model, dataset), printed.print_domain
+        yield "domain", seed | {"foreign": foreign_sets(arguments, dataset)}
     if arguments.policies is not None:
-        reports["glimpses"] = _glimpse_report(arguments, model, config, dataset), printed.print_glimpses
-    for name, (report, _) in reports.items():
-        if arguments.save and name != "halting":  # which `vitrm export` keeps
-            getattr(run, f"save_{name}")(report)
-    return reports
+        yield (
+            "glimpses",
+            {
+                "policies": arguments.policies or GLIMPSE_POLICIES,
+                "seeds": arguments.seeds,
+                "training_seed": config.train.seed,
+                "control": _glimpse_control(arguments),
+            },
+        )
 
 
 def _fitted(config: Config, model):
@@ -138,71 +145,35 @@ def _fitted(config: Config, model):
     return replace(config, model=model.config), model
 
 
-def _difficulty_report(arguments: argparse.Namespace, model, dataset):
-    """The model, and its control if one is named, by the difficulty of the test images."""
+def _control(arguments: argparse.Namespace, model):
+    """The control of --by-difficulty with its name, for images of the model's size; None if none is named."""
     from vitrm.families import resized
-    from vitrm.judge.difficulty import difficulty_report
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
-    control = None
-    if arguments.control:
-        run = find_run(arguments.control)
-        other = run.load_model(find_device(arguments))
-        if other.config.image_size != model.config.image_size:
-            other = resized(other, model.config.image_size)
-        control = (run.name, other)
-    return difficulty_report(model, dataset, arguments.supervision_steps, arguments.seed, control)
+    if not arguments.control:
+        return None
+    run = find_run(arguments.control)
+    other = run.load_model(find_device(arguments))
+    if other.config.image_size != model.config.image_size:
+        other = resized(other, model.config.image_size)
+    return run.name, other
 
 
-def _maze_report(run, model, dataset):
-    """What a model makes of mazes beyond its training."""
-    from vitrm.judge.mazes import draw_others, measuring
+def _glimpse_control(arguments: argparse.Namespace):
+    """The control of --policies; None if none is named."""
+    from vitrm.judge.at_once import Control
+    from vitrm.runs.checkpoints import find_run
 
-    config = run.config()
-    if config.data.mazes is None or not config.model.recurrent:
-        raise ConfigError("--mazes is for a model with supervision steps that was trained on mazes")
-    *_, report = measuring(model, dataset, config.data.mazes, *draw_others(config.model, config.data.mazes))
-    return report
-
-
-def _maze_numbers(report) -> dict[str, Any]:
-    lengths, counts, accuracy = report.trials[0].by_length()
-    return {
-        "lengths": lengths.tolist(),
-        "n": counts.tolist(),
-        "accuracy": accuracy.tolist(),  # by supervision step, then length
-        "others": {trial.name: trial.right.mean(axis=1).tolist() for trial in report.trials},
-        "nearest_gem": float(report.trials[0].nearest.mean()),
-        "probe": None if report.probe is None else report.probe.accuracy.tolist(),
-        "probe_untrained": None if report.probe is None else report.probe.untrained.tolist(),
-        "left_out": report.left_out,
-    }
+    if not arguments.control:
+        return None
+    run = find_run(arguments.control)
+    return Control(run.name, run.load_model(find_device(arguments)), run.config().train.seed)
 
 
-def _glimpse_report(arguments: argparse.Namespace, model, config: Config, dataset):
-    """Who should choose the glimpses, measured on what `--policies` and `--seeds` name."""
-    from vitrm.judge.glimpses import Control, glimpse_report
-    from vitrm.runs.folder import find_run
-
-    control = None
-    if arguments.control:
-        run = find_run(arguments.control)
-        control = Control(run.name, run.load_model(find_device(arguments)), run.config().train.seed)
-    return glimpse_report(
-        model,
-        dataset.val,
-        dataset.test,
-        policies=arguments.policies or GLIMPSE_POLICIES,
-        seeds=arguments.seeds,
-        training_seed=config.train.seed,
-        control=control,
-    )
-
-
-def domain_report_of(arguments: argparse.Namespace, model, dataset):
-    """The warning about foreign images, measured on the sets that `--domain` names."""
+def foreign_sets(arguments: argparse.Namespace, dataset) -> dict[str, tuple[Any, Any]]:
+    """The sets of foreign images that `--domain` names, made for the model's input."""
     from vitrm.data.sources import load_dataset
-    from vitrm.judge.domain import domain_report, fitted
+    from vitrm.judge.domain import fitted
 
     channels, size = dataset.val.images.shape[1:3]
     foreign = {}
@@ -212,15 +183,4 @@ def domain_report_of(arguments: argparse.Namespace, model, dataset):
         own = {"digits": (8, 1), "fashion": (28, 1)}.get(ALIASES.get(source, source), (32, 3))
         data = load_dataset(source, *own, root=arguments.data_root)
         foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
-    return domain_report(model, dataset, foreign, getattr(arguments, "seed", 0))
-
-
-def _mixture_report(arguments: argparse.Namespace, model, dataset):
-    """The judgement of a soft mixture."""
-    from vitrm.judge.mixture import mixture_report
-
-    if arguments.save and (arguments.data or arguments.split != "test"):
-        raise ConfigError(
-            "--mixture --save keeps what a model is worth on its own test split; leave out --data and --split"
-        )
-    return mixture_report(model, dataset.split(arguments.split))
+    return foreign

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from vitrm.cli.arguments import add_data_root, no_settings
-from vitrm.cli.evaluate import DOMAIN_HELP, domain_report_of
+from vitrm.cli.evaluate import DOMAIN_HELP, foreign_sets
 from vitrm.cli.inputs import load_data
 
 
@@ -28,10 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Copy the run, and measure what is to be added."""
-    from vitrm.judge.halting import halting_report
-    from vitrm.judge.mixture import mixture_report
-    from vitrm.runs.export import check_onnx, save_onnx
-    from vitrm.runs.folder import export, find_run
+    from vitrm.judge.report import measured
+    from vitrm.runs.checkpoints import find_run
+    from vitrm.runs.export import check_onnx, export, save_onnx
     from vitrm.traces.recording import gallery, mixture_gallery
 
     no_settings(settings, "export takes no settings")
@@ -48,12 +48,14 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
             made.save_mixtures(mixture_gallery(model, dataset.test, arguments.gallery))
         elif arguments.gallery:
             made.save_gallery(gallery(model, dataset.test, arguments.gallery))
+        kinds: dict[str, dict[str, Any]] = {}
         if arguments.halting:
-            shown = dataset.test if arguments.gallery else None  # images that may be passed on
-            made.save_halting(halting_report(model, dataset.val, dataset.test), shown)
+            kinds["halting"] = {"pictures": bool(arguments.gallery)}  # of images that may be passed on
         if arguments.mixture:
-            made.save_mixture(mixture_report(model, dataset.test))
+            kinds["mixture"] = {}
         if arguments.domain is not None:
-            made.save_domain(domain_report_of(arguments, model, dataset))
+            kinds["domain"] = {"foreign": foreign_sets(arguments, dataset)}
+        for kind, how in kinds.items():
+            made.keep(measured(kind, model, dataset, **how))
     print(f"exported to {made.path}")
     return 0

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Test the best weights so far."""
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
 
     no_settings(settings, "finish takes no settings")
     run = find_run(arguments.name)

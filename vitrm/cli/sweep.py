@@ -41,11 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Train what is missing; the table is printed when all has been tried."""
-    from vitrm.sweep import run as sweep
+    from vitrm.sweep.grid import grid
+    from vitrm.sweep.run import train_cells
+    from vitrm.sweep.sweep import Sweep
 
     lists = ("batch_sizes", "memory_steps", "supervision_steps", "recursion_depths")
     given = {name: getattr(arguments, name) for name in lists}
-    cells = sweep.grid(
+    cells = grid(
         arguments.kind,
         arguments.presets,
         arguments.seeds,
@@ -54,7 +56,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     )
     devices = _devices(arguments.devices)
     name = arguments.name or f"sweep-{arguments.kind}"
-    whole = sweep.Sweep(
+    whole = Sweep(
         kind=arguments.kind,
         folder=Path(arguments.runs) / name,
         cells=cells,
@@ -67,7 +69,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     print(f"{len(cells)} trainings on {', '.join(devices)}, into {whole.folder}; stop with Ctrl-C, repeat to continue")
     terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        complete = sweep.run(whole, report=lambda line: print(line, flush=True))
+        complete = train_cells(whole, report=lambda line: print(line, flush=True))
     except KeyboardInterrupt:
         print("stopped and saved; the same command continues")
         return 130

@@ -72,7 +72,7 @@ def _prepare(
     arguments: argparse.Namespace, settings: dict[str, str], device: str, group: Group
 ) -> tuple[Run | None, Trainer]:
     """The run folder (none in the processes beside the first) and the trainer, new or as it was left off."""
-    from vitrm.runs.folder import find_run
+    from vitrm.runs.checkpoints import find_run
     from vitrm.training.fit import begin, for_classes, go_on
 
     if arguments.resume:

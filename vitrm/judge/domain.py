@@ -1,8 +1,8 @@
 """Is this the kind of picture the model was trained on? A warning with a measured rate of false alarms.
 
-A model must answer one of its classes whatever it is shown, and is often sure of it. `domain_report(...)` tries three
-scores and pairs of them, takes what catches most of what is foreign, sets its threshold so that 5 % of the validation
-images raise a false alarm, and then measures on test what that is worth. `domain_score(...)` needs no torch.
+A model must answer one of its classes whatever it is shown, and is often sure of it. The report tries three scores and
+pairs of them, takes what catches most of what is foreign, sets its threshold so that 5 % of the validation images raise
+a false alarm, and then measures on test what that is worth. `DomainReport.score` needs no torch.
 
 ============ ============================================================================= ======================
 score        what it is                                                                    source
@@ -19,18 +19,31 @@ High means familiar. Each is taken after the last supervision step the model was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
+from vitrm.config import Config
+from vitrm.judge.reading import Positive, Seed, Share, entries, expect
+from vitrm.judge.report import Progress, Report, Tally
+
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
+    import torch
+
     from vitrm.data.dataset import Dataset, Split
     from vitrm.model import ViTRM
 
+Name = Literal["softmax", "energy", "statistics"]
 FALSE_ALARMS = 0.05  # of the validation images
-CANDIDATES = (("softmax",), ("energy",), ("statistics",), ("statistics", "softmax"), ("statistics", "energy"))
+CANDIDATES: tuple[tuple[Name, ...], ...] = (
+    ("softmax",),
+    ("energy",),
+    ("statistics",),
+    ("statistics", "softmax"),
+    ("statistics", "energy"),
+)
 _MOST_TRAINING_IMAGES = 20_000  # for the mean and spread of the statistics
 _FLOOR = 1e-5  # of a mean square whose logarithm is taken; pixels are 0..1 in steps of 0.004
 
@@ -40,33 +53,75 @@ class ForeignSet:
     """Images of another kind, and the share of them that raises the warning."""
 
     name: str
-    n: int
-    detected: float  # 0..1, on images that took no part in choosing the score
+    n: Positive
+    detected: Share  # on images that took no part in choosing the score
 
 
 @dataclass(frozen=True)
 class Part:
     """One score, and what puts it on the common scale."""
 
-    score: str
+    score: Name
     median: float  # of the validation images
     spread: float  # from there down to their 2.5 % quantile
 
 
 @dataclass(frozen=True)
-class DomainReport:
-    """A score, its threshold, and what it was measured to be worth. All shares 0..1."""
+class DomainReport(Report):
+    """A score, its threshold, and what it was measured to be worth."""
+
+    kind: ClassVar[str] = "domain"
+    file: ClassVar[str] = "domain.json"
+    format: ClassVar[int] = 1
 
     parts: tuple[Part, ...]  # the lowest of them counts
     threshold: float  # the warning is raised below it
-    val_false_alarms: float
-    test_false_alarms: float
-    split_sizes: dict[str, int]
-    seed: int  # of the glimpses
-    candidates: dict[str, float]  # per score: mean share of the foreign validation images it would have caught
+    val_false_alarms: Share
+    test_false_alarms: Share
+    split_sizes: dict[str, Positive]
+    seed: Seed  # of the glimpses
+    candidates: dict[str, Share]  # per score: mean share of the foreign validation images it would have caught
     sets: tuple[ForeignSet, ...]
     mean: tuple[float, ...]  # (F,) of the training images' statistics; empty where these are not used
     precision: tuple[tuple[float, ...], ...]  # (F, F)
+
+    def score(self, pixels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """(n,) how familiar images are: pixels (n, C, H, W) uint8, their last logits (n, classes)."""
+        return familiarity(self.parts, Gaussian(np.array(self.mean), np.array(self.precision)), pixels, logits)
+
+    def is_foreign(self, pixels: np.ndarray, logits: np.ndarray) -> bool:
+        """Whether the warning is raised for one image: pixels (C, H, W) uint8 and its last logits (classes,)."""
+        return bool(self.score(pixels[None], logits[None])[0] < self.threshold)
+
+    def lines(self) -> Iterator[str]:
+        sizes = self.split_sizes
+        by_threshold = f"{100 * self.val_false_alarms:.1f} % (n = {sizes['val']:,}; by its threshold)"
+        yield ""
+        yield f"warning about foreign images, by {' and '.join(part.score for part in self.parts)}"
+        yield f"  false alarms on validation: {by_threshold}"
+        yield f"  false alarms on test: {100 * self.test_false_alarms:.1f} % (n = {sizes['test']:,})"
+        yield f"  caught while choosing: {', '.join(f'{k} {100 * v:.1f} %' for k, v in self.candidates.items())}"
+        for foreign in self.sets:
+            yield f"  caught of {foreign.name} (n = {foreign.n:,}): {100 * foreign.detected:.1f} %"
+
+    def check(self, config: Config) -> None:
+        expect(bool(self.parts), "parts has no entries")
+        expect({"val", "test"} <= self.split_sizes.keys(), "split_sizes: expected val and test")
+        for k, part in enumerate(self.parts):
+            expect(part.spread > 0, f"parts[{k}].spread={part.spread:g}: expected more than 0")
+        if any(part.score == "statistics" for part in self.parts):
+            model = config.model
+            blank = np.zeros((1, model.channels, model.image_size, model.image_size), np.uint8)
+            size = image_statistics(blank).shape[1]
+            entries(size, mean=self.mean, precision=self.precision)
+            entries(size, **{f"precision[{k}]": row for k, row in enumerate(self.precision)})
+
+
+class Gaussian(NamedTuple):
+    """Of the training images' statistics."""
+
+    mean: np.ndarray  # (F,)
+    precision: np.ndarray  # (F, F)
 
 
 def image_statistics(pixels: np.ndarray) -> np.ndarray:
@@ -94,43 +149,87 @@ def image_statistics(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([np.stack(columns, axis=1), quarters.reshape(len(x), -1)], axis=1).astype(np.float64)
 
 
-def domain_score(report: DomainReport | Mapping[str, Any], pixels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """(n,) how familiar images are, by a report's own score: pixels (n, C, H, W) uint8, logits (n, classes)."""
-    values = report if isinstance(report, Mapping) else asdict(report)
-    scaled = [
-        (_raw_score(part["score"], values, pixels, logits) - part["median"]) / part["spread"]
-        for part in values["parts"]
-    ]
+def familiarity(parts: Sequence[Part], gaussian: Gaussian, pixels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """(n,) the lowest of some scores on their common scale, as in `DomainReport.score`."""
+    scaled = [(_raw_score(part.score, gaussian, pixels, logits) - part.median) / part.spread for part in parts]
     return np.min(scaled, axis=0)
 
 
-def is_foreign(report: DomainReport | Mapping[str, Any], pixels: np.ndarray, logits: np.ndarray) -> bool:
-    """Whether the warning is raised for one image: pixels (C, H, W) uint8 and its last logits (classes,)."""
-    threshold = report["threshold"] if isinstance(report, Mapping) else report.threshold
-    return bool(domain_score(report, pixels[None], logits[None])[0] < threshold)
-
-
-def _raw_score(name: str, gaussian: Mapping[str, Any], pixels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def _raw_score(name: Name, gaussian: Gaussian, pixels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     if name == "statistics":
-        distance = image_statistics(pixels) - np.array(gaussian["mean"])
-        return -np.einsum("nf,fg,ng->n", distance, np.array(gaussian["precision"]), distance)
+        distance = image_statistics(pixels) - gaussian.mean
+        return -np.einsum("nf,fg,ng->n", distance, gaussian.precision, distance)
     top = logits.max(axis=-1, keepdims=True)
     total = np.exp(logits - top).sum(axis=-1, dtype=np.float64)
     return 1 / total if name == "softmax" else np.log(total) + top[:, 0]
 
 
-def domain_report(
-    model: ViTRM, dataset: Dataset, foreign: Mapping[str, tuple[Split, Split]], seed: int = 0
-) -> DomainReport:
-    """Choose a score for a model that has a `.transform`, and measure it.
+class _Trial(NamedTuple):
+    """A candidate with its threshold."""
+
+    parts: tuple[Part, ...]
+    gaussian: Gaussian
+    threshold: float
+
+    def warned(self, pixels: np.ndarray, logits: np.ndarray) -> float:
+        """The share of some images that raises the warning."""
+        return float((familiarity(self.parts, self.gaussian, pixels, logits) < self.threshold).mean())
+
+
+def measuring(
+    model: ViTRM, data: Dataset, *, foreign: Mapping[str, tuple[Split, Split]] | None = None, seed: int = 0
+) -> Iterator[Progress | DomainReport]:
+    """Choose a score, and measure it; see `report.measuring`.
 
     `foreign` names sets of other images, each as a part to choose by and a part to measure on, made for the model's
     input. Four that need no data are added: noise, single colours, and its own images upside down and as negatives.
     """
+    from vitrm.judge.evaluation import predicting
+
+    train, val, test = data.train, data.val, data.test
+    sets = dict(foreign or {}) | _without_data(val, test, seed)
+    known = image_statistics(train.images[:_MOST_TRAINING_IMAGES].numpy())
+    spread = np.cov(known.T) + 1e-6 * np.eye(known.shape[1])
+    gaussian = Gaussian(known.mean(axis=0), np.linalg.inv(spread))
+    splits = {"val": val, "test": test}
+    splits |= {(name, k): part for name, parts in sets.items() for k, part in enumerate(parts)}
+    tally = Tally(sum(map(len, splits.values())))
+    yield tally.add()
+    outputs = {}
+    for name, part in splits.items():
+        steps = yield from predicting(model, part, tally, seed=seed)
+        outputs[name] = part.images[:].numpy(), steps.logits[-1].numpy()
+    trials = {}
+    for names in CANDIDATES:
+        parts = tuple(_part(name, _raw_score(name, gaussian, *outputs["val"])) for name in names)
+        threshold = float(np.quantile(familiarity(parts, gaussian, *outputs["val"]), FALSE_ALARMS))
+        trials[" and ".join(names)] = _Trial(parts, gaussian, threshold)
+    candidates = {
+        name: float(np.mean([trial.warned(*outputs[each, 0]) for each in sets])) for name, trial in trials.items()
+    }
+    best = trials[max(candidates, key=candidates.__getitem__)]
+    asks_pixels = any(part.score == "statistics" for part in best.parts)
+    yield DomainReport(
+        parts=best.parts,
+        threshold=best.threshold,
+        val_false_alarms=best.warned(*outputs["val"]),
+        test_false_alarms=best.warned(*outputs["test"]),
+        split_sizes={"train": len(train), "val": len(val), "test": len(test)},
+        seed=seed,
+        candidates=candidates,
+        sets=tuple(ForeignSet(name, len(parts[1]), best.warned(*outputs[name, 1])) for name, parts in sets.items()),
+        mean=tuple(gaussian.mean.tolist()) if asks_pixels else (),
+        precision=tuple(map(tuple, gaussian.precision.tolist())) if asks_pixels else (),
+    )
+
+
+def _without_data(val: Split, test: Split, seed: int) -> dict[str, tuple[Split, Split]]:
+    """Foreign images that can always be had."""
     import torch
 
     from vitrm.data.dataset import Split
-    from vitrm.judge.evaluation import predict_steps
+
+    channels, size = val.images.shape[1:3]
 
     def split(images: torch.Tensor) -> Split:
         return Split(images.contiguous(), torch.zeros(len(images), dtype=torch.int64))
@@ -139,56 +238,20 @@ def domain_report(
         generator = torch.Generator().manual_seed(seed + shape[0])
         return split(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
 
-    train, val, test = dataset.train, dataset.val, dataset.test
-    channels, size = val.images.shape[1:3]
-
     def plain(n: int) -> Split:
         return split(drawn(n, channels, 1, 1).images.expand(-1, -1, size, size))
 
-    sets = dict(foreign) | {
+    return {
         "noise": (drawn(500, channels, size, size), drawn(501, channels, size, size)),
         "single colours": (plain(500), plain(501)),
         "its own images upside down": tuple(split(part.images[:].flip(2)) for part in (val, test)),
         "its own images as negatives": tuple(split(255 - part.images[:]) for part in (val, test)),
     }
 
-    def outputs(part: Split) -> tuple[np.ndarray, np.ndarray]:
-        return part.images[:].numpy(), predict_steps(model, model.transform, part, seed=seed).logits[-1].numpy()
 
-    known = image_statistics(train.images[:_MOST_TRAINING_IMAGES].numpy())
-    spread = np.cov(known.T) + 1e-6 * np.eye(known.shape[1])
-    gaussian = {"mean": known.mean(axis=0), "precision": np.linalg.inv(spread)}
-    on_val, on_test = outputs(val), outputs(test)
-    chosen_by = [outputs(parts[0]) for parts in sets.values()]
-    trials = {}
-    for names in CANDIDATES:
-        trial = {"parts": [_part(name, _raw_score(name, gaussian, *on_val)) for name in names]} | gaussian
-        trial["threshold"] = float(np.quantile(domain_score(trial, *on_val), FALSE_ALARMS))
-        trials[" and ".join(names)] = trial
-
-    def warned(trial: Mapping[str, Any], part: tuple[np.ndarray, np.ndarray]) -> float:
-        return float((domain_score(trial, *part) < trial["threshold"]).mean())
-
-    candidates = {name: float(np.mean([warned(trial, part) for part in chosen_by])) for name, trial in trials.items()}
-    best = trials[max(candidates, key=candidates.__getitem__)]
-    asks_pixels = any(part["score"] == "statistics" for part in best["parts"])
-    return DomainReport(
-        parts=tuple(Part(**part) for part in best["parts"]),
-        threshold=best["threshold"],
-        val_false_alarms=warned(best, on_val),
-        test_false_alarms=warned(best, on_test),
-        split_sizes={"train": len(train), "val": len(val), "test": len(test)},
-        seed=seed,
-        candidates=candidates,
-        sets=tuple(ForeignSet(name, len(parts[1]), warned(best, outputs(parts[1]))) for name, parts in sets.items()),
-        mean=tuple(map(float, gaussian["mean"])) if asks_pixels else (),
-        precision=tuple(tuple(map(float, row)) for row in gaussian["precision"]) if asks_pixels else (),
-    )
-
-
-def _part(name: str, on_val: np.ndarray) -> dict[str, Any]:
+def _part(name: Name, on_val: np.ndarray) -> Part:
     median, low = (float(np.quantile(on_val, share)) for share in (0.5, FALSE_ALARMS / 2))
-    return {"score": name, "median": median, "spread": (median - low) or 1.0}
+    return Part(name, median, (median - low) or 1.0)
 
 
 def fitted(split: Split, channels: int, size: int, most: int = 2_000) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vitrm.config import GlimpsePolicy, check_policy
 from vitrm.data.dataset import Preprocess, Split
+from vitrm.judge.report import BATCH, Progress, Tally
 from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
 from vitrm.nets.base import OneStep
@@ -94,6 +95,27 @@ def predict_batches(
         change = (memory[1:] - memory[:-1]).norm(dim=-1).mean(dim=-1)
         yield StepOutputs(logits, torch.stack([step.halt_logit for step in steps]).float().cpu(), change.float().cpu())
     model.train(was_training)
+
+
+def predicting(
+    model: ViTRM | OneStep,
+    split: Split,
+    tally: Tally,
+    supervision_steps: int | None = None,
+    *,
+    seed: int = 0,
+    policy: GlimpsePolicy = "random",
+) -> Generator[Progress, None, StepOutputs]:
+    """`predict_steps` of a model with a `.transform` as part of a report: tells how far it is after every small batch.
+
+    `outputs = yield from predicting(...)`.
+    """
+    how = {"seed": seed, "policy": policy, "batch_size": BATCH}
+    parts = []
+    for part in predict_batches(model, model.transform, split, supervision_steps, **how):
+        parts.append(part)
+        yield tally.add(part.logits.shape[1])
+    return join(parts)
 
 
 def join(parts: list[StepOutputs]) -> StepOutputs:

@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from vitrm.config import GLIMPSE_POLICIES, GlimpsePolicy, check_policy, require_recursion
-from vitrm.data.dataset import Split
+from vitrm.config import GLIMPSE_POLICIES, Config, GlimpsePolicy, check_policy, require_recursion
 from vitrm.errors import ConfigError
-from vitrm.judge.evaluation import StepOutputs, auroc, image_seeds, join, predict_batches
-from vitrm.judge.halting import BATCH, Progress, replay
-from vitrm.model import ViTRM
-from vitrm.nets.classifiers import ViT
+from vitrm.judge.at_once import AtOnce, Control, at_once, check_control
+from vitrm.judge.bootstrap import Estimate, estimates
+from vitrm.judge.reading import Amount, Positive, Seed, Share, entries, expect
+from vitrm.judge.replay import replay
+from vitrm.judge.report import Progress, Report, Tally
 from vitrm.nets.cost import multiply_adds
-from vitrm.nets.glimpses import glimpsed, steps_in_cycle
 
-DRAWS = 1000  # of the bootstrap
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
+    from torch import Tensor
+
+    from vitrm.data.dataset import Dataset, Split
+    from vitrm.judge.evaluation import StepOutputs
+    from vitrm.model import ViTRM
+
 NAMES: dict[str, str] = {
     "random": "a random draw",
     "fixed": "the fixed order",
@@ -34,115 +37,121 @@ NAMES: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A mean over the test images, 0..1 or a difference of such, and the middle 95 % of its bootstrap over images."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class PolicyScores:
     """One policy on the test split; N entries per list over supervision steps, means over the draws."""
 
-    draws: tuple[int, ...]  # seeds; one entry where nothing is drawn
+    draws: tuple[Seed, ...]  # one entry where nothing is drawn
     accuracy: tuple[Estimate, ...]  # if everybody stops at step n
     anytime: Estimate  # their mean over the N steps
-    accuracy_by_draw: tuple[tuple[float, ...], ...]  # one list per seed
-    spread: tuple[float, ...] | None  # standard deviation over the draws; None where nothing is drawn
-    halt_auroc: tuple[float | None, ...]
-    pooled_auroc: float | None  # of the answers after all steps together
-    halted_accuracy: float  # learned halting, with the threshold that validation chose under the same policy
-    halted_steps: float  # mean supervision steps used
-    halted_accuracy_by_draw: tuple[float, ...]
-    halted_steps_by_draw: tuple[float, ...]
-    multiply_adds: tuple[int, ...]  # per image, up to step n
+    accuracy_by_draw: tuple[tuple[Share, ...], ...]  # one list per seed
+    spread: tuple[Share, ...] | None  # standard deviation over the draws; None where nothing is drawn
+    halt_auroc: tuple[Share | None, ...]
+    pooled_auroc: Share | None  # of the answers after all steps together
+    halted_accuracy: Share  # learned halting, with the threshold that validation chose under the same policy
+    halted_steps: Amount  # mean supervision steps used
+    halted_accuracy_by_draw: tuple[Share, ...]
+    halted_steps_by_draw: tuple[Amount, ...]
+    multiply_adds: tuple[Positive, ...]  # per image, up to step n
 
 
 @dataclass(frozen=True)
 class Difference:
     """How much more of the test images the first policy gets right than the second."""
 
-    first: str
-    second: str
+    first: GlimpsePolicy
+    second: GlimpsePolicy
     anytime: Estimate  # of the mean over the steps
     by_step: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
-class AtOnce:
-    """A plain transformer that was given the patches of the first glimpses at once: what seeing more is worth alone.
-
-    One entry per glimpse of a cycle, in which no patch is read twice; the draws are those of the policy "random".
-    """
-
-    name: str
-    title: str
-    parameters: int
-    training_seed: int | None
-    patches: tuple[int, ...]  # of how many it was given
-    accuracy: tuple[Estimate, ...]
-    ahead: tuple[Estimate, ...]  # by how much the model with steps is right more often, after as many patches
-
-
-@dataclass(frozen=True)
-class GlimpseReport:
+class GlimpseReport(Report):
     """Judgement on the test split."""
 
-    split_sizes: dict[str, int]
-    seeds: tuple[int, ...]
-    training_seed: int | None
-    patches_per_step: int
-    patches: int  # of the whole image
-    policies: dict[str, PolicyScores]
+    kind: ClassVar[str] = "glimpses"
+    file: ClassVar[str] = "glimpses.json"
+    format: ClassVar[int] = 1
+
+    split_sizes: dict[str, Positive]
+    seeds: tuple[Seed, ...]
+    training_seed: Seed | None
+    patches_per_step: Positive
+    patches: Positive  # of the whole image
+    policies: dict[GlimpsePolicy, PolicyScores]
     differences: tuple[Difference, ...]
-    winner: (
-        str | None
-    )  # the policy whose anytime accuracy is above every other's, interval included; None: no clear one
+    winner: GlimpsePolicy | None  # its anytime accuracy is above every other's, interval included; None: no clear one
     verdict: str  # in words
     control: AtOnce | None = None
 
+    @property
+    def steps(self) -> int:
+        """N, the supervision steps of every policy."""
+        return len(next(iter(self.policies.values())).accuracy)
 
-class Control(NamedTuple):
-    """What a model with glimpses is held against."""
+    def lines(self) -> Iterator[str]:
+        sizes = self.split_sizes
+        yield ""
+        yield (
+            f"who chooses the {self.patches_per_step} of {self.patches} patches of a step, test split "
+            f"(n = {sizes['test']:,}); thresholds of halting chosen on validation (n = {sizes['val']:,})"
+        )
+        for policy, scores in self.policies.items():
+            right = " ".join(f"{100 * each.mean:.1f}" for each in scores.accuracy)
+            spread = "" if scores.spread is None else " ".join(f"{100 * each:.1f}" for each in scores.spread)
+            area = "–" if scores.pooled_auroc is None else f"{scores.pooled_auroc:.3f}"
+            draws = f" (± {spread} over draws)" if spread else ""
+            yield f"  {policy:8} accuracy % by step {right}{draws}; mean {100 * scores.anytime.mean:.1f}"
+            yield (
+                f"           halting: AUROC {area}, {100 * scores.halted_accuracy:.1f} % right after "
+                f"{scores.halted_steps:.2f} steps; {scores.multiply_adds[-1] / 1e6:.1f} M multiply-adds for all steps"
+            )
+        if self.control is not None:
+            given = zip(self.control.patches, self.control.accuracy, strict=True)
+            at_once = ", ".join(f"{count} patches {100 * each.mean:.1f}" for count, each in given)
+            yield f"  {self.control.name}, a {self.control.title}, given the same random patches at once: {at_once}"
+        yield self.verdict
 
-    name: str
-    model: ViT  # with a `patch_multiple` of as many patches, and a `.transform`
-    training_seed: int | None
+    def check(self, config: Config) -> None:
+        size = getattr(config.model, "glimpse_patches", None)
+        expect(size is not None, "it is of a model with glimpses, which this is not")
+        expect(self.patches_per_step == size, f"patches_per_step={self.patches_per_step}: the model reads {size}")
+        expect(self.patches == config.model.num_patches, f"patches={self.patches}: expected {config.model.num_patches}")
+        expect({"val", "test"} <= self.split_sizes.keys(), "split_sizes: expected val and test")
+        expect(bool(self.policies) and self.steps > 0, "policies has no entries")
+        for policy, scores in self.policies.items():
+            where, steps = f"policies[{policy}]", self.steps
+            lists = {"accuracy": scores.accuracy, "halt_auroc": scores.halt_auroc, "spread": scores.spread}
+            lists["multiply_adds"] = scores.multiply_adds
+            lists |= {f"accuracy_by_draw[{k}]": draw for k, draw in enumerate(scores.accuracy_by_draw)}
+            entries(steps, **{f"{where}.{name}": each for name, each in lists.items() if each is not None})
+            expect(bool(scores.draws), f"{where}.draws has no entries")
+        for k, each in enumerate(self.differences):
+            expect({each.first, each.second} <= self.policies.keys(), f"differences[{k}]: of a policy that is absent")
+            entries(self.steps, **{f"differences[{k}].by_step": each.by_step})
+        if self.control is not None:
+            glimpses = len(self.control.patches)
+            expect("random" in self.policies, "policies[random], whose patches the control was given, is absent")
+            expect(0 < glimpses <= self.steps, f"control.patches has {glimpses} entries, expected 1 to {self.steps}")
+            entries(glimpses, **{"control.accuracy": self.control.accuracy, "control.ahead": self.control.ahead})
 
 
-def glimpse_report(
+def measuring(
     model: ViTRM,
-    val: Split,
-    test: Split,
-    *,
-    policies: Sequence[GlimpsePolicy] = GLIMPSE_POLICIES,
-    seeds: Sequence[int] = (0, 1, 2),
-    training_seed: int | None = None,
-    control: Control | None = None,
-) -> GlimpseReport:
-    """Compare the policies of a model that has a `.transform`, over the supervision steps it was trained with.
-
-    Raises ConfigError for a model without glimpses.
-    """
-    *_, report = comparing(
-        model, val, test, policies=policies, seeds=seeds, training_seed=training_seed, control=control
-    )
-    return report
-
-
-def comparing(
-    model: ViTRM,
-    val: Split,
-    test: Split,
+    data: Dataset,
     *,
     policies: Sequence[GlimpsePolicy] = GLIMPSE_POLICIES,
     seeds: Sequence[int] = (0, 1, 2),
     training_seed: int | None = None,
     control: Control | None = None,
 ) -> Iterator[Progress | GlimpseReport]:
-    """`glimpse_report` in the making: Progress after every batch, the report last. Closing it is "stop"."""
+    """Compare policies over the supervision steps that the model was trained with; see `report.measuring`.
+
+    Raises ConfigError for a model without glimpses, or a control that cannot be given the same.
+    """
+    import torch
+
+    from vitrm.judge.evaluation import predicting
+
     require_recursion(model.config, "a comparison of glimpses")
     if model.config.glimpse_patches is None:
         raise ConfigError("this model reads every patch at every step; there are no glimpses to compare")
@@ -151,26 +160,25 @@ def comparing(
     if len(set(policies)) < len(policies) or not policies or not seeds or len(set(seeds)) < len(seeds):
         raise ConfigError(f"policies {', '.join(policies)} with seeds {list(seeds)}: expected different ones of each")
     if control is not None:
-        _check_control(model, control, policies)
+        check_control(model, control, policies)
+    val, test = data.val, data.test
     draws = {policy: tuple(seeds) if policy == "random" else tuple(seeds[:1]) for policy in policies}
-    done, total = 0, sum(map(len, draws.values())) * (len(val) + len(test))
-    outputs: dict[str, list[tuple[StepOutputs, StepOutputs]]] = {}
+    more = 0 if control is None else len(draws["random"]) * len(test)
+    tally = Tally(sum(map(len, draws.values())) * (len(val) + len(test)) + more)
+    yield tally.add()
+    outputs: dict[GlimpsePolicy, list[tuple[StepOutputs, StepOutputs]]] = {policy: [] for policy in policies}
     for policy in policies:
-        outputs[policy] = []
         for seed in draws[policy]:
-            pair = []
-            for split in (val, test):
-                parts = []
-                for part in predict_batches(model, model.transform, split, seed=seed, policy=policy, batch_size=BATCH):
-                    parts.append(part)
-                    done += part.logits.shape[1]
-                    yield Progress(done, total)
-                pair.append(join(parts))
-            outputs[policy].append(tuple(pair))
+            on_val = yield from predicting(model, val, tally, seed=seed, policy=policy)
+            on_test = yield from predicting(model, test, tally, seed=seed, policy=policy)
+            outputs[policy].append((on_val, on_test))
     right = {
         policy: torch.stack([(each[1].logits.argmax(dim=-1) == test.labels.cpu()).double() for each in made])
         for policy, made in outputs.items()
     }  # (draws, N, n)
+    beside = None
+    if control is not None:
+        beside = yield from at_once(model, control, test, tally, seeds=draws["random"], right=right["random"])
     report = GlimpseReport(
         split_sizes={"val": len(val), "test": len(test)},
         seeds=tuple(seeds),
@@ -184,53 +192,10 @@ def comparing(
         ),
         winner=None,
         verdict="",
-        control=None if control is None else _at_once(model, control, draws["random"], right["random"], test),
+        control=beside,
     )
     best = winner(report)
     yield replace(report, winner=best, verdict=verdict(report, best))
-
-
-def _check_control(model: ViTRM, control: Control, policies: Sequence[GlimpsePolicy]) -> None:
-    """Raises ConfigError for a control that cannot be given the same patches, or no random draw to share."""
-    theirs, own = control.model.config, model.config
-    shape = ("image_size", "channels", "patch_size", "num_classes")
-    if getattr(theirs, "patch_multiple", None) != own.glimpse_patches or any(
-        getattr(theirs, name) != getattr(own, name) for name in shape
-    ):
-        raise ConfigError(
-            f"'{control.name}' cannot be the control: expected a plain ViT for the same images and classes that was "
-            f"trained with model.patch_multiple={own.glimpse_patches}, such as digits-glimpse-vit"
-        )
-    if "random" not in policies:
-        raise ConfigError("the control is given the patches of the policy 'random'; name it with --policies, too")
-
-
-@torch.inference_mode()
-def _at_once(model: ViTRM, control: Control, seeds: Sequence[int], right: Tensor, test: Split) -> AtOnce:
-    """The control on the patches of the first glimpse, the first two, ... of each draw; right is (draws, N, n)."""
-    network, device = control.model.eval(), next(control.model.parameters()).device
-    glimpses = range(1, min(steps_in_cycle(model.config), right.shape[1]) + 1)
-    hits = []  # (draws, glimpses, n)
-    for seed in seeds:
-        parts = []
-        for start in range(0, len(test), BATCH):
-            part = slice(start, start + BATCH)
-            images = network.transform.normalize(test.images[part].to(device))
-            drawn = image_seeds(seed, start, len(images)).to(device)
-            given = [glimpsed(count, drawn, len(images), model.config, device) for count in glimpses]
-            answers = [network.classifier(network.features(images, patches)).argmax(dim=-1) for patches in given]
-            parts.append(torch.stack(answers).cpu() == test.labels[part].cpu())
-        hits.append(torch.cat(parts, dim=1))
-    at_once = torch.stack(hits).double().mean(dim=0)
-    return AtOnce(
-        name=control.name,
-        title=network.config.title,
-        parameters=sum(weights.numel() for weights in network.parameters()),
-        training_seed=control.training_seed,
-        patches=tuple(count * model.config.glimpse_patches for count in glimpses),
-        accuracy=tuple(_estimates(at_once)),
-        ahead=tuple(_estimates(right.mean(dim=0)[: len(glimpses)] - at_once)),
-    )
 
 
 def winner(report: GlimpseReport) -> str | None:
@@ -307,6 +272,10 @@ def _scores(
     made: list[tuple[StepOutputs, StepOutputs]],
     splits: tuple[Split, Split],
 ) -> PolicyScores:
+    import torch
+
+    from vitrm.judge.evaluation import auroc
+
     val, test = splits
     steps = model.config.supervision_steps
     work = tuple(multiply_adds(model.config, n + 1, policy=policy) for n in range(steps))
@@ -319,7 +288,7 @@ def _scores(
     ]
     areas = [[auroc(q, hit) for q, hit in zip(on_test.halt_logit, on_test.right, strict=True)] for _, on_test in played]
     pooled = [auroc(on_test.halt_logit.flatten(), on_test.right.flatten()) for _, on_test in played]
-    *by_step, anytime = _estimates(_with_anytime(right.double().mean(dim=0)))
+    *by_step, anytime = estimates(_with_anytime(right.double().mean(dim=0)))
     return PolicyScores(
         draws=seeds,
         accuracy=tuple(by_step),
@@ -337,21 +306,15 @@ def _scores(
 
 
 def _difference(first: str, second: str, one: Tensor, other: Tensor) -> Difference:
-    *by_step, anytime = _estimates(_with_anytime(one - other))
+    *by_step, anytime = estimates(_with_anytime(one - other))
     return Difference(first, second, anytime, tuple(by_step))
 
 
 def _with_anytime(values: Tensor) -> Tensor:
     """(N, n) with their mean over the steps as one more row."""
+    import torch
+
     return torch.cat([values, values.mean(dim=0, keepdim=True)])
-
-
-def _estimates(values: Tensor, seed: int = 0) -> list[Estimate]:
-    """Of each row of (R, n), the images drawn together for all rows."""
-    rows, generator = values.numpy().T.copy(), np.random.default_rng(seed)  # (n, R)
-    drawn = np.stack([rows[generator.integers(0, len(rows), len(rows))].mean(axis=0) for _ in range(DRAWS)])
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    return [Estimate(*map(float, each)) for each in zip(rows.mean(axis=0), low, high, strict=True)]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -1,192 +1,209 @@
-"""Is the halting any good? `halting_report(...)` judges a model's learned halting on held-out data.
+"""Is the halting any good? The report that judges a model's learned halting on held-out data.
 
-Every step is run once for every image; each policy is then played on what came out, so that all are judged on the
-same numbers. Thresholds are chosen on validation and applied once to test.
+Every step is run once for every image; each policy is then played on what came out (see replay.py), so that all are
+judged on the same numbers. Thresholds are chosen on validation and applied once to test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from vitrm.config import require_recursion
-from vitrm.data.dataset import Split
-from vitrm.judge.evaluation import StepOutputs, auroc, auroc_interval, image_seeds, join, predict_batches
-from vitrm.model import ViTRM
+from vitrm.config import Config, require_recursion
+from vitrm.judge.pictures import check_png, png
+from vitrm.judge.reading import Count, Positive, Seed, Share, entries, expect
+from vitrm.judge.replay import (
+    SIGN,
+    TOLERANCE,
+    Point,
+    ReliabilityBin,
+    Rule,
+    calibration,
+    calibration_error,
+    flips,
+    point,
+    replay,
+)
+from vitrm.judge.report import Progress, Report, Tally
 from vitrm.nets.cost import multiply_adds
 
-BINS = 10
-TOLERANCE = 0.002  # accuracy that halting may cost, against running every step, when its threshold is chosen
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
+    from torch import Tensor
+
+    from vitrm.data.dataset import Dataset, Split
+    from vitrm.judge.evaluation import StepOutputs
+    from vitrm.model import ViTRM
+
 EXAMPLES = 8  # images of each kind
-_SIGN = {"learned": 1, "entropy": -1, "change": -1}  # whether a high score means "enough", or a low one
-BATCH = 64  # images; small enough that whoever shares the model with a judgement waits for tenths of a second
-
-
-@dataclass(frozen=True)
-class Point:
-    """One policy played on one split: what it got right and what it cost."""
-
-    threshold: float  # as `Halt` takes it
-    accuracy: float  # 0..1
-    mean_steps: float  # supervision steps
-    mean_multiply_adds: float  # per image
 
 
 @dataclass(frozen=True)
 class Exit:
     """The images that left after one supervision step."""
 
-    step: int  # from 1
-    share: float  # of all images
-    accuracy: float | None  # None if nobody left here
-
-
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """The images whose halting probability lies in one tenth of the scale."""
-
-    halt_prob: float  # mean
-    accuracy: float
-    count: int
+    step: Positive
+    share: Share  # of all images
+    accuracy: Share | None  # None if nobody left here
 
 
 @dataclass(frozen=True)
 class Beyond:
     """A supervision step after the last one of the training, every image running it."""
 
-    step: int  # from 1
-    accuracy: float
-    became_right: float  # share of images: wrong at the step before, right now
-    became_wrong: float
+    step: Positive
+    accuracy: Share
+    became_right: Share  # of all images: wrong at the step before, right now
+    became_wrong: Share
 
 
 @dataclass(frozen=True)
 class Example:
     """One image of the test split and what became of it; N entries per list over supervision steps."""
 
-    index: int  # in the split
-    seed: int  # of its glimpses
-    label: int  # the true class
-    answers: tuple[int, ...]  # the class it would be given after each step
-    halt_prob: tuple[float, ...]
-    exit_step: int  # from 1, with the chosen threshold
+    index: Count  # in the split
+    seed: Seed  # of its glimpses
+    label: Count  # the true class
+    answers: tuple[Count, ...]  # the class it would be given after each step
+    halt_prob: tuple[Share, ...]
+    exit_step: Positive  # with the chosen threshold
 
 
 @dataclass(frozen=True)
-class HaltingReport:
+class HaltingReport(Report):
     """Judgement on the test split; N entries per list over supervision steps."""
 
-    split_sizes: dict[str, int]
-    seed: int
-    trained_steps: int
+    kind: ClassVar[str] = "halting"
+    file: ClassVar[str] = "halting.json"
+    format: ClassVar[int] = 5
+
+    split_sizes: dict[str, Positive]
+    seed: Seed
+    trained_steps: Positive
     anytime: tuple[Point, ...]  # everybody stops at step n (its threshold says n)
     beyond: tuple[Beyond, ...]  # the steps after N, up to twice the trained ones
-    halt_auroc: tuple[float | None, ...]
-    halt_auroc_interval: tuple[tuple[float, float] | None, ...]  # 95 %, bootstrap over images
-    rule_auroc: dict[str, tuple[float | None, ...]]  # the same for the rules that need no training
-    pooled_auroc: float | None  # of the answers after all steps together
-    pooled_auroc_interval: tuple[float, float] | None
-    halt_ece: tuple[float, ...]  # expected calibration error of sigmoid(q) against correctness, 0..1
+    halt_auroc: tuple[Share | None, ...]
+    halt_auroc_interval: tuple[tuple[Share, Share] | None, ...]  # 95 %, bootstrap over images
+    rule_auroc: dict[Rule, tuple[Share | None, ...]]  # the same for the rules that need no training
+    pooled_auroc: Share | None  # of the answers after all steps together
+    pooled_auroc_interval: tuple[Share, Share] | None
+    halt_ece: tuple[Share, ...]  # expected calibration error of sigmoid(q) against correctness
     reliability: tuple[ReliabilityBin, ...]  # all steps together
-    became_right: tuple[float, ...]  # share of images: wrong at the step before, right now; the first entry is 0
-    became_wrong: tuple[float, ...]
-    budgeted: dict[str, tuple[Point, ...]]  # per rule, as its threshold moves
+    became_right: tuple[Share, ...]  # share of images: wrong at the step before, right now; the first entry is 0
+    became_wrong: tuple[Share, ...]
+    budgeted: dict[Rule, tuple[Point, ...]]  # as the rule's threshold moves
     chosen: Point  # learned halting with the threshold that validation chose
     chosen_on_val: Point
-    competitors: dict[str, Point]  # the rules that need no training, their thresholds chosen in the same way
+    competitors: dict[Rule, Point]  # the rules that need no training, their thresholds chosen in the same way
     exits: tuple[Exit, ...]  # of the chosen threshold
-    random_exit_accuracy: float  # the same histogram of exits, dealt out at random (its exact mean)
+    random_exit_accuracy: Share  # the same histogram of exits, dealt out at random (its exact mean)
     oracle: Point  # leaves at the first right answer: what perfect halting would reach
     earliest: tuple[Example, ...]  # first to leave, the most certain before the others
     latest: tuple[Example, ...]  # last to leave, the least certain before the others
     made_worse: tuple[Example, ...]  # right after some step, wrong after the last: the largest loss first
-    made_worse_count: int  # of all test images
+    made_worse_count: Count  # of all test images
     faults: tuple[str, ...]  # what is wrong with it, each in words; none if it is of use
     verdict: str  # what to think of it, in words
     comparison: str  # with the rules that need no training, in words
+    images: dict[int, bytes] = field(default_factory=dict)  # small pictures (PNG) of the examples, by index; or none
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        return self.earliest + self.latest + self.made_worse
+
+    def lines(self) -> Iterator[str]:
+        everything, sizes = self.anytime[-1], self.split_sizes
+        intervals = (self.pooled_auroc_interval, *self.halt_auroc_interval)
+        areas = [
+            "–" if area is None else f"{area:.3f}" + ("" if near is None else f" ({near[0]:.3f} to {near[1]:.3f})")
+            for area, near in zip((self.pooled_auroc, *self.halt_auroc), intervals, strict=True)
+        ]
+        by_step = "".join(f"; step {n} {area}" for n, area in enumerate(areas[1:], start=1))
+        yield ""
+        yield self.verdict
+        yield f"AUROC of the halting logit on test, with 95 % bootstrap interval: all steps {areas[0]}{by_step}"
+        yield f"thresholds chosen on validation (n = {sizes['val']:,}), applied once to test (n = {sizes['test']:,}):"
+        rules = {"every step": everything, "learned halting": self.chosen}
+        rules |= {f"rule {name}": each for name, each in self.competitors.items()}
+        for name, each in rules.items():
+            yield (
+                f"  {name:16} {100 * each.accuracy:.2f} %, {each.mean_steps:.2f} of {len(self.anytime)} steps, "
+                f"{each.mean_multiply_adds / everything.mean_multiply_adds:.2f} of the multiply-adds"
+                + ("" if each is everything else f", threshold {each.threshold:.4f}")
+            )
+        yield f"  learned halting's exits dealt out at random: {100 * self.random_exit_accuracy:.2f} %"
+        yield f"  perfect halting: {100 * self.oracle.accuracy:.2f} % after {self.oracle.mean_steps:.2f} steps"
+        for out in self.exits:
+            right = "" if out.accuracy is None else f", {100 * out.accuracy:.1f} % of them right"
+            yield f"  left after step {out.step}: {100 * out.share:.1f} %{right}"
+        yield f"  right after some step and wrong after the last: {self.made_worse_count} images"
+        yield self.comparison
+
+    def check(self, config: Config) -> None:
+        steps, classes = len(self.anytime), config.model.num_classes
+        expect(config.model.recurrent, "it is of a model with halting, which this is not")
+        expect(steps > 0, "anytime has no entries")
+        entries(
+            steps,
+            halt_auroc=self.halt_auroc,
+            halt_auroc_interval=self.halt_auroc_interval,
+            halt_ece=self.halt_ece,
+            became_right=self.became_right,
+            became_wrong=self.became_wrong,
+            exits=self.exits,
+            **{f"rule_auroc[{rule}]": areas for rule, areas in self.rule_auroc.items()},
+        )
+        for rule in SIGN:
+            expect(bool(self.budgeted.get(rule)), f"budgeted[{rule}] is absent")
+        expect(set(self.competitors) == set(SIGN) - {"learned"}, "competitors: expected entropy and change")
+        expect({"val", "test"} <= self.split_sizes.keys(), "split_sizes: expected val and test")
+        expect(bool(self.reliability), "reliability has no entries")
+        expect(abs(sum(out.share for out in self.exits) - 1) < 1e-3, "exits: their shares do not add up to 1")
+        for k, out in enumerate(self.exits):
+            expect((out.accuracy is None) == (out.share == 0), f"exits[{k}].accuracy is of images that left there")
+        expect((self.pooled_auroc is None) == (self.pooled_auroc_interval is None), "pooled_auroc lacks its interval")
+        for example in self.examples:
+            entries(steps, answers=example.answers, halt_prob=example.halt_prob)
+            expect(example.index < self.split_sizes["test"], f"index={example.index}: there is no such test image")
+            for label in (example.label, *example.answers):
+                expect(label < classes, f"label={label}: there are {classes} classes")
+        for index, content in self.images.items():
+            check_png(content, f"images[{index}]")
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a judgement has come."""
-
-    done: int  # images that have been run
-    total: int
-
-
-@dataclass(frozen=True)
-class Replay:
-    """Every step of every image: right (N, n), and per rule the score that `Halt` compares with its threshold."""
-
-    right: Tensor
-    halt_logit: Tensor
-    scores: dict[str, Tensor]  # (N, n)
-
-    def play(self, rule: str, threshold: float, costs: Tensor) -> tuple[Point, Tensor]:
-        """The policy "leave at the first step at which the rule says enough", and each image's exit (from 0)."""
-        sign = _SIGN[rule]
-        enough = sign * self.scores[rule] > sign * threshold
-        enough[-1] = True
-        exits = enough.int().argmax(dim=0)  # the first True
-        return _point(self.right, exits, costs, threshold), exits
-
-    def choose(self, rule: str, costs: Tensor) -> Point:
-        """The cheapest threshold of a rule that costs no more than TOLERANCE against running every step."""
-        full = self.right[-1].double().mean().item()
-        candidates = [self.play(rule, t, costs)[0] for t in self.thresholds(rule)]
-        good = [point for point in candidates if point.accuracy >= full - TOLERANCE]
-        return min(good, key=lambda point: (point.mean_steps, -point.accuracy))
-
-    def thresholds(self, rule: str) -> list[float]:
-        """Thresholds that let everybody go as soon as can be, nobody go, and 40 levels in between."""
-        scores = _SIGN[rule] * self.scores[rule]
-        levels = np.quantile(scores[scores.isfinite()].double().numpy(), np.linspace(0, 1, 41))
-        ascending = [float(levels[0]) - 1, *sorted(set(levels[:-1].tolist())), float(levels[-1]) + 1]
-        return [_SIGN[rule] * level for level in ascending]
-
-
-def halting_report(
-    model: ViTRM, val: Split, test: Split, supervision_steps: int | None = None, seed: int = 0
-) -> HaltingReport:
-    """Judge the learned halting of a model that has a `.transform`; N defaults to the configuration's.
-
-    Raises ConfigError for a model that has no halting.
-    """
-    *_, report = judging(model, val, test, supervision_steps, seed)
-    return report
-
-
-def judging(
-    model: ViTRM, val: Split, test: Split, supervision_steps: int | None = None, seed: int = 0
+def measuring(
+    model: ViTRM, data: Dataset, *, supervision_steps: int | None = None, seed: int = 0, pictures: bool = False
 ) -> Iterator[Progress | HaltingReport]:
-    """`halting_report` in the making: Progress after every batch, the report last. Closing it is "stop".
+    """Judge the learned halting over N supervision steps, by default the trained ones; see `report.measuring`.
 
-    Only up to the Progress that is complete does it use the model.
+    `pictures` says whether the images it names are kept with it. Raises ConfigError for a model that has no halting.
     """
+    from vitrm.judge.evaluation import predicting
+
     require_recursion(model.config, "a judgement of halting")
     steps = supervision_steps or model.config.supervision_steps
     longest = max(steps, 2 * model.config.supervision_steps)  # of test: how it goes on after the last step
-    outputs, done, total = [], 0, len(val) + len(test)
-    for split, count in ((val, steps), (test, longest)):
-        parts = []
-        for part in predict_batches(model, model.transform, split, count, seed=seed, batch_size=BATCH):
-            parts.append(part)
-            done += part.logits.shape[1]
-            yield Progress(done, total)
-        outputs.append(join(parts))
-    yield _report(model, val, test, tuple(outputs), steps=steps, seed=seed)
+    tally = Tally(len(data.val) + len(data.test))
+    yield tally.add()
+    on_val = yield from predicting(model, data.val, tally, steps, seed=seed)
+    on_test = yield from predicting(model, data.test, tally, longest, seed=seed)
+    report = _report(model, data.val, data.test, (on_val, on_test), steps=steps, seed=seed)
+    named = sorted({example.index for example in report.examples}) if pictures else ()
+    yield replace(report, images={index: png(data.test.images[index].cpu().numpy()) for index in named})
 
 
 def _report(
     model: ViTRM, val: Split, test: Split, outputs: tuple[StepOutputs, StepOutputs], *, steps: int, seed: int
 ) -> HaltingReport:
+    import torch
+
+    from vitrm.judge.evaluation import auroc, auroc_interval
+
     on_val, everything = replay(outputs[0], val), replay(outputs[1], test)
-    right, beyond = everything.right[:steps], everything.right[steps - 1 :]
-    on_test = Replay(right, everything.halt_logit[:steps], {k: v[:steps] for k, v in everything.scores.items()})
+    on_test, beyond = everything.first(steps), everything.right[steps - 1 :]
+    right = on_test.right
     costs = torch.tensor([multiply_adds(model.config, n + 1) for n in range(steps)], dtype=torch.float64)
     chosen_on_val = on_val.choose("learned", costs)
     chosen, exits = on_test.play("learned", chosen_on_val.threshold, costs)
@@ -200,8 +217,8 @@ def _report(
     ever_right = right.any(dim=0)
     first_right = torch.where(ever_right, right.int().argmax(dim=0), steps - 1)
     halts, prob = on_test.halt_logit, on_test.halt_logit.sigmoid()
-    gains, losses = _flips(right)
-    later_gains, later_losses = _flips(beyond)
+    gains, losses = flips(right)
+    later_gains, later_losses = flips(beyond)
     random_exit_accuracy = float((shares * right.double().mean(dim=1)).sum())
     gain = chosen.accuracy - random_exit_accuracy
     worse = ever_right & ~right[-1]
@@ -209,7 +226,7 @@ def _report(
         split_sizes={"val": len(val), "test": len(test)},
         seed=seed,
         trained_steps=model.config.supervision_steps,
-        anytime=tuple(_point(right, exits_n, costs, n + 1) for n, exits_n in enumerate(everybody)),
+        anytime=tuple(point(right, exits_n, costs, n + 1) for n, exits_n in enumerate(everybody)),
         beyond=tuple(
             Beyond(steps + n, float(beyond[n].double().mean()), later_gains[n], later_losses[n])
             for n in range(1, len(beyond))
@@ -218,15 +235,15 @@ def _report(
         halt_auroc_interval=tuple(auroc_interval(scores, hits) for scores, hits in zip(halts, right, strict=True)),
         rule_auroc={
             rule: tuple(
-                auroc(_SIGN[rule] * scores, hits) if bool(scores.isfinite().all()) else None
+                auroc(SIGN[rule] * scores, hits) if bool(scores.isfinite().all()) else None
                 for scores, hits in zip(on_test.scores[rule], right, strict=True)
             )
             for rule in competitors
         },
         pooled_auroc=auroc(halts.flatten(), right.flatten()),
         pooled_auroc_interval=auroc_interval(halts, right),
-        halt_ece=tuple(_ece(_reliability(p, hits), len(test)) for p, hits in zip(prob, right, strict=True)),
-        reliability=tuple(_reliability(prob.flatten(), right.flatten())),
+        halt_ece=tuple(calibration_error(calibration(p, hits), len(test)) for p, hits in zip(prob, right, strict=True)),
+        reliability=tuple(calibration(prob.flatten(), right.flatten())),
         became_right=gains,
         became_wrong=losses,
         budgeted={
@@ -237,8 +254,8 @@ def _report(
         competitors=competitors,
         exits=tuple(_exits(right, exits, steps)),
         random_exit_accuracy=random_exit_accuracy,
-        oracle=_point(right, first_right, costs, 0.0),
-        **_examples(outputs[1].logits[:steps], prob, test.labels.cpu(), exits, worse, seed=seed),
+        oracle=point(right, first_right, costs, 0.0),
+        **examples(outputs[1].logits[:steps], prob, test.labels.cpu(), exits, worse, seed=seed),
         made_worse_count=int(worse.sum()),
         faults=tuple(faults(prob, right, shares, gain)),
         verdict=verdict(prob, right, shares, gain),
@@ -251,6 +268,8 @@ def faults(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | 
 
     `gain` is what these exits are worth in accuracy against the same exits dealt out at random, where it is known.
     """
+    from vitrm.judge.evaluation import auroc
+
     found = []
     low, high = np.quantile(halt_prob.double().numpy(), (0.05, 0.95))
     if low > 0.95 or high < 0.05:
@@ -278,6 +297,8 @@ def faults(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | 
 
 def verdict(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | None = None) -> str:
     """`faults` in a sentence; where there are none, what the halting probability can do."""
+    from vitrm.judge.evaluation import auroc
+
     found = faults(halt_prob, right, exit_shares, gain)
     if found:
         return f"The learned halting of this model is of little use: {'; '.join(found)}."
@@ -295,9 +316,9 @@ def step_alone(accuracy: Sequence[float]) -> str:
     """How much of a pooled AUROC the number of the step explains: of answers after all steps (N,) the later ones are
     right more often, and have the higher halting probability, whatever the image.
     """
-    right = torch.tensor(accuracy, dtype=torch.float64)
+    right = np.array(accuracy)
     wrong = 1 - right
-    before = wrong.cumsum(0) - wrong / 2  # a right answer of the same step ties with half of its wrong ones
+    before = wrong.cumsum() - wrong / 2  # a right answer of the same step ties with half of its wrong ones
     area = float((right * before).sum() / (right.sum() * wrong.sum()))
     return f"Answers of different steps are pooled in this; the number of the step alone reaches {area:.2f}."
 
@@ -331,23 +352,14 @@ def comparison(learned: Point, others: dict[str, Point], images: int) -> str:
     )
 
 
-def replay(outputs: StepOutputs, split: Split) -> Replay:
-    """What came out of every step of a split, so that halting policies can be played on it."""
-    logits, halts, change = outputs.logits, outputs.halt_logit, outputs.memory_change
-    log_probs = logits.log_softmax(dim=-1)
-    entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
-    never = torch.full((1, len(split)), torch.inf)  # there is no step before the first
-    return Replay(
-        right=logits.argmax(dim=-1) == split.labels.cpu(),
-        halt_logit=halts,
-        scores={"learned": halts.sigmoid(), "entropy": entropy, "change": torch.cat([never, change[1:]])},
-    )
-
-
-def _examples(
+def examples(
     logits: Tensor, prob: Tensor, labels: Tensor, exits: Tensor, worse: Tensor, *, seed: int
 ) -> dict[str, tuple[Example, ...]]:
     """The images worth looking at: logits (N, n, C), prob (N, n), exits (n,) from 0, worse (n,) of `made_worse`."""
+    import torch
+
+    from vitrm.judge.evaluation import image_seeds
+
     answers, images = logits.argmax(dim=-1), torch.arange(len(labels))
     at_exit, seeds = prob[exits, images], image_seeds(seed, 0, len(labels))
     of_truth = logits.softmax(dim=-1)[:, images, labels]  # (N, n)
@@ -375,22 +387,6 @@ def _examples(
     }
 
 
-def _flips(right: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Share of images that became right, and wrong, at each step of (N, n); both start with 0."""
-    flips = right[1:].int() - right[:-1].int()
-    return tuple((0.0, *(flips == sign).double().mean(dim=1).tolist()) for sign in (1, -1))
-
-
-def _point(right: Tensor, exits: Tensor, costs: Tensor, threshold: float) -> Point:
-    hits = right.gather(0, exits[None])[0]
-    return Point(
-        threshold=float(threshold),
-        accuracy=float(hits.double().mean()),
-        mean_steps=float(exits.double().mean()) + 1,
-        mean_multiply_adds=float(costs[exits].mean()),
-    )
-
-
 def _exits(right: Tensor, exits: Tensor, steps: int) -> list[Exit]:
     hits = right.gather(0, exits[None])[0].double()
     found = []
@@ -399,18 +395,3 @@ def _exits(right: Tensor, exits: Tensor, steps: int) -> list[Exit]:
         accuracy = float(hits[here].mean()) if bool(here.any()) else None
         found.append(Exit(step=n + 1, share=float(here.double().mean()), accuracy=accuracy))
     return found
-
-
-def _reliability(prob: Tensor, right: Tensor) -> list[ReliabilityBin]:
-    place = (prob * BINS).long().clamp(max=BINS - 1)
-    bins = []
-    for k in range(BINS):
-        here = place == k
-        if bool(here.any()):
-            mean, hits = float(prob[here].double().mean()), float(right[here].double().mean())
-            bins.append(ReliabilityBin(halt_prob=mean, accuracy=hits, count=int(here.sum())))
-    return bins
-
-
-def _ece(bins: list[ReliabilityBin], total: int) -> float:
-    return sum(b.count / total * abs(b.halt_prob - b.accuracy) for b in bins)

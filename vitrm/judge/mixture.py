@@ -1,4 +1,4 @@
-"""Does the soft mixture do anything? `mixture_report(model, test)` judges the routers of an SR-ViT on held-out data.
+"""Does the soft mixture do anything? The report that judges the routers of an SR-ViT on held-out data.
 
 Every image is run once as it is, for its weights, and once for each way to replace the mixture. Nothing is chosen here,
 so the test split is enough.
@@ -10,15 +10,22 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from vitrm.config import SRViTConfig, require_mixture
-from vitrm.data.dataset import Split
-from vitrm.nets.srvit import SRViT
+from vitrm.config import Config, SRViTConfig, require_mixture
+from vitrm.judge.reading import Amount, Positive, Share, entries, expect
+from vitrm.judge.report import BATCH, Progress, Report, Tally
 
-BATCH = 64  # images, as for the judgement of halting
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
+    from torch import Tensor
+
+    from vitrm.data.dataset import Dataset
+    from vitrm.nets.srvit import SRViT
+
+Way = Literal["own", "last", "uniform"]  # of the steps that are run: mixed as learned, the last alone, their mean
+WAYS: tuple[Way, ...] = ("own", "last", "uniform")
 # Limits of our own, in shares of the whole weight. On test images no weight ever reaches 0 or 1.
 COLLAPSED = 0.95  # a step that gets this much leaves nothing to mix
 UNUSED = 0.05  # a step that gets no more is as good as left out
@@ -29,76 +36,106 @@ SAME = 0.02  # spread over tokens, below which all of them are given the same
 class TokenWeights:
     """The weights of one stage over some of the tokens of all images, R entries per list, divided by their sum."""
 
-    stage: int  # from 1
-    tokens: str  # "patches" or "class token"
-    count: int  # tokens of all images together
-    mean: tuple[float, ...]  # 0..1
-    spread: tuple[float, ...]  # standard deviation over these tokens
-    largest: tuple[float, ...]  # share of the tokens whose largest weight is that of this step
-    entropy: float  # mean over tokens, as a share of ln R: 0 is one step alone, 1 all steps alike
-    mean_step: float  # mean over tokens of the step they listen to on average, 1..R
+    stage: Positive
+    tokens: Literal["patches", "class token"]
+    count: Positive  # tokens of all images together
+    mean: tuple[Share, ...]
+    spread: tuple[Share, ...]  # standard deviation over these tokens
+    largest: tuple[Share, ...]  # share of the tokens whose largest weight is that of this step
+    entropy: Share  # mean over tokens, as a share of ln R: 0 is one step alone, 1 all steps alike
+    mean_step: Amount  # mean over tokens of the step they listen to on average, 1..R
 
 
 @dataclass(frozen=True)
 class Replaced:
     """What changes if the mixture of every stage is replaced, and the recursion ended after some step."""
 
-    mixture: str  # "own", "last" or "uniform": of the steps that are run
-    steps: int  # r of R
-    changed: float  # share of the images that are given another class than by the model as it is
-    became_right: float  # share of the images: wrong as it is, right now
-    became_wrong: float
+    mixture: Way
+    steps: Positive  # r of R
+    changed: Share  # of the images: given another class than by the model as it is
+    became_right: Share  # of the images: wrong as it is, right now
+    became_wrong: Share
 
 
 @dataclass(frozen=True)
-class MixtureReport:
+class MixtureReport(Report):
     """Judgement on one split.
 
-    `own`, `last` and `uniform` are accuracies (0..1) if the recursion of every stage ends after step 1, 2, .. R: with
-    the model's own mixture of these steps, with the last of them alone and with their mean. It was trained for its own
+    `own`, `last` and `uniform` are accuracies if the recursion of every stage ends after step 1, 2, .. R: with the
+    model's own mixture of these steps, with the last of them alone and with their mean. It was trained for its own
     mixture of all R only.
     """
 
-    n: int  # images
-    mixture: str  # the model's own, as in `SRViTConfig`
-    own: tuple[float, ...]
-    last: tuple[float, ...]
-    uniform: tuple[float, ...]
+    kind: ClassVar[str] = "mixture"
+    file: ClassVar[str] = "mixture.json"
+    format: ClassVar[int] = 1
+
+    n: Positive  # images
+    mixture: Literal["token", "scalar", "uniform", "last"]  # the model's own, as in `SRViTConfig`
+    own: tuple[Share, ...]
+    last: tuple[Share, ...]
+    uniform: tuple[Share, ...]
     token_weights: tuple[TokenWeights, ...]  # by stage, the patches first where they are mixed
     replaced: tuple[Replaced, ...]  # every mixture at every number of steps
     faults: tuple[str, ...]  # what is wrong with the routers, each in words; none if they tell tokens apart
     verdict: str  # what to think of it, in words
     comparison: str  # with the mixture replaced, in words
 
+    def accuracy(self, way: Way) -> tuple[float, ...]:
+        """Of the recursion ended after step 1, 2, .. R."""
+        return {"own": self.own, "last": self.last, "uniform": self.uniform}[way]
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a judgement has come."""
+    def weights_of(self, tokens: str) -> tuple[TokenWeights, ...]:
+        """Those over "patches", or over the "class token", by stage."""
+        return tuple(one for one in self.token_weights if one.tokens == tokens)
 
-    done: int  # images that have been run
-    total: int
+    def lines(self) -> Iterator[str]:
+        yield ""
+        yield self.verdict
+        yield self.comparison
+        yield "weight of each recursion step, mean and standard deviation over tokens:"
+        for one in self.token_weights:
+            steps = "  ".join(f"{mean:.2f} ± {spread:.2f}" for mean, spread in zip(one.mean, one.spread, strict=True))
+            yield f"  stage {one.stage}, {one.tokens:11}  {steps}  entropy {100 * one.entropy:.0f} % of ln R"
+        yield (
+            "accuracy % if the recursion ends after each step, with its own mixture of them, the last alone, the mean:"
+        )
+        for r, row in enumerate(zip(self.own, self.last, self.uniform, strict=True), start=1):
+            yield f"{r:4}  {'  '.join(f'{100 * value:6.2f}' for value in row)}"
+
+    def check(self, config: Config) -> None:
+        model = config.model
+        expect(model.mixes, "it is of a model that mixes its recursion steps, which this one does not")
+        depth = model.recursion_depth
+        entries(depth, own=self.own, last=self.last, uniform=self.uniform)
+        expect(bool(self.weights_of("class token")), "token_weights: the class token is absent")
+        for one in self.token_weights:
+            entries(depth, mean=one.mean, spread=one.spread, largest=one.largest)
+            expect(one.stage <= model.stages, f"stage={one.stage}: the model has {model.stages}")
+        found = {(one.mixture, one.steps) for one in self.replaced}
+        expect(found == set(product(WAYS, range(1, depth + 1))), "replaced: expected every mixture at every step")
 
 
-class _Sums:
+class WeightSums:
     """Running sums over the tokens of one stage, so that a large split takes no more memory than a small one."""
 
     def __init__(self, steps: int) -> None:
         self.count, self.entropy = 0, 0.0
-        self.first, self.second, self.largest = (torch.zeros(steps, dtype=torch.float64) for _ in range(3))
+        self.first, self.second, self.largest = np.zeros(steps), np.zeros(steps), np.zeros(steps)
 
-    def add(self, weights: Tensor) -> None:
+    def add(self, weights: np.ndarray) -> None:
         """Weights (tokens, R) of further tokens."""
-        shares = weights.double() / weights.double().sum(dim=-1, keepdim=True)
+        shares = weights.astype(np.float64)
+        shares /= shares.sum(axis=-1, keepdims=True)
         self.count += len(shares)
-        self.first += shares.sum(dim=0)
-        self.second += shares.square().sum(dim=0)
-        self.largest += torch.bincount(shares.argmax(dim=-1), minlength=shares.shape[-1])
-        self.entropy += float(torch.special.entr(shares).sum())
+        self.first += shares.sum(axis=0)
+        self.second += np.square(shares).sum(axis=0)
+        self.largest += np.bincount(shares.argmax(axis=-1), minlength=shares.shape[-1])
+        self.entropy -= float((shares * np.log(np.where(shares > 0, shares, 1))).sum())
 
     def found(self, stage: int, tokens: str) -> TokenWeights:
         mean = self.first / self.count
-        spread = (self.second / self.count - mean.square()).clamp(min=0).sqrt()
-        steps = torch.arange(1, len(mean) + 1, dtype=torch.float64)
+        spread = np.sqrt(np.maximum(self.second / self.count - np.square(mean), 0))
         return TokenWeights(
             stage=stage,
             tokens=tokens,
@@ -107,39 +144,30 @@ class _Sums:
             spread=tuple(spread.tolist()),
             largest=tuple((self.largest / self.count).tolist()),
             entropy=self.entropy / self.count / math.log(len(mean)),
-            mean_step=float((mean * steps).sum()),
+            mean_step=float((mean * np.arange(1, len(mean) + 1)).sum()),
         )
 
 
-def mixture_report(model: SRViT, split: Split) -> MixtureReport:
-    """Judge the mixture of a model that has a `.transform`. Raises ConfigError for one that mixes no steps."""
-    *_, report = judging(model, split)
-    return report
+def measuring(model: SRViT, data: Dataset, *, split: str = "test") -> Iterator[Progress | MixtureReport]:
+    """Judge the mixture on one split; see `report.measuring`. Raises ConfigError for a model that mixes no steps."""
+    import torch
 
-
-@torch.inference_mode()
-def judging(model: SRViT, split: Split) -> Iterator[Progress | MixtureReport]:
-    """`mixture_report` in the making: Progress after every batch, the report last. Closing it is "stop"."""
-    config = model.config
+    config, images = model.config, data.split(split)
     require_mixture(config, "a judgement of the mixture")
-    device, was_training = model.class_token.device, model.training
+    depth, labels = config.recursion_depth, images.labels.cpu()
+    sums = [{"class token": WeightSums(depth), "patches": WeightSums(depth)} for _ in range(config.stages)]
+    ways = [("own", 1), *product(WAYS, range(2, depth + 1))]  # after one step there is nothing to mix
+    answers: dict[tuple[Way, int], list[Tensor]] = {way: [] for way in ways}
+    tally, was_training = Tally(len(images)), model.training
+    yield tally.add()
     model.eval()
-    depth, labels = config.recursion_depth, split.labels.cpu()
-    sums = [{"class token": _Sums(depth), "patches": _Sums(depth)} for _ in range(config.stages)]
-    kinds = ("own", "last", "uniform")
-    ways = [("own", 1), *product(kinds, range(2, depth + 1))]  # after one step there is nothing to mix
-    answers: dict[tuple[str, int], list[Tensor]] = {way: [] for way in ways}
-    for start in range(0, len(split), BATCH):
-        images = model.transform.normalize(split.images[start : start + BATCH].to(device))
-        for mixture, steps in ways:
-            read, weights = model.mix(images, None if mixture == "own" else mixture, steps)
-            answers[mixture, steps].append(model.classifier(read).argmax(dim=-1).cpu())
-            if (mixture, steps) == ("own", depth):
-                for stage, found in zip(sums, weights, strict=True):
-                    stage["class token"].add(found[:, 0].cpu())
-                    if found.shape[1] > 1:
-                        stage["patches"].add(found[:, 1:].flatten(0, 1).cpu())
-        yield Progress(min(start + BATCH, len(split)), len(split))
+    for start in range(0, len(images), BATCH):
+        part = images.images[start : start + BATCH]
+        for way, answer, weights in _batch(model, part, ways):
+            answers[way].append(answer)
+            if way == ("own", depth):
+                _add(sums, weights)
+        yield tally.add(len(part))
     model.train(was_training)
     weights = tuple(
         sums[tokens].found(stage, tokens)
@@ -148,23 +176,43 @@ def judging(model: SRViT, split: Split) -> Iterator[Progress | MixtureReport]:
         if sums[tokens].count
     )
     given = {way: torch.cat(parts) for way, parts in answers.items()}
-    given |= {(kind, 1): given["own", 1] for kind in kinds}
+    given |= {(way, 1): given["own", 1] for way in WAYS}
     own = given["own", depth]
     scores = {
-        kind: tuple(float((given[kind, steps] == labels).double().mean()) for steps in range(1, depth + 1))
-        for kind in kinds
+        way: tuple(float((given[way, steps] == labels).double().mean()) for steps in range(1, depth + 1))
+        for way in WAYS
     }
-    replaced = tuple(_replaced(*way, given[way], own, labels) for way in product(kinds, range(1, depth + 1)))
+    replaced = tuple(_replaced(*way, given[way], own, labels) for way in product(WAYS, range(1, depth + 1)))
     yield MixtureReport(
-        n=len(split),
+        n=len(images),
         mixture=config.mixture,
         **scores,
         token_weights=weights,
         replaced=replaced,
         faults=tuple(faults(config, weights)),
         verdict=verdict(config, weights),
-        comparison=comparison(config, scores, replaced, len(split)),
+        comparison=comparison(config, scores, replaced, len(images)),
     )
+
+
+def _batch(
+    model: SRViT, pixels: Tensor, ways: list[tuple[Way, int]]
+) -> Iterator[tuple[tuple[Way, int], Tensor, list[Tensor]]]:
+    """Of each way to mix: the answers (n,) and the weights (n, 1+L, R) of every stage."""
+    import torch
+
+    with torch.inference_mode():
+        images = model.transform.normalize(pixels.to(model.class_token.device))
+        for mixture, steps in ways:
+            read, weights = model.mix(images, None if mixture == "own" else mixture, steps)
+            yield (mixture, steps), model.classifier(read).argmax(dim=-1).cpu(), weights
+
+
+def _add(sums: list[dict[str, WeightSums]], weights: list[Tensor]) -> None:
+    for stage, found in zip(sums, weights, strict=True):
+        stage["class token"].add(found[:, 0].cpu().numpy())
+        if found.shape[1] > 1:
+            stage["patches"].add(found[:, 1:].flatten(0, 1).cpu().numpy())
 
 
 def faults(config: SRViTConfig, weights: tuple[TokenWeights, ...]) -> list[str]:
@@ -211,7 +259,7 @@ def verdict(config: SRViTConfig, weights: tuple[TokenWeights, ...]) -> str:
 
 
 def comparison(
-    config: SRViTConfig, scores: dict[str, tuple[float, ...]], replaced: tuple[Replaced, ...], images: int
+    config: SRViTConfig, scores: dict[Way, tuple[float, ...]], replaced: tuple[Replaced, ...], images: int
 ) -> str:
     """What it costs to replace the mixture of all steps, and whether that is more than chance."""
     depth = config.recursion_depth
@@ -234,7 +282,7 @@ def comparison(
     )
 
 
-def _replaced(mixture: str, steps: int, answers: Tensor, own: Tensor, labels: Tensor) -> Replaced:
+def _replaced(mixture: Way, steps: int, answers: Tensor, own: Tensor, labels: Tensor) -> Replaced:
     right, before = answers == labels, own == labels
     return Replaced(
         mixture=mixture,

@@ -1,9 +1,10 @@
-"""A trained model for other programs: ONNX, and a folder in the style of the Hugging Face Hub."""
+"""A finished run for others: a checkpoint folder, in the style of the Hugging Face Hub if asked for, and ONNX."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from vitrm.config import Config
-from vitrm.errors import ConfigError
+from vitrm.errors import ConfigError, RunError
 from vitrm.model import State, ViTRM
 from vitrm.nets.base import OneStep
+from vitrm.runs.card import model_card
+from vitrm.runs.files import replace_text
+from vitrm.runs.folder import CARD, CONFIG, METRICS, STARTED, SUMMARY, Run
 
 
 class SupervisionStep(nn.Module):
@@ -135,3 +139,31 @@ def hub_front_matter(name: str, config: Config, summary: dict[str, Any]) -> str:
     }
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     return "\n".join(["---", *lines, "---", "", ""])
+
+
+def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", *, hub: bool = False) -> Run:
+    """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`.
+
+    `data_name` is what the card and the app call the data, where the source is only a path. With `hub` the folder is
+    in the style of the Hugging Face Hub as well: its config.json, a preprocessor_config.json, the card's front matter.
+    """
+    target = Run(Path(path))
+    if run.summary() is None:
+        raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
+    if target.path.resolve() == run.path.resolve():
+        raise RunError(f"'{run.path}' cannot be exported onto itself; choose another folder")
+    model = run.load_model()
+    target.path.mkdir(parents=True, exist_ok=True)
+    config = run.config()
+    if data_name:
+        config = config.with_fields({"data.name": data_name})
+    replace_text(target.path / CONFIG, json.dumps(hub_config(config) if hub else config.to_dict(), indent=2))
+    if hub:
+        replace_text(target.path / "preprocessor_config.json", json.dumps(hub_preprocessor(config), indent=2))
+    for name in (STARTED, METRICS, SUMMARY):
+        shutil.copyfile(run.path / name, target.path / name)
+    target.save_weights(model.to(torch.bfloat16) if half else model)
+    summary = target.summary()
+    front = hub_front_matter(target.name, config, summary) if hub else ""
+    replace_text(target.path / CARD, front + model_card(target.name, config, summary))
+    return target

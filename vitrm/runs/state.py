@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
+
+from vitrm.errors import RunError
 
 
 class State(StrEnum):
@@ -42,3 +45,11 @@ class Failure(StrEnum):
     SYSTEM = "system"  # a full disk, for instance
     INPUT = "input"  # settings or data that cannot be used
     FAULT = "fault"  # in this program
+
+
+def state_of(name: str, file: Path) -> State:
+    """The state of that name, as a file has it. Raises RunError if there is none."""
+    try:
+        return State(name)
+    except ValueError:
+        raise RunError(f"'{file}' is damaged: '{name}' is no status of a run") from None

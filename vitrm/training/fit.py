@@ -10,7 +10,8 @@ from vitrm.config import Config
 from vitrm.data.dataset import Dataset
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError, VitrmError
-from vitrm.runs.folder import Run, create_run, find_run
+from vitrm.runs.checkpoints import create_run, find_run
+from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
 from vitrm.training.commands import train_command
 from vitrm.training.device import find_device

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.attention.attribution import METHODS, attribute
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.edits import Edit
 from vitrm.traces.recording import trace
 

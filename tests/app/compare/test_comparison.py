@@ -4,8 +4,8 @@ import pytest
 
 from app.compare import comparison
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import find_run
-from vitrm.sweep.run import Result
+from vitrm.runs.checkpoints import find_run
+from vitrm.sweep.table import Result
 
 
 def test_only_models_of_the_same_images_and_classes_are_laid_side_by_side(model_facts):
@@ -69,7 +69,7 @@ def test_tables_of_one_budget_are_one_comparison_and_others_are_not(a_vit):
 def test_the_recursion_steps_of_an_sr_vit_are_its_steps():
     run = find_run("sr-vit-digits")
     facts = {"sr": (run.config(), run.summary())}
-    (found,) = comparison.of_models(facts, {"sr": run.mixture()})
+    (found,) = comparison.of_models(facts, {"sr": run.report("mixture")})
     steps = found.entries[0].steps()
     assert [step.layers for step in steps] == [3, 6, 9, 12]
     assert steps[-1].accuracy == pytest.approx(found.entries[0].accuracy, abs=1e-4)

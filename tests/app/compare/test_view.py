@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import background, cache
 from app.cache import Checkpoint
 from app.compare import cache as compare_cache
 from app.compare import comparison
+from app.compare import latency as measurement
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
 from vitrm.bench import latency
 from vitrm.bench.latency import Latency
 from vitrm.config import ViTConfig
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "compare.py")
 
@@ -125,13 +126,13 @@ def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit,
     shown = compared(*twice, key="measured-once")
     monkeypatch.setattr(compare_cache, "comparisons", lambda: ([shown], []))
     app = open_page()
-    app.button(key="measure_speeds").click().run()
-    job = cache.speeds(shown)
+    app.button(key="ask_speeds").click().run()
+    job = background.find(measurement.key(shown))
     assert job.wait(600)
     assert job.error is None
     other = open_page()
     assert not other.exception
-    assert "measure_speeds" not in [button.key for button in other.button]
+    assert "ask_speeds" not in [button.key for button in other.button]
     assert asked == [[a_vit, a_vitrm]]
     assert list(other.dataframe[1].value["ms for 1"]) == [2.5, 2.5, 2.5]
     assert any("1 thread, fp32" in caption.value for caption in other.caption)

@@ -1,6 +1,7 @@
 """The page about glimpses: what its parts are sent and say, and the figures that follow from answers and reports."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from app.glimpses import figures as glimpse_figures
 from app.glimpses.play.game import rounds
 from app.glimpses.play.picks import chosen_patches, comparison
-from vitrm.runs.folder import find_run
+from vitrm.judge.bootstrap import Estimate
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.answers import Answers
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
@@ -80,12 +82,12 @@ def test_the_game_is_the_same_for_the_same_number():
 def test_the_stored_comparison_is_shown_with_its_data_split_size_and_seeds():
     app = open_glimpses(part="policies")
     assert not app.exception
-    report = find_run("digits-glimpse").glimpses()
-    assert report["verdict"].partition(": ")[2] in app.markdown[1].value
+    report = find_run("digits-glimpse").report("glimpses")
+    assert report.verdict.partition(": ")[2] in app.markdown[1].value
     assert "n = 359" in app.caption[0].value
     assert "glimpse seeds 0, 1, 2, training seed 0" in app.caption[0].value
     steps_used = app.dataframe[0].value["steps used, mean"].tolist()
-    assert steps_used == [f"{each['halted_steps']:.2f}" for each in report["policies"].values()]
+    assert steps_used == [f"{each.halted_steps:.2f}" for each in report.policies.values()]
 
 
 def test_a_model_that_sees_everything_has_no_glimpses_to_show():
@@ -166,16 +168,16 @@ def test_agreement_counts_the_patches_that_the_memory_would_have_read_too():
     ],
 )
 def test_whether_it_is_the_steps_or_the_patches_follows_from_the_interval(low, high, judged):
-    report = find_run("digits-glimpse").glimpses()
-    assert glimpse_figures.at_once_words(report | {"control": None}) == ""
-    last = {"mean": (low + high) / 2, "low": low, "high": high}
-    control = report["control"] | {"ahead": [*report["control"]["ahead"][:-1], last]}
-    words = glimpse_figures.at_once_words(report | {"control": control})
+    report = find_run("digits-glimpse").report("glimpses")
+    assert glimpse_figures.at_once_words(replace(report, control=None)) == ""
+    last = Estimate((low + high) / 2, low, high)
+    control = replace(report.control, ahead=(*report.control.ahead[:-1], last))
+    words = glimpse_figures.at_once_words(replace(report, control=control))
     assert judged in words
     assert f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}" in words
     assert "with 4, 8, 12 and 16 patches" in words
     line = glimpse_figures.policies(report).data[-1]
-    assert line.y == tuple(100 * each["mean"] for each in report["control"]["accuracy"])
+    assert line.y == tuple(100 * each.mean for each in report.control.accuracy)
 
 
 def test_a_control_that_was_not_trained_is_no_error(tmp_path):

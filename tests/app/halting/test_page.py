@@ -1,7 +1,8 @@
 """The page about halting: figures that follow from the report, and the page itself."""
 
-import copy
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,18 @@ from streamlit.testing.v1 import AppTest
 
 from app.halting import figures as halting_figures
 from app.halting.exits.exits import payload
+from vitrm.judge.halting import Example, Exit
+from vitrm.judge.replay import ReliabilityBin
 from vitrm.nets.cost import multiply_adds
-from vitrm.runs.folder import find_run
+from vitrm.process import ROOT
+from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 
 
 @pytest.fixture(scope="module")
 def report():
-    return find_run("digits-glimpse").halting()
+    return find_run("digits-glimpse").report("halting")
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def open_halting(app, **session):
 def test_the_bundled_judgement_opens_at_once_and_names_policy_split_and_size(page, report):
     open_halting(page)
     assert not page.exception
-    assert page.metric[0].value == f"{100 * report['chosen']['accuracy']:.1f} %"
+    assert page.metric[0].value == f"{100 * report.chosen.accuracy:.1f} %"
     captions = " ".join(caption.value for caption in page.caption)
     for part in ("test split, n = 359", "Policy: learned halting", "validation (n = 144)", "chance 10 %"):
         assert part in captions
@@ -59,7 +63,7 @@ def test_a_threshold_that_was_never_touched_is_that_of_the_configuration(page, r
     assert data["threshold"] == 0.5
     assert data["presets"] == [
         [0.5, "as in training"],
-        [round(report["chosen"]["threshold"], 4), "chosen on validation"],
+        [round(report.chosen.threshold, 4), "chosen on validation"],
     ]
 
 
@@ -72,9 +76,10 @@ def test_a_threshold_that_was_never_touched_is_that_of_the_configuration(page, r
         ([(0.0, None), (1.0, 0.9)], "All images leave after step 2."),
     ],
 )
-def test_whether_hard_images_leave_late_follows_from_what_was_measured(exits, said):
-    rows = [{"step": n, "share": share, "accuracy": right} for n, (share, right) in enumerate(exits, start=1)]
-    assert halting_figures.late_words({"exits": rows, "split_sizes": {"test": 1000}}).endswith(said)
+def test_whether_hard_images_leave_late_follows_from_what_was_measured(report, exits, said):
+    made = tuple(Exit(n, share, right) for n, (share, right) in enumerate(exits, start=1))
+    judged = replace(report, exits=made, split_sizes={"val": 10, "test": 1000})
+    assert halting_figures.late_words(judged).endswith(said)
 
 
 @pytest.mark.parametrize(("text", "start"), [("0.9", 0.9), ("2", None), ("nan", None), ("abc", None)])
@@ -129,8 +134,8 @@ def test_the_stacked_exits_show_every_image_once(report):
 def test_the_cost_figure_marks_the_chosen_policy_where_it_was_measured(report):
     figure = halting_figures.accuracy_for_cost(report)
     star = next(trace for trace in figure.data if trace.name == "chosen on validation")
-    assert star.y[0] == pytest.approx(100 * report["chosen"]["accuracy"])
-    assert star.x[0] == pytest.approx(report["chosen"]["mean_multiply_adds"] / 1e6)
+    assert star.y[0] == pytest.approx(100 * report.chosen.accuracy)
+    assert star.x[0] == pytest.approx(report.chosen.mean_multiply_adds / 1e6)
 
 
 def test_the_table_has_a_row_for_every_step(report):
@@ -141,11 +146,10 @@ def test_the_table_has_a_row_for_every_step(report):
 
 def test_every_figure_has_words_that_follow_from_its_numbers(report):
     said = halting_figures.alternatives(report)
-    assert f"{100 * report['chosen']['accuracy']:.1f} % right at" in said["accuracy_for_cost"]
+    assert f"{100 * report.chosen.accuracy:.1f} % right at" in said["accuracy_for_cost"]
     assert "Most leave after step 2: 29 %, of which 100 % are right. 13 % run all 6 steps." in said["exits"]
     assert "up to step 12. Step 2 makes the most right answers wrong, 1.9 %, and puts 18.1 % right." in said["flips"]
-    surer = copy.deepcopy(report)
-    surer["reliability"] = [{"halt_prob": 0.9, "accuracy": 0.5, "count": 10}]
+    surer = replace(report, reliability=(ReliabilityBin(halt_prob=0.9, accuracy=0.5, count=10),))
     assert "it says 0.90, 0.50 are right, so it is too sure there" in halting_figures.alternatives(surer)["reliability"]
 
 
@@ -156,13 +160,13 @@ def test_the_tables_hold_what_the_figures_show(report):
     drawn = {trace.name: trace for trace in halting_figures.flips(report).data}
     assert [-row["became wrong, %"] for row in flips[1:]] == pytest.approx(list(drawn["became wrong"].y))
     policies = halting_figures.policy_table(report)
-    assert len(policies) == 3 + 3 + sum(len(points) for points in report["budgeted"].values())
-    assert policies[2]["accuracy, %"] == pytest.approx(100 * report["random_exit_accuracy"])
+    assert len(policies) == 3 + 3 + sum(len(points) for points in report.budgeted.values())
+    assert policies[2]["accuracy, %"] == pytest.approx(100 * report.random_exit_accuracy)
     assert sum(row["answers"] for row in halting_figures.reliability_table(report)) == 6 * 359
 
 
 def test_equal_answers_in_a_row_are_said_once():
-    example = {"label": 1, "answers": [0, 0, 1, 1, 0], "exit_step": 2}
+    example = Example(index=3, seed=0, label=1, answers=(0, 0, 1, 1, 0), halt_prob=(0.5,) * 5, exit_step=2)
     assert halting_figures.answers(example, ("cat", "dog")) == "cat → dog → cat"
     assert halting_figures.example_caption(example, ("cat", "dog")) == "dog: cat → dog → cat · left after 2"
 
@@ -172,22 +176,30 @@ def test_the_images_worth_a_look_are_shown_and_lead_to_the_player(page, report):
     shown = [image.proto for image in page.get("image")]
     links = [image.link for image in shown]
     assert all(image.imgs[0].alt.startswith("Test image") for image in shown)
-    assert len(shown) == len(report["earliest"]) + len(report["latest"]) + len(report["made_worse"])
-    worst = report["made_worse"][0]
-    assert f"step?checkpoint=digits-glimpse&image=test-{worst['index']}&glimpse_seed={worst['seed']}" in links
+    assert len(shown) == len(report.examples)
+    worst = report.made_worse[0]
+    assert f"step?checkpoint=digits-glimpse&image=test-{worst.index}&glimpse_seed={worst.seed}" in links
 
 
-def test_useless_halting_is_said_before_anything_else(page, report, monkeypatch):
-    flat = copy.deepcopy(report)
-    flat |= {"faults": ["it is flat"], "verdict": "The learned halting of this model is of little use: it is flat."}
-    flat["chosen"]["threshold"] = 1.2
-    flat["exits"] = [{"step": n, "share": float(n == 6), "accuracy": 0.98 if n == 6 else None} for n in range(1, 7)]
-    monkeypatch.setattr("app.cache.halting", lambda name: flat)
+def test_useless_halting_is_said_before_anything_else(report, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "checkpoints" / "digits-glimpse", tmp_path / "runs" / "flat")
+    flat = replace(
+        report,
+        faults=("it is flat",),
+        verdict="The learned halting of this model is of little use: it is flat.",
+        chosen=replace(report.chosen, threshold=1.2),
+        exits=tuple(Exit(n, float(n == 6), 0.98 if n == 6 else None) for n in range(1, 7)),
+    )
+    find_run("flat").keep(flat)
+    page = AppTest.from_file(HOME, default_timeout=60)
+    page.query_params["checkpoint"] = "flat"
+    page.run()
     open_halting(page)
     assert not page.exception
     assert "it is flat" in page.warning[0].value
     assert any("a threshold that is never passed" in caption.value for caption in page.caption)
-    assert len(page.get("image")) == len(report["made_worse"])  # none is first or last
+    assert len(page.get("image")) == len(report.made_worse)  # none is first or last
     assert [name for _, name in panel_data(page)["presets"]] == ["as in training"]
 
 

@@ -10,10 +10,11 @@ from app.mazes.maze import Maze
 from vitrm.config import ModelConfig
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import render
+from vitrm.judge.difficulty import Control, DifficultyReport, Level
 from vitrm.judge.mazes import MazeReport, Trial
 from vitrm.judge.probe import CUT_OFF, Probe
 from vitrm.model import ViTRM
-from vitrm.runs.folder import build
+from vitrm.runs.checkpoints import build
 from vitrm.traces.recording import trace
 
 
@@ -74,13 +75,32 @@ def report(trial, make_trial):
 
 @pytest.fixture(scope="session")
 def judged():
-    """What `vitrm.judge.difficulty` says of the same model, in plain form."""
-    return {
-        "parameters": 10,
-        "control": {"name": "a-vit", "title": "plain ViT", "parameters": 11, "accuracy": 2 / 3},
-        "guesses": {"local features": 0.75},
-        "levels": [
-            {"difficulty": 1, "control": 1.0, "guesses": {"local features": 1.0}},
-            {"difficulty": 3, "control": 0.0, "guesses": {"local features": 0.5}},
-        ],
-    }
+    """The report by difficulty of the same model, which does not halt in it."""
+
+    def level(length, control, local):
+        return Level(
+            difficulty=length,
+            n=1,
+            accuracy=(1.0,),
+            exits=(),
+            mean_exit=None,
+            exit_accuracy=None,
+            guesses={"local features": local},
+            control=control,
+        )
+
+    return DifficultyReport(
+        measure="length of the path",
+        n=2,
+        seed=0,
+        parameters=10,
+        trained_steps=2,
+        accuracy=(1.0,),
+        threshold=None,
+        exit_accuracy=None,
+        mean_exit=None,
+        rank_correlation=None,
+        guesses={"local features": 0.75},
+        control=Control("a-vit", "plain ViT", parameters=11, accuracy=2 / 3),
+        levels=(level(1, control=1.0, local=1.0), level(3, control=0.0, local=0.5)),
+    )

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, reports
 from app.mazes import cache as maze_cache
 from app.mazes.maze import Maze
 from vitrm.cli import main as cli
-from vitrm.judge.mazes import draw_others
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 SOURCE = "mazes:4x4,gems=2,lengths=1-2,train=64,test=20"
@@ -97,9 +96,8 @@ def test_other_models_are_said_and_without_any_one_can_still_solve(page, monkeyp
     assert sent(app, "maze")["path"] == [[0, 0], [0, 1], [0, 2]]
 
 
-def test_the_test_set_is_measured_once_and_kept(page, monkeypatch):
-    monkeypatch.setattr(cache, "draw_others", lambda model, settings: draw_others(model, settings, 20))
-    cache.start_maze_report(cache.checkpoint("small")).wait(600)
+def test_the_test_set_is_measured_once_and_kept(page):
+    reports.measure(cache.checkpoint("small"), "mazes", lambda share: True, count=20)
     app = page(maze=MAZE_4)
     captions = " ".join(each.value for each in app.caption)
     for part in ("test split, n = 20", "chance 50 %", "training seed 0"):

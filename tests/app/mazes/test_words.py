@@ -29,7 +29,7 @@ def test_a_model_that_guesses_or_goes_by_distance_is_called_that(report, make_tr
 
 def test_what_local_features_leave_is_said_where_it_was_measured(report, judged):
     assert "follow no way, reach 75.0 %, 50 % on paths of 3" in words.verdict(report, judged)
-    unmeasured = judged | {"levels": [level | {"guesses": {}} for level in judged["levels"]]}
+    unmeasured = replace(judged, levels=tuple(replace(level, guesses={}) for level in judged.levels))
     assert "follow no way" not in words.verdict(report, unmeasured)
 
 

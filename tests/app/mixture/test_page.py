@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, reports
 from app.mixture import cache as mixture_cache
 from app.mixture import figures as mixture_figures
 from app.mixture import view as mixture_view
 from app.mixture.panel.panel import impossible, payload
 from vitrm.config import Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig, preset
-from vitrm.runs.folder import find_run
+from vitrm.judge.mixture import MixtureReport, Replaced, TokenWeights
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.mixture import MixtureTrace
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "mixture.py")
@@ -51,26 +52,25 @@ def made(**changes):
     )
 
 
-REPORT = {
-    "n": 200,
-    "mixture": "token",
-    "own": [0.5, 0.9],
-    "last": [0.5, 0.8],
-    "uniform": [0.5, 0.85],
-    "token_weights": [
-        {"stage": 1, "tokens": "patches", "count": 800, "mean": [0.7, 0.3], "spread": [0.1, 0.1],
-         "largest": [0.9, 0.1], "entropy": 0.8, "mean_step": 1.3},
-        {"stage": 1, "tokens": "class token", "count": 200, "mean": [0.4, 0.6], "spread": [0.2, 0.2],
-         "largest": [0.2, 0.8], "entropy": 0.9, "mean_step": 1.6},
-    ],
-    "replaced": [
-        {"mixture": mixture, "steps": steps, "changed": 0.1 * steps, "became_right": 0.0, "became_wrong": 0.1}
-        for mixture in ("own", "last", "uniform") for steps in (1, 2)
-    ],
-    "faults": [],
-    "verdict": "No router has collapsed.",
-    "comparison": "As it is the model answers 90.0 %.",
-}  # fmt: skip
+REPORT = MixtureReport(
+    n=200,
+    mixture="token",
+    own=(0.5, 0.9),
+    last=(0.5, 0.8),
+    uniform=(0.5, 0.85),
+    token_weights=(
+        TokenWeights(1, "patches", 800, (0.7, 0.3), (0.1, 0.1), (0.9, 0.1), entropy=0.8, mean_step=1.3),
+        TokenWeights(1, "class token", 200, (0.4, 0.6), (0.2, 0.2), (0.2, 0.8), entropy=0.9, mean_step=1.6),
+    ),
+    replaced=tuple(
+        Replaced(mixture, steps, changed=0.1 * steps, became_right=0.0, became_wrong=0.1)
+        for mixture in ("own", "last", "uniform")
+        for steps in (1, 2)
+    ),
+    faults=(),
+    verdict="No router has collapsed.",
+    comparison="As it is the model answers 90.0 %.",
+)
 
 
 def test_the_words_of_a_stage_follow_from_its_weights():
@@ -193,7 +193,7 @@ def page(monkeypatch):
     monkeypatch.setattr(cache, "checkpoints", lambda: {name: cache.Checkpoint(name, "1") for name in (MODEL, "digits")})
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
     monkeypatch.setattr(mixture_cache, "gallery", lambda name: {"test-9": made(), "test-1": made(label=1)})
-    monkeypatch.setattr(cache, "mixture", lambda name: REPORT)
+    monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: REPORT)
     monkeypatch.setattr(cache, "warm_up", lambda: None)
     return AppTest.from_file(PAGE, default_timeout=300)
 
@@ -264,7 +264,8 @@ def test_a_control_is_named_and_shown_all_the_same(monkeypatch, mixture):
 
 
 def test_a_collapsed_router_is_said_before_anything_else(page, monkeypatch):
-    monkeypatch.setattr(cache, "mixture", lambda name: REPORT | {"faults": ["x"], "verdict": "It has collapsed."})
+    collapsed = replace(REPORT, faults=("x",), verdict="It has collapsed.")
+    monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: collapsed)
     assert opened(page).warning[0].value == "It has collapsed."
 
 
@@ -283,4 +284,4 @@ def test_the_bundled_checkpoint_opens_without_its_data(monkeypatch):
     ready = find_run(MODEL).mixtures()["test-9"]
     assert ready.label == 3
     np.testing.assert_allclose(np.nansum(ready.weights[0], axis=0), 1, atol=1e-4)
-    assert find_run(MODEL).mixture()["n"] == 359
+    assert find_run(MODEL).report("mixture").n == 359

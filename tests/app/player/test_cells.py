@@ -10,7 +10,7 @@ from app.mazes.maze import SIGNS, Maze
 from app.player.cells import NOT_REACHED, CellMap, Cells, cell_colours, telling, wave
 from app.player.payload import payload
 from vitrm.data.mazes import FIRST_GEM, WALL, render
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 MAZE = Maze("s--ww1w2-")
 

@@ -12,7 +12,7 @@ import pytest
 from app.attention.attribution import METHODS, Attribution
 from app.change import parse_edit
 from app.player.payload import payload, principal_plane
-from vitrm.runs.folder import build, find_run
+from vitrm.runs.checkpoints import build, find_run
 from vitrm.traces.recording import trace
 from vitrm.traces.rollout import rollout
 

@@ -19,7 +19,8 @@ from app.training.history import POINTS, History
 from app.training.queue import Trainings
 from vitrm.cli import main as cli
 from vitrm.config import PRESETS, SETTINGS, words
-from vitrm.runs.folder import Run, find_run
+from vitrm.runs.checkpoints import find_run
+from vitrm.runs.folder import Run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 SMALL = ["--model.dim=16", "--model.num_heads=2", "--model.mlp_dim=16", "--model.depth=1", "--train.batch_size=64",

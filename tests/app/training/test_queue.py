@@ -12,7 +12,9 @@ from app.training.limits import Limits
 from app.training.queue import RESCAN_S, Trainings
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
-from vitrm.runs.folder import ROOT, Run, find_run
+from vitrm.process import ROOT
+from vitrm.runs.checkpoints import find_run
+from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
 
 SMALL = {

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.uploads import figures
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import reports
 from app.uploads.tray import MAX_IMAGES, MAX_TRACES
 from vitrm.data.images import fit_image
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 
@@ -154,17 +154,17 @@ def test_the_grid_says_what_the_player_says_and_opens_any(page, encoded, noise):
 
 def test_a_plain_colour_is_foreign_and_the_page_says_how_often_it_is_wrong_about_that(page, encoded):
     page.file_uploader[0].upload("blue.png", encoded(Image.new("RGB", (40, 40), "#3366cc"))).run()
-    report = find_run("cifar10-tiny").domain()
+    report = find_run("cifar10-tiny").report("domain")
     (warning,) = page.warning
     assert "unlike" in warning.value
-    assert f"{100 * report['test_false_alarms']:.0f} %" in warning.value
+    assert f"{100 * report.test_false_alarms:.0f} %" in warning.value
     text = " ".join(m.value for m in page.markdown).replace("\\", "")
     for part in ("CIFAR-10 (JPEG)", "n = 5,000", "n = 10,000", "handwritten digits (n = 359)", "training seed 0"):
         assert part in text
 
 
 def test_a_checkpoint_without_a_measured_warning_says_how_to_measure_it(page, monkeypatch, encoded):
-    monkeypatch.setattr(cache, "domain", lambda checkpoint: None)
+    monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: None)
     page.file_uploader[0].upload("blue.png", encoded(Image.new("RGB", (40, 40), "#3366cc"))).run()
     assert not page.warning
     assert any("vitrm evaluate" in caption.value for caption in page.caption)

@@ -6,7 +6,7 @@ import torch
 from vitrm.bench.early_exit import bench_halting
 from vitrm.data.sources import load_dataset
 from vitrm.errors import RunError
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 def test_early_exit_is_timed_at_the_stored_threshold_on_the_whole_split():
@@ -14,7 +14,7 @@ def test_early_exit_is_timed_at_the_stored_threshold_on_the_whole_split():
     split = load_dataset("digits", image_size=8, channels=1).test
     result = bench_halting(run, split.subset(torch.arange(12)), repeats=1)
     assert result["n"] == 12
-    assert f"{run.halting()['chosen']['threshold']:g}" in result["policy"]
+    assert f"{run.report('halting').chosen.threshold:g}" in result["policy"]
     for row in result["batch"].values():
         assert row["speedup"] == pytest.approx(row["every_step_s"] / row["halting_s"])
     assert result["batch"]["1"]["halting_accuracy"] == result["batch"]["256"]["halting_accuracy"]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.runs.folder import ROOT, Run
+from vitrm.process import ROOT
+from vitrm.runs.folder import Run
 from vitrm.training.trainer import Trainer
 
 TINY = shlex.split(

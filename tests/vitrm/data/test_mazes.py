@@ -29,7 +29,8 @@ from vitrm.data.mazes import (
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError, DataError
 from vitrm.families import resized
-from vitrm.judge.difficulty import difficulty_report, spearman
+from vitrm.judge.difficulty import spearman
+from vitrm.judge.report import measured
 from vitrm.model import ViTRM
 from vitrm.runs.folder import Run
 from vitrm.training.events import EpochEnd
@@ -355,7 +356,7 @@ def test_the_report_counts_every_image_once_and_repeats_the_scores(small_run, da
     assert cli.main([*words, "--json", "--threads", "1"]) == 0
     found = json.loads(capsys.readouterr().out)
     report, run = found["difficulty"], Run(small_run)
-    kept = run.difficulty()
+    kept = run.report("difficulty").numbers()
     assert {name: kept[name] for name in report} == report
     assert report["accuracy"] == pytest.approx(found["accuracy"], abs=1e-6)
     assert [level["difficulty"] for level in report["levels"]] == [1, 2, 3]
@@ -383,7 +384,7 @@ def test_a_trained_model_is_asked_for_larger_mazes_too(small_run, capsys):
 
 def test_data_of_unknown_difficulty_are_refused(digits, tiny):
     with pytest.raises(DataError, match="digits does not say how difficult an image is; mazes do"):
-        difficulty_report(ViTRM(tiny), digits)
+        measured("difficulty", ViTRM(tiny), digits)
 
 
 def test_rank_correlation_is_that_of_the_ranks_and_none_of_a_constant():

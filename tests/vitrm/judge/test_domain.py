@@ -8,39 +8,48 @@ import torch
 
 from vitrm.cli.main import main
 from vitrm.data.dataset import Split
-from vitrm.judge.domain import CANDIDATES, domain_report, domain_score, fitted, image_statistics, is_foreign
+from vitrm.judge.domain import CANDIDATES, DomainReport, Part, fitted, image_statistics
 from vitrm.judge.evaluation import predict_steps
-from vitrm.runs.folder import find_run
+from vitrm.judge.report import measured
+from vitrm.runs.checkpoints import find_run
 
 
-def plain_score(name):
-    return {"parts": [{"score": name, "median": 0.0, "spread": 1.0}], "mean": [], "precision": [], "threshold": 0.5}
+def judged(*parts, mean=(), precision=(), threshold=0.5):
+    """A report with these parts, (score, median, spread) each."""
+    return DomainReport(
+        parts=tuple(Part(*part) for part in parts),
+        threshold=threshold,
+        val_false_alarms=0.05,
+        test_false_alarms=0.05,
+        split_sizes={"train": 1, "val": 1, "test": 1},
+        seed=0,
+        candidates={},
+        sets=(),
+        mean=mean,
+        precision=precision,
+    )
 
 
 def test_softmax_and_energy_are_those_of_the_definition():
     logits, pixels = np.log(np.array([[1.0, 1.0, 2.0]])), np.zeros((1, 1, 8, 8), np.uint8)
-    assert domain_score(plain_score("softmax"), pixels, logits)[0] == pytest.approx(0.5)
-    assert domain_score(plain_score("energy"), pixels, logits)[0] == pytest.approx(np.log(4))
+    assert judged(("softmax", 0.0, 1.0)).score(pixels, logits)[0] == pytest.approx(0.5)
+    assert judged(("energy", 0.0, 1.0)).score(pixels, logits)[0] == pytest.approx(np.log(4))
 
 
 def test_of_a_pair_the_lower_score_on_the_common_scale_counts():
     logits, pixels = np.log(np.array([[1.0, 1.0, 2.0]])), np.zeros((1, 1, 8, 8), np.uint8)
-    pair = plain_score("softmax")
-    pair["parts"] = [
-        {"score": "softmax", "median": 0.6, "spread": 0.2},  # (0.5 - 0.6) / 0.2 = -0.5
-        {"score": "energy", "median": 0.0, "spread": 1.0},
-    ]
-    assert domain_score(pair, pixels, logits)[0] == pytest.approx(-0.5)
-    assert is_foreign(pair | {"threshold": -0.4}, pixels[0], logits[0])
-    assert not is_foreign(pair | {"threshold": -0.6}, pixels[0], logits[0])
+    parts = ("softmax", 0.6, 0.2), ("energy", 0.0, 1.0)  # of the first: (0.5 - 0.6) / 0.2 = -0.5
+    assert judged(*parts).score(pixels, logits)[0] == pytest.approx(-0.5)
+    assert judged(*parts, threshold=-0.4).is_foreign(pixels[0], logits[0])
+    assert not judged(*parts, threshold=-0.6).is_foreign(pixels[0], logits[0])
 
 
 def test_statistics_are_the_mahalanobis_distance():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
     values = image_statistics(pixels)
     precision = np.diag(np.arange(1, values.shape[1] + 1))
-    report = plain_score("statistics") | {"mean": values[0], "precision": precision}
-    score = domain_score(report, pixels, np.zeros((3, 10)))
+    report = judged(("statistics", 0.0, 1.0), mean=values[0], precision=precision)
+    score = report.score(pixels, np.zeros((3, 10)))
     assert score[0] == pytest.approx(0)
     by_hand = -sum((k + 1) * (values[1, k] - values[0, k]) ** 2 for k in range(values.shape[1]))
     assert score[1] == pytest.approx(by_hand)
@@ -59,14 +68,12 @@ def test_statistics_see_brightness_black_and_colour():
 
 @pytest.mark.parametrize("name", ["digits", "digits-glimpse", "cifar10-tiny"])
 def test_a_bundled_checkpoint_has_its_warning_measured(name):
-    report = find_run(name).domain()
-    assert report["val_false_alarms"] == pytest.approx(0.05, abs=0.01)
-    assert report["test_false_alarms"] < 0.10
-    assert set(report["candidates"]) == {" and ".join(parts) for parts in CANDIDATES}
-    assert " and ".join(part["score"] for part in report["parts"]) == max(
-        report["candidates"], key=report["candidates"].get
-    )
-    detected = {foreign["name"]: foreign["detected"] for foreign in report["sets"]}
+    report = find_run(name).report("domain")
+    assert report.val_false_alarms == pytest.approx(0.05, abs=0.01)
+    assert report.test_false_alarms < 0.10
+    assert set(report.candidates) == {" and ".join(parts) for parts in CANDIDATES}
+    assert " and ".join(part.score for part in report.parts) == max(report.candidates, key=report.candidates.get)
+    detected = {foreign.name: foreign.detected for foreign in report.sets}
     assert len(detected) == 5
     other = "handwritten digits" if name == "cifar10-tiny" else "CIFAR-10 (JPEG)"
     assert detected[other] > 0.9
@@ -75,17 +82,17 @@ def test_a_bundled_checkpoint_has_its_warning_measured(name):
 
 def test_the_stored_false_alarm_rate_of_digits_can_be_measured_again(digits):
     run = find_run("digits")
-    report, model = run.domain(), run.load_model()
+    report, model = run.report("domain"), run.load_model()
     logits = predict_steps(model, model.transform, digits.test).logits[-1].numpy()
-    warned = domain_score(report, digits.test.images.numpy(), logits) < report["threshold"]
-    assert warned.mean() == pytest.approx(report["test_false_alarms"], abs=0.003)
+    warned = report.score(digits.test.images.numpy(), logits) < report.threshold
+    assert warned.mean() == pytest.approx(report.test_false_alarms, abs=0.003)
 
 
 def test_the_threshold_comes_from_validation_and_the_rates_from_test(digits):
     model = find_run("digits").load_model()
-    report = domain_report(model, digits, {})
+    report = measured("domain", model, digits)
     black = Split(torch.zeros(30, 1, 8, 8, dtype=torch.uint8), torch.zeros(30, dtype=torch.int64))
-    other = domain_report(model, replace(digits, test=black), {})
+    other = measured("domain", model, replace(digits, test=black))
     assert (other.threshold, other.parts) == (report.threshold, report.parts)
     assert other.test_false_alarms == 1
     assert report.val_false_alarms == pytest.approx(0.05, abs=0.01)
@@ -100,7 +107,7 @@ def test_images_of_another_shape_are_fitted(digits):
 
 def test_the_command_measures_and_keeps_it(tmp_path, capsys):
     assert main(["export", "digits", str(tmp_path / "mine")]) == 0
-    assert find_run(tmp_path / "mine").domain() is None
+    assert find_run(tmp_path / "mine").report("domain") is None
     command = [
         "evaluate",
         str(tmp_path / "mine"),
@@ -116,15 +123,15 @@ def test_the_command_measures_and_keeps_it(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "false alarms on test: " in printed
     assert "caught of the same digits (n = 359)" in printed
-    stored = find_run(tmp_path / "mine").domain()
-    same = next(foreign for foreign in stored["sets"] if foreign["name"] == "the same digits")
-    assert same["detected"] == pytest.approx(stored["test_false_alarms"])
+    stored = find_run(tmp_path / "mine").report("domain")
+    same = next(foreign for foreign in stored.sets if foreign.name == "the same digits")
+    assert same.detected == pytest.approx(stored.test_false_alarms)
 
     # A run made again under the same name has other weights, of which it says nothing.
     mine, model = find_run(tmp_path / "mine"), find_run("digits").load_model()
     mine.save_weights(model)
-    assert mine.domain() == stored
+    assert mine.report("domain") == stored
     with torch.no_grad():
         model.answer_init += 1
     mine.save_weights(model)
-    assert mine.domain() is None
+    assert mine.report("domain") is None

@@ -9,12 +9,14 @@ from vitrm.cli import main as cli
 from vitrm.config import preset
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
+from vitrm.judge.at_once import Control
+from vitrm.judge.bootstrap import Estimate
 from vitrm.judge.evaluation import evaluate, image_seeds
-from vitrm.judge.glimpses import Control, Difference, Estimate, comparing, glimpse_report, verdict, winner
-from vitrm.judge.halting import Progress
+from vitrm.judge.glimpses import Difference, verdict, winner
+from vitrm.judge.report import Progress, measured, measuring
 from vitrm.nets.cost import multiply_adds
 from vitrm.nets.glimpses import glimpsed
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def report(model, few_digits):
-    return glimpse_report(model, few_digits.val, few_digits.test, seeds=(0, 4), training_seed=7)
+    return measured("glimpses", model, few_digits, seeds=(0, 4), training_seed=7)
 
 
 def test_every_policy_is_measured_as_evaluate_does_and_only_draws_are_repeated(report, model, few_digits):
@@ -62,7 +64,7 @@ def control():
 
 
 def test_the_control_is_given_what_the_glimpses_have_read(report, model, few_digits, control):
-    judged = glimpse_report(model, few_digits.val, few_digits.test, seeds=(0, 4), control=control)
+    judged = measured("glimpses", model, few_digits, seeds=(0, 4), control=control)
     assert report.control is None
     found = judged.control
     assert (found.name, found.training_seed, found.patches) == ("plain", 3, (4, 8, 12, 16))
@@ -87,9 +89,9 @@ def test_what_reads_other_patches_is_no_control(model, few_digits, control):
         ConfigError,
         match=r"'digits' cannot be the control: expected a plain ViT .* trained with model.patch_multiple=4",
     ):
-        glimpse_report(model, few_digits.val, few_digits.test, control=Control("digits", usual, 0))
+        measured("glimpses", model, few_digits, control=Control("digits", usual, 0))
     with pytest.raises(ConfigError, match="the patches of the policy 'random'"):
-        glimpse_report(model, few_digits.val, few_digits.test, policies=["fixed"], control=control)
+        measured("glimpses", model, few_digits, policies=["fixed"], control=control)
 
 
 def _with_gaps(report, **gaps):
@@ -113,13 +115,13 @@ def test_who_beats_every_other_wins_and_a_close_call_is_said_to_be_one(report):
 
 
 def test_it_tells_how_far_it_is_and_refuses_what_has_no_glimpses(model, few_digits):
-    first = next(comparing(model, few_digits.val, few_digits.test, policies=["fixed"], seeds=[0]))
-    assert first == Progress(40, 80)
+    events = measuring("glimpses", model, few_digits, policies=["fixed"], seeds=[0])
+    assert [next(events) for _ in range(3)] == [Progress(0, 80), Progress(40, 80), Progress(80, 80)]
     digits = find_run("digits").load_model()
     with pytest.raises(ConfigError, match="no glimpses to compare"):
-        glimpse_report(digits, few_digits.val, few_digits.test)
+        measured("glimpses", digits, few_digits)
     with pytest.raises(ConfigError, match="expected different ones"):
-        glimpse_report(model, few_digits.val, few_digits.test, seeds=[1, 1])
+        measured("glimpses", model, few_digits, seeds=[1, 1])
 
 
 def test_the_command_refuses_an_unknown_policy(capsys):
@@ -129,11 +131,11 @@ def test_the_command_refuses_an_unknown_policy(capsys):
 
 def test_a_stored_report_of_the_bundled_models_is_what_the_code_says_of_it():
     for name in ("digits-glimpse", "cifar10-tiny"):
-        stored = find_run(name).glimpses()
-        assert len(stored["seeds"]) >= 3
-        assert stored["training_seed"] == find_run(name).config().train.seed
-        best = stored["winner"]
-        for gap in stored["differences"]:
-            if best in (gap["first"], gap["second"]):
-                assert (gap["anytime"]["low"] > 0) if gap["first"] == best else (gap["anytime"]["high"] < 0)
-        assert stored["verdict"].startswith("No clear winner" if best is None else "At equal budget one wins")
+        stored = find_run(name).report("glimpses")
+        assert len(stored.seeds) >= 3
+        assert stored.training_seed == find_run(name).config().train.seed
+        best = stored.winner
+        for gap in stored.differences:
+            if best in (gap.first, gap.second):
+                assert (gap.anytime.low > 0) if gap.first == best else (gap.anytime.high < 0)
+        assert stored.verdict.startswith("No clear winner" if best is None else "At equal budget one wins")

@@ -1,10 +1,9 @@
 """The judgement of halting: hand-made cases with known answers, and agreement with predict()."""
 
-import base64
 import io
 import json
 import re
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,22 +13,11 @@ from PIL import Image
 from vitrm.cli.main import main
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import auroc, auroc_interval, image_seeds
-from vitrm.judge.halting import (
-    EXAMPLES,
-    TOLERANCE,
-    Point,
-    Progress,
-    Replay,
-    _ece,
-    _examples,
-    _reliability,
-    comparison,
-    halting_report,
-    judging,
-    step_alone,
-    verdict,
-)
-from vitrm.runs.folder import Run, find_run, load
+from vitrm.judge.halting import EXAMPLES, comparison, examples, step_alone, verdict
+from vitrm.judge.replay import TOLERANCE, Point, Replay, calibration, calibration_error
+from vitrm.judge.report import Progress, measured, measuring
+from vitrm.runs.checkpoints import find_run, load
+from vitrm.runs.folder import Run
 from vitrm.traces.recording import trace
 
 COSTS = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)
@@ -45,7 +33,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def report(model, digits):
-    return halting_report(model, digits.val, digits.test)
+    return measured("halting", model, digits)
 
 
 def test_a_policy_lets_each_image_leave_at_its_first_score_above_the_threshold():
@@ -62,9 +50,9 @@ def test_a_policy_lets_each_image_leave_at_its_first_score_above_the_threshold()
 
 def test_calibration_error_by_hand():
     prob = torch.tensor([0.05, 0.05, 0.95, 0.95])
-    bins = _reliability(prob, torch.tensor([False, True, True, True]))
+    bins = calibration(prob, torch.tensor([False, True, True, True]))
     assert [(b.count, b.accuracy) for b in bins] == [(2, 0.5), (2, 1.0)]
-    assert _ece(bins, 4) == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
+    assert calibration_error(bins, 4) == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +111,7 @@ def test_the_number_of_the_step_alone_is_what_an_auroc_of_it_would_be():
 
 
 def test_the_chosen_threshold_comes_from_validation_and_costs_no_more_than_allowed(report, model, digits):
-    val = halting_report(model, digits.val, digits.val)  # judged on validation itself
+    val = measured("halting", model, replace(digits, test=digits.val))  # judged on validation itself
     assert report.chosen.threshold == report.chosen_on_val.threshold == val.chosen.threshold
     assert val.chosen.accuracy >= val.anytime[-1].accuracy - TOLERANCE
     assert report.chosen.mean_steps < 6
@@ -166,7 +154,7 @@ def test_the_images_to_look_at_are_found_by_hand():
     logits[..., 0] = torch.where(RIGHT, 2.0, -2.0)
     logits[0, 3, 0] = 5.0  # the most to lose
     exits = torch.tensor([0, 1, 2, 0])
-    found = _examples(logits, SCORES, torch.zeros(4, dtype=torch.int64), exits, RIGHT.any(0) & ~RIGHT[-1], seed=0)
+    found = examples(logits, SCORES, torch.zeros(4, dtype=torch.int64), exits, RIGHT.any(0) & ~RIGHT[-1], seed=0)
     assert [(e.index, e.exit_step) for e in found["earliest"]] == [(0, 1), (3, 1), (1, 2), (2, 3)]
     assert [(e.index, e.exit_step) for e in found["latest"]] == [(2, 3), (1, 2), (3, 1), (0, 1)]
     assert [(e.index, e.answers) for e in found["made_worse"]] == [(3, (0, 1, 1))]
@@ -190,11 +178,10 @@ def test_the_images_to_look_at_are_what_they_are_called(report):
 
 
 def test_a_judgement_tells_how_far_it_is_and_can_be_given_up(model, few_digits):
-    events = judging(model, few_digits.val, few_digits.test)
-    assert next(events) == Progress(40, 80)
-    assert next(events) == Progress(80, 80)
+    events = measuring("halting", model, few_digits)
+    assert [next(events) for _ in range(3)] == [Progress(0, 80), Progress(40, 80), Progress(80, 80)]
     assert next(events).split_sizes == {"val": 40, "test": 40}
-    again = judging(model, few_digits.val, few_digits.test)
+    again = measuring("halting", model, few_digits)
     next(again)
     again.close()
 
@@ -232,33 +219,20 @@ def test_everything_adds_up(report):
         assert points[-1].mean_steps == 6
 
 
-def test_a_stored_judgement_comes_back_and_has_pictures_only_if_they_are_asked_for(report, digits, tmp_path):
-    run = Run(tmp_path)
-    assert run.halting() is None
-    run.save_halting(report)
-    kept = run.halting()
-    assert kept.pop("images") == {}
-    for stamp in ("format", "weights"):  # of the file and of what it was measured on
-        kept.pop(stamp)
-    assert kept == json.loads(json.dumps(asdict(report)))
-    run.save_halting(report, digits.test)
+def test_pictures_are_kept_only_if_they_are_asked_for(report, model, digits):
+    assert report.images == {}
+    shown = measured("halting", model, digits, pictures=True)
+    assert replace(shown, images={}) == report
+    assert shown.images.keys() == {example.index for example in report.examples}
     index = report.made_worse[0].index
-    picture = Image.open(io.BytesIO(base64.b64decode(run.halting()["images"][str(index)])))
+    picture = Image.open(io.BytesIO(shown.images[index]))
     assert np.array_equal(np.asarray(picture), digits.test.images[index, 0].numpy())
 
 
-def test_a_judgement_in_an_older_form_counts_as_none(tmp_path):
-    (tmp_path / "halting.json").write_text('{"chosen": {"threshold": 0.5}}')
-    assert Run(tmp_path).halting() is None
-
-
 @pytest.mark.parametrize(("gallery", "shown"), [((), False), (("--gallery", "1"), True)])
-def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(
-    tmp_path, gallery, shown, report, monkeypatch
-):
-    monkeypatch.setattr("vitrm.judge.halting.halting_report", lambda *_: report)  # as it would be made again
+def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(tmp_path, gallery, shown):
     assert main(["export", "digits-glimpse", str(tmp_path / "mine"), "--halting", *gallery]) == 0
-    assert bool(Run(tmp_path / "mine").halting()["images"]) is shown
+    assert bool(Run(tmp_path / "mine").report("halting").images) is shown
 
 
 def test_a_rule_that_needs_no_training_ranks_answers_too(report, model, digits):
@@ -273,8 +247,8 @@ def test_a_rule_that_needs_no_training_ranks_answers_too(report, model, digits):
 def test_the_command_prints_the_same_figures(report, capsys):
     assert main(["evaluate", "digits-glimpse", "--halting", "--json", "--device", "cpu", "--threads", "1"]) == 0
     printed = json.loads(capsys.readouterr().out)["halting"]
-    assert printed == json.loads(json.dumps(asdict(report)))
-    shown = find_run("digits-glimpse").halting()  # what the page shows, made on another machine
+    assert printed == report.numbers()
+    shown = find_run("digits-glimpse").report("halting").numbers()  # what the page shows, made on another machine
     assert shown["verdict"] == printed["verdict"]
     assert shown["chosen"]["accuracy"] == pytest.approx(printed["chosen"]["accuracy"], abs=0.005)  # an image or so
     assert shown["chosen"]["mean_steps"] == pytest.approx(printed["chosen"]["mean_steps"], abs=0.05)

@@ -9,12 +9,12 @@ import torch
 from vitrm.config import Config, DataConfig, ModelConfig
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.sources import load_dataset
-from vitrm.errors import ConfigError, RunError
+from vitrm.errors import ConfigError
 from vitrm.families import equip
-from vitrm.judge.mazes import MazeReport, Progress, Trial, check_size, draw_others, measuring, other_mazes
+from vitrm.judge.mazes import MazeReport, Trial, check_size, measuring, other_mazes
 from vitrm.judge.probe import CUT_OFF, Probe, fit_probe, fits
+from vitrm.judge.report import Progress
 from vitrm.model import ViTRM
-from vitrm.runs.folder import Run, build
 
 SETTINGS = MazeSettings(size=4, gems=2, longest=2, train=200, test=40)
 SMALL = ModelConfig(
@@ -65,35 +65,6 @@ def test_a_maze_is_left_at_the_first_step_above_the_threshold_or_after_the_last_
     assert trial.exits(0.95, 2).tolist() == [2, 2, 2]
 
 
-def test_a_report_is_written_and_read(report, tmp_path):
-    report.save(tmp_path / "mazes.npz")
-    read = MazeReport.load(tmp_path / "mazes.npz")
-    assert (read.trained_steps, read.left_out) == (2, ("larger: no place",))
-    for found, wanted in zip(read.trials, report.trials, strict=True):
-        assert (found.name, found.source) == (wanted.name, wanted.source)
-        assert np.array_equal(found.right, wanted.right)
-        assert np.array_equal(found.lengths, wanted.lengths)
-        np.testing.assert_allclose(found.halt_prob, wanted.halt_prob, atol=1e-5)
-    assert read.probe.mazes == (10, 20)
-    assert np.array_equal(read.probe.called, report.probe.called)
-
-
-def test_a_report_of_weights_that_have_been_replaced_is_none(report, tmp_path):
-    run, model = Run(tmp_path), build("digits", dim=8, mlp_dim=8)
-    run.save_weights(model)
-    run.save_mazes(report)
-    assert run.mazes() is not None
-    torch.nn.init.zeros_(model.answer_init)
-    run.save_weights(model)
-    assert run.mazes() is None
-
-
-def test_a_damaged_report_is_said(tmp_path):
-    (tmp_path / "mazes.npz").write_bytes(b"PK but no more")
-    with pytest.raises(RunError, match=r"mazes\.npz' is no report on mazes, or damaged"):
-        MazeReport.load(tmp_path / "mazes.npz")
-
-
 def test_a_probe_reads_later_steps_as_the_last_one_it_was_fitted_for(report):
     memory = np.array([[1.0, 0], [0, 1], [3, 1]]).reshape(3, 1, 1, 1, 2)  # three steps, one cell
     found = report.probe.reachable(memory)[:, 0, 0, 0]
@@ -114,11 +85,10 @@ def small():
 
 def test_every_maze_runs_every_step_and_what_cannot_be_tried_is_said(small):
     model, data = small
-    others, left_out = draw_others(model.config, SETTINGS, count=20, batch=512)
-    *progress, report = measuring(model, data, SETTINGS, others, left_out)
-    assert all(isinstance(event, Progress) for event in progress)
-    assert [(each.name, len(each.mazes.labels)) for each in others] == [("longer", 2), ("denser", 20)]
-    assert progress[-1].done == progress[-1].total == 40 + 22
+    *progress, report = measuring(model, data, count=20, batch=512)
+    assert [(each.name, len(each.lengths)) for each in report.trials[1:]] == [("longer", 2), ("denser", 20)]
+    assert progress[0] == Progress(0, 40 + 22 + 80)  # 80 of them for the probe
+    assert progress[-1].is_complete
     test = report.trial("test")
     assert test.right.shape == (8, 40)  # four times the two trained steps
     assert test.halt_prob.shape == (2, 40)

@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +12,8 @@ from vitrm.config import Config, SRViTConfig, ViTConfig
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
-from vitrm.judge.mixture import Progress, TokenWeights, _Sums, comparison, faults, judging, mixture_report, verdict
-from vitrm.runs.folder import Run
+from vitrm.judge.mixture import TokenWeights, WeightSums, comparison, faults, verdict
+from vitrm.judge.report import Progress, measured, measuring
 
 SMALL = SRViTConfig(
     num_classes=10, image_size=8, channels=1, patch_size=4, dim=8, depth=2, num_heads=2, mlp_dim=8, recursion_depth=3
@@ -30,13 +32,14 @@ def judged():
     torch.nn.init.normal_(model.classifier.weight)
     images = torch.randint(0, 256, (70, 1, 8, 8), dtype=torch.uint8)  # two batches
     split = Split(images, torch.randint(0, 10, (70,)))
-    return model, split, mixture_report(model, split)
+    data = SimpleNamespace(split={"test": split}.get)
+    return model, data, measured("mixture", model, data)
 
 
 def test_mean_spread_favourites_and_entropy_of_three_tokens():
-    sums = _Sums(2)
-    sums.add(torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
-    sums.add(torch.tensor([[0.2, 0.6]]))  # gates that do not sum to 1: shares of a quarter and three quarters
+    sums = WeightSums(2)
+    sums.add(np.array([[0.5, 0.5], [1.0, 0.0]]))
+    sums.add(np.array([[0.2, 0.6]]))  # gates that do not sum to 1: shares of a quarter and three quarters
     found = sums.found(2, "patches")
     assert (found.stage, found.tokens, found.count) == (2, "patches", 3)
     assert found.mean == pytest.approx((1.75 / 3, 1.25 / 3))
@@ -48,7 +51,8 @@ def test_mean_spread_favourites_and_entropy_of_three_tokens():
 
 
 def test_the_report_says_what_the_model_says_image_by_image(judged):
-    model, split, report = judged
+    model, data, report = judged
+    split = data.split("test")
     with torch.inference_mode():
         images = model.transform.normalize(split.images)
         _, weights = model.mix(images)
@@ -72,30 +76,12 @@ def test_the_report_says_what_the_model_says_image_by_image(judged):
 
 
 def test_a_judgement_says_how_far_it_is_and_leaves_the_model_as_it_was(judged):
-    model, split, _ = judged
+    model, data, _ = judged
     model.train()
-    events = list(judging(model, split))
-    assert [event.done for event in events if isinstance(event, Progress)] == [64, 70]
+    events = list(measuring("mixture", model, data))
+    assert [event.done for event in events if isinstance(event, Progress)] == [0, 64, 70]
     assert model.training
     model.eval()
-
-
-def test_a_report_survives_its_file(judged, tmp_path):
-    run = Run(tmp_path)
-    assert run.mixture() is None
-    run.save_mixture(judged[2])
-    kept = run.mixture()
-    assert kept["own"] == list(judged[2].own)
-    assert kept["token_weights"][2]["tokens"] == "class token"
-
-
-def test_a_report_of_weights_that_have_been_replaced_is_none(judged, tmp_path):
-    run = Run(tmp_path)
-    run.save_weights(judged[0])
-    run.save_mixture(judged[2])
-    assert run.mixture() is not None
-    run.save_weights(make_model(judged[0].config))
-    assert run.mixture() is None
 
 
 def test_a_collapsed_router_is_named_with_the_step_it_fell_for():
@@ -143,4 +129,4 @@ def test_a_difference_that_chance_explains_is_said_to_be_one(judged):
 )
 def test_a_model_that_mixes_nothing_cannot_be_judged(config, judged):
     with pytest.raises(ConfigError, match="mixes no steps"):
-        mixture_report(make_model(config), judged[1])
+        measured("mixture", make_model(config), judged[1])

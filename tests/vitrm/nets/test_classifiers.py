@@ -1,6 +1,7 @@
 """The paper's comparisons: their size, and that everything around a model takes them as it takes ViTRM."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,11 +12,13 @@ from vitrm.errors import ConfigError
 from vitrm.families import make_model
 from vitrm.halting import predict
 from vitrm.judge.evaluation import ONE_ANSWER, evaluate
-from vitrm.judge.halting import halting_report
+from vitrm.judge.report import measured
 from vitrm.model import ViTRM
 from vitrm.nets.base import OneStep
 from vitrm.nets.classifiers import ResNet, ViT
-from vitrm.runs.folder import Run, build, create_run, export
+from vitrm.runs.checkpoints import build, create_run
+from vitrm.runs.export import export
+from vitrm.runs.folder import Run
 from vitrm.traces.recording import trace
 from vitrm.training.events import EpochEnd, Progress, Updated
 from vitrm.training.trainer import Trainer
@@ -183,7 +186,7 @@ def test_a_last_batch_of_one_image_is_refused_where_it_cannot_be_normalised(smal
 @pytest.mark.parametrize("ask", [
     lambda model, split: trace(model, split.images[0]),
     lambda model, split: predict(model, model.transform.normalize(split.images)),
-    lambda model, split: halting_report(model, split, split),
+    lambda model, split: measured("halting", model, SimpleNamespace(val=split, test=split)),
 ], ids=["trace", "early exit", "halting"])  # fmt: skip
 def test_what_needs_a_recursion_says_so(ask, few_digits):
     model = build("vit-small", image_size=8, channels=1, patch_size=2, dim=16, num_heads=2)

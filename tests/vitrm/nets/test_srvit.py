@@ -14,10 +14,11 @@ from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
 from vitrm.judge.evaluation import evaluate
-from vitrm.judge.mixture import mixture_report
+from vitrm.judge.report import measured
 from vitrm.nets.classifiers import ViT
 from vitrm.nets.srvit import SRViT
-from vitrm.runs.folder import Run, build
+from vitrm.runs.checkpoints import build
+from vitrm.runs.folder import Run
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.recording import mixture_trace, trace
 from vitrm.training.events import EpochEnd
@@ -298,14 +299,14 @@ def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys, 
     capsys.readouterr()
     assert cli.main(["evaluate", str(out), "--mixture", "--json", "--device", "cpu", "--threads", "1"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["mixture"].items() <= exported.mixture().items()
+    assert found["mixture"].items() <= exported.report("mixture").numbers().items()
     assert found["mixture"]["own"][-1] == pytest.approx(found["accuracy"][0])
-    assert run.mixture() is None
+    assert run.report("mixture") is None
 
 
 def test_accuracy_per_recursion_step_is_that_of_the_answers(few_digits):
     model = equip(stirred(), Config(model=SMALL)).train()
-    scores = mixture_report(model, few_digits.test)
+    scores = measured("mixture", model, few_digits)
     assert model.training
     pixels = model.eval().transform.normalize(few_digits.test.images)
     for name, mixture in (("own", None), ("last", "last"), ("uniform", "uniform")):

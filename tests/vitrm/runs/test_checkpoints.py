@@ -12,7 +12,10 @@ from vitrm.cli.main import main
 from vitrm.data.dataset import Split
 from vitrm.data.mazes import draw_mazes, render
 from vitrm.judge.evaluation import evaluate
-from vitrm.runs.folder import ROOT, Run, model_card
+from vitrm.judge.report import KINDS, report_type
+from vitrm.process import ROOT
+from vitrm.runs.card import model_card
+from vitrm.runs.folder import Run
 from vitrm.traces.recording import mixture_trace
 
 NAMES = sorted(path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json"))
@@ -41,11 +44,11 @@ def test_every_file_is_small_and_nothing_is_left_over_from_training(run):
     assert {"model.safetensors", "config.json", "metrics.jsonl", "summary.json", "README.md"} <= set(sizes)
 
 
-def test_every_report_is_of_these_weights(run):
-    readers = {"halting.json": run.halting, "domain.json": run.domain, "glimpses.json": run.glimpses, "mazes.npz":
-               run.mazes, "mixture.json": run.mixture, "difficulty.json": run.difficulty}  # fmt: skip
-    for name, read in readers.items():
-        assert (read() is not None) == (run.path / name).is_file()
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_report_is_of_these_weights_and_can_be_read(run, kind):
+    report = run.report(kind)
+    assert (report is not None) == (run.path / report_type(kind).file).is_file()
+    assert report is None or len(list(report.lines())) > 5
 
 
 def test_it_loads_and_has_as_many_parameters_as_its_card_says(run):
@@ -84,13 +87,13 @@ def test_with_glimpses_more_steps_really_help_and_halting_knows_it(capsys):
 
 
 def test_the_gain_over_glimpses_is_stored_beside_that_of_seeing_as_much_at_once(capsys):
-    control = Run(ROOT / "checkpoints" / "digits-glimpse").glimpses()["control"]
-    run = Run(ROOT / "checkpoints" / control["name"])
-    assert control["patches"] == [4, 8, 12, 16]
-    assert control["parameters"] == sum(weights.numel() for weights in run.load_model().parameters())
-    assert control["training_seed"] == run.config().train.seed
+    control = Run(ROOT / "checkpoints" / "digits-glimpse").report("glimpses").control
+    run = Run(ROOT / "checkpoints" / control.name)
+    assert control.patches == (4, 8, 12, 16)
+    assert control.parameters == sum(weights.numel() for weights in run.load_model().parameters())
+    assert control.training_seed == run.config().train.seed
     everything = run.summary()["test"]["accuracy"][0]
-    assert control["accuracy"][-1]["mean"] == pytest.approx(everything, abs=0.006)  # two images, on another processor
+    assert control.accuracy[-1].mean == pytest.approx(everything, abs=0.006)  # two images, on another processor
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,14 +122,14 @@ def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():
 
 def test_the_bundled_mixtures_are_those_of_the_bundled_weights(close):
     run = Run(ROOT / "checkpoints" / "sr-vit-digits")
-    model, shots, scores = run.load_model(), run.mixtures(), run.mixture()
+    model, shots, scores = run.load_model(), run.mixtures(), run.report("mixture")
     assert {shot.label for shot in shots.values()} == set(range(10))
     for shot in list(shots.values())[:2]:
         again = mixture_trace(model, shot.pixels)
         close(again.logits, shot.logits)
         close(again.weights, shot.weights)
-    assert scores["own"][-1] == pytest.approx(run.summary()["test"]["accuracy"][0], abs=0.01)
-    assert len(scores["own"]) == len(scores["last"]) == len(scores["uniform"]) == 4
+    assert scores.own[-1] == pytest.approx(run.summary()["test"]["accuracy"][0], abs=0.01)
+    assert len(scores.own) == len(scores.last) == len(scores.uniform) == 4
 
 
 def test_the_models_of_the_mixture_grid_were_trained_alike():
@@ -142,11 +145,11 @@ def test_the_models_of_the_mixture_grid_were_trained_alike():
 
 def test_longer_ways_through_mazes_need_more_steps_and_more_steps_help():
     run = Run(ROOT / "checkpoints" / "mazes")
-    model, report = run.load_model(), run.difficulty()
-    assert report["accuracy"][-1] - report["accuracy"][0] >= 0.15
-    assert report["rank_correlation"] >= 0.5
-    longest = report["levels"][-1]
-    assert longest["accuracy"][-1] > longest["control"] > longest["guesses"]["nearest gem"]
+    model, report = run.load_model(), run.report("difficulty")
+    assert report.accuracy[-1] - report.accuracy[0] >= 0.15
+    assert report.rank_correlation >= 0.5
+    longest = report.levels[-1]
+    assert longest.accuracy[-1] > longest.control > longest.guesses["nearest gem"]
     mazes = draw_mazes(replace(run.config().data.mazes, shortest=6), 150, (1,))  # others than those of the report
     split = Split(*map(torch.from_numpy, (render(mazes.cells, model.config.image_size), mazes.labels)))
     first, *_, last = evaluate(model, model.transform, split).accuracy

@@ -14,7 +14,10 @@ from vitrm.config import PRESETS, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.folder import Run
-from vitrm.sweep import run as sweep
+from vitrm.sweep import table
+from vitrm.sweep.grid import grid
+from vitrm.sweep.run import prepare, train_cells
+from vitrm.sweep.sweep import Sweep, accuracy
 
 TINY = {
     **{"train.epochs": "1", "train.batch_size": "256", "model.dim": "16", "model.num_heads": "2"},
@@ -29,38 +32,38 @@ def _here(words, log):
 
 
 def _ablation(folder, **changes):
-    cells = sweep.grid("ablation", ["digits"], [0, 1], TINY, memory_steps=[1, 2], supervision_steps=[1])
-    return sweep.Sweep("ablation", folder / "grid", cells, **changes)
+    cells = grid("ablation", ["digits"], [0, 1], TINY, memory_steps=[1, 2], supervision_steps=[1])
+    return Sweep("ablation", folder / "grid", cells, **changes)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A complete grid of M = 1, 2 and two seeds, and what was reported."""
     whole, said = _ablation(tmp_path_factory.mktemp("sweeps")), []
-    assert sweep.run(whole, _here, said.append)
+    assert train_cells(whole, _here, said.append)
     return whole, said
 
 
 def test_the_grids_are_those_of_the_paper():
-    table = sweep.grid("batch-size")
-    assert len(table) == 7 * 5
-    assert {cell.row for cell in table} == {
+    batches = grid("batch-size")
+    assert len(batches) == 7 * 5
+    assert {cell.row for cell in batches} == {
         *("paper", "vit-small", "vit-base", "vit-large", "resnet18", "resnet34", "resnet50")
     }
-    assert {cell.settings["train.batch_size"] for cell in table} == {"64", "128", "256", "512", "1024"}
-    ablation = sweep.grid("ablation")
+    assert {cell.settings["train.batch_size"] for cell in batches} == {"64", "128", "256", "512", "1024"}
+    ablation = grid("ablation")
     found = {(c.settings["model.memory_steps"], c.settings["model.supervision_steps"]) for c in ablation}
     assert found == {(m, n) for m in ("1", "2", "3", "6", "12") for n in ("1", "2", "4", "8", "16")}
-    models = sweep.grid("models", seeds=[0, 1, 2])
+    models = grid("models", seeds=[0, 1, 2])
     assert len(models) == 9 * 3
     assert {"vit-same-size", "vit-same-block"} <= {cell.preset for cell in models}
     assert [cell.seed for cell in models] == [0] * 9 + [1] * 9 + [2] * 9
-    for cells in (table, ablation, models):
+    for cells in (batches, ablation, models):
         assert len({cell.name for cell in cells}) == len(cells)
 
 
 def test_glimpses_stand_beside_the_same_model_that_sees_everything_for_about_the_same_work():
-    cells = sweep.grid("glimpses", seeds=[0, 1], settings={"model.dim": "64"})
+    cells = grid("glimpses", seeds=[0, 1], settings={"model.dim": "64"})
     assert [cell.seed for cell in cells] == [0, 0, 1, 1]
     glimpsing, whole = (PRESETS["tiny"].with_fields(cell.settings).model for cell in cells[:2])
     assert glimpsing.glimpse_patches == 16
@@ -68,11 +71,11 @@ def test_glimpses_stand_beside_the_same_model_that_sees_everything_for_about_the
                             supervision_steps=whole.supervision_steps)  # fmt: skip
     assert 0.8 < multiply_adds(whole) / multiply_adds(glimpsing) < 1.25
     with pytest.raises(ConfigError, match="no glimpses"):
-        sweep.grid("glimpses", ["digits"])
+        grid("glimpses", ["digits"])
 
 
 def test_the_mixture_grid_has_every_depth_with_and_without_it_and_what_is_laid_beside_it():
-    cells = sweep.grid("mixture", seeds=[0, 1])
+    cells = grid("mixture", seeds=[0, 1])
     places = {(cell.row, cell.column) for cell in cells}
     assert places == {
         ("sr-vit-tiny, R = 1", "last step"),  # where there is nothing to mix
@@ -89,8 +92,8 @@ def test_the_mixture_grid_has_every_depth_with_and_without_it_and_what_is_laid_b
 
 
 def test_a_cell_is_trained_with_its_settings_seed_data_and_device(tmp_path):
-    cells = sweep.grid("batch-size", ["tiny"], [7], {"train.lr": "1e-3"}, batch_sizes=[96])
-    whole = sweep.Sweep("batch-size", tmp_path, cells, data="folder:x", budget_minutes=6, devices=("cuda:0", "cuda:1"))
+    cells = grid("batch-size", ["tiny"], [7], {"train.lr": "1e-3"}, batch_sizes=[96])
+    whole = Sweep("batch-size", tmp_path, cells, data="folder:x", budget_minutes=6, devices=("cuda:0", "cuda:1"))
     words = shlex.join(whole.command(cells[0], "cuda:1"))
     assert words.startswith(f"train tiny --runs {tmp_path} --name tiny-batch-96-seed7 --device cuda:1 --threads 1")
     assert "--data folder:x --budget-minutes 12 --train.lr 1e-3 --train.batch_size 96 --train.seed 7" in words
@@ -100,7 +103,7 @@ def test_every_cell_is_a_run_with_its_own_settings(done):
     whole, said = done
     assert len(said) == 4
     for cell in whole.cells:
-        config = whole.run(cell).config()
+        config = whole.run_of(cell).config()
         assert config.model.memory_steps == int(cell.settings["model.memory_steps"])
         assert config.train.seed == cell.seed
         assert (config.model.dim, config.train.epochs) == (16, 1)
@@ -114,12 +117,12 @@ def test_the_table_gives_mean_and_spread_over_seeds_of_the_test_accuracy(done):
     text = (whole.folder / "table.md").read_text(encoding="utf-8")
     for m in (1, 2):
         cells = [cell for cell in whole.cells if cell.row == f"M = {m}"]
-        values = [100 * whole.run(cell).summary()["test"]["accuracy"][0] for cell in cells]
+        values = [100 * whole.run_of(cell).summary()["test"]["accuracy"][0] for cell in cells]
         row = table[f"M = {m}"]
         assert float(row["test accuracy, %"]) == pytest.approx(statistics.mean(values), abs=1e-3)
         assert float(row["spread (standard deviation)"]) == pytest.approx(statistics.stdev(values), abs=1e-3)
         assert f"| M = {m} | {statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} (2 seeds) |" in text
-        assert int(row["parameters"]) == whole.run(cells[0]).summary()["parameters"]
+        assert int(row["parameters"]) == whole.run_of(cells[0]).summary()["parameters"]
     for part in (
         "handwritten digits",
         "n = 359",
@@ -133,10 +136,10 @@ def test_the_table_gives_mean_and_spread_over_seeds_of_the_test_accuracy(done):
 
 def test_a_table_can_be_read_again_with_the_models_it_is_about(done):
     whole, _ = done
-    found = sweep.read_table(whole.folder / "table.csv")
+    found = table.read_table(whole.folder / "table.csv")
     assert [(each.row, each.column) for each in found] == [("M = 1", "N = 1"), ("M = 2", "N = 1")]
     first = found[0]
-    runs = [whole.run(cell) for cell in whole.cells if cell.row == "M = 1"]
+    runs = [whole.run_of(cell) for cell in whole.cells if cell.row == "M = 1"]
     assert first.model == runs[0].config().model
     assert (first.seeds, first.test_images, first.minutes) == ((0, 1), 359, None)
     assert first.data == runs[0].config().data.title
@@ -159,29 +162,29 @@ def test_what_is_no_table_is_refused(tmp_path, text, message):
     if text is not None:
         (tmp_path / "table.csv").write_text(text)
     with pytest.raises(RunError, match=message):
-        sweep.read_table(tmp_path / "table.csv")
+        table.read_table(tmp_path / "table.csv")
 
 
 def test_a_table_with_a_damaged_model_is_refused(done, tmp_path):
     text = (done[0].folder / "table.csv").read_text(encoding="utf-8")
     (tmp_path / "table.csv").write_text(text.replace('""family"": ""vitrm""', '""family"": ""nonsense""'))
     with pytest.raises(RunError, match=r"unknown config\.model\.family 'nonsense'"):
-        sweep.read_table(tmp_path / "table.csv")
+        table.read_table(tmp_path / "table.csv")
 
 
 def test_the_tables_of_the_project_can_be_read_and_their_models_cost_what_they_say():
-    tables = sweep.list_tables("no-such-folder")
+    tables = table.list_tables("no-such-folder")
     assert {"small-ablation", "small-resnet18", "small-vit"} <= set(tables)
     for file in tables.values():
         with open(file, encoding="utf-8", newline="") as content:
             trained = [row for row in csv.DictReader(content) if row["multiply-adds"] and not row.get("weights of")]
             said = [int(row["multiply-adds"]) for row in trained]
-        assert [multiply_adds(each.model) for each in sweep.read_table(file)] == said
+        assert [multiply_adds(each.model) for each in table.read_table(file)] == said
 
 
 def test_the_accuracy_is_the_one_after_the_steps_it_was_trained_with():
     config = Config(model=replace(PRESETS["digits"].model, supervision_steps=2))
-    assert sweep._accuracy(config, {"test": {"accuracy": [0.1, 0.2, 0.3, 0.4]}}) == 0.2
+    assert accuracy(config, {"test": {"accuracy": [0.1, 0.2, 0.3, 0.4]}}) == 0.2
 
 
 def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_path):
@@ -190,10 +193,10 @@ def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_
     whole = replace(done[0], folder=tmp_path / "copy")
     shutil.copytree(done[0].folder, whole.folder)
     first, second, third, _ = whole.cells
-    (whole.run(first).path / "summary.json").unlink()  # killed at its very end: resumes from its state
-    shutil.rmtree(whole.run(second).path)  # never begun
-    (whole.run(third).path / "summary.json").unlink()  # killed before its first state
-    (whole.run(third).path / "state.pt").unlink()
+    (whole.run_of(first).path / "summary.json").unlink()  # killed at its very end: resumes from its state
+    shutil.rmtree(whole.run_of(second).path)  # never begun
+    (whole.run_of(third).path / "summary.json").unlink()  # killed before its first state
+    (whole.run_of(third).path / "state.pt").unlink()
     launched = []
 
     def launch(words, log):
@@ -201,28 +204,28 @@ def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_
         return _here(words, log)
 
     said = []
-    assert sweep.run(whole, launch, said.append)
+    assert train_cells(whole, launch, said.append)
     assert said[0] == "1 of 4 cells are complete already"
     assert [words[1] for words in launched] == ["--resume", "digits", "digits"]
     for cell in whole.cells:
-        assert whole.run(cell).summary()["test"] == done[0].run(cell).summary()["test"]
-    assert sweep.run(whole, launch, said.append)
+        assert whole.run_of(cell).summary()["test"] == done[0].run_of(cell).summary()["test"]
+    assert train_cells(whole, launch, said.append)
     assert len(launched) == 3
 
 
 def test_a_folder_holds_one_grid(done, tmp_path):
     other = replace(done[0], data="folder:elsewhere")
     with pytest.raises(RunError, match=r"holds another sweep \(its data differs\); choose another --name"):
-        sweep.run(other, _here, print)
+        train_cells(other, _here, print)
     (tmp_path / "grid").mkdir()
     (tmp_path / "grid" / "sweep.json").write_text("{")
     with pytest.raises(RunError, match=r"sweep.json' is damaged .* choose another --name"):
-        sweep.prepare(_ablation(tmp_path))
+        prepare(_ablation(tmp_path))
 
 
 def test_a_cell_that_fails_takes_no_other_with_it(done, tmp_path):
-    cells = sweep.grid("models", ["digits", "tiny"], [0], {"train.epochs": "1"})
-    whole = sweep.Sweep("models", tmp_path / "grid", cells, data="digits")  # too small for the images `tiny` takes
+    cells = grid("models", ["digits", "tiny"], [0], {"train.epochs": "1"})
+    whole = Sweep("models", tmp_path / "grid", cells, data="digits")  # too small for the images `tiny` takes
 
     def launch(words, log):
         status = 1
@@ -233,7 +236,7 @@ def test_a_cell_that_fails_takes_no_other_with_it(done, tmp_path):
         return status
 
     said = []
-    assert not sweep.run(whole, launch, said.append)
+    assert not train_cells(whole, launch, said.append)
     text = (whole.folder / "table.md").read_text(encoding="utf-8")
     assert "| tiny | failed |" in text
     assert "- tiny: failed: digits has images of shape 1 x 8 x 8" in text
@@ -252,7 +255,7 @@ def test_devices_work_side_by_side_and_an_interrupt_lets_the_table_stand(tmp_pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep.run(whole, launch, lambda line: None)
+        train_cells(whole, launch, lambda line: None)
     assert sorted(used[:2]) == ["cpu", "cpu:0"]
     assert "0 of 4 trainings are complete" in (whole.folder / "table.md").read_text(encoding="utf-8")
 
@@ -293,25 +296,25 @@ def test_mistakes_are_answered_before_anything_is_trained(words, message, tmp_pa
 
 def test_a_sweep_of_glimpses_also_measures_the_other_orders_of_what_it_trained(tmp_path):
     settings = TINY | {"model.supervision_steps": "2"}
-    cells, asked = sweep.grid("glimpses", ["digits-glimpse"], [0], settings), []
-    whole = sweep.Sweep("glimpses", tmp_path / "grid", cells)
+    cells, asked = grid("glimpses", ["digits-glimpse"], [0], settings), []
+    whole = Sweep("glimpses", tmp_path / "grid", cells)
 
     def launch(words, log):
         asked.append(words)
         return _here(words, log)
 
-    assert sweep.run(whole, launch)
+    assert train_cells(whole, launch)
     assert [words[0] for words in asked] == ["train", "evaluate", "train"]
-    glimpsing, fixed, learned, at_once = sweep.rows(whole)
-    measured = whole.run(cells[0]).glimpses()["policies"]
+    glimpsing, fixed, learned, at_once = table.rows(whole)
+    measured = whole.run_of(cells[0]).report("glimpses").policies
     for entry, policy in ((fixed, "fixed"), (learned, "learned")):
-        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy]["accuracy"][-1]["mean"], abs=1e-3)
+        assert entry["test accuracy, %"] == pytest.approx(100 * measured[policy].accuracy[-1].mean, abs=1e-3)
         assert entry["weights of"] == glimpsing["column"]
     assert at_once["weights of"] == ""
     text = (whole.folder / "table.md").read_text()
     assert "2 of 2 trainings are complete" in text
     assert f"{fixed['column']} |" in text
-    assert sweep.run(whole, launch)
+    assert train_cells(whole, launch)
     assert len(asked) == 3
 
 
@@ -319,10 +322,10 @@ def test_differences_are_paired_over_the_training_seeds_and_a_close_one_is_said_
     def entry(name, values):
         return {"column": name, "each seed, %": values}
 
-    said = sweep.against_first(
+    said = table.against_first(
         [entry("a", "50.00 52.00 54.00"), entry("b", "53.00 55.10 56.90"), entry("c", "51.00 50.00 57.00")]
     )
     # differences 3.0, 3.1, 2.9: standard error 0.0577, Student's t with 2 degrees of freedom 4.303
     assert said[0] == "b against a: +3.00 points (95 % interval +2.75 to +3.25, paired over 3 training seeds): better."
     assert said[1].endswith("no clear difference.")
-    assert sweep.against_first([entry("a", "50.00"), entry("b", "51.00")]) == []
+    assert table.against_first([entry("a", "50.00"), entry("b", "51.00")]) == []

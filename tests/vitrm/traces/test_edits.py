@@ -6,7 +6,7 @@ import torch
 
 from vitrm.errors import ConfigError
 from vitrm.model import State
-from vitrm.runs.folder import build, load
+from vitrm.runs.checkpoints import build, load
 from vitrm.traces.edits import Edit
 from vitrm.traces.recording import trace
 

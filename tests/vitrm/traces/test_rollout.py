@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vitrm.model import ViTRM
-from vitrm.runs.folder import build, find_run
+from vitrm.runs.checkpoints import build, find_run
 from vitrm.traces.recording import trace
 from vitrm.traces.rollout import rollout
 

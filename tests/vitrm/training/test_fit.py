@@ -10,7 +10,8 @@ from vitrm.cli import main as cli
 from vitrm.cli.arguments import split_settings
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError, TrainingDiverged
-from vitrm.runs.folder import Run, create_run
+from vitrm.runs.checkpoints import create_run
+from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
 from vitrm.training.commands import train_command, train_words
 from vitrm.training.events import EpochEnd, Finished, Paused, Progress, Resumed

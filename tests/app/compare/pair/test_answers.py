@@ -6,7 +6,7 @@ import numpy as np
 
 from app.compare.pair import answers
 from app.compare.pair.answers import Answer
-from vitrm.runs.folder import find_run
+from vitrm.runs.checkpoints import find_run
 
 
 def test_the_same_supervision_step_is_found_in_another_trace():

@@ -1,4 +1,4 @@
-"""Judging halting in the background: others get their turn, it can be cancelled, and the result is kept."""
+"""Reports made in the background: others get their turn, it can be cancelled, the result is kept with its run."""
 
 import json
 import shutil
@@ -10,12 +10,13 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import background, cache
+from app import background, cache, reports
 from app.cache import checkpoint
-from vitrm.runs.folder import ROOT, find_run
+from vitrm.process import ROOT
+from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[2] / "app" / "Home.py")
-PATIENCE_S = 120
+PATIENCE_S = 600
 
 
 @pytest.fixture
@@ -39,58 +40,83 @@ def page(mine):
     return app.switch_page("../pages/halting.py").run()
 
 
+def start():
+    """Have the halting judged without the page."""
+    which = checkpoint("mine")
+    return background.start(("halting", which), lambda say: reports.measure(which, "halting", say, pictures=True))
+
+
+def job():
+    return background.find(("halting", checkpoint("mine")))
+
+
 def judged():
-    job = cache.judging(checkpoint("mine"))
-    assert job.wait(PATIENCE_S)
-    return job
+    assert job().wait(PATIENCE_S)
+    return job()
 
 
 def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, page):
     assert not page.exception
     assert len(page.metric) == 0
-    page.button(key="start_judging").click().run()
+    page.button(key="ask_halting").click().run()
     assert judged().share == 1
-    kept, bundled = mine.halting(), find_run("digits-glimpse").halting()
-    assert kept["chosen"]["accuracy"] == pytest.approx(bundled["chosen"]["accuracy"], abs=0.005)
-    assert len(kept["images"]) > 0
+    kept, bundled = mine.report("halting"), find_run("digits-glimpse").report("halting")
+    assert kept.chosen.accuracy == pytest.approx(bundled.chosen.accuracy, abs=0.005)
+    assert kept.images.keys() == {example.index for example in kept.examples}
     background._jobs.clear()  # the server starts again
     page.run()
     assert not page.exception
-    assert page.metric[0].value == f"{100 * kept['chosen']['accuracy']:.1f} %"
+    assert page.metric[0].value == f"{100 * kept.chosen.accuracy:.1f} %"
 
 
 def test_others_get_the_model_between_two_batches(mine):
-    cache.start_judging(checkpoint("mine"))
-    job, turns = cache.judging(checkpoint("mine")), set()
-    while job.is_running:
+    begun, turns = start(), set()
+    while begun.is_running:
         with cache.INFERENCE:
-            turns.add(job.share)
+            turns.add(begun.share)
         time.sleep(0.001)
     assert len(turns) >= 3  # of nine batches: it went on meanwhile, and was never waited for to the end
-    assert mine.halting() is not None
+    assert mine.report("halting") is not None
 
 
 def test_a_cancelled_judgement_leaves_nothing(mine):
     with cache.INFERENCE:
-        cache.start_judging(checkpoint("mine"))
-        job = cache.judging(checkpoint("mine"))
-        job.cancel()
-    assert job.wait(PATIENCE_S)
-    assert job.error is None
-    assert mine.halting() is cache.halting(checkpoint("mine")) is cache.judging(checkpoint("mine")) is None
+        begun = start()
+        begun.cancel()
+    assert begun.wait(PATIENCE_S)
+    assert begun.error is None
+    assert mine.report("halting") is reports.stored(checkpoint("mine"), "halting") is job() is None
 
 
-def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page, monkeypatch):
-    def full(*_):
-        raise OSError("no space left")
-
-    monkeypatch.setattr("vitrm.runs.folder._replace", full)
-    cache.start_judging(checkpoint("mine"))
-    judged()
-    assert mine.halting() is None
+def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page):
+    (mine.path / "halting.json").mkdir()  # in the way
+    (mine.path / "halting.json" / "full").touch()
+    start()
+    assert judged().result is not None
     page.run()
     assert not page.exception
     assert "of 6" in page.metric[1].value
+
+
+def test_a_damaged_report_is_said_and_can_be_made_anew(mine, page):
+    (mine.path / "halting.json").write_text("{")
+    page.run()
+    assert not page.exception
+    assert any("halting.json': it is damaged" in error.value for error in page.error)
+    page.button(key="ask_halting").click().run()
+    judged()
+    page.run()
+    assert not page.error
+    assert mine.report("halting") is not None
+
+
+def test_a_run_made_again_meanwhile_is_not_given_the_report_of_the_one_before(mine):
+    with cache.INFERENCE:
+        begun = start()
+        (mine.path / "model.safetensors").touch()
+    assert begun.wait(PATIENCE_S)
+    assert begun.result is not None
+    assert mine.report("halting") is None
 
 
 def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
@@ -99,22 +125,22 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
     for kept in (cache._dataset, cache.facts):
         kept.clear()
-    cache.start_judging(checkpoint("mine"))
+    start()
     judged()
     page.run()
     assert not page.exception
     assert any("could not be judged: folder 'gone' does not exist" in error.value for error in page.error)
-    assert page.button(key="start_judging")
+    assert page.button(key="ask_halting")
 
 
 def test_a_run_made_again_under_the_same_name_is_judged_again(mine):
-    cache.start_judging(checkpoint("mine"))
+    start()
     judged()
     (mine.path / "halting.json").unlink()
-    assert cache.halting(checkpoint("mine")) is not None
+    assert reports.stored(checkpoint("mine"), "halting") is not None
     weights = mine.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes())
-    assert cache.halting(checkpoint("mine")) is None
+    assert reports.stored(checkpoint("mine"), "halting") is None
 
 
 def test_a_run_made_again_is_not_shown_with_what_was_kept_of_the_one_before(mine, page):

@@ -1,0 +1,32 @@
+"""Means over the test images, with an interval that says how far other images of the same kind could move them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vitrm.judge.reading import Gap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DRAWS = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over the test images, of a share or a difference, and the middle 95 % of its bootstrap over images."""
+
+    mean: Gap
+    low: Gap
+    high: Gap
+
+
+def estimates(values: Tensor, seed: int = 0) -> list[Estimate]:
+    """Of each row of (R, n), the images drawn together for all rows."""
+    rows, generator = values.numpy().T.copy(), np.random.default_rng(seed)  # (n, R)
+    drawn = np.stack([rows[generator.integers(0, len(rows), len(rows))].mean(axis=0) for _ in range(DRAWS)])
+    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
+    return [Estimate(*map(float, each)) for each in zip(rows.mean(axis=0), low, high, strict=True)]

@@ -1,0 +1,73 @@
+"""Runs: a new one, those there are by name, and models: of a run, or untrained ones of a preset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitrm.config import Config
+from vitrm.config import preset as find_preset
+from vitrm.errors import RunError
+from vitrm.process import ROOT
+from vitrm.runs.files import replace_text
+from vitrm.runs.folder import CONFIG, STARTED, Run
+from vitrm.runs.provenance import provenance
+from vitrm.runs.state import State
+
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
+    import torch
+
+    from vitrm.model import ViTRM
+    from vitrm.nets.base import OneStep
+
+
+def create_run(path: str | Path, config: Config, command: str, device: torch.device | str) -> Run:
+    """A new run folder with its configuration and origin written, locked for this process.
+
+    Raises RunError if the folder already holds a run.
+    """
+    run = Run(Path(path))
+    if (run.path / CONFIG).exists():
+        raise RunError(
+            f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
+        )
+    run.acquire()
+    run.set_status(State.STARTING)
+    replace_text(run.path / STARTED, json.dumps({"command": command} | provenance(device), indent=2))
+    replace_text(run.path / CONFIG, json.dumps(config.to_dict(), indent=2))
+    run.set_status(State.RUNNING)  # last: whoever sees it running can read what it trains
+    return run
+
+
+def find_run(name: str | Path) -> Run:
+    """A run by folder, by name in ./runs, or by name in the bundled checkpoints. Raises RunError listing all names."""
+    for path in (Path(name), Path("runs") / name, ROOT / "checkpoints" / name):
+        if (path / CONFIG).is_file():
+            return Run(path)
+    known = ", ".join(run.name for run in list_runs()) or "none"
+    raise RunError(f"no run or checkpoint '{name}'; there are: {known}")
+
+
+def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
+    """All bundled checkpoints, then all runs, each by name."""
+    folders = [ROOT / "checkpoints", Path(runs_folder)]
+    return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
+
+
+def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM | OneStep:
+    """An untrained model of a preset; overrides are fields of its model, as in `build("paper", dropout=0.0)`.
+
+    Raises ConfigError for an unknown preset or field, or a value that makes no model.
+    """
+    from vitrm.families import equip, make_model
+
+    if num_classes is not None:
+        overrides["num_classes"] = num_classes
+    config = find_preset(preset).with_fields({f"model.{name}": value for name, value in overrides.items()})
+    return equip(make_model(config.model), Config(model=config.model))
+
+
+def load(name: str | Path, device: torch.device | str = "cpu") -> ViTRM | OneStep:
+    """A trained model by checkpoint name or run folder, in evaluation mode, with `.class_names` and `.transform`."""
+    return find_run(name).load_model(device)
