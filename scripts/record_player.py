@@ -2,8 +2,7 @@
 
     python scripts/record_player.py docs/watch.webp
 
-Headless Chromium shows the page as a visitor sees it; nothing is drawn over it. Needs requirements-dev.txt and a
-browser.
+Headless Chromium shows the page as a visitor sees it; nothing is drawn over it.
 """
 
 from __future__ import annotations
@@ -59,8 +58,7 @@ def main() -> None:
         browser.close()
     durations = [FIRST_MS, *[STEP_MS] * (len(others) - 1), LAST_MS]
     first.save(given.file, save_all=True, append_images=others, duration=durations, loop=0, quality=80)
-    size = f"{given.file.stat().st_size:,} bytes"
-    print(f"{given.file}: {1 + len(others)} frames of {first.width} x {first.height}, {size}")
+    print(f"{given.file}: {len(durations)} frames of {first.width} x {first.height}")
 
 
 if __name__ == "__main__":
