@@ -11,6 +11,7 @@ from typing import Any
 from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config
+from vitrm.config.data import ALIASES
 from vitrm.errors import ConfigError, DataError
 
 DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
@@ -179,7 +180,7 @@ def foreign_sets(arguments: argparse.Namespace, dataset) -> dict[str, tuple[Any,
     for text in arguments.domain:
         name, equals, source = text.partition("=")
         source = source if equals else name
-        own = {"digits": (8, 1), "fashion_mnist": (28, 1)}.get(source, (32, 3))
+        own = {"digits": (8, 1), "fashion": (28, 1)}.get(ALIASES.get(source, source), (32, 3))
         data = load_dataset(source, *own, root=arguments.data_root)
         foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
     return foreign

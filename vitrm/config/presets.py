@@ -50,6 +50,25 @@ _SR_TINY = SRViTConfig(image_size=32, patch_size=4, dim=64, depth=2, num_heads=2
 # An 8 x 8 digit fills its frame: whole-pixel shifts cut strokes off, small rotations and zooms do not.
 _DIGIT_IMAGES = {"crop_pad": 0, "flip": False, "affine": 0.1}
 
+# Clothes of 28 x 28 pixels: 49 patches.
+_FASHION = ModelConfig(
+    image_size=28,
+    channels=1,
+    patch_size=4,
+    dim=96,
+    depth=2,
+    num_heads=4,
+    mlp_dim=192,
+    memory_tokens=16,
+    memory_steps=1,
+    supervision_steps=6,
+    final_norm=True,
+    dropout=0.0,
+)
+# Gradients through all steps: what one leaves for the next is taught, and the first is not all that is learned.
+_THROUGH = {"backprop": "all", "update": "batch"}
+_FASHION_RECIPE = {"crop_pad": 2, "lr": 1.5e-3, "warmup_epochs": 1, "ema_decay": 0.995}
+
 # A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
 _MAZES = ModelConfig(
     num_classes=3,
@@ -145,6 +164,37 @@ PRESETS: dict[str, Config] = {
         ),
         _small(epochs=400, lr=2e-3, warmup_epochs=12, ema_decay=0.99, **_DIGIT_IMAGES),
     ),
+    # Clothes, a quarter of the patches per step: it changes its mind for a reason that one can see.
+    "fashion-glimpse": Config(
+        replace(_FASHION, glimpse_patches=12),
+        _small(epochs=40, progress_steps=6, **_FASHION_RECIPE, **_THROUGH),
+        DataConfig(source="fashion"),
+    ),
+    # Its control: as many layers of the same width, without memory or steps, given the patches of one, two, three or
+    # four glimpses at once; 40 epochs for each of these.
+    "fashion-glimpse-vit": Config(
+        ViTConfig(
+            image_size=28,
+            channels=1,
+            patch_size=4,
+            dim=96,
+            depth=2,
+            num_heads=4,
+            mlp_dim=192,
+            feed_forward="swiglu",
+            qkv_bias=True,
+            dropout=0.0,
+            patch_multiple=12,
+        ),
+        _small(epochs=160, **_FASHION_RECIPE | {"warmup_epochs": 4}),
+        DataConfig(source="fashion"),
+    ),
+    # Clothes seen whole, through convolutions.
+    "fashion": Config(
+        replace(_FASHION, embedding="convolutional", supervision_steps=3),
+        _small(epochs=30, label_smoothing=0.1, **_FASHION_RECIPE, **_THROUGH),
+        DataConfig(source="fashion"),
+    ),
     # Small mazes with short ways, to begin with: two minutes.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, reference_side=5, supervision_steps=3),
@@ -177,6 +227,12 @@ PRESETS: dict[str, Config] = {
         ),
         _small(epochs=4, **_MAZE_LONG),
         DataConfig(source=_MAZE_SIZES),
+    ),
+    # Photographs seen whole, through convolutions: what two cores can learn of CIFAR-10 in hours.
+    "photo": Config(
+        replace(_TINY, embedding="convolutional", glimpse_patches=None, supervision_steps=2),
+        _small(epochs=60, lr=2e-3, warmup_epochs=2, label_smoothing=0.1, ema_decay=0.998, **_THROUGH),
+        DataConfig(source="cifar10"),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
     "photos": Config(

@@ -11,6 +11,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vitrm.config import ModelConfig, ViTConfig
+from vitrm.errors import ConfigError
+from vitrm.nets.stem import ConvolutionalStem
 
 ALL = slice(None)
 NONE = slice(0, 0)
@@ -20,18 +22,29 @@ KEPT = 4  # biases by relative position, of two kinds of updates each, on images
 class PatchEmbed(nn.Module):
     """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
 
-    With relative positions, which the attention has instead, the projection alone.
+    With relative positions, which the attention has instead, the projection alone. With embedding="convolutional" a
+    stem of convolutions in its place.
     """
 
     def __init__(self, config: ModelConfig | ViTConfig) -> None:
         super().__init__()
         self.patch_size = config.patch_size
-        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
+        linear = config.embedding == "linear"
+        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim) if linear else None
+        self.stem = None if linear else ConvolutionalStem(config)
         absolute = config.positions == "absolute"
         self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
 
     def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image."""
+        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image.
+
+        Raises ConfigError for `patches` with a stem, whose tokens all see more than their own patch.
+        """
+        if self.stem is not None:
+            if patches is not None:
+                raise ConfigError("some patches alone cannot be read: the convolutional stem sees over their edges")
+            tokens = self.stem(images)
+            return tokens if self.positions is None else tokens + self.positions
         p = self.patch_size
         pixels = rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=p, q=p)  # (B, L, C*P*P)
         if self.positions is None:

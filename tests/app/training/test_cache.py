@@ -8,7 +8,7 @@ import pytest
 
 from app.training import cache
 from vitrm.errors import RunError
-from vitrm.runs.folder import ROOT
+from vitrm.process import ROOT
 
 
 @pytest.fixture
