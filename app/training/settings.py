@@ -54,7 +54,7 @@ GROUPS = {
                   "model.init"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "data.val_fraction", "data.split_seed",
                    "data.train_images", "data.memory_gb"),
-    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.progress_after",
+    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps",
                                 "train.stop_unrolling", "train.halt_weight", "train.halt_target", "train.weight_decay",
                                 "train.decay", "train.betas", "train.grad_clip", "train.ema_decay",
                                 "train.ema_warmup", "train.label_smoothing", "train.precision", "train.compile",

@@ -28,9 +28,9 @@ class TrainConfig:
 
     `progress_steps` K is this project's own option for recursion: before the steps that learn, each batch makes 0 to K
     supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
-    (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). It begins after `progress_after` epochs: a
-    model that does not use its steps yet settles for what it sees at once, wherever it begins. Validation then runs all
-    K + N steps, and of equally good epochs the later one is kept.
+    (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Begin with weights that use their steps:
+    others settle for what is seen at once. Validation then runs all K + N steps, and of equally good epochs the later
+    one is kept.
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
@@ -104,12 +104,6 @@ class TrainConfig:
         "Each batch first makes a random number of steps without learning, up to this many, so that the model learns "
         "to go on from wherever it is.",
     )
-    progress_after: float = setting(
-        0.0,
-        "Epochs before these steps",
-        "Epochs at the beginning in which every batch begins with the learned start, so that the model learns first "
-        "what its steps are for.",
-    )
     crop_pad: int = setting(
         4, "Random shift", "Images are shifted by up to this many pixels, so that place matters less.", paper=4
     )
@@ -174,7 +168,7 @@ class TrainConfig:
             1 <= self.repeats <= self.batch_size,
             f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
         )
-        for name in ("epoch_images", "warmup_epochs", "progress_after", "weight_decay", "grad_clip", "halt_weight",
+        for name in ("epoch_images", "warmup_epochs", "weight_decay", "grad_clip", "halt_weight",
                      "patience", "crop_pad", "affine", "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
             check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
         check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")

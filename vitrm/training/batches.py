@@ -42,11 +42,9 @@ def read_batches(batches: Sequence[tuple[Split, Tensor]], device: torch.device) 
     return ahead(batches, read)
 
 
-def draw_unlearned(train: TrainConfig, epoch: float) -> int:
-    """How many supervision steps a batch at a fractional epoch makes before those that learn (`progress_steps`).
+def draw_unlearned(train: TrainConfig) -> int:
+    """How many supervision steps a batch makes before those that learn (`progress_steps`).
 
     From torch's own generator, which a batch begins with a seed of its own; nothing is drawn where there are none.
     """
-    if not train.progress_steps or epoch < train.progress_after:
-        return 0
-    return int(torch.randint(train.progress_steps + 1, ()))
+    return int(torch.randint(train.progress_steps + 1, ())) if train.progress_steps else 0

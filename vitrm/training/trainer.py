@@ -157,7 +157,7 @@ class Trainer:
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         total, learning = 0.0, self.config.model.supervision_steps
-        unlearned = draw_unlearned(train, self.epoch + self.batch / self.batches)
+        unlearned = draw_unlearned(train)
         every = model.steps(images, unlearned + learning, seeds, train.backprop, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)

@@ -86,13 +86,6 @@ def test_a_batch_begins_with_any_number_of_steps_up_to_the_given_one(progress, m
         torch.manual_seed(seed)
         assert len(list(trainer.train_batch(images, labels))) == 2
     assert set(drawn) == {(2, 0), (3, 1), (4, 2), (5, 3)}
-    drawn.clear()
-    trainer.config = replace(config, train=replace(config.train, progress_after=0.5))
-    for batch in range(trainer.batches):
-        trainer.batch = batch
-        torch.manual_seed(2)
-        list(trainer.train_batch(images, labels))
-    assert [unlearned > 0 for _, unlearned in drawn] == [False, False, False, True, True]  # of five batches
 
 
 def test_what_cannot_begin_anywhere_or_take_several_sizes_is_refused(progress):
