@@ -11,7 +11,9 @@ from typing import Any
 from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config
+from vitrm.config.mazes import KINDS
 from vitrm.errors import ConfigError, DataError
+from vitrm.judge.sizes import SIZES
 
 DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
 
@@ -39,11 +41,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
     )
+    parser.add_argument(
+        "--sizes",
+        nargs="*",
+        type=positive,
+        metavar="CELLS",
+        help="mazes of so many cells along a side, other kinds too, and up to 96 steps (default: 7 9 11 13 15 21)",
+    )
+    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS), help="of --sizes: of mazes")
+    parser.add_argument("--count", type=positive, default=1000, help="of --sizes: mazes of each (1000)")
     parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=DOMAIN_HELP)
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep what --by-difficulty, --mazes, --domain, --mixture or --policies finds, for the app",
+        help="keep what --by-difficulty, --mazes, --sizes, --domain, --mixture or --policies finds, for the app",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     add_device(parser)
@@ -119,6 +130,8 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
         yield "difficulty", seed | steps | {"control": _control(arguments, model)}
     if arguments.mazes:
         yield "mazes", {}
+    if arguments.sizes is not None:
+        yield "sizes", {"kinds": arguments.kinds, "sizes": arguments.sizes or SIZES, "count": arguments.count}
     if arguments.domain is not None:
         yield "domain", seed | {"foreign": foreign_sets(arguments, dataset)}
     if arguments.policies is not None:
