@@ -4,9 +4,13 @@ import streamlit as st
 
 from app import cache, state
 from app.training import cache as training_cache
-from app.training import view as training
 from app.training import visitors
+from app.training.choices import choose_run, choose_view
+from app.training.comparison import compare
 from app.training.curves.curves import curves_library
+from app.training.form import new_training
+from app.training.inside import look_inside
+from app.training.live import numbers_behind, watch
 from vitrm.errors import VitrmError
 
 state.start()
@@ -22,17 +26,17 @@ try:
 except VitrmError as error:
     st.error(f"Nothing can be trained here: {error}")
     st.stop()
-jobs = trainings.jobs
+known = trainings.known
 visitors.ask_for_code()
-view = training.choose_view(jobs)
+view = choose_view(known)
 if view == "New training":
-    training.new_training()
+    new_training()
 elif view == "Compare":
-    training.compare(jobs)
+    compare(known)
 else:
-    run = training.choose_run(jobs)
+    run = choose_run(known)
     if run is not None:
-        training.watch(run)
-        training.numbers_behind(run)
-        training.look_inside(run)
+        watch(run)
+        numbers_behind(run)
+        look_inside(run)
 cache.warm_up()

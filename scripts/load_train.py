@@ -30,7 +30,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from app.training.jobs import Limits, Trainings  # noqa: E402
+from app.training.limits import Limits  # noqa: E402
+from app.training.queue import Trainings  # noqa: E402
 from tests.browser.driving import running_server  # noqa: E402
 from vitrm.config import PRESETS  # noqa: E402
 from vitrm.runs.folder import Run  # noqa: E402
@@ -56,7 +57,7 @@ def main() -> None:
             print(json.dumps(result, indent=2))
         finally:
             trainings.look(everything=True)
-            for job in trainings.jobs.values():
+            for job in trainings.known.values():
                 if job.is_active and Run(trainings.runs / job.name).is_running:
                     os.kill(Run(trainings.runs / job.name).status()["pid"], signal.SIGKILL)
             trainings.close()

@@ -12,18 +12,20 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from app import colours
+from app.charts import styled
 from app.compare.comparison import Comparison, Entry, Step
 from app.compare.labels import count, labels, percent
 from app.compare.places import label_places
 from vitrm.nets.cost import multiply_adds
 
 STYLES = {
-    "ViTRM": ("#0072b2", "circle"),
-    "SR-ViT": ("#d55e00", "diamond"),
-    "plain ViT": ("#009e73", "square"),
-    "ResNet": ("#7f8896", "triangle-up"),
+    "ViTRM": (colours.BLUE, "circle"),
+    "SR-ViT": (colours.VERMILLION, "diamond"),
+    "plain ViT": (colours.GREEN, "square"),
+    "ResNet": (colours.SLATE, "triangle-up"),
 }
-_OTHER = ("#9467bd", "cross")
+_OTHER = (colours.VIOLET, "cross")
 DASHES = ("solid", "dash", "dot", "dashdot")
 HEIGHT = 400
 
@@ -84,7 +86,7 @@ def accuracy_against(comparison: Comparison, axis: Axis, values: Sequence[float]
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]} " + axis.title + "<br>%{customdata[2]}"
             "<extra></extra>",
         )
-    return styled(figure, axis.title, "test accuracy, %", across, [entry.accuracy for entry in entries])
+    return on_log_axis(figure, axis.title, "test accuracy, %", across, [entry.accuracy for entry in entries])
 
 
 def per_step(comparison: Comparison, along: str) -> go.Figure:
@@ -136,7 +138,7 @@ def per_step(comparison: Comparison, along: str) -> go.Figure:
         showlegend=False,
     )
     if along != "step":
-        return styled(figure, title, "test accuracy, %", xs, ys)
+        return on_log_axis(figure, title, "test accuracy, %", xs, ys)
     figure.update_xaxes(dtick=1 if max(xs) <= 16 else None, range=[0.4, max(xs) + 0.6])
     return framed(figure, title, "test accuracy, %", ys)
 
@@ -181,7 +183,7 @@ def per_step_words(comparison: Comparison) -> str:
     return f"Accuracy after each supervision step, {comparison.data}: {'; '.join(parts)}."
 
 
-def styled(figure: go.Figure, x: str, y: str, across: Sequence[float], up: Sequence[float]) -> go.Figure:
+def on_log_axis(figure: go.Figure, x: str, y: str, across: Sequence[float], up: Sequence[float]) -> go.Figure:
     """With a logarithmic x-axis that leaves room for names, however close together the points are."""
     logs = [math.log10(value) for value in across]
     low, high = min(logs), max(logs)
@@ -206,11 +208,6 @@ def framed(figure: go.Figure, x: str, y: str, up: Sequence[float]) -> go.Figure:
     """With room around the accuracies `up`, in percent."""
     low, high = min(up), max(up)
     room = max(0.14 * (high - low), 0.6)
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 10, "r": 14, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(title=x, automargin=True)
-    figure.update_yaxes(title=y, range=[low - room, min(high + room, 100 + room / 2)], automargin=True)
-    return figure
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(range=[low - room, min(high + room, 100 + room / 2)], automargin=True)
+    return styled(figure, x, y, height=HEIGHT, right=14)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
+from app import colours
+
 
 def chart(figure: go.Figure, words: str, key: str) -> None:
     """A figure that is said in `words` to those who cannot see it."""
-    ink = "#e8ecf2" if st.context.theme.type == "dark" else "#1a1f2b"  # names beside points are to be read, not grey
+    dark = st.context.theme.type == "dark"
+    ink = colours.DARK_INK if dark else colours.INK  # names beside points are to be read, not grey
     figure.update_traces(textfont={"color": ink, "size": 12}, selector={"type": "scatter"})
     st.plotly_chart(figure, key=key, width="stretch", alt=words, config={"displayModeBar": False})

@@ -13,7 +13,7 @@ from app.cache import INFERENCE, settle_torch
 from app.training.curves.curves import payload
 from app.training.figures import live_charts
 from app.training.history import History
-from app.training.jobs import Trainings
+from app.training.queue import Trainings
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.runs.checkpoints import find_run

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from app.colours import LIVE_BLUE, LIVE_GREEN, LIVE_ORANGE, LIVE_PINK, LIVE_RUNS
 from app.training.curves.curves import Chart, Line
 from app.training.history import History
 from vitrm.config import Config
 
-_STEP_COLORS = ("#3d7fd1", "#1f9e89", "#e39b17")  # first to last supervision step, between blue and orange
-_RUN_COLORS = ("#3d7fd1", "#d5701e", "#1f9e89", "#c2558f", "#a08a00", "#7a6fd0", "#4aa5c9", "#8a8a8a")
-_BLUE, _PINK, _GREEN = "#3d7fd1", "#d1487f", "#1f9e89"
+_STEP_COLORS = (LIVE_BLUE, LIVE_GREEN, LIVE_ORANGE)  # first to last supervision step, between blue and orange
 PARTS = {
     "block": "final norm of the block",
     "answer_block": "final norm of the answer block",
@@ -33,7 +32,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
     x, ends = [_epoch(row) for row in progress], [row["epoch"] for row in epochs]
     chance = math.log(classes)
     recurrent = config.model.recurrent
-    memory = Line("a memory token of z", x, [row["memory_norm"] for row in progress], _GREEN) if recurrent else None
+    memory = Line("a memory token of z", x, [row["memory_norm"] for row in progress], LIVE_GREEN) if recurrent else None
     recursion = [
         Chart(
             "halting",
@@ -80,7 +79,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             "epoch",
             "Length of the states",
             (
-                Line("answer y", x, [row["answer_norm"] for row in progress], _PINK),
+                Line("answer y", x, [row["answer_norm"] for row in progress], LIVE_PINK),
                 *([memory] if memory else []),
             ),
             _last("length of y", progress, "answer_norm")
@@ -91,7 +90,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             "lr",
             "epoch",
             "Learning rate",
-            (Line("learning rate", x, [row["lr"] for row in progress], _BLUE),),
+            (Line("learning rate", x, [row["lr"] for row in progress], LIVE_BLUE),),
             _last("learning rate", progress, "lr"),
             low=0.0,
         ),
@@ -99,7 +98,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             "speed",
             "epoch",
             "Images per second",
-            (Line("images per second", x, [row["images_per_s"] for row in progress], _BLUE),),
+            (Line("images per second", x, [row["images_per_s"] for row in progress], LIVE_BLUE),),
             _last("images per second", progress, "images_per_s"),
             low=0.0,
         ),
@@ -110,8 +109,8 @@ def comparison_charts(runs: Sequence[tuple[str, History, Config]]) -> list[Chart
     """Loss and validation accuracy of several runs, after the last supervision step, over epochs and over time."""
     loss, accuracy, over_time, said = [], [], [], []
     for k, (name, history, _) in enumerate(runs):
-        color = _RUN_COLORS[k % len(_RUN_COLORS)]
-        dash = k >= len(_RUN_COLORS)
+        color = LIVE_RUNS[k % len(LIVE_RUNS)]
+        dash = k >= len(LIVE_RUNS)
         rows = history.epochs.rows
         ends = [row["epoch"] for row in rows]
         values = [100 * row["val_accuracy"][-1] for row in rows]
@@ -140,7 +139,7 @@ def growth_charts(probs: dict[int, Sequence[float]], halts: dict[int, float], cl
             f"{classes[c]} (true class)" if c == label else classes[c],
             epochs,
             [row[c] for row in ends],
-            _RUN_COLORS[k % len(_RUN_COLORS)],
+            LIVE_RUNS[k % len(LIVE_RUNS)],
             c != label,
         )
         for k, c in enumerate(sorted(shown))
@@ -148,7 +147,7 @@ def growth_charts(probs: dict[int, Sequence[float]], halts: dict[int, float], cl
     alt = (
         f"Probability of the true class {classes[label]}: {ends[0][label]:.2f} at first, {ends[-1][label]:.2f} at last"
     )
-    halting = Line("halting probability", epochs, [halts[epoch] for epoch in epochs], _PINK)
+    halting = Line("halting probability", epochs, [halts[epoch] for epoch in epochs], LIVE_PINK)
     return [
         Chart("classes", "epoch", "Class probabilities", tuple(lines), alt, low=0.0, high=1.0),
         Chart("halting", "epoch", "Halting probability", (halting,), f"Halting probability {halts[epochs[-1]]:.2f} at "

@@ -16,23 +16,23 @@ CODE = "VITRM_TEACHER_CODE"
 def visitor() -> str:
     """This browser's number: the same after a reload, a closed lid or a restart of the server; it names nobody."""
     if _KEY not in st.session_state:
-        kept = _cookie()
+        kept = cookie()
         st.session_state[_KEY] = kept if re.fullmatch(r"[0-9a-f]{32}", kept) else secrets.token_hex(16)
     return st.session_state[_KEY]
 
 
 def remember() -> None:
     """Leave the number in the browser, for a year, where it has none. Once on a page, outside what is repeated."""
-    if _cookie() != visitor():
-        cookie = f"{_COOKIE}={visitor()}; max-age=31536000; path=/; samesite=strict"
-        st.html(f"<script>document.cookie = '{cookie}'</script>", unsafe_allow_javascript=True)
+    if cookie() != visitor():
+        line = f"{_COOKIE}={visitor()}; max-age=31536000; path=/; samesite=strict"
+        st.html(f"<script>document.cookie = '{line}'</script>", unsafe_allow_javascript=True)
 
 
 def is_teacher() -> bool:
     """Whether this visitor may do everything: with the code, if the server was given one, else at its own machine."""
     if os.environ.get(CODE):
         return st.session_state.get(_TEACHER, False)
-    return _address() is None
+    return address() is None
 
 
 def ask_for_code() -> None:
@@ -54,10 +54,11 @@ def may_control(owner: str | None) -> bool:
     return is_teacher() or (owner is not None and owner == visitor())
 
 
-def _cookie() -> str:
+def cookie() -> str:
+    """The number that this browser was left, as it says; "" where it says none."""
     return st.context.cookies.get(_COOKIE, "")
 
 
-def _address() -> str | None:
+def address() -> str | None:
     """Where the browser is; None for the machine that the server runs on."""
     return st.context.ip_address

@@ -28,6 +28,7 @@ def noise_png(side=64):
 def open_your_image(page, server):
     page.goto(f"{server}/your_image")
     page.get_by_role("heading", name="Watch it on your own picture").wait_for()
+    page.get_by_role("button", name="Paste a picture").wait_for()  # shown by the script that also listens for pasting
     settle(page)
 
 

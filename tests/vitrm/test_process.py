@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from app.training.jobs import Trainings
+from app.training.queue import Trainings
 from vitrm.config import PRESETS
 from vitrm.process import environment, start_vitrm
 from vitrm.sweep import run as sweep
@@ -38,8 +38,8 @@ def test_the_app_and_a_sweep_start_trainings_in_the_same_environment(tmp_path, m
 
     monkeypatch.setattr("vitrm.process.subprocess.Popen", refuse)
     queue = Trainings(tmp_path / "runs")
-    name = queue.train(PRESETS["digits"], "ann")
-    for start in (lambda: queue._launch(name), lambda: sweep._Children().launch(["train", "digits"], tmp_path / "log")):
+    queue.train(PRESETS["digits"], "ann")
+    for start in (queue.tick, lambda: sweep._Children().launch(["train", "digits"], tmp_path / "log")):
         with pytest.raises(_Refused):
             start()
     queue.close()

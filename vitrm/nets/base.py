@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -65,6 +66,17 @@ class OneStep(nn.Module):
         """Class logits (B, C)."""
         (step,) = self.steps(images, supervision_steps, seeds)
         return step.logits
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; then, whatever happens, the mode that the model was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def patches_in(images: Tensor, config: ModelConfig) -> int:

@@ -198,7 +198,7 @@ class RelativePositions(nn.Module):
         steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
         table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
         self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
-        self._kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
+        self.kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
 
     def forward(self, tokens: int, keep: slice = ALL, scale: float | None = None) -> Tensor:
         """(H, kept, S) for sequences [x ; y ; z], or [y ; z] without the image, of `tokens` S, multiplied by `scale`.
@@ -209,14 +209,14 @@ class RelativePositions(nn.Module):
         table = self.table
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or table.device.type != "cpu":
             return self._made(tokens, keep, scale)
-        weights, kept = self._kept or (None, {})
+        weights, kept = self.kept or (None, {})
         if weights is None or weights.dtype != table.dtype or not torch.equal(weights, table):
             weights, kept = table.detach().clone(), {}  # versions of tensors do not tell: optimizers may not count them
         key = (tokens, keep.start, keep.stop, scale)
         if key not in kept:
             with torch.inference_mode(False), torch.no_grad():
                 kept = dict(list(kept.items())[1 - KEPT :]) | {key: self._made(tokens, keep, scale)}
-            self._kept = weights, kept
+            self.kept = weights, kept
         return kept[key]
 
     def _made(self, tokens: int, keep: slice, scale: float | None) -> Tensor:

@@ -106,7 +106,7 @@ class Router(Mixer):
         return tokens if self.into is None else F.gelu(self.into(tokens))
 
 
-class StepScores(Mixer):
+class SharedScores(Mixer):
     """The control without a router: one learned score for each recursion step, the same for all tokens."""
 
     def __init__(self, config: SRViTConfig) -> None:
@@ -136,7 +136,7 @@ class SRViT(OneStep):
         self.classifier = nn.Linear(config.dim, config.num_classes)
         init_linear(self)
         # Last of all: whatever is mixed and how, a seed starts all other weights alike, and alike in a plain ViT.
-        mixer = {"token": Router, "scalar": StepScores}.get(config.mixture) if config.mixes else None
+        mixer = {"token": Router, "scalar": SharedScores}.get(config.mixture) if config.mixes else None
         self.mixers = nn.ModuleList(mixer(config) for _ in self.stages) if mixer else None
 
     @property

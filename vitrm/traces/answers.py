@@ -11,6 +11,7 @@ import torch
 from vitrm.config import GlimpsePolicy, require_recursion
 from vitrm.errors import ConfigError
 from vitrm.model import ViTRM
+from vitrm.nets.base import evaluating
 from vitrm.nets.glimpses import choose
 from vitrm.traces.recording import given_patches
 
@@ -52,17 +53,15 @@ def answers(
     images = images.expand(len(seeds), -1, -1, -1)
     given = None if patches is None else given_patches(patches, config).to(images.device)
     choice = {"policy": policy, "patches": None if given is None else given[:, None].expand(-1, len(images), -1)}
-    was_training = model.training
-    model.eval()
     count = None if given is None else len(given)
-    steps = list(model.steps(images, count, torch.tensor(seeds, device=images.device), **choice))
-    attended, seen = [], torch.zeros(len(images), config.num_patches, dtype=torch.bool, device=images.device)
-    for n, memory in enumerate([model.initial_state(len(images)).memory, *(step.memory for step in steps)]):
-        if n:
-            seen = seen.scatter(1, steps[n - 1].patches, True)
-        seen = seen & ((~seen).sum(dim=1, keepdim=True) >= config.glimpse_patches)  # all seen: a new cycle begins
-        attended.append(choose(model, "learned", n, memory, seen))
-    model.train(was_training)
+    with evaluating(model):
+        steps = list(model.steps(images, count, torch.tensor(seeds, device=images.device), **choice))
+        attended, seen = [], torch.zeros(len(images), config.num_patches, dtype=torch.bool, device=images.device)
+        for n, memory in enumerate([model.initial_state(len(images)).memory, *(step.memory for step in steps)]):
+            if n:
+                seen = seen.scatter(1, steps[n - 1].patches, True)
+            seen = seen & ((~seen).sum(dim=1, keepdim=True) >= config.glimpse_patches)  # all seen: a new cycle begins
+            attended.append(choose(model, "learned", n, memory, seen))
     return Answers(
         probs=torch.stack([step.logits.softmax(dim=-1) for step in steps], dim=1).float().cpu().numpy(),
         halt_prob=torch.stack([step.halt_prob for step in steps], dim=1).float().cpu().numpy(),

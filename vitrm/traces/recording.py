@@ -19,6 +19,7 @@ from vitrm.config import GlimpsePolicy, ModelConfig, require_mixture, require_re
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
 from vitrm.model import ViTRM
+from vitrm.nets.base import evaluating
 from vitrm.nets.block import LayerAttention
 from vitrm.nets.srvit import SRViT
 from vitrm.traces.edits import Edit
@@ -56,8 +57,6 @@ def trace(
     pixels = edit.pixels(pixels, config.patch_size, model.transform.mean)
     images = model.transform.normalize(torch.tensor(pixels, device=model.answer_init.device))[None]
     budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-    was_training = model.training
-    model.eval()
     m_steps = memory_steps or config.memory_steps
     given = None
     if patches is not None:
@@ -65,28 +64,28 @@ def trace(
         supervision_steps = len(given)
     read, moments, earlier = [], [], None
     choice = {"edit": edit.state if edit else None, "policy": policy, "patches": given}
-    for move in model.moves(images, supervision_steps, seed, record=True, **choice, **budget):
-        if move.memory_step is None:  # the real answer update is the read-out of the last memory iteration
-            answered, answer_attention = move.state, move.attention
-        else:
-            if move.memory_step == 0 and move.recursion_step == 0:
-                read.append(torch.arange(config.num_patches) if move.patches is None else move.patches[0].cpu())
-            memory_attention = move.attention
-            if move.memory_step == m_steps - 1:
-                continue
-            answered, answer_attention = model.update_answer(move.state, record=True)
-        logits, halt_logit = model.read_out(answered.answer, earlier)
-        if move.closes_step:
-            earlier = answered.answer if earlier is None else torch.cat([earlier, answered.answer], dim=1)
-        moments.append({
-            "logits": logits[0],
-            "halt_logit": halt_logit[0],
-            "answer": answered.answer[0, 0],
-            "memory": answered.memory[0],
-            **_memory_attention(memory_attention, config.memory_size, read[-1].numel()),
-            "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
-        })  # fmt: skip
-    model.train(was_training)
+    with evaluating(model):
+        for move in model.moves(images, supervision_steps, seed, record=True, **choice, **budget):
+            if move.memory_step is None:  # the real answer update is the read-out of the last memory iteration
+                answered, answer_attention = move.state, move.attention
+            else:
+                if move.memory_step == 0 and move.recursion_step == 0:
+                    read.append(torch.arange(config.num_patches) if move.patches is None else move.patches[0].cpu())
+                memory_attention = move.attention
+                if move.memory_step == m_steps - 1:
+                    continue
+                answered, answer_attention = model.update_answer(move.state, record=True)
+            logits, halt_logit = model.read_out(answered.answer, earlier)
+            if move.closes_step:
+                earlier = answered.answer if earlier is None else torch.cat([earlier, answered.answer], dim=1)
+            moments.append({
+                "logits": logits[0],
+                "halt_logit": halt_logit[0],
+                "answer": answered.answer[0, 0],
+                "memory": answered.memory[0],
+                **_memory_attention(memory_attention, config.memory_size, read[-1].numel()),
+                "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
+            })  # fmt: skip
     shape = (len(read), recursion_steps or config.recursion_steps, m_steps)
     return Trace(
         class_names=model.class_names,
@@ -131,19 +130,17 @@ def mixture_trace(model: SRViT, image: Image.Image | Tensor | np.ndarray, label:
     require_mixture(config, "the trace of a mixture")
     pixels = _pixels(model, image)
     images = model.transform.normalize(torch.tensor(pixels, device=model.class_token.device))[None]
-    was_training = model.training
-    model.eval()
     weights = np.full((config.stages, config.recursion_depth, 1 + config.num_patches), np.nan, np.float32)
-    for stage, found in zip(weights, model.mix(images)[1], strict=True):
-        stage[:, : found.shape[1]] = found[0].T.float().cpu().numpy()
-    answers = {
-        name: np.stack([
-            model.logits_with(images, mixture, depth)[0].float().cpu().numpy()
-            for depth in range(1, config.recursion_depth + 1)
-        ])
-        for name, mixture in (("logits", None), ("last_logits", "last"), ("uniform_logits", "uniform"))
-    }  # fmt: skip
-    model.train(was_training)
+    with evaluating(model):
+        for stage, found in zip(weights, model.mix(images)[1], strict=True):
+            stage[:, : found.shape[1]] = found[0].T.float().cpu().numpy()
+        answers = {
+            name: np.stack([
+                model.logits_with(images, mixture, depth)[0].float().cpu().numpy()
+                for depth in range(1, config.recursion_depth + 1)
+            ])
+            for name, mixture in (("logits", None), ("last_logits", "last"), ("uniform_logits", "uniform"))
+        }  # fmt: skip
     return MixtureTrace(
         class_names=model.class_names,
         patch_size=config.patch_size,

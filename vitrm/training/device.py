@@ -75,3 +75,11 @@ def on_its_way(flag: Tensor) -> Callable[[], bool]:
         return bool(there)
 
     return answer
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One 63-bit seed out of several numbers."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 6_364_136_223_846_793_005 + number + 1_442_695_040_888_963_407) % 2**63
+    return seed

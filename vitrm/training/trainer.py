@@ -33,7 +33,7 @@ from vitrm.nets.base import Step
 from vitrm.training.augment import augment, mix
 from vitrm.training.batches import draw_batches, draw_unlearned, read_batches
 from vitrm.training.checks import fit_config
-from vitrm.training.device import autocast, each_under, on_its_way, reproducible
+from vitrm.training.device import autocast, each_under, mixed_seed, on_its_way, reproducible
 from vitrm.training.distributed import Group
 from vitrm.training.events import EpochEnd, Event, Finished, Paused, Progress, Updated
 from vitrm.training.means import MEASURED, Means, measure
@@ -245,7 +245,7 @@ class Trainer:
             if self.stopped:
                 self.watch.stop()
                 return
-            torch.manual_seed(_mixed_seed(train.seed, self.epoch, self.batch + 1))
+            torch.manual_seed(mixed_seed(train.seed, self.epoch, self.batch + 1))
             lr = learning_rate(train, self.batches, self.epoch + self.batch / self.batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
@@ -358,7 +358,7 @@ class Trainer:
         return Means(self.config.model.supervision_steps, self.device)
 
     def _generator(self, *numbers: int) -> torch.Generator:
-        return torch.Generator().manual_seed(_mixed_seed(self.config.train.seed, *numbers))
+        return torch.Generator().manual_seed(mixed_seed(self.config.train.seed, *numbers))
 
     def _progress(self, means: dict[str, tuple[float, ...]], lr: float, speed: float, left: float) -> Progress:
         return Progress(
@@ -390,11 +390,3 @@ class Trainer:
 
 
 _COUNTERS = ("epoch", "batch", "updates", "seconds", "best_epoch", "best_val_accuracy")
-
-
-def _mixed_seed(*numbers: int) -> int:
-    """One 63-bit seed out of several numbers."""
-    seed = 0
-    for number in numbers:
-        seed = (seed * 6_364_136_223_846_793_005 + number + 1_442_695_040_888_963_407) % 2**63
-    return seed

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from app import paper
 from app.compare.comparison import Entry
-from app.compare.figures import DASHES, framed, style, styled
+from app.compare.figures import DASHES, framed, on_log_axis, style
 from app.compare.places import label_places
 
 
@@ -59,7 +59,7 @@ def paper_by_parameters(data: str, batch_size: int) -> go.Figure:
             marker={"symbol": f"{symbol}-open", "size": 12, "color": color, "line": {"width": 2.5}},
             hovertemplate="<b>%{text}</b>, paper<br>%{x:.3s} parameters<br>%{y:.1f} %<extra></extra>",
         )
-    return styled(figure, "parameters", "test accuracy, %", [x for x, _ in points], [y for _, y in points])
+    return on_log_axis(figure, "parameters", "test accuracy, %", [x for x, _ in points], [y for _, y in points])
 
 
 def paper_ablation() -> go.Figure:

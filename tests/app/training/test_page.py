@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.training import cache, settings
+from app.training import cache, settings, visitors
 from app.training import figures as training_figures
+from app.training.comparison import zipped
 from app.training.curves.curves import payload
+from app.training.estimates import Estimates
 from app.training.history import POINTS, History
-from app.training.view import zipped
+from app.training.queue import Trainings
 from vitrm.cli import main as cli
 from vitrm.config import PRESETS, SETTINGS, words
 from vitrm.runs.checkpoints import find_run
@@ -39,10 +41,10 @@ def trained(tmp_path_factory):
 def page(tmp_path, monkeypatch):
     """The page in a folder of its own, whose queue nobody looks after."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("app.training.jobs.Trainings.start", lambda self: (self.look(everything=True), self)[1])
-    monkeypatch.setattr("app.training.jobs.Estimates.get", lambda *_: None)
-    monkeypatch.setattr("app.training.visitors._cookie", lambda: "")  # AppTest has neither
-    monkeypatch.setattr("app.training.visitors._address", lambda: None)
+    monkeypatch.setattr(Trainings, "start", lambda self: (self.look(everything=True), self)[1])
+    monkeypatch.setattr(Estimates, "get", lambda *_: None)
+    monkeypatch.setattr(visitors, "cookie", lambda: "")  # AppTest has neither
+    monkeypatch.setattr(visitors, "address", lambda: None)
     app = AppTest.from_file(HOME, default_timeout=300)
     yield app
     cache.trainings.clear()
@@ -128,7 +130,7 @@ def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
     assert any(block.value == "vitrm train digits --train.epochs=3 --train.lr=0.0001" for block in page.code)
     page.button(key="start_training").click().run()
     assert not page.exception
-    (job,) = cache.trainings().jobs.values()
+    (job,) = cache.trainings().known.values()
     assert (job.state, job.position, json.loads(job.fingerprint)["train.lr"]) == ("waiting", 1, 1e-4)
     assert any("number 1 in the queue" in text.value for text in page.caption)
     other = AppTest.from_file(HOME, default_timeout=300)
@@ -137,7 +139,7 @@ def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
     assert other.button(key="do_Leave the queue").disabled is False  # at the server's own machine: the teacher
     page.button(key="do_Leave the queue").click().run()
     assert not page.exception
-    assert cache.trainings().jobs == {}
+    assert cache.trainings().known == {}
 
 
 def test_another_visitor_watches_and_cannot_stop(page, monkeypatch):
@@ -327,7 +329,7 @@ def test_choosing_and_starting_in_one_go_starts_what_was_chosen(page):
     page.pills(key="train_preset").set_value("digits-deep")
     page.button(key="start_training").click().run()
     assert not page.exception
-    (job,) = cache.trainings().jobs.values()
+    (job,) = cache.trainings().known.values()
     assert job.name.startswith("digits-deep")
     assert page.segmented_control(key="train_view").value == "Watch"
     page.segmented_control(key="train_view").set_value("New training").run()

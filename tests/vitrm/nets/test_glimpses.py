@@ -1,4 +1,4 @@
-"""Who chooses the patches of a supervision step: the draws are tested in test_model.py, the other policies here."""
+"""Which patches a supervision step reads and who chooses them: draws, policies, and what is read in turn."""
 
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ from vitrm.traces.answers import answers
 from vitrm.traces.recording import trace
 from vitrm.traces.trace import CHOSEN, Trace
 
+GLIMPSE = ModelConfig(image_size=32, patch_size=4, glimpse_patches=16)  # L = 64: a cycle is four steps
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 8, 8), np.uint8)
 
 
@@ -205,3 +206,57 @@ def test_what_the_memory_would_read_next_is_what_the_learned_policy_reads(equipp
     assert own.attended[0, 0].tolist() == learned.patches[0, 0].tolist()
     assert own.patches[0].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert not set(own.attended[0, 2].tolist()) & set(range(8))
+
+
+# The draw
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 33, 64])
+def test_no_patch_is_seen_twice_within_a_cycle(size):
+    config = replace(GLIMPSE, glimpse_patches=size)
+    cycle = 64 // size
+    drawn = torch.cat([glimpse_patches(step, 3, 20, config) for step in range(cycle)], dim=1)
+    assert drawn.shape == (20, cycle * size)
+    for row in drawn:
+        assert len(row.unique()) == len(row)
+        assert 0 <= row.min() <= row.max() < 64
+
+
+def test_a_cycle_covers_the_image_and_the_next_has_another_order():
+    drawn = torch.cat([glimpse_patches(step, 3, 1, GLIMPSE) for step in range(8)], dim=1)[0]
+    first, second = drawn[:64], drawn[64:]
+    assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(64))
+    assert not torch.equal(first, second)
+
+
+def test_glimpses_of_an_image_depend_on_its_own_seed_alone():
+    seeds = torch.tensor([11, 42, 7])
+    together = glimpse_patches(2, seeds, 3, GLIMPSE)
+    for i, seed in enumerate(seeds.tolist()):
+        assert torch.equal(glimpse_patches(2, seed, 1, GLIMPSE)[0], together[i])
+        assert torch.equal(glimpse_patches(2, seeds[[i, 0]], 2, GLIMPSE)[0], together[i])
+
+
+def test_model_output_of_an_image_does_not_depend_on_the_batch_it_is_in(tiny):
+    model, pictures = ViTRM(replace(tiny, glimpse_patches=4)).double().eval(), images(4).double()
+    seeds = torch.tensor([1, 2, 3, 4])
+    together = model(pictures, seeds=seeds)
+    alone = torch.cat([model(pictures[i : i + 1], seeds=seeds[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
+
+
+def test_glimpses_do_not_touch_the_random_generator():
+    before = torch.get_rng_state()
+    assert torch.equal(glimpse_patches(0, 9, 2, GLIMPSE), glimpse_patches(0, 9, 2, GLIMPSE))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_glimpses_are_uniform_over_patches_and_differ_between_seeds():
+    images = 4000
+    drawn = glimpse_patches(0, torch.arange(images), images, GLIMPSE)
+    counts = torch.bincount(drawn.flatten(), minlength=64).double()
+    expected = images * 16 / 64
+    # Each count is binomial(4000, 1/4); the sum of squared deviations is chi-square like with 63 degrees of freedom.
+    chi_square = ((counts - expected) ** 2 / (expected * (1 - 16 / 64))).sum()
+    assert chi_square < 115  # the 99.99 % point of chi-square(63)
+    assert len({tuple(row.sort().values.tolist()) for row in drawn}) == images

@@ -259,3 +259,10 @@ def test_the_way_of_reading_is_told_from_the_weights(tiny):
     for reading in ("joint", "cross"):
         assert trace(_model(replace(tiny, reading=reading)), PIXELS).reading == reading
     assert trace(_model(replace(tiny, token_mixing="mlp")), PIXELS).reading == ""
+
+
+def test_a_trace_that_fails_leaves_the_model_in_the_mode_it_was_in(tiny):
+    model = _model(tiny).train()
+    with pytest.raises(ValueError, match="supervision_steps=0: expected 1 or more"):
+        trace(model, PIXELS, supervision_steps=0)
+    assert model.training

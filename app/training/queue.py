@@ -8,90 +8,41 @@ One thread of one server (the one that holds the queue's own lock) starts what w
 from __future__ import annotations
 
 import contextlib
-import json
-import os
+import math
 import re
 import shutil
 import subprocess
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from app.training.estimates import Estimates
+from app.training.limits import Limits
+from app.training.process import exists, killed, last_line, launch
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
-from vitrm.process import start_vitrm
 from vitrm.runs.folder import Run
+from vitrm.runs.state import Failure, State
 from vitrm.training.commands import train_words
 
 TICK_S = 0.25
 RESCAN_S = 3.0  # folders in which nothing is going on are looked at less often
 ANSWER_S = 0.8  # a process answers an order within that, or a little later
 START_S = 120.0  # a process that has not begun by then never will
-ACTIVE = ("waiting", "starting", "running", "pausing", "paused", "stopping", "finishing")
-ALIVE = ACTIVE[1:]
-_AT_REST = ("stopped", "interrupted", "failed", "finished")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
-_ESTIMATES = 64
+_AT_REST = (State.STOPPED, State.INTERRUPTED, State.FAILED, State.FINISHED)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the person who starts the server allows, by environment variables `VITRM_TRAIN_...`; 0 means no limit."""
-
-    at_once: int = 1  # trainings at a time, those from terminals counted
-    epochs: int = 0
-    parameters: int = 0
-    minutes: float = 0.0  # of training, per run
-    pause_minutes: float = 15.0  # how long a paused run keeps its place while others wait
-    disk_mb: float = 5000.0  # of all runs together; beyond it nothing new is started
-    threads: int = 0  # CPU threads of a training; 0: all cores, shared by those at once
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Limits:
-        """Raises ConfigError if a variable is no number, or below 0."""
-        values = {}
-        for name, hint in (("at_once", int), ("epochs", int), ("parameters", int), ("minutes", float),
-                           ("pause_minutes", float), ("disk_mb", float), ("threads", int)):  # fmt: skip
-            variable = f"VITRM_TRAIN_{name.upper()}"
-            if variable not in environment:
-                continue
-            try:
-                values[name] = hint(environment[variable])
-            except ValueError:
-                values[name] = -1
-            if not 0 <= values[name] < 10**12:
-                raise ConfigError(f"{variable}={environment[variable]}: expected a number, 0 or more")
-        return cls(**values)
-
-    def check(self, config: Config, parameters: int = 0) -> None:
-        """Raises ConfigError if a training asks for more than is allowed here."""
-        if self.at_once == 0:
-            raise ConfigError("training is switched off on this server (VITRM_TRAIN_AT_ONCE=0)")
-        if self.epochs and config.train.epochs > self.epochs:
-            raise ConfigError(f"train.epochs={config.train.epochs}: this server allows at most {self.epochs}")
-        if self.parameters and parameters > self.parameters:
-            raise ConfigError(
-                f"the model has {parameters:,} parameters; this server allows at most {self.parameters:,}: "
-                "lower model.dim, model.depth or model.mlp_dim"
-            )
-
-    @property
-    def cpu_threads(self) -> int:
-        return self.threads or max(1, (os.cpu_count() or 1) // max(1, self.at_once))
-
-
-@dataclass(frozen=True)
-class Job:
+class Training:
     """A run as the queue sees it."""
 
     name: str
-    state: str | None  # as `Run.state`
+    state: State | None  # as `Run.state`
     cause: str | None = None  # why it failed, or was interrupted
+    diverged: bool = False  # that is why it failed: continuing would only do that again
     asked_at: float = 0.0  # seconds since 1970; 0 for a run from a terminal
     visitor: str | None = None  # whose it is; None for a run from a terminal
     position: int = 0  # in the queue, from 1; 0: not waiting
@@ -100,19 +51,28 @@ class Job:
     @property
     def is_active(self) -> bool:
         """Whether something is going on, or about to."""
-        return self.state in ACTIVE
+        return self.state is not None and self.state.is_active
 
 
 class Trainings:
     """The queue and what it started, for one folder of runs. Every method may be called from any thread."""
 
-    def __init__(self, runs: str | Path = "runs", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        runs: str | Path = "runs",
+        limits: Limits | None = None,
+        *,
+        launch: Callable[[Sequence[str], Path], subprocess.Popen] = launch,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.runs, self.limits = Path(runs), limits or Limits.from_environment()
-        self.jobs: dict[str, Job] = {}  # replaced as a whole by every look, never changed
-        self._children: list[tuple[str, subprocess.Popen]] = []  # started here, not yet seen to have ended
+        self.launch, self.clock = launch, clock
+        self.known: dict[str, Training] = {}  # replaced as a whole by every look, never changed
+        self.children: list[tuple[str, subprocess.Popen]] = []  # started here, not yet seen to have ended
         self._owner = Run(self.runs / ".queue")  # whoever holds this folder's lock starts what waits
-        self._owns, self._tried = False, 0.0
-        self._scanned, self._clocks = 0.0, {}
+        self.owns = False  # whether this one does
+        self._tried = self._scanned = -math.inf
+        self._clocks = {}
         self._lock, self._ended = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.estimates = Estimates(self.limits)
@@ -145,7 +105,8 @@ class Trainings:
             same = self.same(config) if join else None
             if same is not None:
                 return same
-            self.limits.check(config, _parameters(config) if self.limits.parameters else 0)
+            self.limits.check(config)
+            self.limits.check_size(config)
             self._may_wait(visitor)
             words = train_words(config)
             name = self._free_name(words[1])
@@ -167,7 +128,7 @@ class Trainings:
         with self._lock:
             run = self._at_rest(name)
             self._may_wait(visitor)
-            run.save_job((run.job() or {}) | {"state": "waiting", "asked_at": time.time(), "cause": None})
+            run.save_job((run.job() or {}) | {"state": State.WAITING, "asked_at": time.time(), "cause": None})
             self.look(everything=True)
 
     def finish(self, name: str, visitor: str) -> None:
@@ -178,13 +139,13 @@ class Trainings:
     def same(self, config: Config) -> str | None:
         """A run that trains, or waits to train, exactly this."""
         wanted = config.fingerprint()
-        return next((job.name for job in self.jobs.values() if job.is_active and job.fingerprint == wanted), None)
+        return next((job.name for job in self.known.values() if job.is_active and job.fingerprint == wanted), None)
 
     def leave(self, name: str) -> None:
         """Take a waiting run out of the queue."""
         with self._lock:
             run = self.run(name)
-            if run.state != "waiting":
+            if run.state is not State.WAITING:
                 raise RunError(f"'{name}' is not waiting any more")
             if (run.job() or {}).get("fresh"):
                 shutil.rmtree(run.path)
@@ -199,7 +160,7 @@ class Trainings:
             raise RunError(f"no process is training “{name}” any more")
         before = run.metrics_size
         run.ask(order)
-        done = {"pause": ("paused",), "go": ("running",), "step": ()}.get(order, _AT_REST)
+        done = {"pause": (State.PAUSED,), "go": (State.RUNNING,), "step": ()}.get(order, _AT_REST)
         last = time.monotonic() + ANSWER_S  # what it answers is worth waiting for
         while run.state not in done and (order != "step" or run.metrics_size == before) and time.monotonic() < last:
             time.sleep(0.02)
@@ -238,7 +199,7 @@ class Trainings:
         return Run(path)
 
     def _may_wait(self, visitor: str) -> None:
-        own = [job.name for job in self.jobs.values() if job.state == "waiting" and job.visitor == visitor]
+        own = [job.name for job in self.known.values() if job.state is State.WAITING and job.visitor == visitor]
         if own:
             raise ConfigError(f"your run “{own[0]}” is waiting already; take it out of the queue to ask for another")
         used = sum(run.bytes for run in map(Run, self._folders())) / 2**20
@@ -250,7 +211,7 @@ class Trainings:
 
     def _again(self, name: str, words: list[str], visitor: str) -> None:
         run = self.run(name)
-        if run.state in ACTIVE or run.is_complete:
+        if _is_active(run) or run.is_complete:
             raise RunError(f"“{name}” is {run.state}; there is nothing to continue")
         self._may_wait(visitor)
         with contextlib.suppress(RunError):
@@ -260,7 +221,7 @@ class Trainings:
         self._queue(name, words, visitor, run.config().fingerprint(), fresh=False)
 
     def _queue(self, name: str, words: list[str], visitor: str, fingerprint: str, *, fresh: bool = True) -> None:
-        job = {"state": "waiting", "words": words, "visitor": visitor, "asked_at": time.time(), "fresh": fresh,
+        job = {"state": State.WAITING, "words": words, "visitor": visitor, "asked_at": time.time(), "fresh": fresh,
                "fingerprint": fingerprint}  # fmt: skip
         Run(self.runs / name).save_job(job)
         self.look(everything=True)
@@ -272,7 +233,7 @@ class Trainings:
 
     def _at_rest(self, name: str) -> Run:
         run = self.run(name)
-        if run.state in ACTIVE or run.is_running:
+        if _is_active(run) or run.is_running:
             raise RunError(f"“{name}” is {run.state}; stop it first")
         return run
 
@@ -291,44 +252,44 @@ class Trainings:
         """One look at everything, and one thing started if there is room."""
         with self._lock:
             self.look()
-            if not self._owns:
+            if not self.owns:
                 self._take_over()
-            if not self._owns:
+            if not self.owns:
                 return
             self._reap()
             self._enforce()
-            alive = [job for job in self.jobs.values() if job.state in ALIVE]
-            waiting = sorted((job for job in self.jobs.values() if job.position), key=lambda job: job.position)
+            alive = [job for job in self.known.values() if job.state and job.state.is_alive]
+            waiting = sorted((job for job in self.known.values() if job.position), key=lambda job: job.position)
             if waiting and len(alive) < self.limits.at_once:
                 self._launch(waiting[0].name)
 
     def look(self, everything: bool = False) -> None:
         """Find out how every run is doing; what is at rest only every few seconds."""
-        now = time.monotonic()
+        now = self.clock()
         with self._lock:
             everything = everything or now - self._scanned > RESCAN_S
             folders = {file.name: file for file in self._folders()}
             found = {}
             for name, folder in folders.items():
-                known = self.jobs.get(name)
+                known = self.known.get(name)
                 if everything or known is None or known.is_active:
-                    job = self._job(Run(folder), known)
+                    job = self._see(Run(folder), known)
                     if job is not None:
                         found[name] = job
                 else:
                     found[name] = known
             if everything:
                 self._scanned = now
-            queue = sorted((j for j in found.values() if j.state == "waiting"), key=lambda j: (j.asked_at, j.name))
+            queue = sorted((j for j in found.values() if j.state is State.WAITING), key=lambda j: (j.asked_at, j.name))
             found |= {job.name: replace(job, position=k) for k, job in enumerate(queue, start=1)}
-            self.jobs = found
+            self.known = found
 
     def _folders(self) -> list[Path]:
         if not self.runs.is_dir():
             return []
         return sorted(file for file in self.runs.iterdir() if file.is_dir() and not file.name.startswith("."))
 
-    def _job(self, run: Run, known: Job | None) -> Job | None:
+    def _see(self, run: Run, known: Training | None) -> Training | None:
         """None for a folder that is no run."""
         try:
             state, job = run.state, run.job() or {}
@@ -338,78 +299,77 @@ class Trainings:
             if state is None and fingerprint is None:
                 return None
             cause = run.status()["cause"] or job.get("cause")
-            if state == "interrupted":
+            if state is State.INTERRUPTED:
                 cause = job.get("cause") or "its process ended without a word: killed, out of memory, or power was lost"
-            return Job(run.name, state, cause, job.get("asked_at", 0.0), job.get("visitor"), 0, fingerprint)
+            diverged = run.status()["failure"] == Failure.DIVERGED and state is State.FAILED
+            return Training(
+                run.name, state, cause, diverged, job.get("asked_at", 0.0), job.get("visitor"), 0, fingerprint
+            )
         except RunError as error:
-            return Job(run.name, "failed", str(error))
+            return Training(run.name, State.FAILED, str(error))
 
     def _take_over(self) -> None:
-        if time.monotonic() - self._tried < RESCAN_S:
+        if self.clock() - self._tried < RESCAN_S:
             return
-        self._tried = time.monotonic()
+        self._tried = self.clock()
         with contextlib.suppress(RunError):
             self._owner.acquire(patience_s=0.0)
-            self._owns = True
+            self.owns = True
 
     def _launch(self, name: str) -> None:
         run = Run(self.runs / name)
         job = run.job()
         run.forget_orders()
-        job |= {"state": "starting", "started_at": time.time(), "cause": None}
+        job |= {"state": State.STARTING, "started_at": time.time(), "cause": None}
         run.save_job(job)
-        with open(run.output, "ab") as output:
-            child = start_vitrm(
-                job["words"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        self._children.append((name, child))
+        child = self.launch(job["words"], run.output)
+        self.children.append((name, child))
         run.save_job(job | {"pid": child.pid})
         self.look(everything=True)
 
     def _reap(self) -> None:
         """Note which processes have ended, and how."""
-        for name, child in list(self._children):
+        for name, child in list(self.children):
             code = child.poll()
             if code is None:
                 continue
-            self._children.remove((name, child))
+            self.children.remove((name, child))
             run = Run(self.runs / name)
             if run.path.is_dir():
                 self._ended_with(run, code)
-        own = {name for name, _ in self._children}
-        for name, job in self.jobs.items():
-            if job.state == "starting" and name not in own:  # an app that is no more started it
+        own = {name for name, _ in self.children}
+        for name, job in self.known.items():
+            if job.state is State.STARTING and name not in own:  # an app that is no more started it
                 run = Run(self.runs / name)
                 job_file = run.job() or {}
                 late = time.time() - job_file.get("started_at", 0) > START_S
-                if job_file.get("state") == "starting" and (late or not _exists(job_file.get("pid"))):
+                if job_file.get("state") == State.STARTING and (late or not exists(job_file.get("pid"))):
                     self._ended_with(run, None)
 
     def _ended_with(self, run: Run, code: int | None) -> None:
         """A process is over. Where it could not say why, that is noted: before it had begun, or when it was killed."""
         job = run.job() or {}
-        cause = _killed(-code) if code is not None and code < 0 else _last_line(run.output)
-        if job.get("state") == "starting":
-            run.save_job(job | {"state": "failed", "cause": cause})
+        cause = killed(-code) if code is not None and code < 0 else last_line(run.output)
+        if job.get("state") == State.STARTING:
+            run.save_job(job | {"state": State.FAILED, "cause": cause})
             if run.has_config:
-                run.set_status("failed", cause)
-        elif run.state == "interrupted":
+                run.set_status(State.FAILED, cause)
+        elif run.state is State.INTERRUPTED:
             run.save_job(job | {"cause": cause})
         self.look(everything=True)
 
     def _enforce(self) -> None:
         """Stop what has trained, or kept others waiting, for longer than is allowed."""
-        waiting = any(job.position for job in self.jobs.values())
-        now = time.monotonic()
-        for name, job in self.jobs.items():
-            if job.state == "paused" and waiting and self.limits.pause_minutes:
+        waiting = any(job.position for job in self.known.values())
+        now = self.clock()
+        for name, job in self.known.items():
+            if job.state is State.PAUSED and waiting and self.limits.pause_minutes:
                 began = self._clocks.setdefault((name, "paused"), now)
                 if now - began > 60 * self.limits.pause_minutes:
                     self._stop(name, f"Stopped: paused for {self.limits.pause_minutes:g} minutes while others wait.")
             else:
                 self._clocks.pop((name, "paused"), None)
-            if job.state == "running" and job.visitor is not None and self.limits.minutes:
+            if job.state is State.RUNNING and job.visitor is not None and self.limits.minutes:
                 trained, since = self._clocks.get((name, "running"), (0.0, now))
                 trained += min(now - since, 1.0)
                 self._clocks[name, "running"] = (trained, now)
@@ -426,79 +386,6 @@ class Trainings:
             run.save_job(job | {"cause": why})
 
 
-class Estimates:
-    """How long trainings would take, measured one at a time in a process of their own."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._wanted: OrderedDict[str, tuple[str, list[str]]] = OrderedDict()  # by visitor: the last one wins
-        self._lock, self._more, self._ended = threading.Lock(), threading.Event(), False
-        self._child: subprocess.Popen | None = None
-
-    @cached_property
-    def _thread(self) -> threading.Thread:
-        thread = threading.Thread(target=self._work, name="estimates", daemon=True)
-        thread.start()
-        return thread
-
-    def known(self, config: Config, device: str) -> dict[str, Any] | None:
-        """What has been measured already."""
-        return self._known.get(f"{device} {config.fingerprint()}")
-
-    def get(self, config: Config, device: str, visitor: str) -> dict[str, Any] | None:
-        """What `vitrm train --estimate` says, or `{"error": ...}`; None while it is being measured."""
-        key = f"{device} {config.fingerprint()}"
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-            words = [*train_words(config), "--estimate", "--device", device]
-            self._wanted[visitor] = (key, [*words, "--threads", str(self.limits.cpu_threads)])
-            self._more.set()
-        assert self._thread is not None
-        return None
-
-    def close(self) -> None:
-        """End a measurement that is under way."""
-        self._ended = True
-        self._more.set()
-        with contextlib.suppress(AttributeError, OSError):
-            self._child.kill()
-
-    def _work(self) -> None:
-        while not self._ended:
-            self._more.wait()
-            with self._lock:
-                if not self._wanted:
-                    self._more.clear()
-                    continue
-                _, (key, words) = self._wanted.popitem(last=False)
-            if key in self._known or self._ended:
-                continue
-            result = self._measure(words)
-            with self._lock:
-                self._known[key] = result
-                while len(self._known) > _ESTIMATES:
-                    self._known.popitem(last=False)
-
-    def _measure(self, words: list[str]) -> dict[str, Any]:
-        self._child = start_vitrm(
-            words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        try:
-            out, err = self._child.communicate(timeout=300)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.communicate()
-            return {"error": "a single batch takes more than minutes here; choose a smaller model or batch"}
-        if self._child.returncode == 0:
-            return json.loads(out.splitlines()[-1])
-        if self._child.returncode < 0:
-            return {"error": _killed(-self._child.returncode)}
-        return {"error": (err.strip().splitlines() or ["it ended without a word"])[-1].removeprefix("vitrm: ")}
-
-
 def checked_name(name: str) -> str:
     """The name of a run, if it can be one. Raises RunError if not; no name leads out of the folder of runs."""
     name = name.strip()
@@ -507,35 +394,6 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _parameters(config: Config) -> int:
-    import torch
-
-    from vitrm.families import make_model
-
-    with torch.device("meta"):  # nothing is allocated
-        return sum(parameter.numel() for parameter in make_model(config.model).parameters())
-
-
-def _killed(number: int) -> str:
-    memory = "; that is how the system ends a process when memory runs out" if number == 9 else ""
-    return f"its process was killed (signal {number}{memory})"
-
-
-def _last_line(file: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        if lines:
-            return lines[-1].removeprefix("vitrm: ")[:500]
-    return "its process ended without a word"
-
-
-def _exists(pid: int | None) -> bool:
-    if pid is None or os.name == "nt":
-        return False
-    try:
-        os.kill(pid, 0)  # sends nothing
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError, TypeError):
-        return False
-    return True
+def _is_active(run: Run) -> bool:
+    state = run.state
+    return state is not None and state.is_active

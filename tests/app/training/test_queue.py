@@ -8,12 +8,14 @@ import time
 
 import pytest
 
-from app.training.jobs import Limits, Trainings
+from app.training.limits import Limits
+from app.training.queue import RESCAN_S, Trainings
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
 from vitrm.process import ROOT
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
+from vitrm.runs.state import Failure, State
 
 SMALL = {
     "model.dim": 16, "model.num_heads": 2, "model.mlp_dim": 16, "model.depth": 1, "model.memory_steps": 1,
@@ -36,22 +38,46 @@ def trainings():
     """A queue that nobody looks after but the test; every process it started is ended."""
     made = []
 
-    def make(**limits):
-        made.append(Trainings(limits=Limits(**{"threads": 1} | limits)))
+    def make(limits=None, **how):
+        made.append(Trainings(limits=limits or Limits(threads=1), **how))
         return made[-1]
 
     yield make
     for each in made:
         each.close()
-        for _, child in each._children:
+        for _, child in each.children:
             child.kill()
             child.wait()
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Begun:
+    """In place of a process: one that never gets beyond having been started."""
+
+    pid = os.getpid()
+
+    def __init__(self, words, output):
+        pass
+
+    def poll(self):
+        return None
+
+    kill = wait = poll
 
 
 def until(condition, trainings=None, timeout_s=600):
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, trainings and trainings.jobs
+        assert time.monotonic() < deadline, trainings and trainings.known
         if trainings is not None:
             trainings.tick()
         time.sleep(0.02)
@@ -59,7 +85,7 @@ def until(condition, trainings=None, timeout_s=600):
 
 def state(trainings, name):
     trainings.look(everything=True)
-    return trainings.jobs[name].state
+    return trainings.known[name].state
 
 
 def updates(run):
@@ -92,9 +118,9 @@ def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
     until(lambda: state(second, name) == "running", second)
     pid = run.status()["pid"]
     os.kill(pid, signal.SIGKILL)
-    first._children[0][1].wait()
+    first.children[0][1].wait()
     until(lambda: state(second, name) == "interrupted", second)
-    assert "killed" in second.jobs[name].cause
+    assert "killed" in second.known[name].cause
 
     before = run.load_state()
     second.resume(name, "ann")
@@ -118,9 +144,9 @@ def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
     process = subprocess.Popen([*command, "--device", "cpu"], env=environment, stdout=subprocess.DEVNULL)
     try:
         queue = trainings()
-        until(lambda: "typed" in queue.jobs and state(queue, "typed") == "running", queue)
-        assert queue.jobs["typed"].visitor is None
-        assert queue.train(small(100_000), "ann") == "typed", queue.jobs  # the same settings: watch that one
+        until(lambda: "typed" in queue.known and state(queue, "typed") == "running", queue)
+        assert queue.known["typed"].visitor is None
+        assert queue.train(small(100_000), "ann") == "typed", queue.known  # the same settings: watch that one
         other = queue.train(small(1), "ann")
         queue.tick()
         assert state(queue, other) == "waiting"  # it takes the one place, wherever it was started
@@ -136,65 +162,69 @@ def test_a_training_that_cannot_begin_says_why(trainings):
     queue = trainings()
     name = queue.train(small(1, **{"data.source": "folder:nowhere"}), "ann")
     until(lambda: state(queue, name) == "failed", queue)
-    assert queue.jobs[name].cause == (
+    assert queue.known[name].cause == (
         "folder 'nowhere' does not exist; expected nowhere/CLASS/image.png or nowhere/train/CLASS/..."
     )
     queue.retry(name, "ann")
     assert state(queue, name) == "waiting"
     queue.leave(name)
-    assert name not in queue.jobs
+    assert name not in queue.known
 
 
 # The queue, without processes
 
 
 @pytest.fixture
-def queue(trainings, monkeypatch):
-    """A queue of one place whose trainings never get beyond being asked for."""
-    made = trainings()
-    monkeypatch.setattr(made, "_launch", lambda name: made.run(name).save_job(made.run(name).job() | {"state": "off"}))
-    return made
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def queue(trainings, clock):
+    """A queue of one place whose trainings never get beyond having been started."""
+    return trainings(launch=Begun, clock=clock)
 
 
 def test_the_queue_is_in_order_joins_equals_and_survives_a_restart(queue, trainings):
     first = queue.train(small(5), "ann")
     second = queue.train(small(6), "bob")
     assert queue.train(small(5), "cid") == first
-    assert [queue.jobs[name].position for name in (first, second)] == [1, 2]
+    assert [queue.known[name].position for name in (first, second)] == [1, 2]
     again = trainings()
     again.look()
-    assert [again.jobs[name].position for name in (first, second)] == [1, 2]
+    assert [again.known[name].position for name in (first, second)] == [1, 2]
     queue.leave(first)
-    assert first not in queue.jobs
-    assert queue.jobs[second].position == 1
+    assert first not in queue.known
+    assert queue.known[second].position == 1
     queue.tick()
-    assert queue.jobs[second].state == "waiting"  # as it was seen; the next look shows what was started
-    assert state(queue, second) == "interrupted"
+    assert queue.known[second].state == "starting"
 
 
-def test_only_one_server_looks_after_a_queue_and_another_takes_over(queue, trainings):
-    other = trainings()
+def test_only_one_server_looks_after_a_queue_and_another_takes_over(queue, trainings, clock):
+    other = trainings(launch=Begun, clock=clock)
     queue.tick()
     other.tick()
-    assert (queue._owns, other._owns) == (True, False)
+    assert (queue.owns, other.owns) == (True, False)
     queue.close()
-    other._tried = -100.0
     other.tick()
-    assert other._owns
+    assert not other.owns  # it has tried just now
+    clock.now += RESCAN_S
+    other.tick()
+    assert other.owns
 
 
 def test_a_visitor_has_one_run_waiting_and_limits_are_said(queue, trainings):
     name = queue.train(small(5), "ann")
     with pytest.raises(ConfigError, match=f"your run “{name}” is waiting already"):
         queue.train(small(6), "ann")
-    strict = trainings(epochs=10, parameters=1000)
+    strict = trainings(Limits(epochs=10, parameters=1000))
     with pytest.raises(ConfigError, match=r"train\.epochs=11: this server allows at most 10"):
         strict.train(small(11), "bob")
     with pytest.raises(ConfigError, match=r"parameters; this server allows at most 1,000: lower model\.dim"):
         strict.train(small(9), "bob")
     with pytest.raises(ConfigError, match="switched off"):
-        trainings(at_once=0).train(small(9), "bob")
-    full = trainings(disk_mb=1e-9)
+        trainings(Limits(at_once=0)).train(small(9), "bob")
+    full = trainings(Limits(disk_mb=1e-9))
     with pytest.raises(ConfigError, match="delete some first"):
         full.train(small(9), "bob")
 
@@ -202,14 +232,7 @@ def test_a_visitor_has_one_run_waiting_and_limits_are_said(queue, trainings):
 @pytest.mark.parametrize("preset", ["paper", "vit-small", "resnet18", "sr-vit-tiny"])
 def test_a_limit_on_parameters_holds_for_every_family(trainings, preset):
     with pytest.raises(ConfigError, match=r"the model has [\d,]+ parameters; this server allows at most 10"):
-        trainings(parameters=10).train(PRESETS[preset], "bob")
-
-
-def test_limits_come_from_the_environment():
-    assert Limits.from_environment({"VITRM_TRAIN_AT_ONCE": "3", "VITRM_TRAIN_MINUTES": "2.5"}) == Limits(3, minutes=2.5)
-    for value in ("many", "-1", "nan"):
-        with pytest.raises(ConfigError, match=f"VITRM_TRAIN_AT_ONCE={value}: expected a number"):
-            Limits.from_environment({"VITRM_TRAIN_AT_ONCE": value})
+        trainings(Limits(parameters=10)).train(PRESETS[preset], "bob")
 
 
 @pytest.mark.parametrize("name", ["../outside", "", "a/b", ".queue", "x" * 99, "a\nb"])
@@ -226,32 +249,39 @@ def test_what_is_going_on_is_neither_renamed_nor_deleted(queue):
     run = queue.run(name)
     run.save_job(run.job() | {"state": "failed"})
     queue.rename(name, "better name")
-    assert "better name" in queue.jobs
+    assert "better name" in queue.known
     queue.delete("better name")
     assert not run.path.exists()
 
 
-def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(queue, monkeypatch):
-    asked = []
-    monkeypatch.setattr(Run, "ask", lambda run, order: asked.append((run.name, order)))
-    clock = [0.0]
-    monkeypatch.setattr("app.training.jobs.time.monotonic", lambda: clock[0])
-    queue.limits = Limits(minutes=1, pause_minutes=1)
-    job = {"state": "x", "visitor": "ann"}
-    for name, status in (("paused", "paused"), ("running", "running")):
-        Run(queue.runs / name).save_job(job)
-        Run(queue.runs / name).set_status(status)
-    monkeypatch.setattr(Run, "is_running", property(lambda run: run.name in ("paused", "running")))
-    for _ in range(70):
-        clock[0] += 1
-        queue.look(everything=True)
-        queue._enforce()
-    assert ("running", "stop") in asked
-    assert ("paused", "stop") not in asked  # nobody waits
+def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(trainings, clock):
+    queue = trainings(Limits(minutes=1, pause_minutes=1, threads=1), launch=Begun, clock=clock)
+    held = {}
+    for name, status in (("paused", State.PAUSED), ("running", State.RUNNING)):
+        held[name] = run = Run(queue.runs / name)
+        run.save_job({"state": "begun", "visitor": "ann"})
+        run.acquire()
+        run.set_status(status)
+
+    def pass_time(seconds):
+        for _ in range(seconds):
+            clock.now += 1
+            queue.tick()
+
+    pass_time(70)
+    assert held["running"].control()["wanted"] == "stop"
+    assert held["paused"].control()["wanted"] == "go"  # nobody waits
     queue.train(small(5), "bob")
-    for _ in range(70):
-        clock[0] += 1
-        queue._enforce()
-    assert ("paused", "stop") in asked
-    assert "the limit of this server" in queue.run("running").job()["cause"]
-    assert "others wait" in queue.run("paused").job()["cause"]
+    pass_time(70)
+    assert held["paused"].control()["wanted"] == "stop"
+    assert "the limit of this server" in held["running"].job()["cause"]
+    assert "others wait" in held["paused"].job()["cause"]
+
+
+def test_a_run_that_diverged_is_told_from_one_that_failed_otherwise(queue):
+    for name, failure in (("diverged", Failure.DIVERGED), ("failed", Failure.SYSTEM)):
+        run = Run(queue.runs / name)
+        run.save_job({"state": "begun", "visitor": "ann"})
+        run.set_status(State.FAILED, "a cause", failure)
+    queue.look(everything=True)
+    assert {name: seen.diverged for name, seen in queue.known.items()} == {"diverged": True, "failed": False}

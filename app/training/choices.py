@@ -1,0 +1,76 @@
+"""What the Train page shows: one of its views, one of the runs, and what a click leaves for the next look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.training import cache
+from app.training.queue import Training
+from vitrm.errors import VitrmError
+
+VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
+STARTED = "train_started"  # name of the run that has just been asked for
+SAID = "train_said"  # what the last click led to, shown once
+
+
+def choose_view(known: dict[str, Training]) -> str:
+    """Watch, start or compare; whoever comes first is shown what there is."""
+    started = st.session_state.pop(STARTED, None)
+    if started is not None:
+        show(started)
+    if "train_view" not in st.session_state:
+        st.session_state["train_view"] = "Watch" if known else "New training"
+    return st.segmented_control(
+        "Show", list(VIEWS), key="train_view", format_func=lambda view: f"{VIEWS[view]} {view}", required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def choose_run(known: dict[str, Training]) -> str | None:
+    """The run to watch: the one in the link, else what is going on, else the newest."""
+    names = sorted(known, key=lambda name: (not known[name].is_active, -touched(name)))
+    if not names:
+        st.info("Nothing has been trained here yet. Choose **New training**, or type `vitrm train digits`.")
+        return None
+    session = st.session_state
+    wanted = session.get(state.RUN) or st.query_params.get(state.RUN)
+    active = {name for name in names if known[name].is_active}
+    fresh = active - session.get("train_seen", active)
+    session["train_seen"] = active
+    if wanted not in known:
+        if wanted:
+            st.warning(f"There is no run “{wanted}” here; showing “{names[0]}”.")
+        wanted = names[0]
+    elif fresh and wanted not in active:
+        wanted = sorted(fresh)[0]  # something has begun while this one was over
+    session[state.RUN] = wanted
+    st.selectbox("Run", names, key=state.RUN, help="What is going on comes first, then the newest")
+    if st.query_params.get(state.RUN) != session[state.RUN]:
+        st.query_params[state.RUN] = session[state.RUN]
+    return session[state.RUN]
+
+
+def tell(act: Callable[[], Any]) -> None:
+    """Do what was clicked; what is wrong with it is said on the page."""
+    try:
+        act()
+    except (VitrmError, OSError) as error:
+        st.session_state[SAID] = str(error)
+
+
+def show(name: str) -> None:
+    """Watch a run from now on."""
+    st.session_state[state.RUN] = name
+    st.session_state["train_view"] = "Watch"
+
+
+def touched(name: str) -> float:
+    """When something last changed in the folder of a run, in seconds since 1970; 0 where it is gone."""
+    try:
+        return (cache.trainings().runs / name).stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,131 @@
+"""Several runs over each other, and what can be done with each: use it, download, rename, delete."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+
+import streamlit as st
+
+from app import state
+from app.training import cache, visitors
+from app.training import figures as training_figures
+from app.training.choices import SAID, tell, touched
+from app.training.curves.curves import curves, payload
+from app.training.live import LIVE_S
+from app.training.queue import Training, Trainings
+from vitrm.config import Config
+from vitrm.errors import VitrmError
+from vitrm.runs.folder import Run
+from vitrm.training.commands import train_command
+
+
+def compare(known: dict[str, Training]) -> None:
+    """Curves of several runs over each other, what differs in their settings, and what can be done with each."""
+    trainings = cache.trainings()
+    names = sorted((name for name in known if Run(trainings.runs / name).has_config), key=touched, reverse=True)
+    if not names:
+        st.info("Nothing has been trained here yet.")
+        return
+    if "compared" not in st.session_state:
+        st.session_state["compared"] = names[:2]
+    st.session_state["compared"] = [name for name in st.session_state["compared"] if name in names]
+    chosen = st.multiselect("Runs", names, key="compared", max_selections=8)
+    configs = {}
+    for name in chosen:
+        try:
+            configs[name] = cache.settings(cache.watched(name))
+        except VitrmError as error:
+            st.error(str(error))
+    if configs:
+        active = any(known[name].is_active for name in configs)
+        st.fragment(_overlay, run_every=LIVE_S if active else None)(configs)
+        titles = ", ".join(sorted({config.data.title for config in configs.values()}))
+        st.caption(
+            f"Data: {titles}. Validation split, averaged weights, every supervision step run. One seed each: "
+            "differences of a point or two mean little on a few hundred images."
+        )
+        rows = training_figures.differing_settings(configs)
+        if len(configs) > 1:
+            st.markdown("**Settings that differ**" if rows else "These runs have the same settings.")
+            if rows:
+                st.dataframe(rows, hide_index=True, width="stretch")
+    st.header("One run")
+    name = st.selectbox("Which one", names, key="managed")
+    _manage(trainings, known[name])
+
+
+def _overlay(configs: dict[str, Config]) -> None:
+    runs = [(name, cache.history(cache.watched(name)), config) for name, config in configs.items()]
+    for _, history, _ in runs:
+        history.read()
+    curves(payload(training_figures.comparison_charts(runs)), key="comparison")
+    st.dataframe(training_figures.comparison_table(runs), hide_index=True, width="stretch", key="comparison_table")
+
+
+def _manage(trainings: Trainings, training: Training) -> None:
+    name, run = training.name, Run(trainings.runs / training.name)
+    said = st.session_state.pop(SAID, None)
+    if said:
+        st.error(said)
+    st.markdown(f"**{name}** is {training.state} and takes {run.bytes / 2**20:.1f} MB.")
+    if run.has_config:
+        st.code(train_command(cache.settings(cache.watched(name))), language="sh")
+    mine, idle = visitors.may_control(training.visitor), not training.is_active
+    why = None if mine else "Only the browser that started it, and the teacher, can do that"
+    if not idle:
+        why = "It is still going on; stop it first"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if run.is_complete:
+            st.button("Use as the model on the other pages", icon=":material/model_training:", type="primary",
+                      key="use_as_model", on_click=_use, args=(name,))  # fmt: skip
+        st.download_button("Download as ZIP", lambda: zipped(run), f"{name}.zip", icon=":material/folder_zip:",
+                           on_click="ignore", disabled=not run.has_config, key="zip",
+                           help="The run folder, without what only resuming needs")  # fmt: skip
+        with st.popover("Rename", icon=":material/edit:", disabled=not (mine and idle), help=why):
+            new = st.text_input("New name", value=name, key=f"rename_{name}")
+            st.button("Rename it", key="rename", on_click=tell, args=(lambda: _rename(trainings, name, new),))
+        with st.popover("Delete", icon=":material/delete:", disabled=not (mine and idle), help=why):
+            st.markdown(f"This removes **{name}** with its weights and figures ({run.bytes / 2**20:.1f} MB), for good.")
+            st.button("Delete it for good", type="primary", key="delete", on_click=tell,
+                      args=(lambda: _delete(trainings, name),))  # fmt: skip
+    if run.is_complete and st.session_state.get(state.CHECKPOINT) == name:
+        with st.container(horizontal=True):
+            st.caption("It is the model on:")
+            for page, title in (("step", "Step through"), ("attention", "Attention"), ("halting", "Halting")):
+                st.page_link(f"../pages/{page}.py", label=title)
+
+
+def _use(name: str) -> None:
+    st.session_state[state.CHECKPOINT] = name
+
+
+def _rename(trainings: Trainings, name: str, new: str) -> None:
+    trainings.rename(name, new)
+    _forget(name)
+    st.session_state["managed"] = new.strip()
+
+
+def _delete(trainings: Trainings, name: str) -> None:
+    trainings.delete(name)
+    _forget(name)
+    st.session_state.pop("managed", None)
+
+
+def _forget(name: str) -> None:
+    if st.session_state.get(state.RUN) == name:
+        st.session_state.pop(state.RUN)
+        st.query_params.pop(state.RUN, None)
+    if st.session_state.get(state.CHECKPOINT) == name:
+        st.session_state[state.CHECKPOINT] = state.DEFAULTS[state.CHECKPOINT]
+
+
+def zipped(run: Run) -> bytes:
+    """The run folder as a ZIP file, without the state to resume from and the lock."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in run.to_share():
+            with archive.open(f"{run.name}/{file.relative_to(run.path)}", "w") as out, open(file, "rb") as source:
+                shutil.copyfileobj(source, out)
+    return content.getvalue()

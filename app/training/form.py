@@ -1,0 +1,173 @@
+"""A new training: preset, data, settings in their own words, how long it would take here."""
+
+from __future__ import annotations
+
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from app.training import cache, settings, visitors
+from app.training import figures as training_figures
+from app.training.choices import STARTED
+from vitrm.config import PRESETS, SETTINGS, Config, Setting
+from vitrm.config.words import in_words, shown, value
+from vitrm.errors import VitrmError
+from vitrm.runs.state import State
+from vitrm.training.commands import train_command
+
+_SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion_mnist": "Fashion-MNIST"}
+
+
+def new_training() -> None:
+    """Preset, data and settings; how long it would take here; start."""
+    trainings = cache.trainings()
+    offered = settings.EXPECTATIONS | settings.COMPARISONS
+    name = st.pills("Preset", list(offered), default="digits", required=True, key="train_preset")
+    st.markdown(offered[name])
+    source = _choose_data(name)
+    device, changes = _choose_device()
+    with st.expander("Own settings", icon=":material/tune:"):
+        changes |= _own_settings(name)
+    if source is None:
+        return
+    try:
+        config = PRESETS[name].with_fields({"data.source": source} | changes)
+        trainings.limits.check(config)
+    except VitrmError as error:
+        st.error(in_words(str(error)))
+        return
+    same = trainings.same(config)
+    if same:
+        st.info(f"“{same}” trains exactly this already: starting means joining it.")
+    known = trainings.estimates.known(config, device)
+    st.fragment(_estimate, run_every=None if known else 1.0)(config, device)
+    # No callback: it would start what was on show before, if somebody chooses and presses start in one go.
+    if st.button(
+        "Join that training" if same else "Start training", type="primary", icon=":material/play_arrow:",
+        key="start_training", disabled=bool(known and "error" in known),
+    ):  # fmt: skip
+        try:
+            st.session_state[STARTED] = trainings.train(config, visitors.visitor(), device=device)
+        except (VitrmError, OSError) as error:
+            st.error(str(error))
+        else:
+            st.rerun()
+    st.caption("The same from a terminal, on this machine; it shows up here too:")
+    st.code(train_command(config), language="sh")
+
+
+def _choose_data(preset: str) -> str | None:
+    usual = PRESETS[preset].data.source
+    if not usual.startswith("folder:"):
+        if preset.startswith("digits"):
+            return "digits"
+        choices = [usual, *(name for name in _here() if name != usual)]
+        return st.selectbox("Data", choices, format_func=lambda each: _SOURCES.get(each, each), key=f"data_{preset}")
+    choices = _here()
+    own = "another folder …"
+    picked = st.selectbox("Data", [*choices, own] if visitors.is_teacher() else choices, key="data_photos",
+                          index=0 if choices else None,
+                          help="Folders and parquet sets in data/ on the machine that runs the server")  # fmt: skip
+    if picked != own:
+        if picked is None:
+            st.info("There are no photographs in the server's folder data/ yet: data/NAME/CLASS/image.jpg.")
+        return picked
+    path = st.text_input("Folder on this machine", placeholder="/home/me/photos", key="data_path",
+                         help="CLASS/image.jpg, train/CLASS and test/CLASS, or train*.parquet")  # fmt: skip
+    if not path:
+        return None
+    return _source(Path(path).expanduser()) or f"folder:{path}"
+
+
+def _here() -> list[str]:
+    """The image folders and parquet sets in data/."""
+    folders = sorted(file for file in Path("data").glob("[!.]*") if file.is_dir()) if Path("data").is_dir() else []
+    return [source for folder in folders if (source := _source(folder))]
+
+
+def _source(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return None
+    if any(folder.glob("**/train*.parquet")):
+        return f"parquet:{folder}"
+    classes = [file for file in folder.iterdir() if file.is_dir() and not file.name.startswith(".")]
+    return f"folder:{folder}" if len(classes) >= 2 else None
+
+
+def _choose_device() -> tuple[str, dict[str, Any]]:
+    gpu = cache.gpu()
+    if gpu is None:
+        return "cpu", {}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        use = st.toggle(f"Use the GPU ({gpu})", value=True, key="use_gpu")
+        if not use:
+            return "cpu", {}
+        half = st.toggle("bf16", value=True, key="use_bf16", help=SETTINGS["train.precision"].sentence)
+        compiled = st.toggle("compile", key="use_compile", help=SETTINGS["train.compile"].sentence)
+    return "cuda", {"train.precision": "bf16" if half else "fp32", "train.compile": compiled}
+
+
+def _own_settings(preset: str) -> dict[str, Any]:
+    """The form: every setting with its sentence and what was published for it; returns what differs from the preset."""
+    base, changes = PRESETS[preset], {}
+    groups = settings.groups(base)
+    for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
+        with tab:
+            columns = st.columns(2)
+            for k, name in enumerate(names):
+                with columns[k % 2]:
+                    usual, setting = value(base, name), SETTINGS[name]
+                    chosen = _widget(setting, usual, f"{preset}:{name}")
+                    st.caption(f"{setting.sentence} {setting.source}" if base.model.recurrent else setting.sentence)
+                    if chosen != usual:
+                        changes[name] = chosen
+    return changes
+
+
+def _widget(setting: Setting, usual: Any, key: str) -> Any:
+    hint, label = setting.hint, setting.label
+    optional = typing.get_origin(hint) is types.UnionType
+    kind = typing.get_args(hint)[0] if optional else hint
+    if kind is bool:
+        return st.toggle(label, value=usual, key=key)
+    if typing.get_origin(kind) is Literal:
+        options = list(typing.get_args(kind))
+        return st.selectbox(label, options, index=options.index(usual), key=key)
+    if kind in (int, float) and setting.name not in ("train.lr", "train.min_lr"):
+        step = 1 if kind is int else 0.01
+        value = usual if usual is None else kind(usual)
+        return st.number_input(label, value=value, step=step, key=key, format=None if kind is int else "%g")
+    text = st.text_input(label, value=shown(usual), key=key)  # 3e-4 and 0.9, 0.999 are typed as they are
+    return usual if text.strip() == shown(usual) else text.replace(" ", "")
+
+
+def _estimate(config: Config, device: str) -> None:
+    trainings = cache.trainings()
+    result = trainings.estimates.known(config, device)
+    if result is None:
+        busy = any(training.state is State.RUNNING for training in trainings.known.values())
+        key = f"measure {device} {config.fingerprint()}"
+        if busy and not st.session_state.get(key):
+            st.session_state[key] = st.button(
+                "Estimate the time", icon=":material/timer:", key="estimate",
+                help="Trains a few batches beside the training that is going on, and slows it down meanwhile",
+            )  # fmt: skip
+            if not st.session_state[key]:
+                return
+        trainings.estimates.get(config, device, visitors.visitor())
+        st.caption(":material/timer: Measuring a few batches on this machine …")
+        return
+    if st.session_state.get("estimate_shown") != (config.fingerprint(), device):
+        st.session_state["estimate_shown"] = (config.fingerprint(), device)
+        st.rerun()  # to stop asking, and to let start know
+    if "error" in result:
+        st.error(result["error"])
+        return
+    st.markdown(
+        f":material/timer: About **{training_figures.duration(result['seconds'])}** on this machine as it is now "
+        f"({result['device']}): {result['epochs']:,} epochs of {result['train_images']:,} training images at "
+        f"{result['images_per_s']:,.0f} a second, {result['parameters']:,} parameters; measured on a few batches."
+    )

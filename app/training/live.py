@@ -1,0 +1,214 @@
+"""The live view of a training: its queue, state, buttons, numbers and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.training import cache, visitors
+from app.training import figures as training_figures
+from app.training.choices import SAID, show, tell
+from app.training.curves.curves import curves
+from app.training.queue import Training, Trainings
+from vitrm.config import Config
+from vitrm.errors import VitrmError
+from vitrm.runs.folder import Run
+from vitrm.runs.state import State
+from vitrm.training.commands import train_command
+
+LIVE_S, IDLE_S = 1.5, 5.0
+_BADGES = {
+    State.WAITING: (":material/hourglass_top:", "grey"),
+    State.STARTING: (":material/rocket_launch:", "blue"),
+    State.RUNNING: (":material/play_arrow:", "green"),
+    State.PAUSING: (":material/pause:", "orange"),
+    State.PAUSED: (":material/pause:", "orange"),
+    State.STOPPING: (":material/stop:", "orange"),
+    State.FINISHING: (":material/fact_check:", "blue"),
+    State.STOPPED: (":material/stop:", "grey"),
+    State.INTERRUPTED: (":material/power_off:", "red"),
+    State.FAILED: (":material/error:", "red"),
+    State.FINISHED: (":material/check:", "blue"),
+}
+
+
+def queue_line(known: dict[str, Training], trainings: Trainings) -> None:
+    """What the server is busy with, and who is next."""
+    alive = [training for training in known.values() if training.is_active and training.state is not State.WAITING]
+    waiting = [training for training in known.values() if training.position]
+    places = trainings.limits.at_once
+    text = f"{len(alive)} of {places} place{'s' * (places != 1)} taken"
+    if alive:
+        text += " (" + ", ".join(f"{training.name}, {training.state}" for training in alive) + ")"
+    if waiting:
+        text += f", {len(waiting)} waiting"
+    own = [training for training in waiting if training.visitor == visitors.visitor()]
+    if own:
+        text += f"; your run “{own[0].name}” is number {own[0].position} in the queue"
+    st.caption(f":material/groups: Trainings on this server: {text}.")
+
+
+def watch(name: str) -> None:
+    """The live view of a run; it asks for news by itself, often for as long as something is going on."""
+    shape = _shape(name)
+    st.fragment(_live, run_every=LIVE_S if shape[1] else IDLE_S)(name, shape)
+
+
+def _shape(name: str) -> tuple:
+    """What the page around the live view depends on: drawn anew when it changes, and only then."""
+    trainings = cache.trainings()
+    going_on = frozenset(each for each, training in trainings.known.items() if training.is_active)
+    return going_on, name in going_on, name in trainings.known and Run(trainings.runs / name).has_snapshots
+
+
+def _live(name: str, shape: tuple) -> None:
+    trainings = cache.trainings()
+    training = trainings.known.get(name)
+    if training is None or _shape(name) != shape:
+        st.rerun()
+    queue_line(trainings.known, trainings)
+    _header(training)
+    _controls(training, trainings)
+    said = st.session_state.pop(SAID, None)
+    if said:
+        st.warning(said)
+    run = Run(trainings.runs / name)
+    if not run.has_config:
+        return
+    watched = cache.watched(name)
+    history = cache.history(watched)
+    version = history.read()
+    try:
+        config = cache.settings(watched)
+    except VitrmError as error:
+        st.error(f"This run cannot be shown: {error}")
+        return
+    _numbers(training, config, history)
+    if training.state is State.PAUSED and history.updates:
+        _last_update(history.updates[-1], config)
+    if history.progress.last is None:
+        st.caption("The first report comes after ten batches.")
+        return
+    curves(cache.live_curves(watched, version, config), key="live_curves")
+
+
+def _header(training: Training) -> None:
+    icon, color = _BADGES.get(training.state, (":material/help:", "grey"))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = training.state if not training.position else f"waiting: number {training.position} in the queue"
+        st.badge(label or "unknown", icon=icon, color=color)
+        if training.cause and training.state in (State.FAILED, State.INTERRUPTED):
+            st.error(f"{training.cause[:400]}")
+        elif training.cause and training.state is State.STOPPED:
+            st.caption(training.cause)
+        elif training.state is State.PAUSING:
+            st.caption("It pauses as soon as the update in progress is done.")
+        elif training.state is State.STOPPING:
+            st.caption("It stops as soon as the batch in progress is done and saved.")
+        elif training.state is State.STARTING:
+            st.caption("Loading torch and the images takes a few seconds.")
+
+
+def _controls(training: Training, trainings: Trainings) -> None:
+    name, mine = training.name, visitors.may_control(training.visitor)
+    why = None if mine else (
+        "Only the browser that started it, and the teacher, can do that; watch along, or start your own")  # fmt: skip
+
+    def button(label: str, icon: str, act: Callable[[], Any], kind: str = "secondary", said: str | None = None) -> None:
+        st.button(
+            label, icon=f":material/{icon}:", key=f"do_{label}", type=kind, disabled=not mine, help=why or said,
+            on_click=tell, args=(act,),
+        )  # fmt: skip
+
+    visitor = visitors.visitor()
+    with st.container(horizontal=True, key="train_controls"):
+        if training.state in (State.RUNNING, State.PAUSING):
+            button("Pause", "pause", lambda: trainings.ask(name, "pause"), "primary")
+        if training.state is State.PAUSED:
+            button("One supervision step", "skip_next", lambda: trainings.ask(name, "step"), "primary",
+                   "One pass forward and back on one batch, one update of the weights, then a pause again")  # fmt: skip
+            button("Resume", "play_arrow", lambda: trainings.ask(name, "go"))
+        if training.state in (State.RUNNING, State.PAUSING, State.PAUSED):
+            button("Stop training", "stop", lambda: trainings.ask(name, "stop"), said="Saves all; it can be resumed")
+        if training.state is State.STOPPING:
+            button("Stop at once", "dangerous", lambda: trainings.ask(name, "stop at once"),
+                   said="Goes back to what was saved last, at most 20 seconds ago")  # fmt: skip
+        if training.state is State.WAITING:
+            button("Leave the queue", "logout", lambda: trainings.leave(name))
+        if training.state in (State.STOPPED, State.INTERRUPTED, State.FAILED):
+            run = Run(trainings.runs / name)
+            if not run.has_config:
+                button("Try again", "replay", lambda: trainings.retry(name, visitor), "primary")
+            elif run.resumable and not training.diverged:
+                button("Resume", "play_arrow", lambda: trainings.resume(name, visitor), "primary")
+            if run.resumable and run.has_weights:
+                button("Finish as it is", "fact_check", lambda: trainings.finish(name, visitor),
+                       said="Tests the best weights so far and writes the model card")  # fmt: skip
+        if (
+            training.state not in (State.WAITING, State.STARTING, State.FINISHING)
+            and Run(trainings.runs / name).has_config
+        ):
+            button("Start over", "restart_alt", lambda: show(trainings.restart(name, visitor)),
+                   said="The same settings from the beginning, as a new run; this one is kept")  # fmt: skip
+
+
+def _numbers(training: Training, config: Config, history) -> None:
+    progress, end = history.progress.last, history.epochs.last
+    steps = config.model.supervision_steps
+    with st.container(horizontal=True, key="train_numbers"):
+        epoch = progress["epoch"] if progress else 0
+        _metric("Epoch", f"{epoch} of {config.train.epochs}")
+        step = f", step {steps}" if steps > 1 else ""
+        _metric(f"Validation accuracy{step}", f"{100 * end['val_accuracy'][-1]:.1f} %" if end else "–")
+        _metric(f"Training loss{step}", f"{progress['loss'][-1]:.3f}" if progress else "–")
+        _metric("Learning rate", f"{progress['lr']:.2g}" if progress else "–")
+        _metric("Images per second", f"{progress['images_per_s']:,.0f}" if progress else "–")
+        if training.state in (State.RUNNING, State.PAUSING, State.PAUSED) and progress:
+            _metric("Time left", training_figures.duration(progress["time_left_s"]))
+        elif end:
+            _metric("Trained for", training_figures.duration(end["seconds"]))
+
+
+def _metric(label: str, value: str) -> None:
+    st.metric(label, value, width="content")
+
+
+def _last_update(update: dict[str, Any], config: Config) -> None:
+    moved, images = training_figures.update_tables(update, config.data.classes)
+    with st.container(border=True):
+        st.markdown("**What that one update changed**")
+        st.markdown(training_figures.update_sentence(update, config))
+        left, right = st.columns([1, 2.2])
+        left.dataframe(moved, hide_index=True, width="stretch", key="moved", column_config={
+            "moved by, %": st.column_config.NumberColumn(format="%.3f")})  # fmt: skip
+        points = st.column_config.NumberColumn(format="%.2f")
+        right.dataframe(images, hide_index=True, width="stretch", key="watched", column_config={
+            name: points for name in images[0] if "%" in name or "points" in name or "halting" in name})  # fmt: skip
+        st.caption(
+            "Moved by: length of the change over length of the weights. The images are validation images as they are "
+            "(raw weights, evaluation mode, after the last supervision step)."
+        )
+
+
+def numbers_behind(name: str) -> None:
+    """What the figures are measured on, the table behind them, and the command that makes the run again."""
+    run = Run(cache.trainings().runs / name)
+    if not run.has_config:
+        if run.output.exists():
+            with st.expander("What the process printed"):
+                st.code(_tail(run.output), language=None)
+        return
+    watched = cache.watched(name)
+    history, config = cache.history(watched), cache.settings(watched)
+    st.caption(training_figures.provenance(name, config, history))
+    with st.expander("The numbers behind the figures, the settings and the command"):
+        st.code(train_command(config), language="sh")
+        st.dataframe(training_figures.epoch_table(history), hide_index=True, width="stretch")
+        st.json(config.to_dict(), expanded=False)
+
+
+def _tail(file: Path, lines: int = 40) -> str:
+    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
