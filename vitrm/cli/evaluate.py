@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mazes of so many cells along a side, other kinds too, and up to 96 steps (default: 7 9 11 13 15 21)",
     )
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS), help="of --sizes: of mazes")
+    parser.add_argument("--within", type=positive, metavar="CELLS", help="of --sizes: cells read no farther than that")
     parser.add_argument("--count", type=positive, default=1000, help="of --sizes: mazes of each (1000)")
     parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=DOMAIN_HELP)
     parser.add_argument(
@@ -131,7 +132,10 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
     if arguments.mazes:
         yield "mazes", {}
     if arguments.sizes is not None:
-        yield "sizes", {"kinds": arguments.kinds, "sizes": arguments.sizes or SIZES, "count": arguments.count}
+        if arguments.save and arguments.within:
+            raise ConfigError("--sizes --save keeps what a model makes of mazes as it is; leave out --within")
+        how = {"kinds": arguments.kinds, "count": arguments.count, "within": arguments.within}
+        yield "sizes", how | {"sizes": arguments.sizes or SIZES}
     if arguments.domain is not None:
         yield "domain", seed | {"foreign": foreign_sets(arguments, dataset)}
     if arguments.policies is not None:

@@ -80,6 +80,7 @@ class SizeReport(Report):
     trained_steps: Positive
     parameters: Positive
     trained_on: tuple[Positive, ...]  # sizes
+    within: Count | None  # rows and columns beyond which no cell read another; None: all of them
     trials: tuple[Trial, ...]
     left_out: tuple[str, ...]  # sizes that could not be tried, each with the reason
 
@@ -88,7 +89,8 @@ class SizeReport(Report):
         steps = [step for step in SHOWN if step <= max(len(trial.right) for trial in self.trials)] if several else [1]
         on = " and ".join(f"{size} × {size}" for size in self.trained_on)
         yield ""
-        yield f"{self.parameters:,} parameters, trained on mazes of {on} cells; right, %, [95 % interval]"
+        reading = "" if self.within is None else f", each cell reading {self.within} rows and columns away at most"
+        yield f"{self.parameters:,} parameters, trained on mazes of {on} cells{reading}; right, %, [95 % interval]"
         heads = "".join(f"{f'after {step}':>20}" for step in steps)
         names = [*self.trials[0].guesses]
         yield f"{'kind':6}{'cells':>8}{'paths':>8}{'n':>6}{heads}{''.join(f'  {name}' for name in names)}"
@@ -155,8 +157,11 @@ def measuring(
     sizes: Sequence[int] = SIZES,
     count: int = COUNT,
     steps: int = STEPS,
+    within: int | None = None,
 ) -> Iterator[Progress | SizeReport]:
-    """Try a model on mazes; see `report.measuring`. Raises ConfigError for a model that was not trained on any."""
+    """Try a model on mazes; see `report.measuring`. With `within` each cell reads those at most so many rows
+    and columns away alone. Raises ConfigError for a model that was not trained on mazes, or has absolute positions.
+    """
     try:
         settings = MazeSettings.parse(data.source)
     except DataError as error:
@@ -166,7 +171,7 @@ def measuring(
     splits, halts = [data, *data.others], model.config.recurrent
     tally = Tally(len(kinds) * len(sizes) * count + halts * sum(len(each.val) for each in splits))
     yield tally.add()
-    thresholds = (yield from _thresholds(model, [each.val for each in splits], tally)) if halts else {}
+    thresholds = (yield from _thresholds(model, [each.val for each in splits], within, tally)) if halts else {}
     guess = _local_guess(splits[-1], settings)
     trials, left_out = [], []
     for kind in kinds:
@@ -178,13 +183,14 @@ def measuring(
                 continue
             asked, mazes = draw(settings, kind, size, count)
             split = maze_split(mazes, size * model.config.patch_size)
-            answers, scores = yield from _run(_fitted(model, split), split, steps, tally)
+            answers, scores = yield from _run(_fitted(model, split, within), split, steps, tally)
             trials.append(_trial(asked, mazes, answers, scores, thresholds))
             trials[-1].guesses[LOCAL_GUESS] = int((guess(mazes.cells) == mazes.labels).sum())
     yield SizeReport(
         trained_steps=model.config.supervision_steps,
         parameters=sum(weights.numel() for weights in model.parameters()),
         trained_on=tuple(each.size for each in (settings, *settings.also)),
+        within=within,
         trials=tuple(trials),
         left_out=tuple(left_out),
     )
@@ -198,12 +204,16 @@ def _local_guess(data: Dataset, settings: MazeSettings) -> Callable[[np.ndarray]
     return LocalGuess(cells_of(data.train.images.cpu().numpy(), size), data.train.labels.cpu().numpy(), settings.gems)
 
 
-def _fitted(model: ViTRM | OneStep, split: Split) -> ViTRM | OneStep:
+def _fitted(model: ViTRM | OneStep, split: Split, within: int | None) -> ViTRM | OneStep:
     """The same weights for the images of a split."""
     from vitrm.families import resized
 
-    size = split.images.shape[-1]
-    return model if size == model.config.image_size else resized(model, size)
+    if within is None and split.images.shape[-1] == model.config.image_size:
+        return model
+    sized = resized(model, split.images.shape[-1])
+    for layer in sized.block.layers:
+        layer.places.within = within
+    return sized
 
 
 def _run(
@@ -239,14 +249,15 @@ def _leave(scores: Tensor, threshold: float) -> Tensor:
 
 
 def _thresholds(
-    model: ViTRM | OneStep, splits: list[Split], tally: Tally
+    model: ViTRM | OneStep, splits: list[Split], within: int | None, tally: Tally
 ) -> Generator[Progress, None, dict[str, float]]:
     """By rule, the threshold with the fewest steps that costs no more than TOLERANCE on validation."""
     import torch
 
     rights, scores = [], []
     for split in splits:
-        answers, score = yield from _run(_fitted(model, split), split, 4 * model.config.supervision_steps, tally)
+        fitted = _fitted(model, split, within)
+        answers, score = yield from _run(fitted, split, 4 * model.config.supervision_steps, tally)
         rights.append(answers == split.labels)
         scores.append(score)
     right = torch.cat(rights, dim=1)

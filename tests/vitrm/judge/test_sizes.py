@@ -77,6 +77,15 @@ def test_the_answer_is_at_rest_after_six_steps_without_a_change_and_not_before(d
     assert memory.mean_steps >= 2  # there is no change to speak of at the first step
 
 
+def test_cells_that_read_as_far_as_the_grid_reaches_read_all_of_it(data):
+    how = {"kinds": ("deep",), "sizes": (6,), "count": 10, "steps": 3}
+    *_, everything = measuring(_model(SMALL, data), data, **how)
+    *_, same = measuring(_model(SMALL, data), data, **how, within=5)
+    assert [trial.right for trial in same.trials] == [trial.right for trial in everything.trials]
+    assert (everything.within, same.within) == (None, 5)
+    assert "each cell reading 5 rows and columns away at most" in "\n".join(same.lines())
+
+
 def test_a_model_that_answers_once_is_a_control_and_one_of_a_single_size_is_left_out_elsewhere(data):
     vit = ViTConfig(**SHAPE, positions="relative", reference_side=5, dropout=0.0)
     *_, report = measuring(_model(vit, data), data, kinds=("even",), sizes=(5, 6), count=10)
