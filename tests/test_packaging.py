@@ -31,7 +31,7 @@ def test_everything_the_app_needs_is_installed_in_two_folders(monkeypatch):
     laid_out = {Path(to): Path(file) for to, file in build.get_output_mapping().items()}
     trees = [file for tree in ("vitrm", "app", "pages", "checkpoints") for file in (ROOT / tree).rglob("*")]
     found = {file.relative_to(ROOT) for file in (*trees, *(ROOT / "results").glob("*.csv")) if file.is_file()}
-    wanted = {file for file in found if file.suffix not in (".pyc", ".tmp")}
+    wanted = {file for file in found if file.suffix != ".tmp" and file.parent.name != "__pycache__"}
     assert {Path("app/glimpses/play/picks.js"), Path("app/.streamlit/config.toml")} <= wanted
     assert set(laid_out.values()) == wanted
     for to, file in laid_out.items():
