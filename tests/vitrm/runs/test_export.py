@@ -62,12 +62,13 @@ def test_a_supervision_step_in_onnx_is_the_one_in_torch_and_so_is_a_chain_of_the
     assert meta["supervision_steps"] == "6"
 
 
-@pytest.mark.parametrize("family", ["vitrm", "scaled", "vit", "resnet"])
+@pytest.mark.parametrize("family", ["vitrm", "scaled", "stem", "vit", "resnet"])
 def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
     plain = {"recursion_steps": 1, "memory_steps": 1, "depth": 1}
     config = {
         "vitrm": replace(tiny, reading="cross", shared_block=False, head="mlp", **plain),
         "scaled": replace(tiny, memory_tokens=None, positions="relative", reference_side=2, **plain),
+        "stem": replace(tiny, patch_size=4, embedding="convolutional", **plain),
         "vit": ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=1, num_heads=2, mlp_dim=24),
         "resnet": ResNetConfig(image_size=8, channels=1),
     }[family]
