@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -19,6 +18,7 @@ from app.player.player import player
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.glimpses import GlimpseReport
+from vitrm.places import ROOT
 from vitrm.sweep.table import against_first
 
 PARTS = {
@@ -30,7 +30,7 @@ PARTS = {
 }
 _POLICIES = {"random": "at random", "fixed": "from the centre outwards", "learned": "where its memory attends"}
 _SHOWN_DRAWS = 6
-_CONTROL = Path(__file__).resolve().parents[2] / "results" / "glimpses.csv"
+_CONTROL = ROOT / "results" / "glimpses.csv"
 _PANELS = ("glimpses",)
 
 

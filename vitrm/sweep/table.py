@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
-from vitrm.process import ROOT
+from vitrm.places import ROOT, home
 from vitrm.runs.folder import Run
 from vitrm.sweep.row import Row, percents
 from vitrm.sweep.sweep import Sweep, accuracy
@@ -121,9 +121,9 @@ def write_table(sweep: Sweep) -> None:
     (sweep.folder / "table.md").write_text(markdown(sweep, found), encoding="utf-8")
 
 
-def list_tables(runs_folder: str | Path = "runs") -> dict[str, Path]:
+def list_tables(runs_folder: str | Path | None = None) -> dict[str, Path]:
     """The tables that belong to the project, then those of the sweeps in a folder of runs, by name."""
-    theirs = {file.parent.name: file for file in sorted(Path(runs_folder).glob("*/table.csv"))}
+    theirs = {file.parent.name: file for file in sorted(Path(runs_folder or home() / "runs").glob("*/table.csv"))}
     return theirs | {file.stem: file for file in sorted((ROOT / "results").glob("*.csv"))}
 
 
