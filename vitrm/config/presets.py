@@ -90,8 +90,8 @@ _MAZE_RECIPE = {
     **{"batch_size": 64, "warmup_epochs": 0.5, "ema_decay": 0.99, "weight_decay": 0.01},
     **{"backprop": "all", "update": "batch", "crop_pad": 0, "flip": False},
 }
-_MAZE_LONG = _MAZE_RECIPE | {"lr": 2e-3, "min_lr": 1e-4, "ema_decay": 0.995}
-_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-12,train=10000"
+_MAZE_LONG = _MAZE_RECIPE | {"lr": 1e-3, "min_lr": 5e-5, "ema_decay": 0.995}
+_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-10,train=10000"
 
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
@@ -204,11 +204,11 @@ PRESETS: dict[str, Config] = {
     # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small
     "mazes-first": Config(
         _MAZES,
-        _small(epochs=1, lr=2e-3, min_lr=5e-4, **_MAZE_RECIPE),
-        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=24000,test=4000"),
+        _small(epochs=3, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
+        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=12000,test=4000"),
     ),
     # Steps that go on for as long as larger mazes take: vitrm train mazes --train.start mazes-first
-    "mazes": Config(_MAZES, _small(epochs=5, progress_steps=24, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
+    "mazes": Config(_MAZES, _small(epochs=4, progress_steps=24, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
     # Its control: as many parameters, spent on depth, not recursion.
     "mazes-vit": Config(
         ViTConfig(
@@ -225,7 +225,7 @@ PRESETS: dict[str, Config] = {
             qkv_bias=True,
             dropout=0.0,
         ),
-        _small(epochs=5, **_MAZE_LONG),
+        _small(epochs=4, **_MAZE_LONG),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Photographs seen whole, through convolutions: what two cores can learn of CIFAR-10 in hours.

@@ -211,6 +211,7 @@ class RelativePositions(nn.Module):
         steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
         table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
         self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+        self.within: int | None = None  # rows and columns beyond which places are not read at all; None: all are
         self.kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
 
     def forward(self, tokens: int, keep: slice = ALL, scale: float | None = None) -> Tensor:
@@ -225,7 +226,7 @@ class RelativePositions(nn.Module):
         weights, kept = self.kept or (None, {})
         if weights is None or weights.dtype != table.dtype or not torch.equal(weights, table):
             weights, kept = table.detach().clone(), {}  # versions of tensors do not tell: optimizers may not count them
-        key = (tokens, keep.start, keep.stop, scale)
+        key = (tokens, keep.start, keep.stop, scale, self.within)
         if key not in kept:
             with torch.inference_mode(False), torch.no_grad():
                 kept = dict(list(kept.items())[1 - KEPT :]) | {key: self._made(tokens, keep, scale)}
@@ -248,8 +249,15 @@ class RelativePositions(nn.Module):
         way = ways(side, self.REACH, table.device)
         if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
             one_hot = _one_hot_ways(side, self.REACH, table.device).to(table.dtype)
-            return (self.RATE * table @ one_hot).unflatten(-1, way.shape)
-        return self.RATE * table[..., way]
+            bias = (self.RATE * table @ one_hot).unflatten(-1, way.shape)
+        else:
+            bias = self.RATE * table[..., way]
+        if self.within is None:
+            return bias
+        place = torch.arange(side, device=table.device)
+        far = (place[:, None] - place).abs() > self.within  # in rows, and in columns
+        far = far[:, None, :, None] | far[None, :, None]
+        return bias.masked_fill(far.flatten(2).flatten(0, 1), -torch.inf)
 
 
 @lru_cache(maxsize=32)
