@@ -12,7 +12,7 @@ from vitrm.config.data import FASHION_CLASSES
 from vitrm.data.bundled import bundled
 from vitrm.data.dataset import Dataset, Preprocess
 from vitrm.errors import DataError, RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 
 
 @pytest.fixture
