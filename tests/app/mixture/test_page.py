@@ -272,14 +272,14 @@ def test_a_control_is_named_and_shown_all_the_same(mixture):
 
 @pytest.fixture
 def copied(tmp_path):
-    """The bundled SR-ViT as a run "mine", to be changed."""
-    shutil.copytree(ROOT / "checkpoints" / MODEL, tmp_path / "runs" / "mine")
-    return find_run("mine")
+    """The bundled SR-ViT as a run to be changed, named after the test: what is cached goes by name and weights."""
+    shutil.copytree(ROOT / "checkpoints" / MODEL, tmp_path / "runs" / tmp_path.name)
+    return find_run(tmp_path.name)
 
 
 def test_a_collapsed_router_is_said_before_anything_else(copied):
     copied.keep(replace(copied.report("mixture"), faults=("x",), verdict="It has collapsed."))
-    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model="mine")
+    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name)
     assert app.warning[0].value == "It has collapsed."
 
 
@@ -288,7 +288,7 @@ def test_where_the_images_are_absent_the_judgement_is_still_shown(copied):
     config = copied.config()
     nowhere = replace(config, data=replace(config.data, source="parquet:nowhere"))
     (copied.path / "config.json").write_text(json.dumps(nowhere.to_dict()))
-    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model="mine")
+    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name)
     assert "not on this machine" in app.error[0].value
     assert len(app.metric) == 4
 
