@@ -17,9 +17,9 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "traces", "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
     ),
     "app": (
-        "paper", "state", "background", "component", "change", "charts", "colours", "figures", "cache", "inputs",
-        "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture", "training",
-        "compare", "bench", "Home",
+        "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures", "cache",
+        "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
+        "training", "compare", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file
