@@ -30,10 +30,12 @@ def test_everything_the_app_needs_is_installed_in_two_folders(monkeypatch):
     build = project.get_command_obj("build_py")
     build.ensure_finalized()
     laid_out = {Path(to): Path(file) for to, file in build.get_output_mapping().items()}
-    trees = [file for tree in ("vitrm", "app", "pages", "checkpoints") for file in (ROOT / tree).rglob("*")]
+    trees = [
+        file for tree in ("vitrm", "app", "pages", "checkpoints", ".streamlit") for file in (ROOT / tree).rglob("*")
+    ]
     found = {file.relative_to(ROOT) for file in (*trees, *(ROOT / "results").glob("*.csv")) if file.is_file()}
     wanted = {file for file in found if file.suffix != ".tmp" and file.parent.name != "__pycache__"}
-    assert {Path("app/glimpses/play/picks.js"), Path("app/.streamlit/config.toml")} <= wanted
+    assert {Path("app/glimpses/play/picks.js"), Path(".streamlit/config.toml")} <= wanted
     assert set(laid_out.values()) == wanted
     for to, file in laid_out.items():
         core = file.parts[0] == "vitrm"
@@ -48,7 +50,7 @@ def python(tmp_path_factory):
     """
     work = tmp_path_factory.mktemp("wheel")
     tree = work / "tree"
-    for folder in ("vitrm", "app", "pages", "checkpoints", "results"):
+    for folder in (".streamlit", "vitrm", "app", "pages", "checkpoints", "results"):
         shutil.copytree(ROOT / folder, tree / folder)
     for file in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tree)

@@ -50,6 +50,8 @@ def running_server(
     `code` is where it stands; or `command` serves it, at 127.0.0.1 and the port that it is given. `options` go to the
     process; without a place for its output that is thrown away.
     """
+    if command is None and not (folder / ".streamlit").exists():
+        shutil.copytree(code / ".streamlit", folder / ".streamlit")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = port or probe.getsockname()[1]

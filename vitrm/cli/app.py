@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import runpy
 import sys
+import tomllib
+from collections.abc import Iterator
+from typing import Any
 
 from vitrm.cli.arguments import no_settings, positive
 from vitrm.places import ROOT, home
@@ -28,6 +31,18 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 
 def _flags(arguments: argparse.Namespace) -> list[str]:
-    flags = ["--server.port", str(arguments.port), "--server.headless", str(arguments.no_browser).lower()]
+    # Streamlit looks for these settings in the working folder, which is a clone's root but not a wheel's user's.
+    with open(ROOT / ".streamlit" / "config.toml", "rb") as file:
+        flags = [word for name, value in _flat(tomllib.load(file)) for word in (f"--{name}", value)]
+    flags += ["--server.port", str(arguments.port), "--server.headless", str(arguments.no_browser).lower()]
     flags += ["--server.showEmailPrompt", "false"]
     return flags + (["--server.address", arguments.host] if arguments.host else [])
+
+
+def _flat(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting of nested tables by its dotted name, as one writes it on a command line."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", str(value).lower() if isinstance(value, bool) else str(value)
