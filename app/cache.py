@@ -17,6 +17,7 @@ from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, RunError
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
+from vitrm.runs.summary import Summary
 from vitrm.traces.trace import Trace
 
 INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
@@ -50,7 +51,7 @@ def checkpoint(name: str) -> Checkpoint:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def facts(checkpoint: Checkpoint) -> tuple[Config, dict]:
+def facts(checkpoint: Checkpoint) -> tuple[Config, Summary]:
     """Configuration and summary of a finished run. Raises RunError if it is gone, damaged or not finished."""
     summary = checkpoint.run.summary()
     if summary is None:

@@ -29,7 +29,7 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
         values = [100 * accuracy(config, summary) for config, summary in done]
         failures = [why for cell in cells if (why := sweep.failure(cell))]
         config, summary = done[0] if done else (None, None)
-        steps = zip(*(summary["test"]["accuracy"] for _, summary in done), strict=True)
+        steps = zip(*(summary.test.accuracy for _, summary in done), strict=True)
         entry = {
             "row": row,
             "column": column,
@@ -40,16 +40,16 @@ def rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
             "each seed, %": " ".join(f"{value:.2f}" for value in values),
             "seeds": " ".join(str(config.train.seed) for config, _ in done),
             "after each step, %": " ".join(f"{100 * statistics.mean(step):.2f}" for step in steps),
-            "parameters": summary and summary["parameters"],
+            "parameters": summary and summary.parameters,
             "multiply-adds": config and multiply_adds(config.model),
-            "epochs": " ".join(str(summary["epochs"]) for _, summary in done),
-            "images an epoch": config and (config.train.epoch_images or summary["split_sizes"]["train"]),
-            "hours": round(sum(summary["seconds"] for _, summary in done) / 3600, 4) if done else None,
-            "hardware": " / ".join(sorted({summary["hardware"] for _, summary in done})),
-            "commit": " / ".join(sorted({summary["commit"] for _, summary in done})),
+            "epochs": " ".join(str(summary.epochs) for _, summary in done),
+            "images an epoch": config and (config.train.epoch_images or summary.split_sizes["train"]),
+            "hours": round(sum(summary.seconds for _, summary in done) / 3600, 4) if done else None,
+            "hardware": " / ".join(sorted({summary.hardware for _, summary in done})),
+            "commit": " / ".join(sorted({summary.commit for _, summary in done})),
             "failure": "; ".join(failures),
             "data": config and config.data.title,
-            "test images": summary and summary["split_sizes"]["test"],
+            "test images": summary and summary.split_sizes["test"],
             "weights of": "",
             "minutes for each": sweep.minutes_per_cell,
             "model": config and json.dumps(config.to_dict()["model"]),
@@ -197,7 +197,7 @@ def markdown(sweep: Sweep, found: list[dict[str, Any]]) -> str:
         ]
     if finished is not None:
         config, summary = finished.config(), finished.summary()
-        sizes = {name: f"{count:,}" for name, count in summary["split_sizes"].items()}
+        sizes = {name: f"{count:,}" for name, count in summary.split_sizes.items()}
         lines += [
             f"{config.data.title}, test split, n = {sizes['test']}; {sizes['train']} training and {sizes['val']} "
             "validation images. Weights were chosen on validation, test was used once for each cell. Test accuracy in "
