@@ -49,6 +49,7 @@ from vitrm.runs.files import (
     replace_bytes,
     replace_text,
 )
+from vitrm.runs.fitting import check_fit
 from vitrm.runs.state import Failure, State, state_of
 from vitrm.runs.status import read_control, read_status, write_control, write_status
 from vitrm.runs.summary import Summary, read_origin, read_summary
@@ -317,13 +318,15 @@ class Run:
         return sorted(int(file.stem.removeprefix("epoch-")) for file in (self.path / SNAPSHOTS).glob("epoch-*.npz"))
 
     def snapshot(self, epoch: int) -> dict[str, Trace]:
-        """The traces of `save_snapshot` by image name ("val-17"). Raises TraceError if they are absent or damaged."""
-        return load_traces(self.path / SNAPSHOTS / f"epoch-{epoch:05}.npz")
+        """The traces of `save_snapshot` by image name ("val-17"). Raises what `gallery` does, TraceError if
+        they are absent.
+        """
+        return self._ready_made(f"{SNAPSHOTS}/epoch-{epoch:05}.npz", Trace, "val")
 
     def gallery(self) -> dict[str, Trace]:
         """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none.
 
-        Raises TraceError if the file is damaged, RunError if its images are not of the size the model takes.
+        Raises TraceError if the file is damaged, RunError if its traces cannot be of the model.
         """
         return self._ready_made(GALLERY, Trace)
 
@@ -331,18 +334,10 @@ class Run:
         """`gallery` of an SR-ViT."""
         return self._ready_made(MIXTURES, MixtureTrace)
 
-    def _ready_made(self, name: str, kind: type) -> dict[str, Any]:
+    def _ready_made(self, name: str, kind: type, split: str = "test") -> dict[str, Any]:
         file = self.path / name
-        traces = load_traces(file, kind) if file.exists() else {}
-        model = self.config().model
-        taken = (model.channels, model.image_size, model.image_size)
-        for trace in traces.values():
-            if trace.pixels.shape != taken:
-                given, wanted = (" × ".join(map(str, shape)) for shape in (trace.pixels.shape, taken))
-                raise RunError(
-                    f"'{file}' holds images of {given}, but the model takes {wanted}; make it anew with "
-                    "vitrm export --gallery"
-                )
+        traces = load_traces(file, kind) if file.exists() or split == "val" else {}
+        check_fit(file, traces, self.config().model, split)
         return traces
 
     def report(self, kind: str) -> Report | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vitrm.errors import RunError
-from vitrm.judge.reading import Count, read
+from vitrm.reading import Count, read
 from vitrm.runs.files import read_json, replace_or_overwrite, replace_text
 from vitrm.runs.state import Failure, State, state_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitrm.config import Config
 from vitrm.errors import RunError
-from vitrm.judge.reading import Count, Positive, Seed, Share, entries, expect, read
+from vitrm.reading import Count, Positive, Seed, Share, entries, expect, read
 from vitrm.runs.files import read_json
 
 _SPLITS = {"train", "val", "test"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from vitrm.errors import RunError
-from vitrm.judge.reading import Count, Positive, Share, expect, read
+from vitrm.reading import Count, Positive, Share, expect, read
 
 
 @dataclass(frozen=True)
