@@ -19,7 +19,7 @@ import streamlit as st
 
 from vitrm.errors import VitrmError
 
-_KEPT = 64  # jobs that are remembered with their results
+KEPT = 64  # jobs that are remembered with their results
 
 Report = Callable[[float], bool]  # told the share done, 0..1; False: stop now, nobody wants it any more
 
@@ -75,7 +75,9 @@ class Job:
             self._over.set()
 
 
-class _Jobs:
+class Jobs:
+    """All work that is known, and the thread that does it."""
+
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.known: OrderedDict[Hashable, Job] = OrderedDict()
@@ -100,13 +102,14 @@ class _Jobs:
 
 
 @st.cache_resource(show_spinner=False)
-def _jobs() -> _Jobs:
-    return _Jobs()
+def registry() -> Jobs:
+    """The server's own."""
+    return Jobs()
 
 
 def find(key: Hashable) -> Job | None:
     """The job of that key, running or done; None if none was started, or it was cancelled, or forgotten since."""
-    jobs = _jobs()
+    jobs = registry()
     with jobs.lock:
         job = jobs.known.get(key)
         if job is not None and job._cancelled.is_set():
@@ -121,13 +124,13 @@ def start(key: Hashable, work: Callable[[Report], Any], wanted: Callable[[Job], 
 
     `report(share)` returns False when the work is to stop; it may raise Cancelled then. A job that failed starts anew.
     """
-    jobs = _jobs()
+    jobs = registry()
     with jobs.lock:
         job = jobs.known.get(key)
         if job is None or job._cancelled.is_set() or job.error is not None:
             job = jobs.known[key] = Job(key, wanted)
             jobs.waiting.put((job, work))
         jobs.known.move_to_end(key)
-        for old in [k for k, j in jobs.known.items() if not j.is_running][: max(0, len(jobs.known) - _KEPT)]:
+        for old in [k for k, j in jobs.known.items() if not j.is_running][: max(0, len(jobs.known) - KEPT)]:
             del jobs.known[old]
     return job

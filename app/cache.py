@@ -81,11 +81,11 @@ def dataset(checkpoint: Checkpoint):
     config, _ = facts(checkpoint)
     read = ("val_fraction", "split_seed", "train_images", "memory_gb")
     options = tuple((key, getattr(config.data, key)) for key in read)
-    return _dataset(config.data.source, config.model.image_size, config.model.channels, options)
+    return shared_dataset(config.data.source, config.model.image_size, config.model.channels, options)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images …")
-def _dataset(source: str, image_size: int, channels: int, options: tuple[tuple[str, Any], ...]):
+def shared_dataset(source: str, image_size: int, channels: int, options: tuple[tuple[str, Any], ...]):
     """One copy for all models that read the same."""
     from vitrm.data.sources import load_dataset
 

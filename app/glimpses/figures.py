@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
+from PIL import ImageColor
 
+from app import colours
+from app.charts import styled
 from vitrm.config import Config
 from vitrm.judge.bootstrap import Estimate
 from vitrm.judge.glimpses import GlimpseReport
@@ -22,14 +25,11 @@ if TYPE_CHECKING:  # it needs torch
 
 POLICIES = {"random": "random draw", "fixed": "fixed, centre outwards", "learned": "memory's attention"}
 _LINES = {
-    "random": ("#0072b2", "solid", "circle"),
-    "fixed": ("#e69f00", "dash", "square"),
-    "learned": ("#009e73", "dot", "diamond"),
+    "random": (colours.BLUE, "solid", "circle"),
+    "fixed": (colours.ORANGE, "dash", "square"),
+    "learned": (colours.GREEN, "dot", "diamond"),
 }
-_CLASSES = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
-_OTHERS = "#8a93a3"
-_CONTROL = "#d55e00"
-SHOWN_CLASSES = len(_CLASSES)
+SHOWN_CLASSES = len(colours.CLASSES)
 
 
 def seen_after(steps: int, size: int, patches: int) -> list[str]:
@@ -53,7 +53,7 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
                 "pattern": {
                     "shape": "" if name.endswith("(true class)") else "/",
                     "fillmode": "overlay",
-                    "fgcolor": "#ffffff",
+                    "fgcolor": colours.WHITE,
                     "fgopacity": 0.35,
                     "size": 7,
                 },
@@ -61,12 +61,12 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
             text=[f"{100 * share:.0f}" if share >= 0.06 else "" for share in shares],
             textposition="inside",
             textangle=0,
-            textfont={"color": "#ffffff" if color in ("#0072b2", "#d55e00") else "#10141c", "size": 13},
+            textfont={"color": colours.on(color), "size": 13},
             hovertemplate=f"{name}: %{{y:.0f}} % of {count} draws<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(range=[0, 100])
-    return _styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
+    return styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
 
 
 def draw_table(made: Answers, classes: Sequence[str], label: int) -> list[dict[str, Any]]:
@@ -133,13 +133,15 @@ def strip(pixels: np.ndarray, patches: np.ndarray, patch_size: int, scale: int) 
     tiles, seen = [], np.zeros((across, across), bool)
     for read in patches:
         seen.flat[read] = True
-        tile = np.where(seen.repeat(side, 0).repeat(side, 1)[..., None], image, np.uint8([125, 133, 146]))
+        tile = np.where(
+            seen.repeat(side, 0).repeat(side, 1)[..., None], image, np.uint8(ImageColor.getrgb(colours.UNSEEN))
+        )
         for patch in read:
             top, left = side * (patch // across), side * (patch % across)
             edge = max(1, side // 12)
             frame = tile[top : top + side, left : left + side]
             inner = frame[edge:-edge, edge:-edge].copy()
-            frame[:] = (230, 159, 0)
+            frame[:] = ImageColor.getrgb(colours.ORANGE)
             frame[edge:-edge, edge:-edge] = inner
         opaque = np.full((*tile.shape[:2], 1), 255, np.uint8)
         tiles += [np.concatenate([tile, opaque], axis=2), np.zeros((size * scale, gap, 4), np.uint8)]
@@ -180,12 +182,12 @@ def policies(report: GlimpseReport) -> go.Figure:
             y=[100 * each.mean for each in control.accuracy],
             mode="lines+markers",
             name="the random patches at once, no steps",
-            line={"color": _CONTROL, "dash": "dashdot"},
+            line={"color": colours.VERMILLION, "dash": "dashdot"},
             marker={"symbol": "square-open", "size": 10},
             hovertemplate="at once: %{y:.1f} %<extra></extra>",
         )
     figure.update_xaxes(tickvals=list(range(steps)), ticktext=axis)
-    return _styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
+    return styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
 
 
 def policies_alternative(report: GlimpseReport) -> str:
@@ -286,7 +288,7 @@ def control(rows: list[dict[str, str]]) -> go.Figure:
             x=values,
             y=[_short(row["column"])] * len(values),
             mode="markers",
-            marker={"color": "#0072b2", "size": 11, "opacity": 0.75},
+            marker={"color": colours.BLUE, "size": 11, "opacity": 0.75},
             hovertemplate="%{x:.2f} %<extra></extra>",
             showlegend=False,
         )
@@ -294,12 +296,12 @@ def control(rows: list[dict[str, str]]) -> go.Figure:
             x=[float(row["test accuracy, %"])],
             y=[_short(row["column"])],
             mode="markers",
-            marker={"symbol": "line-ns-open", "size": 26, "color": "#d55e00", "line": {"width": 3}},
+            marker={"symbol": "line-ns-open", "size": 26, "color": colours.VERMILLION, "line": {"width": 3}},
             hovertemplate="mean %{x:.2f} %<extra></extra>",
             showlegend=False,
         )
     figure.update_yaxes(categoryorder="array", categoryarray=names, automargin=True)
-    return _styled(figure, "test accuracy, %", "", height=110 + 62 * len(rows))
+    return styled(figure, "test accuracy, %", "", height=110 + 62 * len(rows))
 
 
 def _short(column: str) -> str:
@@ -351,18 +353,7 @@ def _shares(made: Answers, classes: Sequence[str], label: int) -> list[tuple[str
     named = [label, *others[: SHOWN_CLASSES - 1]]
     found = [
         (f"{classes[k]}{' (true class)' if k == label else ''}", shares[k], color)
-        for k, color in zip(named, _CLASSES, strict=False)
+        for k, color in zip(named, colours.CLASSES, strict=False)
     ]
     rest = others[SHOWN_CLASSES - 1 :]
-    return found + ([("others", shares[rest].sum(axis=0), _OTHERS)] if rest else [])
-
-
-def _styled(figure: go.Figure, x: str, y: str, height: int = 340) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(title=x)
-    figure.update_yaxes(title=y)
-    return figure
+    return found + ([("others", shares[rest].sum(axis=0), colours.GREY)] if rest else [])

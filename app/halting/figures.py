@@ -8,13 +8,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from app import colours
+from app.charts import styled
 from vitrm.config import Config
 from vitrm.judge.halting import Example, HaltingReport
 from vitrm.judge.replay import Point
 
 RULES = {"learned": "learned halting", "entropy": "low entropy", "change": "little change of z"}
-_RULE_LINES = {"learned": ("#c2185b", "solid"), "entropy": ("#0072b2", "dash"), "change": ("#e69f00", "dot")}
-_GREY, _RIGHT, _WRONG, _BEYOND = "#8a93a3", "#0072b2", "#d55e00", "#e69f00"
+_RULE_LINES = {"learned": (colours.Y, "solid"), "entropy": (colours.BLUE, "dash"), "change": (colours.ORANGE, "dot")}
 
 
 def accuracy_for_cost(report: HaltingReport) -> go.Figure:
@@ -28,7 +29,7 @@ def accuracy_for_cost(report: HaltingReport) -> go.Figure:
         text=[str(n + 1) for n in range(len(steps))],
         textposition="bottom center",
         name="everybody stops at step n",
-        line={"color": _GREY},
+        line={"color": colours.GREY},
         cliponaxis=False,
     )
     for rule, points in report.budgeted.items():
@@ -46,7 +47,7 @@ def accuracy_for_cost(report: HaltingReport) -> go.Figure:
             (f"{RULES[rule]}, chosen so", point, "circle", _RULE_LINES[rule][0])
             for rule, point in report.competitors.items()
         ),
-        ("perfect halting", report.oracle, "diamond", "#009e73"),
+        ("perfect halting", report.oracle, "diamond", colours.GREEN),
     ]
     for name, point, symbol, color in marks:
         figure.add_scatter(
@@ -62,9 +63,9 @@ def accuracy_for_cost(report: HaltingReport) -> go.Figure:
         y=[100 * report.random_exit_accuracy],
         mode="markers",
         name="the same exits, dealt at random",
-        marker={"symbol": "x", "size": 11, "color": _GREY},
+        marker={"symbol": "x", "size": 11, "color": colours.GREY},
     )
-    return _styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=460)
+    return styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=460)
 
 
 def exits(report: HaltingReport) -> go.Figure:
@@ -74,13 +75,19 @@ def exits(report: HaltingReport) -> go.Figure:
     right = [100 * out.share * (out.accuracy or 0) for out in report.exits]
     wrong = [100 * out.share * (1 - (out.accuracy or 0)) for out in report.exits]
     labels = ["" if out.accuracy is None else f"{100 * out.accuracy:.0f} %" for out in report.exits]
-    figure.add_bar(x=steps, y=right, name="right", marker_color=_RIGHT)
+    figure.add_bar(x=steps, y=right, name="right", marker_color=colours.RIGHT)
     figure.add_bar(
-        x=steps, y=wrong, name="wrong", marker_color=_WRONG, text=labels, textposition="outside", cliponaxis=False
+        x=steps,
+        y=wrong,
+        name="wrong",
+        marker_color=colours.WRONG,
+        text=labels,
+        textposition="outside",
+        cliponaxis=False,
     )
     figure.update_layout(barmode="stack", uniformtext={"mode": "show", "minsize": 11})
     figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
-    return _styled(figure, "left after supervision step", "share of the test images, %")
+    return styled(figure, "left after supervision step", "share of the test images, %")
 
 
 def reliability(report: HaltingReport) -> go.Figure:
@@ -88,20 +95,20 @@ def reliability(report: HaltingReport) -> go.Figure:
     bins = report.reliability
     figure = go.Figure()
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="means what it says", line={"color": _GREY, "dash": "dash"}
+        x=[0, 1], y=[0, 1], mode="lines", name="means what it says", line={"color": colours.GREY, "dash": "dash"}
     )
     figure.add_scatter(
         x=[b.halt_prob for b in bins],
         y=[b.accuracy for b in bins],
         mode="lines+markers",
         name="this model",
-        line={"color": "#c2185b"},
+        line={"color": colours.Y},
         marker={"size": [6 + 20 * (b.count / max(c.count for c in bins)) ** 0.5 for b in bins]},
         customdata=[b.count for b in bins],
         hovertemplate="halting %{x:.2f}, right %{y:.2f}, %{customdata:,} answers<extra></extra>",
     )
     figure.update_yaxes(range=[0, 1.05])
-    return _styled(figure, "halting probability", "share of right answers")
+    return styled(figure, "halting probability", "share of right answers")
 
 
 def flips(report: HaltingReport) -> go.Figure:
@@ -109,22 +116,24 @@ def flips(report: HaltingReport) -> go.Figure:
     rows = [row for row in flip_table(report) if row["supervision step"] > 1]
     steps, trained = [row["supervision step"] for row in rows], len(report.anytime)
     figure = go.Figure()
-    figure.add_bar(x=steps, y=[row["became right, %"] for row in rows], name="became right", marker_color=_RIGHT)
-    figure.add_bar(x=steps, y=[-row["became wrong, %"] for row in rows], name="became wrong", marker_color=_WRONG)
+    figure.add_bar(x=steps, y=[row["became right, %"] for row in rows], name="became right", marker_color=colours.RIGHT)
+    figure.add_bar(
+        x=steps, y=[-row["became wrong, %"] for row in rows], name="became wrong", marker_color=colours.WRONG
+    )
     figure.update_layout(barmode="relative")
     figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
     if steps[-1] > trained:
         figure.add_vrect(
             x0=trained + 0.5,
             x1=steps[-1] + 0.5,
-            fillcolor=_BEYOND,
+            fillcolor=colours.BEYOND,
             opacity=0.14,
             line_width=0,
             layer="below",
             annotation_text="beyond training",
             annotation_position="top left",
         )
-    return _styled(figure, "supervision step", "share of the test images, %")
+    return styled(figure, "supervision step", "share of the test images, %")
 
 
 def late_words(report: HaltingReport) -> str:
@@ -312,14 +321,3 @@ def _millions(points: Sequence[Point]) -> list[float]:
 
 def _percent(points: Sequence[Point]) -> list[float]:
     return [100 * point.accuracy for point in points]
-
-
-def _styled(figure: go.Figure, x: str, y: str, height: int = 340) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(title=x)
-    figure.update_yaxes(title=y)
-    return figure

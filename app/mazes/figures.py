@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from app import colours
+from app.charts import styled
 from app.mazes.tables import (
     KINDS,
     control_by_length,
@@ -20,14 +22,12 @@ from app.mazes.tables import (
 from vitrm.judge.difficulty import DifficultyReport
 from vitrm.judge.mazes import MazeReport
 
-_GREY, _BEYOND, _CONTROL, _GUESS, _LOCAL = "#8a93a3", "#e69f00", "#d55e00", "#cc79a7", "#009e73"
-_STEPS = ("#9ecae1", "#4f9bd0", "#0072b2", "#e69f00")  # first, middle and last trained step; the last of all
 _DRAWN = {  # the colour and dashes of each trial
-    "test": ("#0072b2", "solid"),
-    "longer": ("#d55e00", "dash"),
-    "denser": ("#009e73", "dot"),
-    "larger": ("#cc79a7", "longdash"),
-    "larger, longer": ("#e69f00", "longdashdot"),
+    "test": (colours.BLUE, "solid"),
+    "longer": (colours.VERMILLION, "dash"),
+    "denser": (colours.GREEN, "dot"),
+    "larger": (colours.PURPLE, "longdash"),
+    "larger, longer": (colours.ORANGE, "longdashdot"),
 }
 
 
@@ -42,7 +42,7 @@ def accuracy_map(report: MazeReport) -> go.Figure:
             y=lengths,
             z=(100 * accuracy.T).astype(np.float32),
             customdata=np.broadcast_to(counts[:, None], accuracy.T.shape),
-            colorscale="Cividis",
+            colorscale=colours.SCALE,
             zmin=min(chance, 100 * float(accuracy.min())),
             zmax=100,
             colorbar={"title": {"text": "right, %", "side": "right"}, "thickness": 12},
@@ -50,7 +50,7 @@ def accuracy_map(report: MazeReport) -> go.Figure:
         )
     )
     if steps > report.trained_steps:
-        figure.add_vline(x=report.trained_steps + 0.5, line={"color": _BEYOND, "width": 3})
+        figure.add_vline(x=report.trained_steps + 0.5, line={"color": colours.BEYOND, "width": 3})
         figure.add_annotation(
             x=report.trained_steps + 0.5,
             y=1,
@@ -61,7 +61,7 @@ def accuracy_map(report: MazeReport) -> go.Figure:
             showarrow=False,
         )
     figure.update_yaxes(dtick=1 if len(lengths) <= 16 else None)
-    return _styled(figure, "supervision step", "length of the shortest path", top=30)
+    return styled(figure, "supervision step", "length of the shortest path", height=360, top=30)
 
 
 def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = None) -> go.Figure:
@@ -70,8 +70,8 @@ def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = Non
     lengths, _, accuracy = trial.by_length()
     figure = go.Figure()
     steps = shown_steps(report)
-    colours = _STEPS if len(steps) == len(_STEPS) else _STEPS[-len(steps) :]
-    for step, colour in zip(steps, colours, strict=True):
+    drawn = colours.STEPS if len(steps) == len(colours.STEPS) else colours.STEPS[-len(steps) :]
+    for step, colour in zip(steps, drawn, strict=True):
         beyond = step > report.trained_steps
         figure.add_scatter(
             x=lengths,
@@ -86,7 +86,7 @@ def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = Non
             y=[100 * accuracy for accuracy in control.values()],
             mode="lines+markers",
             name="control without recursion",
-            line={"color": _CONTROL, "dash": "dot"},
+            line={"color": colours.VERMILLION, "dash": "dot"},
             marker={"symbol": "square"},
         )
     figure.add_scatter(
@@ -94,7 +94,7 @@ def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = Non
         y=100 * guess_by_length(trial),
         mode="lines+markers",
         name="guess: the nearest gem",
-        line={"color": _GUESS, "dash": "dashdot"},
+        line={"color": colours.PURPLE, "dash": "dashdot"},
         marker={"symbol": "diamond"},
     )
     if local := local_by_length(judged):
@@ -103,16 +103,16 @@ def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = Non
             y=[100 * accuracy for accuracy in local.values()],
             mode="lines+markers",
             name="guess: boosted local features",
-            line={"color": _LOCAL, "dash": "longdash"},
+            line={"color": colours.GREEN, "dash": "longdash"},
             marker={"symbol": "triangle-up"},
         )
-    figure.add_hline(y=100 / trial.settings.gems, line={"color": _GREY, "dash": "dash"})
+    figure.add_hline(y=100 / trial.settings.gems, line={"color": colours.GREY, "dash": "dash"})
     figure.add_annotation(
         x=0, xref="paper", xanchor="left", y=100 / trial.settings.gems, yanchor="bottom", text="chance", showarrow=False
     )
     figure.update_yaxes(range=[0, 103])
     figure.update_xaxes(dtick=1 if len(lengths) <= 16 else None)
-    return _styled(figure, "length of the shortest path", "test accuracy, %", top=90)
+    return styled(figure, "length of the shortest path", "test accuracy, %", height=420, top=90)
 
 
 def exits_by_length(report: MazeReport, threshold: float) -> go.Figure:
@@ -125,7 +125,7 @@ def exits_by_length(report: MazeReport, threshold: float) -> go.Figure:
             x=lengths,
             y=np.arange(1, steps + 1),
             z=(100 * shares).astype(np.float32),
-            colorscale="Cividis",
+            colorscale=colours.SCALE,
             zmin=0,
             zmax=100,
             colorbar={"title": {"text": "share of the length, %", "side": "right"}, "thickness": 12},
@@ -136,15 +136,15 @@ def exits_by_length(report: MazeReport, threshold: float) -> go.Figure:
         x=lengths,
         y=[exits[trial.lengths == length].mean() for length in lengths],
         mode="lines+markers",
-        line={"color": "#ffffff", "width": 3},
-        marker={"color": "#ffffff", "size": 9, "line": {"color": "#111111", "width": 1.5}},
+        line={"color": colours.WHITE, "width": 3},
+        marker={"color": colours.WHITE, "size": 9, "line": {"color": colours.BLACK, "width": 1.5}},
         name="mean",
         hovertemplate="path of %{x}: step %{y:.2f} in the mean<extra></extra>",
     )
     figure.update_layout(showlegend=False)
     figure.update_yaxes(dtick=1 if steps <= 16 else None)
     figure.update_xaxes(dtick=1 if len(lengths) <= 16 else None)
-    return _styled(figure, "length of the shortest path", "left after supervision step", top=10)
+    return styled(figure, "length of the shortest path", "left after supervision step")
 
 
 def other_mazes(report: MazeReport) -> go.Figure:
@@ -164,16 +164,16 @@ def other_mazes(report: MazeReport) -> go.Figure:
         figure.add_vrect(
             x0=report.trained_steps + 0.5,
             x1=steps + 0.5,
-            fillcolor=_BEYOND,
+            fillcolor=colours.BEYOND,
             opacity=0.14,
             line_width=0,
             layer="below",
             annotation_text="beyond training",
             annotation_position="bottom right",
         )
-    figure.add_hline(y=100 / report.trials[0].settings.gems, line={"color": _GREY, "dash": "dash"})
+    figure.add_hline(y=100 / report.trials[0].settings.gems, line={"color": colours.GREY, "dash": "dash"})
     figure.update_yaxes(range=[0, 103])
-    return _styled(figure, "supervision step", "accuracy, %", top=90)
+    return styled(figure, "supervision step", "accuracy, %", height=420, top=90)
 
 
 def probe_map(report: MazeReport) -> go.Figure:
@@ -185,7 +185,7 @@ def probe_map(report: MazeReport) -> go.Figure:
             y=[distance_name(group) for group in probe.groups],
             z=(100 * probe.called.T).astype(np.float32),
             customdata=np.broadcast_to(probe.counts[:, None], probe.called.T.shape),
-            colorscale="Cividis",
+            colorscale=colours.SCALE,
             zmin=0,
             zmax=100,
             colorbar={"title": {"text": "called reachable, %", "side": "right"}, "thickness": 12},
@@ -194,7 +194,7 @@ def probe_map(report: MazeReport) -> go.Figure:
     )
     figure.update_yaxes(type="category", autorange="reversed")
     figure.update_xaxes(dtick=1 if len(probe.called) <= 16 else None)
-    return _styled(figure, "supervision step", "true distance from the start", top=10)
+    return styled(figure, "supervision step", "true distance from the start")
 
 
 def probe_accuracy(report: MazeReport) -> go.Figure:
@@ -202,23 +202,12 @@ def probe_accuracy(report: MazeReport) -> go.Figure:
     probe, figure = report.probe, go.Figure()
     steps = np.arange(1, len(probe.accuracy) + 1)
     for name, values, colour, dash in (
-        ("this model", probe.accuracy, "#0072b2", "solid"),
-        ("untrained, same shape", probe.untrained, _GREY, "dash"),
+        ("this model", probe.accuracy, colours.BLUE, "solid"),
+        ("untrained, same shape", probe.untrained, colours.GREY, "dash"),
     ):
         line = {"color": colour, "dash": dash, "width": 3}
         figure.add_scatter(x=steps, y=100 * values, mode="lines+markers", name=name, line=line)
-    figure.add_hline(y=50, line={"color": _GREY, "dash": "dot"})
+    figure.add_hline(y=50, line={"color": colours.GREY, "dash": "dot"})
     figure.update_yaxes(range=[45, 101])
     figure.update_xaxes(dtick=1 if len(steps) <= 16 else None)
-    return _styled(figure, "supervision step", "balanced accuracy, %", top=50)
-
-
-def _styled(figure: go.Figure, x: str, y: str, top: int) -> go.Figure:
-    figure.update_layout(
-        height=330 + top,
-        margin={"l": 10, "r": 10, "t": top, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    figure.update_xaxes(title=x)
-    figure.update_yaxes(title=y)
-    return figure
+    return styled(figure, "supervision step", "balanced accuracy, %", height=380, top=50)

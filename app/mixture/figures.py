@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from app import colours
+from app.charts import styled
 from vitrm.config import Config, SRViTConfig
 from vitrm.judge.mixture import MixtureReport
 from vitrm.traces.mixture import MixtureTrace, probabilities
 
 MIXTURES = {"own": "the model's own mixture", "uniform": "plain mean", "last": "last step alone"}
 _LINES = {
-    "own": ("#0072b2", "solid", "circle"),
-    "uniform": ("#e69f00", "dash", "square"),
-    "last": ("#c2185b", "dot", "diamond"),
+    "own": (colours.BLUE, "solid", "circle"),
+    "uniform": (colours.ORANGE, "dash", "square"),
+    "last": (colours.Y, "dot", "diamond"),
 }
 _ALIKE = 0.1  # steps; closer together than this, tokens are said to listen alike
 _EVEN = 0.999  # entropy as a share of ln R, from which on all steps are said to have the same weight
@@ -138,7 +140,7 @@ def weights(report: MixtureReport, tokens: str) -> go.Figure:
             texttemplate="%{text}",
             zmin=0,
             zmax=1,
-            colorscale="Cividis",
+            colorscale=colours.SCALE,
             colorbar={"title": "weight", "thickness": 12, "tickvals": [0, 0.5, 1]},
             xgap=2,
             ygap=2,
@@ -146,8 +148,7 @@ def weights(report: MixtureReport, tokens: str) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    figure.update_layout(height=90 + 62 * len(rows), margin={"l": 10, "r": 10, "t": 10, "b": 10})
-    return figure
+    return styled(figure, height=90 + 62 * len(rows))
 
 
 def accuracy(report: MixtureReport) -> go.Figure:
@@ -163,14 +164,8 @@ def accuracy(report: MixtureReport) -> go.Figure:
             marker={"symbol": symbol, "size": 9},
             hovertemplate="%{y:.1f} % after step %{x}<extra>" + MIXTURES[mixture] + "</extra>",
         )
-    figure.update_xaxes(title="recursion of every stage ended after step", dtick=1)
-    figure.update_yaxes(title="test accuracy, %")
-    figure.update_layout(
-        height=360,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )
-    return figure
+    figure.update_xaxes(dtick=1)
+    return styled(figure, "recursion of every stage ended after step", "test accuracy, %", height=360)
 
 
 def alternatives(report: MixtureReport) -> dict[str, str]:

@@ -18,7 +18,7 @@ from vitrm.errors import VitrmError
 from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 
-_SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion_mnist": "Fashion-MNIST"}
+_SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion": "Fashion-MNIST"}
 
 
 def new_training() -> None:

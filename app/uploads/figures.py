@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from app import colours
 from vitrm.config import Config
 from vitrm.judge.domain import DomainReport
 from vitrm.traces.trace import Trace
@@ -136,12 +137,12 @@ def grid_png(rows: Sequence[Row], pictures: Sequence[Image.Image], note: str, co
         left, top = gap + (k % columns) * (side + gap), gap + (k // columns) * (side + text_height + gap)
         sheet.paste(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (left, top))
         answer, *rest = lines(entry)
-        pen.text((left, top + side + 6), answer, fill="#1a1f2b", font=large)
+        pen.text((left, top + side + 6), answer, fill=colours.INK, font=large)
         warning = ["out-of-domain warning"] if entry.foreign else []
         for n, line in enumerate([f"{entry.name[:22]}, {entry.checkpoint}", *rest, *warning]):
-            color = "#b45309" if line in warning else "#4b5563"
+            color = colours.WARNING if line in warning else colours.FAINT
             pen.text((left, top + side + 30 + 18 * n), line, fill=color, font=small)
-    pen.text((gap, sheet.height - 32), note, fill="#4b5563", font=small)
+    pen.text((gap, sheet.height - 32), note, fill=colours.FAINT, font=small)
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
@@ -178,7 +179,7 @@ def framed(picture: Image.Image, box: tuple[float, float, float, float], side: i
     size = tuple(max(1, round(scale * length)) for length in picture.size)
     whole = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
     inside = tuple(round(scale * edge) for edge in box)
-    dim = Image.blend(whole, Image.new("RGB", size, "#7d8592"), 0.7)
+    dim = Image.blend(whole, Image.new("RGB", size, colours.UNSEEN), 0.7)
     if inside[2] > inside[0] and inside[3] > inside[1]:
         dim.paste(whole.crop(inside), inside[:2])
     return dim

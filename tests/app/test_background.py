@@ -84,14 +84,14 @@ def test_what_goes_wrong_is_said_and_does_not_stop_the_next(key, caplog):
 
 
 def test_old_results_are_forgotten(key):
-    for number in range(background._KEPT + 5):
+    for number in range(background.KEPT + 5):
         assert background.start((key, number), lambda report: 1).wait(30)
     assert background.find((key, 0)) is None
-    assert background.find((key, background._KEPT + 4)) is not None
+    assert background.find((key, background.KEPT + 4)) is not None
 
 
 def test_the_end_of_the_server_cancels_what_is_under_way_and_what_waits():
-    begun, jobs = threading.Event(), background._Jobs()
+    begun, jobs = threading.Event(), background.Jobs()
 
     def endless(report):
         while report(0.5):

@@ -34,3 +34,9 @@ def test_a_styled_figure_names_its_axes_and_keeps_the_ranges_it_had():
     assert (layout.xaxis.title.text, layout.yaxis.title.text) == ("step", "right, %")
     assert tuple(layout.yaxis.range) == (0, 100)
     assert (layout.height, layout.margin.t) == (200, 30)
+
+
+def test_no_other_module_names_a_colour_by_its_number():
+    app = COLOURS.parent
+    found = [file for file in app.rglob("*.py") if re.search(r"#[0-9a-fA-F]{6}\b", file.read_text(encoding="utf-8"))]
+    assert found == [app / "colours.py"]

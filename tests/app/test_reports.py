@@ -27,7 +27,7 @@ def mine(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "checkpoints" / "digits-glimpse", folder)
     (folder / "halting.json").unlink()
     (folder / "gallery.npz").unlink()
-    for kept in (cache._dataset, cache.model, cache.facts, cache.gallery, cache.images_here, background._jobs):
+    for kept in (cache.shared_dataset, cache.model, cache.facts, cache.gallery, cache.images_here, background.registry):
         kept.clear()
     return find_run("mine")
 
@@ -63,7 +63,7 @@ def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, 
     kept, bundled = mine.report("halting"), find_run("digits-glimpse").report("halting")
     assert kept.chosen.accuracy == pytest.approx(bundled.chosen.accuracy, abs=0.005)
     assert kept.images.keys() == {example.index for example in kept.examples}
-    background._jobs.clear()  # the server starts again
+    background.registry.clear()  # the server starts again
     page.run()
     assert not page.exception
     assert page.metric[0].value == f"{100 * kept.chosen.accuracy:.1f} %"
@@ -123,7 +123,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     config = mine.config()
     gone = replace(config, data=replace(config.data, source="folder:gone"))
     (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
-    for kept in (cache._dataset, cache.facts):
+    for kept in (cache.shared_dataset, cache.facts):
         kept.clear()
     start()
     judged()

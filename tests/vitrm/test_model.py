@@ -22,6 +22,11 @@ VARIANTS = {
     "joint-relative-depth1": {"memory_tokens": None, "positions": "relative", "depth": 1},
     "joint-scaled": {"memory_tokens": None, "positions": "relative", "reference_side": 2},
     "joint-scaled-depth1": {"memory_tokens": None, "positions": "relative", "reference_side": 3, "depth": 1},
+    "joint-stem": {"patch_size": 4, "embedding": "convolutional"},
+    "joint-stem-relative": {
+        **{"patch_size": 4, "embedding": "convolutional"},
+        **{"memory_tokens": None, "positions": "relative"},
+    },
     "joint-two-blocks": {"shared_block": False},
     "joint-two-blocks-depth1": {"shared_block": False, "depth": 1},
     "joint-final-norm": {"final_norm": True},
@@ -37,6 +42,7 @@ VARIANTS = {
     "cross-depth3-gelu": {"reading": "cross", "depth": 3, "feed_forward": "gelu", "memory_tokens": None},
     "cross-two-blocks": {"reading": "cross", "shared_block": False},
     "cross-glimpses": {"reading": "cross", "glimpse_patches": 4, "final_norm": True},
+    "cross-stem": {"patch_size": 4, "embedding": "convolutional", "reading": "cross"},
     "cross-mixer": {"reading": "cross", "token_mixing": "mlp"},
     "cross-mixer-glimpses": {"reading": "cross", "token_mixing": "mlp", "glimpse_patches": 4},
 }

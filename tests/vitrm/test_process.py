@@ -36,7 +36,7 @@ def test_the_app_and_a_sweep_start_trainings_in_the_same_environment(tmp_path, m
         seen.append(env)
         raise _Refused
 
-    monkeypatch.setattr("vitrm.process.subprocess.Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     queue = Trainings(tmp_path / "runs")
     queue.train(PRESETS["digits"], "ann")
     for start in (queue.tick, lambda: Children().launch(["train", "digits"], tmp_path / "log")):

@@ -11,7 +11,10 @@ from typing import Any
 from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config
+from vitrm.config.data import ALIASES
+from vitrm.config.mazes import KINDS
 from vitrm.errors import ConfigError, DataError
+from vitrm.judge.sizes import SIZES
 
 DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
 
@@ -39,11 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
     )
+    parser.add_argument(
+        "--sizes",
+        nargs="*",
+        type=positive,
+        metavar="CELLS",
+        help="mazes of so many cells along a side, other kinds too, and up to 96 steps (default: 7 9 11 13 15 21)",
+    )
+    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS), help="of --sizes: of mazes")
+    parser.add_argument("--within", type=positive, metavar="CELLS", help="of --sizes: cells read no farther than that")
+    parser.add_argument("--count", type=positive, default=1000, help="of --sizes: mazes of each (1000)")
     parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=DOMAIN_HELP)
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep what --by-difficulty, --mazes, --domain, --mixture or --policies finds, for the app",
+        help="keep what --by-difficulty, --mazes, --sizes, --domain, --mixture or --policies finds, for the app",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     add_device(parser)
@@ -119,6 +132,11 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
         yield "difficulty", seed | steps | {"control": _control(arguments, model)}
     if arguments.mazes:
         yield "mazes", {}
+    if arguments.sizes is not None:
+        if arguments.save and arguments.within:
+            raise ConfigError("--sizes --save keeps what a model makes of mazes as it is; leave out --within")
+        how = {"kinds": arguments.kinds, "count": arguments.count, "within": arguments.within}
+        yield "sizes", how | {"sizes": arguments.sizes or SIZES}
     if arguments.domain is not None:
         yield "domain", seed | {"foreign": foreign_sets(arguments, dataset)}
     if arguments.policies is not None:
@@ -179,7 +197,7 @@ def foreign_sets(arguments: argparse.Namespace, dataset) -> dict[str, tuple[Any,
     for text in arguments.domain:
         name, equals, source = text.partition("=")
         source = source if equals else name
-        own = {"digits": (8, 1), "fashion_mnist": (28, 1)}.get(source, (32, 3))
+        own = {"digits": (8, 1), "fashion": (28, 1)}.get(ALIASES.get(source, source), (32, 3))
         data = load_dataset(source, *own, root=arguments.data_root)
         foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
     return foreign

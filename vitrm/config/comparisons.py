@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from vitrm.config.fields import check, setting
-from vitrm.config.limits import Pass, check_patches, check_reference, check_shape
+from vitrm.config.limits import Pass, check_embedding, check_patches, check_reference, check_shape
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class ViTConfig:
     image_size: int = 32
     channels: int = 3
     patch_size: int = 4
+    embedding: Literal["linear", "convolutional"] = "linear"
     dim: int = 512
     depth: int = 8
     num_heads: int = 8
@@ -53,6 +54,7 @@ class ViTConfig:
     def __post_init__(self) -> None:
         check_shape(self)
         check_patches(self)
+        check_embedding(self, "patch_multiple")
         check_reference(self)
         if self.patch_multiple is not None:
             check(

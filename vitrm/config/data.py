@@ -9,20 +9,22 @@ from vitrm.config.fields import check, setting
 from vitrm.config.mazes import MazeSettings
 from vitrm.errors import DataError
 
-SOURCES = "digits, cifar10, cifar100, fashion_mnist, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
+SOURCES = "digits, cifar10, cifar100, fashion, mazes:6x6,gems=2,..., folder:PATH, parquet:PATH"
 _DATA_TITLES = {
     "digits": "handwritten digits (scikit-learn, 8 × 8 pixels)",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
-    "fashion_mnist": "Fashion-MNIST",
+    "fashion": "Fashion-MNIST",
 }
+ALIASES = {"fashion_mnist": "fashion"}  # what a source was called before, and still may be
+FASHION_CLASSES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """What is learned from, and what it turned out to be: the run folder's memory of its data.
 
-    `source` is "digits", "cifar10", "cifar100", "fashion_mnist", "folder:PATH", "parquet:PATH" or a string of
+    `source` is "digits", "cifar10", "cifar100", "fashion", "folder:PATH", "parquet:PATH" or a string of
     `MazeSettings`.
     `classes`, `mean` and `std` are filled in when the data is read (mean and std per channel, of the
     training split, on the 0..1 scale) and travel with the checkpoint, so that it can be used without the data.
@@ -65,6 +67,10 @@ class DataConfig:
             return None
 
     def __post_init__(self) -> None:
+        if self.source in ALIASES:
+            object.__setattr__(self, "source", ALIASES[self.source])
+            if len(self.classes) == len(FASHION_CLASSES):  # in other words then
+                object.__setattr__(self, "classes", FASHION_CLASSES)
         check(0 < self.val_fraction < 1, f"val_fraction={self.val_fraction}: expected between 0 and 1")
         check(0 <= self.split_seed < 2**63, f"split_seed={self.split_seed}: expected 0 to 2^63 - 1")
         check(0 <= self.memory_gb < math.inf, f"memory_gb={self.memory_gb}: expected 0 or more")

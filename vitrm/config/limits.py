@@ -60,6 +60,28 @@ def check_patches(model: Any) -> None:
     check(model.num_patches <= 65_536, f"{model.num_patches:,} patches: expected at most 65,536; enlarge patch_size")
 
 
+STEM_GROUPS = 8  # that its maps are normalised in
+
+
+def check_embedding(model: Any, part: str) -> None:
+    """The same for a convolutional stem; `part` is the setting that, if set, lets the model see some patches only."""
+    if model.embedding == "linear":
+        return
+    check(
+        model.patch_size == 4,
+        f"embedding='convolutional' needs patch_size=4, as its poolings leave it; found {model.patch_size}",
+    )
+    check(
+        model.dim % (2 * STEM_GROUPS) == 0,
+        f"embedding='convolutional' needs a dim that is a multiple of {2 * STEM_GROUPS}, found {model.dim}",
+    )
+    check(
+        getattr(model, part) is None,
+        f"embedding='convolutional' needs {part}=None: convolutions see over the edges of patches, into those that are "
+        "not to be seen",
+    )
+
+
 def check_reference(model: Any) -> None:
     """The same for attention that is scaled by the size of the image."""
     side = model.reference_side

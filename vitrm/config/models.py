@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from vitrm.config.comparisons import ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.config.fields import check, setting
-from vitrm.config.limits import Pass, check_patches, check_reference, check_shape
+from vitrm.config.limits import Pass, check_embedding, check_patches, check_reference, check_shape
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class ModelConfig:
     image_size: int = setting(32, "Image size", "Side of the square images in pixels.", paper=32)
     channels: int = setting(3, "Colour channels", "1 for grey, 3 for colour.", paper=3)
     patch_size: int = setting(4, "Patch size", "Side of a patch in pixels; it must divide the image size.", paper=4)
+    embedding: Literal["linear", "convolutional"] = setting(
+        "linear",
+        "Patches become tokens by",
+        "One linear map of each patch, or a few small convolutions, which see over its edges.",
+        paper="linear",
+    )
     dim: int = setting(
         384, "Width D", "Length of every token; it must be a multiple of the number of heads.", paper=384
     )
@@ -113,6 +119,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check_shape(self)
         check_patches(self)
+        check_embedding(self, "glimpse_patches")
         check(0 < self.halt_threshold < 1, f"halt_threshold={self.halt_threshold}: expected between 0 and 1")
         check(math.isfinite(self.halt_bias), f"halt_bias={self.halt_bias}: expected a finite number")
         if self.positions == "relative":

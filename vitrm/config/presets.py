@@ -50,6 +50,25 @@ _SR_TINY = SRViTConfig(image_size=32, patch_size=4, dim=64, depth=2, num_heads=2
 # An 8 x 8 digit fills its frame: whole-pixel shifts cut strokes off, small rotations and zooms do not.
 _DIGIT_IMAGES = {"crop_pad": 0, "flip": False, "affine": 0.1}
 
+# Clothes of 28 x 28 pixels: 49 patches.
+_FASHION = ModelConfig(
+    image_size=28,
+    channels=1,
+    patch_size=4,
+    dim=96,
+    depth=2,
+    num_heads=4,
+    mlp_dim=192,
+    memory_tokens=16,
+    memory_steps=1,
+    supervision_steps=6,
+    final_norm=True,
+    dropout=0.0,
+)
+# Gradients through all steps: what one leaves for the next is taught, and the first is not all that is learned.
+_THROUGH = {"backprop": "all", "update": "batch"}
+_FASHION_RECIPE = {"crop_pad": 2, "lr": 1.5e-3, "warmup_epochs": 1, "ema_decay": 0.995}
+
 # A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
 _MAZES = ModelConfig(
     num_classes=3,
@@ -71,8 +90,8 @@ _MAZE_RECIPE = {
     **{"batch_size": 64, "warmup_epochs": 0.5, "ema_decay": 0.99, "weight_decay": 0.01},
     **{"backprop": "all", "update": "batch", "crop_pad": 0, "flip": False},
 }
-_MAZE_LONG = _MAZE_RECIPE | {"lr": 2e-3, "min_lr": 1e-4, "ema_decay": 0.995}
-_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-12,train=10000"
+_MAZE_LONG = _MAZE_RECIPE | {"lr": 1e-3, "min_lr": 5e-5, "ema_decay": 0.995}
+_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-10,train=10000"
 
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
@@ -145,6 +164,37 @@ PRESETS: dict[str, Config] = {
         ),
         _small(epochs=400, lr=2e-3, warmup_epochs=12, ema_decay=0.99, **_DIGIT_IMAGES),
     ),
+    # Clothes, a quarter of the patches per step: it changes its mind for a reason that one can see.
+    "fashion-glimpse": Config(
+        replace(_FASHION, glimpse_patches=12),
+        _small(epochs=40, progress_steps=6, **_FASHION_RECIPE, **_THROUGH),
+        DataConfig(source="fashion"),
+    ),
+    # Its control: as many layers of the same width, without memory or steps, given the patches of one, two, three or
+    # four glimpses at once; 40 epochs for each of these.
+    "fashion-glimpse-vit": Config(
+        ViTConfig(
+            image_size=28,
+            channels=1,
+            patch_size=4,
+            dim=96,
+            depth=2,
+            num_heads=4,
+            mlp_dim=192,
+            feed_forward="swiglu",
+            qkv_bias=True,
+            dropout=0.0,
+            patch_multiple=12,
+        ),
+        _small(epochs=160, **_FASHION_RECIPE | {"warmup_epochs": 4}),
+        DataConfig(source="fashion"),
+    ),
+    # Clothes seen whole, through convolutions.
+    "fashion": Config(
+        replace(_FASHION, embedding="convolutional", supervision_steps=3),
+        _small(epochs=30, label_smoothing=0.1, **_FASHION_RECIPE, **_THROUGH),
+        DataConfig(source="fashion"),
+    ),
     # Small mazes with short ways, to begin with: two minutes.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, reference_side=5, supervision_steps=3),
@@ -154,11 +204,11 @@ PRESETS: dict[str, Config] = {
     # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small
     "mazes-first": Config(
         _MAZES,
-        _small(epochs=1, lr=2e-3, min_lr=5e-4, **_MAZE_RECIPE),
-        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=24000,test=4000"),
+        _small(epochs=3, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
+        DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=12000,test=4000"),
     ),
     # Steps that go on for as long as larger mazes take: vitrm train mazes --train.start mazes-first
-    "mazes": Config(_MAZES, _small(epochs=5, progress_steps=24, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
+    "mazes": Config(_MAZES, _small(epochs=4, progress_steps=24, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
     # Its control: as many parameters, spent on depth, not recursion.
     "mazes-vit": Config(
         ViTConfig(
@@ -175,8 +225,14 @@ PRESETS: dict[str, Config] = {
             qkv_bias=True,
             dropout=0.0,
         ),
-        _small(epochs=5, **_MAZE_LONG),
+        _small(epochs=4, **_MAZE_LONG),
         DataConfig(source=_MAZE_SIZES),
+    ),
+    # Photographs seen whole, through convolutions: what two cores can learn of CIFAR-10 in hours.
+    "photo": Config(
+        replace(_TINY, embedding="convolutional", glimpse_patches=None, supervision_steps=2),
+        _small(epochs=60, lr=2e-3, warmup_epochs=2, label_smoothing=0.1, ema_decay=0.998, **_THROUGH),
+        DataConfig(source="cifar10"),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH
     "photos": Config(

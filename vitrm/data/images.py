@@ -37,7 +37,8 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 def decode_image(content: bytes, max_side: int | None = None, readers: tuple[str, ...] = READERS) -> Image.Image:
     """The decoded first frame; a JPEG may be decoded at a fraction of its size, no smaller than `max_side`.
 
-    Files of other formats than `readers` (and HEIC) are refused by how they begin. Raises DataError with the reason if the bytes are no readable image of a reasonable size.
+    Files of other formats than `readers` (and HEIC) are refused by how they begin. Raises DataError with the reason if
+    the bytes are no readable image of a reasonable size.
     """
     formats = (*readers, "HEIF") if _reads_heif() else readers
     try:

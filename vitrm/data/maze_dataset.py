@@ -33,8 +33,8 @@ def maze_dataset(
         source=source,
         classes=settings.classes,
         train=train,
-        val=_maze_split(val, shape[1]),
-        test=_maze_split(test, shape[1]),
+        val=maze_split(val, shape[1]),
+        test=maze_split(test, shape[1]),
         preprocess=Preprocess(shape[1], *mean_std(train.images)),
         difficulty="length of the shortest path, in steps",
         guesses={
@@ -54,10 +54,11 @@ def maze_dataset(
 
 def _maze_epoch(settings: MazeSettings, image_size: int, split_seed: int, held_out: np.ndarray, epoch: int) -> Split:
     """The training mazes of one epoch, from 0."""
-    return _maze_split(draw_mazes(settings, settings.train, (split_seed, 1 + epoch), held_out), image_size)
+    return maze_split(draw_mazes(settings, settings.train, (split_seed, 1 + epoch), held_out), image_size)
 
 
-def _maze_split(mazes: Mazes, image_size: int) -> Split:
+def maze_split(mazes: Mazes, image_size: int) -> Split:
+    """Mazes as images of image_size x image_size, with their answers and the lengths of their paths."""
     images = torch.from_numpy(render(mazes.cells, image_size))
     return Split(images, torch.from_numpy(mazes.labels), torch.from_numpy(mazes.lengths))
 

@@ -18,14 +18,16 @@ import numpy as np
 import torch
 
 from vitrm.config import SOURCES
+from vitrm.config.data import ALIASES, FASHION_CLASSES
 from vitrm.config.mazes import MazeSettings
+from vitrm.data.bundled import Shown, bundled
 from vitrm.data.dataset import Dataset, Preprocess, Split, carve_test, check_shape, mean_std
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.maze_dataset import maze_dataset
 from vitrm.data.stored import Room, store
 from vitrm.errors import DataError
 
-_TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion_mnist": "FashionMNIST"}
+_TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion": "FashionMNIST"}
 
 
 def load_dataset(
@@ -48,6 +50,7 @@ def load_dataset(
     test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`;
     `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or does not fit.
     """
+    source = ALIASES.get(source, source)
     kind, _, path = source.partition(":")
     shape = (channels, image_size, image_size)
     skipped: list[str] = []
@@ -82,6 +85,26 @@ def load_dataset(
     return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
 
 
+def stand_in(source: str, image_size: int, channels: int, *, root: str | Path = "data") -> Shown | None:
+    """Test images to look at where a data set is not under `root`: those that come with the project.
+
+    None where the set itself is there, or none of its images come with the project. Raises DataError if the model takes
+    images of another shape.
+    """
+    source = ALIASES.get(source, source)
+    found = bundled(source, (channels, image_size, image_size))
+    return None if found is None or _is_in(Path(root), source) else found
+
+
+def _is_in(root: Path, source: str) -> bool:
+    """Whether a set of torchvision's in the manner of MNIST has all its files under `root`, packed or unpacked."""
+    import torchvision.datasets
+
+    kind = getattr(torchvision.datasets, _TORCHVISION[source])
+    files = [root / kind.__name__ / "raw" / name for name, _ in kind.resources]
+    return all(file.exists() or file.with_suffix("").exists() for file in files)
+
+
 def _digits() -> tuple[Split, Split, tuple[str, ...]]:
     """Handwritten digits of scikit-learn: 1797 real 8 x 8 grey images, bundled with the library.
 
@@ -111,7 +134,7 @@ def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]
         images = torch.as_tensor(np.asarray(part.data))
         images = images.permute(0, 3, 1, 2) if images.ndim == 4 else images[:, None]
         splits.append(Split(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64)))
-    return splits[0], splits[1], tuple(parts[0].classes)
+    return splits[0], splits[1], FASHION_CLASSES if source == "fashion" else tuple(parts[0].classes)
 
 
 def _folder(path: Path, shape: tuple[int, ...], skipped: list[str], room: Room) -> tuple[Split, Split, tuple[str, ...]]:

@@ -34,6 +34,7 @@ KINDS: dict[str, str] = {  # where its dataclass is found, in the module that ha
     "glimpses": "vitrm.judge.glimpses:GlimpseReport",
     "mixture": "vitrm.judge.mixture:MixtureReport",
     "mazes": "vitrm.judge.mazes:MazeReport",
+    "sizes": "vitrm.judge.sizes:SizeReport",
     "difficulty": "vitrm.judge.difficulty:DifficultyReport",
     "domain": "vitrm.judge.domain:DomainReport",
 }

@@ -97,7 +97,15 @@ def _vit(config: ViTConfig, times: int) -> int:
     last = _layer(config, length, length, kept=1, queries=1)  # only the class token is read
     whole = _layer(config, length, length, kept=length, queries=length)
     layers = (times * config.depth - 1) * whole + last
-    return s * config.channels * config.patch_size**2 * d + layers + d * config.num_classes
+    return _embedding(config, s) + layers + d * config.num_classes
+
+
+def _embedding(config: ModelConfig | ViTConfig, patches: int) -> int:
+    """Eq. 1 for so many patches; a convolutional stem, two 3 x 3 convolutions and a pooling between, makes all."""
+    if config.embedding == "linear":
+        return patches * config.channels * config.patch_size**2 * config.dim
+    size, width = config.image_size, config.dim // 2
+    return 9 * (config.channels * width * size**2 + width * config.dim * (size // 2) ** 2)
 
 
 def _routers(config: SRViTConfig) -> int:
@@ -113,7 +121,7 @@ def _routers(config: SRViTConfig) -> int:
 
 
 def vit_parameters(config: ViTConfig) -> int:
-    """Parameters of a plain ViT (with absolute positions), so that one can be named that nobody has built."""
+    """Parameters of a plain ViT (linear patches, absolute positions): so one can be named that nobody has built."""
     d, hidden = config.dim, config.mlp_dim
     attention = 3 * d * d + (3 * d if config.qkv_bias else 0) + d * d + d
     if config.feed_forward == "swiglu":
@@ -162,7 +170,7 @@ def _halved(size: int) -> int:
 def _reading(config: ModelConfig) -> int:
     """Patch tokens (Eq. 1), and what is computed of them once."""
     s, d = _patches(config), config.dim
-    embed = s * config.channels * config.patch_size**2 * d
+    embed = _embedding(config, s)
     if config.reading == "cross":
         return embed + config.depth * s * 2 * d * d
     if config.token_mixing == "mlp":

@@ -11,6 +11,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vitrm.config import ModelConfig, ViTConfig
+from vitrm.errors import ConfigError
+from vitrm.nets.stem import ConvolutionalStem
 
 ALL = slice(None)
 NONE = slice(0, 0)
@@ -20,18 +22,29 @@ KEPT = 4  # biases by relative position, of two kinds of updates each, on images
 class PatchEmbed(nn.Module):
     """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
 
-    With relative positions, which the attention has instead, the projection alone.
+    With relative positions, which the attention has instead, the projection alone. With embedding="convolutional" a
+    stem of convolutions in its place.
     """
 
     def __init__(self, config: ModelConfig | ViTConfig) -> None:
         super().__init__()
         self.patch_size = config.patch_size
-        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim)
+        linear = config.embedding == "linear"
+        self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim) if linear else None
+        self.stem = None if linear else ConvolutionalStem(config)
         absolute = config.positions == "absolute"
         self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
 
     def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image."""
+        """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image.
+
+        Raises ConfigError for `patches` with a stem, whose tokens all see more than their own patch.
+        """
+        if self.stem is not None:
+            if patches is not None:
+                raise ConfigError("some patches alone cannot be read: the convolutional stem sees over their edges")
+            tokens = self.stem(images)
+            return tokens if self.positions is None else tokens + self.positions
         p = self.patch_size
         pixels = rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=p, q=p)  # (B, L, C*P*P)
         if self.positions is None:
@@ -198,6 +211,7 @@ class RelativePositions(nn.Module):
         steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
         table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
         self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+        self.within: int | None = None  # rows and columns beyond which places are not read at all; None: all are
         self.kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
 
     def forward(self, tokens: int, keep: slice = ALL, scale: float | None = None) -> Tensor:
@@ -212,7 +226,7 @@ class RelativePositions(nn.Module):
         weights, kept = self.kept or (None, {})
         if weights is None or weights.dtype != table.dtype or not torch.equal(weights, table):
             weights, kept = table.detach().clone(), {}  # versions of tensors do not tell: optimizers may not count them
-        key = (tokens, keep.start, keep.stop, scale)
+        key = (tokens, keep.start, keep.stop, scale, self.within)
         if key not in kept:
             with torch.inference_mode(False), torch.no_grad():
                 kept = dict(list(kept.items())[1 - KEPT :]) | {key: self._made(tokens, keep, scale)}
@@ -235,8 +249,15 @@ class RelativePositions(nn.Module):
         way = ways(side, self.REACH, table.device)
         if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
             one_hot = _one_hot_ways(side, self.REACH, table.device).to(table.dtype)
-            return (self.RATE * table @ one_hot).unflatten(-1, way.shape)
-        return self.RATE * table[..., way]
+            bias = (self.RATE * table @ one_hot).unflatten(-1, way.shape)
+        else:
+            bias = self.RATE * table[..., way]
+        if self.within is None:
+            return bias
+        place = torch.arange(side, device=table.device)
+        far = (place[:, None] - place).abs() > self.within  # in rows, and in columns
+        far = far[:, None, :, None] | far[None, :, None]
+        return bias.masked_fill(far.flatten(2).flatten(0, 1), -torch.inf)
 
 
 @lru_cache(maxsize=32)

@@ -239,6 +239,9 @@ def test_unknown_preset_is_refused_with_the_nearest_name():
         ({"positions": "relative", "memory_tokens": 16}, "positions='relative' needs memory_tokens=None and"),
         ({"positions": "relative", "glimpse_patches": 16}, "one memory token per patch"),
         ({"positions": "relative", "reading": "cross"}, "needs token_mixing='attention' and reading='joint'"),
+        ({"embedding": "convolutional", "patch_size": 8}, "embedding='convolutional' needs patch_size=4, .* found 8"),
+        ({"embedding": "convolutional", "dim": 360}, "needs a dim that is a multiple of 16, found 360"),
+        ({"embedding": "convolutional", "glimpse_patches": 16}, "needs glimpse_patches=None: convolutions see over"),
         ({"glimpse_patches": 16, "token_mixing": "mlp"}, "glimpse_patches needs token_mixing='attention' or reading"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from scripts.fuzz_images import mutated, seeds
 from vitrm.data.images import as_seen, decode_image, fit_image, square
@@ -69,7 +69,7 @@ def test_a_bomb_is_refused_before_a_pixel_is_decoded(monkeypatch):
     def refuse(*_):
         raise AssertionError("pixels were decoded")
 
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
     with pytest.raises(DataError, match="more than the 25,000,000 accepted"):
         decode_image(png_header(6_000, 6_000))
 

@@ -211,7 +211,7 @@ def test_a_shape_that_does_not_fit_is_refused_with_the_settings_that_would():
     assert "--model.image_size 8 --model.channels 1" in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["cifar10", "cifar100", "fashion_mnist"])
+@pytest.mark.parametrize("source", ["cifar10", "cifar100", "fashion"])
 def test_without_a_network_the_message_is_one_line_and_says_what_to_do(source, tmp_path, monkeypatch):
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED + "a.tar.gz")
     monkeypatch.setattr(torchvision.datasets.CIFAR100, "url", CLOSED + "b.tar.gz")

@@ -33,6 +33,8 @@ VARIANTS = {
     "glimpses-cross": {"glimpse_patches": 5, "reading": "cross", "supervision_steps": 2},
     "two-blocks": {"shared_block": False},
     "mlp-head": {"head": "mlp"},
+    "stem": {"patch_size": 4, "embedding": "convolutional"},
+    "stem-cross": {"patch_size": 4, "embedding": "convolutional", "reading": "cross"},
     "deep": {"recursion_steps": 2, "supervision_steps": 3},
     "mixed-readout": {"readout": "mixture", "supervision_steps": 3},
     "mixed-readout-one-step": {"readout": "mixture"},
@@ -50,6 +52,7 @@ MIXTURES = {
     "start-linear": {"router_input": "start", "router_dim": 0},
     "stages": {"depth": 4, "location": "stage"},
     "stack": {"location": "stack"},
+    "stem": {"patch_size": 4, "embedding": "convolutional"},
     "scalar": {"mixture": "scalar"},
     "last": {"mixture": "last"},
 }

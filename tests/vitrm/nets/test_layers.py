@@ -137,6 +137,21 @@ def test_what_positions_prefer_is_kept_without_gradient_and_only_until_the_weigh
     assert not kept.is_inference()
 
 
+def test_reading_can_be_limited_to_what_lies_near(tiny):
+    config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, recursion_steps=1)
+    model, images = _model(config).eval(), _images(config)
+    everything = [move.state.memory for move in model.moves(images, 2)]
+    places = model.block.layers[0].places
+    places.within = 3  # of a 4 x 4 grid: all of it
+    for memory, move in zip(everything, model.moves(images, 2), strict=True):
+        torch.testing.assert_close(move.state.memory, memory)
+    places.within = 1
+    first, *_ = model.moves(images, 1, record=True)
+    weights = first.attention[0].mix[0, 0, 0]  # of the memory token in the corner, over [x ; y ; z]
+    near = torch.tensor([0, 1, 4, 5])
+    assert weights.nonzero()[:, 0].tolist() == [*near.tolist(), 16, *(17 + near).tolist()]
+
+
 def test_attention_is_not_scaled_at_its_reference(tiny):
     plain = replace(tiny, memory_tokens=None, positions="relative")
     model, scaled = _model(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()

@@ -1,4 +1,4 @@
-"""A trained model in other programs: ONNX, the Hugging Face Hub, TensorBoard."""
+"""A finished run for others: a checkpoint folder, the Hugging Face Hub, ONNX, TensorBoard."""
 
 import importlib.util
 import json
@@ -12,10 +12,11 @@ from PIL import Image
 
 from vitrm.cli import main as cli
 from vitrm.config import Config, ResNetConfig, ViTConfig
+from vitrm.errors import RunError
 from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
 from vitrm.runs.checkpoints import find_run, load
-from vitrm.runs.export import save_onnx
+from vitrm.runs.export import export, save_onnx
 from vitrm.runs.folder import Run
 
 
@@ -61,12 +62,13 @@ def test_a_supervision_step_in_onnx_is_the_one_in_torch_and_so_is_a_chain_of_the
     assert meta["supervision_steps"] == "6"
 
 
-@pytest.mark.parametrize("family", ["vitrm", "scaled", "vit", "resnet"])
+@pytest.mark.parametrize("family", ["vitrm", "scaled", "stem", "vit", "resnet"])
 def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
     plain = {"recursion_steps": 1, "memory_steps": 1, "depth": 1}
     config = {
         "vitrm": replace(tiny, reading="cross", shared_block=False, head="mlp", **plain),
         "scaled": replace(tiny, memory_tokens=None, positions="relative", reference_side=2, **plain),
+        "stem": replace(tiny, patch_size=4, embedding="convolutional", **plain),
         "vit": ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=1, num_heads=2, mlp_dim=24),
         "resnet": ResNetConfig(image_size=8, channels=1),
     }[family]
@@ -159,3 +161,33 @@ def test_a_missing_package_is_named_before_any_work_is_done(absent, words, messa
     assert cli.main(words.format(tmp_path).split()) == 1
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+# As a checkpoint
+
+
+def test_bf16_export_halves_the_weights_and_still_predicts_the_same(finished, tmp_path, digits):
+    target = export(finished, tmp_path / "half", half=True)
+    sizes = [(run.path / "model.safetensors").stat().st_size for run in (target, finished)]
+    assert sizes[0] < 0.6 * sizes[1]
+    whole, half = (run.load_model() for run in (finished, target))
+    assert {p.dtype for p in half.parameters()} == {torch.float32}
+    for ours, theirs in zip(half.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=2**-8, atol=0)
+    images = digits.preprocess.normalize(digits.test.images)
+    assert float((half(images).argmax(1) == whole(images).argmax(1)).float().mean()) > 0.95
+
+
+def test_export_leaves_out_what_only_training_needs(finished, tmp_path):
+    target = export(finished, tmp_path / "exported")
+    names = {file.name for file in target.path.iterdir()}
+    assert names == {"config.json", "started.json", "metrics.jsonl", "model.safetensors", "summary.json", "README.md"}
+    assert target.summary() == finished.summary()
+    assert (target.path / "README.md").read_text(encoding="utf-8").startswith("# exported\n")
+
+
+def test_unfinished_runs_and_exports_onto_oneself_are_refused(fresh, finished, tmp_path):
+    with pytest.raises(RunError, match="is not finished; only a finished run can be exported"):
+        export(fresh[0], tmp_path / "exported")
+    with pytest.raises(RunError, match="cannot be exported onto itself"):
+        export(finished, finished.path)

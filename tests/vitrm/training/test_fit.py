@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 
 import pytest
+import torch
 
 import vitrm
 from vitrm.cli import main as cli
@@ -103,6 +104,25 @@ def test_a_training_from_python_obeys_its_folder(few_digits, tmp_path):
     assert run.state is State.STOPPED
     assert run.resumable
     assert not run.is_running
+
+
+def test_a_training_can_begin_with_the_weights_of_another_on_larger_mazes(tmp_path):
+    def mazes(size, **changes):
+        small = {
+            "data.source": f"mazes:{size}x{size},gems=3,lengths=1-3,train=64,test=9", "model.image_size": 2 * size,
+            "model.dim": 8, "model.num_heads": 2, "model.mlp_dim": 8, "model.supervision_steps": 2, "train.epochs": 1,
+        }  # fmt: skip
+        return PRESETS["mazes"].with_fields(small | changes)
+
+    first = vitrm.fit(mazes(5), tmp_path / "first", device="cpu")
+    still = {"train.start": str(first.path), "train.lr": 1e-9, "train.min_lr": 1e-9}
+    with pytest.raises(ConfigError, match=r"its weights do not fit this model \(size mismatch"):
+        vitrm.fit(mazes(6, **still | {"model.dim": 16}), tmp_path / "wide", device="cpu")
+    on = vitrm.fit(mazes(6, **still), tmp_path / "on", device="cpu")
+    begun, started = (run.load_model().state_dict() for run in (on, first))
+    for name, weights in begun.items():
+        torch.testing.assert_close(weights, started[name], atol=1e-6, rtol=0)
+    assert on.config().train.start == str(first.path)
 
 
 def test_the_classes_are_those_of_the_data(few_digits, tmp_path):

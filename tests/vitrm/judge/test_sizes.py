@@ -1,0 +1,125 @@
+"""Mazes of many sizes and kinds: the same for every model, counted one by one, halting by rules that are plain."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vitrm.config import Config, DataConfig, ModelConfig, ViTConfig
+from vitrm.config.mazes import MazeSettings
+from vitrm.data.mazes import nearest_gem, render
+from vitrm.data.sources import load_dataset
+from vitrm.errors import ConfigError
+from vitrm.families import equip, make_model
+from vitrm.judge.report import decode, encode
+from vitrm.judge.sizes import SizeReport, draw, interval, longest_path, measuring
+
+SOURCE = "mazes:5x5,gems=2,lengths=1-3,train=60,test=10+6x6,lengths=1-4"
+SHAPE = {"num_classes": 2, "image_size": 10, "patch_size": 2, "dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8}
+SMALL = ModelConfig(**SHAPE, positions="relative", reference_side=5, memory_steps=1, supervision_steps=2, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_dataset(SOURCE, 10, 3)
+
+
+def _model(config, data):
+    torch.manual_seed(0)
+    found = DataConfig(source=SOURCE, classes=data.classes, mean=data.preprocess.mean, std=data.preprocess.std)
+    model = equip(make_model(config), Config(model=config, data=found)).eval()
+    with torch.no_grad():  # an untrained one says the same of every maze; this one not
+        for weights in (each for each in model.parameters() if each.ndim > 1):
+            weights.add_(torch.randn_like(weights))
+        logits = model(model.transform.normalize(data.train.images))
+        model.classifier.bias[0] -= (logits[:, 0] - logits[:, 1]).median()
+    return model
+
+
+@pytest.fixture(scope="module")
+def report(data):
+    *progress, report = measuring(_model(SMALL, data), data, kinds=("deep", "rooms"), sizes=(6, 5), count=20, steps=5)
+    assert [progress[0].done, progress[-1].done] == [0, progress[-1].total]
+    return report
+
+
+def test_right_answers_are_counted_after_every_step_on_the_same_mazes_for_every_model(report, data):
+    model = _model(SMALL, data)
+    assert [(trial.kind, trial.size) for trial in report.trials] == [
+        ("deep", 5),
+        ("deep", 6),
+        ("rooms", 5),
+        ("rooms", 6),
+    ]
+    for trial in report.trials:
+        settings, mazes = draw(MazeSettings.parse(SOURCE), trial.kind, trial.size, 20)
+        assert (settings.source, trial.n) == (trial.source, 20)
+        images = torch.from_numpy(render(mazes.cells, 2 * trial.size))
+        with torch.inference_mode():
+            steps = list(model.steps(model.transform.normalize(images), 5))
+        answers = [step.logits.argmax(dim=-1).numpy() for step in steps]
+        assert trial.right == tuple(int((answer == mazes.labels).sum()) for answer in answers)
+        assert trial.guesses["nearest gem"] == int((nearest_gem(mazes.cells) == mazes.labels).sum())
+        assert trial.guesses.keys() == {"nearest gem", "local features"}
+        assert trial.accuracy(3) == trial.right[2] / 20
+    assert len({trial.right for trial in report.trials}) > 1
+    assert report.trained_on == (5, 6)
+
+
+def test_the_answer_is_at_rest_after_six_steps_without_a_change_and_not_before(data):
+    *_, report = measuring(_model(SMALL, data), data, kinds=("deep",), sizes=(5,), count=12, steps=12)
+    (trial,) = report.trials
+    learned, memory, answer = trial.exits
+    assert (learned.rule, memory.rule, answer.rule) == ("learned", "memory at rest", "answer at rest")
+    assert 7 <= answer.mean_steps <= 12
+    assert 0 <= learned.right <= trial.n
+    assert memory.mean_steps >= 2  # there is no change to speak of at the first step
+
+
+def test_cells_that_read_as_far_as_the_grid_reaches_read_all_of_it(data):
+    how = {"kinds": ("deep",), "sizes": (6,), "count": 10, "steps": 3}
+    *_, everything = measuring(_model(SMALL, data), data, **how)
+    *_, same = measuring(_model(SMALL, data), data, **how, within=5)
+    assert [trial.right for trial in same.trials] == [trial.right for trial in everything.trials]
+    assert (everything.within, same.within) == (None, 5)
+    assert "each cell reading 5 rows and columns away at most" in "\n".join(same.lines())
+
+
+def test_a_model_that_answers_once_is_a_control_and_one_of_a_single_size_is_left_out_elsewhere(data):
+    vit = ViTConfig(**SHAPE, positions="relative", reference_side=5, dropout=0.0)
+    *_, report = measuring(_model(vit, data), data, kinds=("even",), sizes=(5, 6), count=10)
+    assert [len(trial.right) for trial in report.trials] == [1, 1]
+    assert report.trials[0].accuracy(96) == report.trials[0].right[0] / 10
+    assert all(trial.exits == () for trial in report.trials)
+    fixed = replace(vit, positions="absolute", reference_side=None)
+    *_, report = measuring(_model(fixed, data), replace(data, others=()), kinds=("even",), sizes=(5, 6), count=10)
+    assert [trial.size for trial in report.trials] == [5]
+    assert "6 x 6: it takes mazes of 5 × 5 cells" in report.left_out[0]
+
+
+def test_the_report_is_read_as_it_was_written_and_says_what_it_found(report, data):
+    config = Config(model=SMALL)
+    assert decode(SizeReport, encode(report, "mark"), "mark", config) == report
+    assert decode(SizeReport, encode(report, "mark"), "other", config) is None
+    text = "\n".join(report.lines())
+    assert "trained on mazes of 5 × 5 and 6 × 6 cells" in text
+    assert f"{100 * report.trials[0].exits[0].right / 20:.1f} % right after" in text
+
+
+def test_without_mazes_there_is_no_such_report(digits, tiny):
+    with pytest.raises(ConfigError, match="--sizes is for a model that was trained on mazes"):
+        next(measuring(make_model(tiny), digits))
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662)]
+)
+def test_intervals_are_those_of_wilson(right, n, low, high):
+    """The third is Newcombe's example (1998, Table I, method 3)."""
+    np.testing.assert_allclose(interval(right, n), (low, high), atol=5e-5)
+
+
+def test_paths_grow_with_the_grid():
+    assert [longest_path("deep", size) for size in (7, 9, 13, 15, 21)] == [7, 10, 14, 16, 24]
+    assert [longest_path("rooms", size) for size in (7, 9, 13, 15, 21)] == [5, 7, 12, 14, 20]
