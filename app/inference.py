@@ -10,9 +10,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import streamlit as st
 from streamlit.runtime import exists, get_instance
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
 from vitrm.config import AnyModelConfig, GlimpsePolicy
 from vitrm.errors import ConfigError, LimitError
@@ -105,19 +104,21 @@ def run(
         while True:
             with INFERENCE:
                 began = clock()
-                while clock() - began < _SLICE_S:
+                held = 0.0
+                while held < _SLICE_S:
                     try:
                         next(work)
                     except StopIteration as end:
                         return end.value
-                taken += clock() - began
+                    held = clock() - began
+                taken += held
             if taken > limits.seconds:
                 raise LimitError(
                     f"the model was stopped after {taken:,.0f} seconds at work, and the server allows "
                     f"{limits.seconds:,g} (VITRM_ANSWER_SECONDS); choose a smaller model or fewer steps"
                 )
             if not here():
-                st.stop()
+                raise StopException  # as a page ends that nobody looks at any more
             time.sleep(_PAUSE_S)
     finally:
         work.close()

@@ -205,17 +205,24 @@ def sources(folder: Path) -> dict[str, Path]:
     return {name: ROOT / "checkpoints" / name for name in _PAGES if name != "trained"} | {"trained": folder / "trained"}
 
 
+def stand_in(put: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Do without a browser and without the queue's thread, so that nothing is trained."""
+    from app.training import visitors
+    from app.training.queue import Trainings
+
+    put(visitors, "cookie", lambda: "")
+    put(visitors, "address", lambda: None)
+    put(Trainings, "start", lambda queue: (queue.look(everything=True), queue)[1])
+
+
 class Opener:
     """Opens pages over damaged folders, all in one session: `runs/` of the current folder is used."""
 
     def __init__(self, sources: dict[str, Path]) -> None:
         from streamlit.testing.v1 import AppTest
 
-        from app.training import cache, visitors
-        from app.training.queue import Trainings
+        from app.training import cache
 
-        visitors.cookie, visitors.address = (lambda: ""), (lambda: None)  # AppTest has neither
-        Trainings.start = lambda queue: (queue.look(everything=True), queue)[1]  # without a thread: nothing is trained
         self.sources, self.forget = sources, cache.trainings.clear
         self.app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=120)
         self.app.run()
@@ -252,6 +259,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
         torch.set_num_threads(1)
+        stand_in()
         made = sources(Path(place) / "sources")
         opener, found, opened = Opener(made), 0, 0
         began = said = time.monotonic()

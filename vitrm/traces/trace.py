@@ -198,6 +198,8 @@ def load_traces(path: str | Path, kind: type[T] = Trace) -> dict[str, T]:
         arrays = read_arrays(path, _MOST_BYTES)
         meta = read(kind.STORED, json.loads(arrays.pop("meta").tobytes()))
         expect(arrays.keys() <= set(arrays_of), f"expected the arrays {', '.join(arrays_of)}")
+        needed = {name for name in arrays_of if not name.endswith("attention")}
+        expect(needed <= arrays.keys(), f"{', '.join(sorted(needed - arrays.keys()))} is absent")
         own = {name: values for name in own_of if (values := getattr(meta, name)) is not None}
         entries(len(meta.names), **own, **arrays)
         expect(len(set(meta.names)) == len(meta.names), "names: two are the same")
