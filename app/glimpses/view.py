@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from app.player.player import player
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError
 from vitrm.judge.glimpses import GlimpseReport
+from vitrm.places import ROOT
 
 PARTS = {
     "watch": "Watch it see more",
@@ -30,7 +30,7 @@ PARTS = {
 }
 _POLICIES = {"random": "at random", "fixed": "from the centre outwards", "learned": "where its memory attends"}
 _SHOWN_DRAWS = 6
-_CONTROL = Path(__file__).resolve().parents[2] / "results" / "glimpses.csv"
+_CONTROL = ROOT / "results" / "glimpses.csv"
 _PANELS = ("glimpses",)
 
 

@@ -15,6 +15,7 @@ from app.training.choices import STARTED
 from vitrm.config import PRESETS, SETTINGS, Config, Setting
 from vitrm.config.words import in_words, shown, value
 from vitrm.errors import VitrmError
+from vitrm.places import home
 from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 
@@ -84,7 +85,7 @@ def _choose_data(preset: str) -> str | None:
 
 def _here() -> list[str]:
     """The image folders and parquet sets in data/."""
-    folders = sorted(file for file in Path("data").glob("[!.]*") if file.is_dir()) if Path("data").is_dir() else []
+    folders = sorted(file for file in (home() / "data").glob("[!.]*") if file.is_dir())
     return [source for folder in folders if (source := _source(folder))]
 
 

@@ -23,6 +23,7 @@ from app.training.limits import Limits
 from app.training.process import exists, killed, last_line, launch
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
+from vitrm.places import home
 from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
 from vitrm.training.commands import train_words
@@ -59,13 +60,13 @@ class Trainings:
 
     def __init__(
         self,
-        runs: str | Path = "runs",
+        runs: str | Path | None = None,
         limits: Limits | None = None,
         *,
         launch: Callable[[Sequence[str], Path], subprocess.Popen] = launch,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.runs, self.limits = Path(runs), limits or Limits.from_environment()
+        self.runs, self.limits = Path(runs or home() / "runs"), limits or Limits.from_environment()
         self.launch, self.clock = launch, clock
         self.known: dict[str, Training] = {}  # replaced as a whole by every look, never changed
         self.children: list[tuple[str, subprocess.Popen]] = []  # started here, not yet seen to have ended

@@ -6,7 +6,7 @@ import pytest
 
 from app import cache
 from vitrm.errors import RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT, home
 from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CONFIG, STARTED, Run
 from vitrm.runs.provenance import provenance
@@ -49,17 +49,17 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
 
 
 def find_run(name: str | Path) -> Run:
-    """A run by folder, by name in ./runs, or by name in the bundled checkpoints. Raises RunError listing all names."""
-    for path in (Path(name), Path("runs") / name, ROOT / "checkpoints" / name):
+    """A run by folder, or by name: the user's runs, the bundled checkpoints. Raises RunError listing all names."""
+    for path in (Path(name), home() / "runs" / name, ROOT / "checkpoints" / name):
         if (path / CONFIG).is_file():
             return Run(path)
     known = ", ".join(run.name for run in list_runs()) or "none"
     raise RunError(f"no run or checkpoint '{name}'; there are: {known}")
 
 
-def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
-    """All bundled checkpoints, then all runs, each by name."""
-    folders = [ROOT / "checkpoints", Path(runs_folder)]
+def list_runs(runs_folder: str | Path | None = None) -> list[Run]:
+    """All bundled checkpoints, then all runs (default: the user's), each by name."""
+    folders = [ROOT / "checkpoints", Path(runs_folder or home() / "runs")]
     return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
 
 

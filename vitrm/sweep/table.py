@@ -14,7 +14,7 @@ from typing import Any
 from vitrm.config import AnyModelConfig, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
-from vitrm.process import ROOT
+from vitrm.places import ROOT, home
 from vitrm.runs.folder import Run
 from vitrm.sweep.sweep import Sweep, accuracy
 
@@ -135,9 +135,9 @@ class Result:
     model: AnyModelConfig
 
 
-def list_tables(runs_folder: str | Path = "runs") -> dict[str, Path]:
+def list_tables(runs_folder: str | Path | None = None) -> dict[str, Path]:
     """The tables that belong to the project, then those of the sweeps in a folder of runs, by name."""
-    theirs = {file.parent.name: file for file in sorted(Path(runs_folder).glob("*/table.csv"))}
+    theirs = {file.parent.name: file for file in sorted(Path(runs_folder or home() / "runs").glob("*/table.csv"))}
     return theirs | {file.stem: file for file in sorted((ROOT / "results").glob("*.csv"))}
 
 

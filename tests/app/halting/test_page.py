@@ -14,7 +14,7 @@ from app.halting.exits.exits import payload
 from vitrm.judge.halting import Example, Exit
 from vitrm.judge.replay import ReliabilityBin
 from vitrm.nets.cost import multiply_adds
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")

@@ -12,7 +12,7 @@ from app.training.limits import Limits
 from app.training.queue import RESCAN_S, Trainings
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
