@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import cache
 from app.compare.cache import comparisons
 from scripts.fuzz_runs import Opener, cases, sources, stand_in
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 
 HOME = str(ROOT / "app" / "Home.py")
 

@@ -13,7 +13,7 @@ from app import cache, inference
 from app.inference import INFERENCE, Limits, run
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, LimitError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import load
 from vitrm.traces.recording import trace, tracing
 

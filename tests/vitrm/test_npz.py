@@ -9,7 +9,7 @@ import pytest
 
 from vitrm.errors import RunError, TraceError
 from vitrm.npz import read_arrays
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import load_traces
 
