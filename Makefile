@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-# Which build of torch: GPU=1 or CPU=1 decides; otherwise Linux without an NVIDIA device gets the CPU build, a sixth of the size.
+# Which build of torch: GPU=1 or CPU=1 decides; otherwise Linux without an NVIDIA device gets the CPU build, a third of the size.
 NVIDIA ?= $(wildcard /dev/nvidia[0-9]*) $(shell nvidia-smi -L 2>/dev/null | grep '^GPU')
 ifdef GPU
 TORCH := ordinary

@@ -16,6 +16,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
+import vitrm
 from tests.browser.driving import running_server
 from vitrm.places import ROOT
 
@@ -129,3 +130,9 @@ def visit(address, page):
                 titles.append(element.heading.body)
             elif kind == "script_finished":
                 return titles, errors, colour
+
+
+def test_the_citation_names_this_version_and_both_papers():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.*)$", text, re.MULTILINE)[1] == vitrm.__version__
+    assert re.findall(r"url: https://arxiv.org/abs/(\S+)", text) == ["2603.19503", "2607.00774"]

@@ -36,7 +36,7 @@ def new_training() -> None:
         return
     try:
         config = PRESETS[name].with_fields({"data.source": source} | changes)
-        trainings.limits.check(config)
+        trainings.check(config, visitors.visitor())
     except VitrmError as error:
         st.error(in_words(str(error)))
         return
@@ -158,7 +158,7 @@ def _estimate(config: Config, device: str) -> None:
             )  # fmt: skip
             if not st.session_state[key]:
                 return
-        trainings.estimates.get(config, device, visitors.visitor())
+        trainings.estimates.get(config, device, visitors.number())
         st.caption(":material/timer: Measuring a few batches on this machine …")
         return
     if st.session_state.get("estimate_shown") != (config.fingerprint(), device):

@@ -88,15 +88,15 @@ def load_dataset(
     return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
 
 
-def stand_in(source: str, image_size: int, channels: int, *, root: str | Path = "data") -> Shown | None:
+def stand_in(source: str, image_size: int, channels: int, *, root: str | Path | None = None) -> Shown | None:
     """Test images to look at where a data set is not under `root`: those that come with the project.
 
-    None where the set itself is there, or none of its images come with the project. Raises DataError if the model takes
-    images of another shape.
+    None where the set itself is there, or none of its images come with the project. `root` is as for `load_dataset`.
+    Raises DataError if the model takes images of another shape.
     """
-    source = ALIASES.get(source, source)
+    root, source = home() / "data" if root is None else Path(root), ALIASES.get(source, source)
     found = bundled(source, (channels, image_size, image_size))
-    return None if found is None or _is_in(Path(root), source) else found
+    return None if found is None or _is_in(root, source) else found
 
 
 def _is_in(root: Path, source: str) -> bool:

@@ -14,6 +14,7 @@ from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CONFIG, STARTED, Run
 from vitrm.runs.provenance import provenance
 from vitrm.runs.state import Failure, State
+from vitrm.runs.strays import stray
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
@@ -50,17 +51,28 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
 
 def find_run(name: str | Path) -> Run:
     """A run by folder, or by name: the user's runs, the bundled checkpoints. Raises RunError listing all names."""
-    for path in (Path(name), home() / "runs" / name, ROOT / "checkpoints" / name):
-        if (path / CONFIG).is_file():
+    if (Path(name) / CONFIG).is_file():
+        return Run(Path(name))
+    for path in (home() / "runs" / name, ROOT / "checkpoints" / name):
+        if (path / CONFIG).is_file() and _is_own(Run(path)):
             return Run(path)
     known = ", ".join(run.name for run in list_runs()) or "none"
     raise RunError(f"no run or checkpoint '{name}'; there are: {known}")
 
 
 def list_runs(runs_folder: str | Path | None = None) -> list[Run]:
-    """All bundled checkpoints, then all runs (default: the user's), each by name."""
+    """All bundled checkpoints, then all runs (default: the user's), each by name.
+
+    Folders that are hidden, or hold links, are left out.
+    """
     folders = [ROOT / "checkpoints", Path(runs_folder or home() / "runs")]
-    return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
+    found = (Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}")))
+    return [run for run in found if _is_own(run)]
+
+
+def _is_own(run: Run) -> bool:
+    """Whether a folder among the runs is one, and does not lead elsewhere."""
+    return not (run.name.startswith(".") or run.path.is_symlink() or stray(run.path))
 
 
 def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM | OneStep:

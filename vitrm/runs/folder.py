@@ -52,6 +52,7 @@ from vitrm.runs.files import (
 from vitrm.runs.fitting import check_fit
 from vitrm.runs.state import Failure, State, state_of
 from vitrm.runs.status import read_control, read_status, write_control, write_status
+from vitrm.runs.strays import regular_files, size_of
 from vitrm.runs.summary import Summary, read_origin, read_summary
 from vitrm.runs.weights import fingerprint, load_weights, packed
 from vitrm.traces.mixture import MixtureTrace
@@ -116,7 +117,7 @@ class Run:
     def to_share(self) -> list[Path]:
         """The files that are worth passing on: all but those that only training needs, or the app."""
         private = {STATE, LOCK, CONTROL, JOB, OUTPUT}
-        files = sorted(file for file in self.path.rglob("*") if file.is_file())
+        files = sorted(regular_files(self.path))
         return [file for file in files if file.name not in private and not is_unfinished(file)]
 
     @property
@@ -237,7 +238,7 @@ class Run:
     @property
     def bytes(self) -> int:
         """What the folder takes on the disk."""
-        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        return size_of(self.path)
 
     def metrics(self) -> list[dict[str, Any]]:
         """All events so far, each with its class name under "event"; see `vitrm.training.events.event_of`.
