@@ -14,6 +14,7 @@ from vitrm.config import PRESETS, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.folder import Run
+from vitrm.runs.summary import Scores, Summary
 from vitrm.sweep import table
 from vitrm.sweep.grid import grid
 from vitrm.sweep.row import Row
@@ -188,7 +189,9 @@ def test_the_tables_of_the_project_can_be_read_and_their_models_cost_what_they_s
 
 def test_the_accuracy_is_the_one_after_the_steps_it_was_trained_with():
     config = Config(model=replace(PRESETS["digits"].model, supervision_steps=2))
-    assert accuracy(config, {"test": {"accuracy": [0.1, 0.2, 0.3, 0.4]}}) == 0.2
+    scores = Scores(10, (1.0,) * 4, (0.1, 0.2, 0.3, 0.4), (0.5,) * 4, (0.5,) * 4, "", 0)
+    summary = Summary("digits", {"train": 8, "val": 1, "test": 10}, 0, 1, "", 1, 1, 0.2, scores, 1.0, 0)
+    assert accuracy(config, summary) == 0.2
 
 
 def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_path):
