@@ -10,6 +10,7 @@ import atexit
 import logging
 import queue
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -30,8 +31,11 @@ class Cancelled(Exception):
 class Job:
     """One piece of work. `result` is None until it is done; `error` says in one sentence why it failed."""
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, key: Hashable, wanted: Callable[[Job], bool] = lambda job: True) -> None:
         self.key = key
+        self.visitors: set[Hashable] = set()  # who asked for it, or has watched it
+        self.wanted_at = time.monotonic()
+        self._wanted = wanted
         self.share = 0.0
         self.result: Any = None
         self.error: str | None = None
@@ -45,6 +49,8 @@ class Job:
 
     def report(self, share: float) -> bool:
         self.share = share
+        if not self._wanted(self):
+            self.cancel()
         return not self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -111,8 +117,10 @@ def find(key: Hashable) -> Job | None:
         return job
 
 
-def start(key: Hashable, work: Callable[[Report], Any]) -> Job:
+def start(key: Hashable, work: Callable[[Report], Any], wanted: Callable[[Job], bool] = lambda job: True) -> Job:
     """The job of that key; `work(report)` is called in the background unless it has been started before.
+
+    It is cancelled as soon as it is not `wanted` any more, which is asked whenever it reports.
 
     `report(share)` returns False when the work is to stop; it may raise Cancelled then. A job that failed starts anew.
     """
@@ -120,7 +128,7 @@ def start(key: Hashable, work: Callable[[Report], Any]) -> Job:
     with jobs.lock:
         job = jobs.known.get(key)
         if job is None or job._cancelled.is_set() or job.error is not None:
-            job = jobs.known[key] = Job(key)
+            job = jobs.known[key] = Job(key, wanted)
             jobs.waiting.put((job, work))
         jobs.known.move_to_end(key)
         for old in [k for k, j in jobs.known.items() if not j.is_running][: max(0, len(jobs.known) - KEPT)]:

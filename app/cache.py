@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app import inference
 from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, RunError
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
+from vitrm.runs.summary import Summary
 from vitrm.traces.trace import Trace
-
-INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def checkpoint(name: str) -> Checkpoint:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def facts(checkpoint: Checkpoint) -> tuple[Config, dict]:
+def facts(checkpoint: Checkpoint) -> tuple[Config, Summary]:
     """Configuration and summary of a finished run. Raises RunError if it is gone, damaged or not finished."""
     summary = checkpoint.run.summary()
     if summary is None:
@@ -67,9 +67,14 @@ def gallery(checkpoint: Checkpoint) -> dict[str, Trace]:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the model …")
 def model(checkpoint: Checkpoint):
-    """The trained model, one copy for all sessions. Use it under the inference lock only."""
+    """The trained model, one copy for all sessions; to be used by `inference.run` only.
+
+    Raises LimitError if it is larger than this server allows.
+    """
+    run = checkpoint.run
+    inference.Limits.from_environment().check(run.config().model)
     settle_torch()
-    return checkpoint.run.load_model()
+    return run.load_model()
 
 
 def dataset(checkpoint: Checkpoint):
@@ -108,11 +113,12 @@ def trace(checkpoint: Checkpoint, image: str, seed: int, policy: GlimpsePolicy =
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
 def _computed_trace(checkpoint: Checkpoint, image: str, seed: int, policy: GlimpsePolicy) -> Trace:
-    from vitrm.traces.recording import trace as make_trace
+    from vitrm.traces.recording import tracing
 
     pixels, label = test_image(checkpoint, image)
-    with INFERENCE:
-        return make_trace(model(checkpoint), pixels, seed=seed, label=label, policy=policy)
+    network = model(checkpoint)
+    work = tracing(network, pixels, seed=seed, label=label, policy=policy)
+    return inference.run(work, network.config, policy=policy)
 
 
 def test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
@@ -152,27 +158,24 @@ def any_image(checkpoint: Checkpoint) -> str:
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")
 def deeper_trace(checkpoint: Checkpoint, image: str, seed: int, depth: int) -> Trace:
     """The same over `depth` times the trained supervision steps, without the attention that makes traces large."""
-    from vitrm.traces.recording import trace as make_trace
+    from vitrm.traces.recording import tracing
 
-    trained = trace(checkpoint, image, seed)
-    with INFERENCE:
-        made = make_trace(
-            model(checkpoint), trained.pixels, depth * trained.trained_steps, seed=seed, label=trained.label
-        )
+    trained, network = trace(checkpoint, image, seed), model(checkpoint)
+    steps = depth * network.config.supervision_steps
+    work = tracing(network, trained.pixels, steps, seed=seed, label=trained.label)
+    made = inference.run(work, network.config, supervision_steps=steps)
     return replace(made, patch_attention=None, state_attention=None, answer_attention=None)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")
 def changed_trace(checkpoint: Checkpoint, image: str, seed: int, edit: str) -> Trace:
     """The same under the edit that a link or the edits panel names. Raises ConfigError if it cannot be made."""
-    from vitrm.traces.recording import trace as make_trace
+    from vitrm.traces.recording import tracing
 
-    unchanged = trace(checkpoint, image, seed)
+    unchanged, network = trace(checkpoint, image, seed), model(checkpoint)
     change = parse_edit(edit, unchanged)
-    with INFERENCE:
-        return make_trace(
-            model(checkpoint), unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts
-        )
+    work = tracing(network, unchanged.pixels, seed=seed, label=unchanged.label, edit=change.edit, **change.counts)
+    return inference.run(work, network.config, **change.counts)
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vitrm.config import Config
+from vitrm.runs.summary import Summary
 from vitrm.traces.trace import Trace
 
 
@@ -56,7 +57,7 @@ def trace_file(trace: Trace) -> bytes:
 
 
 def provenance(
-    checkpoint: str, image: str, seed: int, config: Config, summary: dict[str, Any], *, policy: str = "random"
+    checkpoint: str, image: str, seed: int, config: Config, summary: Summary, *, policy: str = "random"
 ) -> str:
     """What is on screen and what it is worth: data, checkpoint, measured accuracy and all that qualifies it."""
     chosen = {"random": f"glimpse seed {seed}", "fixed": "glimpses from the centre outwards"}
@@ -66,16 +67,16 @@ def provenance(
     )
 
 
-def measured(checkpoint: str, config: Config, summary: dict[str, Any], images: str) -> str:
+def measured(checkpoint: str, config: Config, summary: Summary, images: str) -> str:
     """What a model was measured to be worth; `images` says what it was trained on."""
-    test, sizes = summary["test"], summary["split_sizes"]
+    test, sizes = summary.test, summary.split_sizes
     trained = config.model.supervision_steps
-    first, last = (100 * test["accuracy"][n] for n in (0, trained - 1))
+    first, last = (100 * test.accuracy[n] for n in (0, trained - 1))
     steps = f"{first:.1f} % after step 1, {last:.1f} % after step {trained}" if trained > 1 else f"{last:.1f} %"
-    policy = f"every step run for every image, glimpse seed {test['seed']}, " if config.model.recurrent else ""
+    policy = f"every step run for every image, glimpse seed {test.seed}, " if config.model.recurrent else ""
     return (
-        f"Model: checkpoint {checkpoint}, {summary['parameters']:,} parameters, trained on {sizes['train']:,} "
-        f"{images}. Measured on its test split: {steps} right (n = {test['n']:,}, {policy}"
-        f"training seed {summary['seed']}; "
+        f"Model: checkpoint {checkpoint}, {summary.parameters:,} parameters, trained on {sizes['train']:,} "
+        f"{images}. Measured on its test split: {steps} right (n = {test.n:,}, {policy}"
+        f"training seed {summary.seed}; "
         f"chance {100 / config.model.num_classes:.0f} %)."
     )

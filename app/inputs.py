@@ -12,6 +12,7 @@ from app import cache, state
 from app.cache import Checkpoint
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, VitrmError
+from vitrm.runs.summary import Summary
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace
 
@@ -93,7 +94,7 @@ def configuration(checkpoint: Checkpoint) -> Config:
 
 def choose_trace(
     checkpoint: Checkpoint, *, deeper: bool = False, policy: GlimpsePolicy = "random", other_draws: bool = True
-) -> tuple[Trace, Config, dict[str, Any]]:
+) -> tuple[Trace, Config, Summary]:
     """Pick a test image for a checkpoint; its trace, and the checkpoint's configuration and summary.
 
     With `deeper` the learner may run more supervision steps than it was trained with. `policy` says who chooses the
@@ -103,7 +104,7 @@ def choose_trace(
     try:
         config, summary = cache.facts(checkpoint)
         draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
-        image, seed = choose_image(cache.gallery(checkpoint), checkpoint, summary["split_sizes"]["test"], draws)
+        image, seed = choose_image(cache.gallery(checkpoint), checkpoint, summary.split_sizes["test"], draws)
         depth = choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
             return cache.deeper_trace(checkpoint, image, seed, depth), config, summary

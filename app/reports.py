@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from app import background, cache
+from app import background, cache, inference
 from app.cache import Checkpoint
 from vitrm.errors import VitrmError
 from vitrm.judge.report import Progress, Report, measuring
@@ -23,6 +23,7 @@ from vitrm.judge.report import Progress, Report, measuring
 T = TypeVar("T")
 Key = tuple[Hashable, ...]  # what is measured ("halting", "speeds", ..), then of what
 _PAUSE_S = 0.005  # between two batches, so that whoever waits for the model gets it
+_PATIENCE_S = 30.0  # with work that nobody waits for any more
 _STARTED = "started_jobs"  # keys of the jobs that this visitor had started
 
 
@@ -68,13 +69,9 @@ def ask_report(checkpoint: Checkpoint, kind: str, words: Words, **options: Any) 
 
     A stored one that is damaged is said, and can be made anew.
     """
-    try:
-        report = stored(checkpoint, kind)
-    except VitrmError as error:
-        st.error(str(error))
-    else:
-        if report is not None:
-            return report
+    report = readable(checkpoint, kind)
+    if report is not None:
+        return report
     return ask((kind, checkpoint), lambda say: measure(checkpoint, kind, say, **options), words)
 
 
@@ -92,10 +89,27 @@ def stored(checkpoint: Checkpoint, kind: str) -> Report | None:
         return made
 
 
+def readable(checkpoint: Checkpoint, kind: str) -> Report | None:
+    """`stored`; one that is damaged is said, and counts as none."""
+    try:
+        return stored(checkpoint, kind)
+    except VitrmError as error:
+        st.error(str(error))
+        return None
+
+
 def result(key: Key) -> Any:
     """What some work came to, if it has been done since the server started; else None."""
     job = background.find(key)
     return job and job.result
+
+
+def _wanted(job: background.Job) -> bool:
+    """Whether somebody who asked for it, or has watched it, is still here; a page that is loaded anew has its time."""
+    now = time.monotonic()
+    if any(map(inference.is_here, job.visitors)) or not job.visitors:
+        job.wanted_at = now
+    return now - job.wanted_at < _PATIENCE_S
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -106,14 +120,16 @@ def _kept(checkpoint: Checkpoint, kind: str, written_at: int | None) -> Report |
 def measure(checkpoint: Checkpoint, kind: str, say: background.Report, **options: Any) -> Report:
     """Make a report, batch by batch, letting others have the model in between, and keep it with its run."""
     data, network = cache.dataset(checkpoint), cache.model(checkpoint)
+    inference.Limits.from_environment().check(network.config)
     events = measuring(kind, network, data, **options)
     event = next(events)
-    while isinstance(event, Progress):
-        if not say(event.share):
-            raise background.Cancelled
-        time.sleep(_PAUSE_S)
-        with contextlib.nullcontext() if event.is_complete else cache.INFERENCE:
-            event = next(events)
+    with contextlib.closing(events):
+        while isinstance(event, Progress):
+            if not say(event.share):
+                raise background.Cancelled
+            time.sleep(_PAUSE_S)
+            with contextlib.nullcontext() if event.is_complete else inference.INFERENCE:
+                event = next(events)
     try:
         if checkpoint.run.version == checkpoint.version:  # else it was made again meanwhile: this is of other weights
             checkpoint.run.keep(event)
@@ -127,19 +143,20 @@ def in_turns(say: background.Report) -> Iterator[Callable[[float], None]]:
     """Hold the model for some work. What is yielded is told the share done, between whose calls others have a turn."""
 
     def between(share: float) -> None:
-        cache.INFERENCE.release()
+        inference.INFERENCE.release()
         time.sleep(_PAUSE_S)  # without it this thread would have the lock back before others wake up
-        cache.INFERENCE.acquire()
+        inference.INFERENCE.acquire()
         if not say(share):
             raise background.Cancelled
 
-    with cache.INFERENCE:
+    with inference.INFERENCE:
         yield between
 
 
 def _start(key: Key, work: Callable[[background.Report], Any]) -> None:
     st.session_state.setdefault(_STARTED, set()).add(key)
-    background.start(key, work)
+    job = background.start(key, work, _wanted)
+    job.visitors.add(inference.visitor())
 
 
 def _follow(job: background.Job, label: str) -> None:
@@ -152,6 +169,7 @@ def _follow(job: background.Job, label: str) -> None:
     def progress() -> None:
         if not job.is_running:
             st.rerun()
+        job.visitors.add(inference.visitor())
         bar, cancel = st.columns([5, 1], vertical_alignment="bottom")
         bar.progress(min(1.0, job.share), label)
         if job.key in st.session_state.get(_STARTED, ()) and cancel.button("Cancel", key="cancel_job"):

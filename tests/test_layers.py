@@ -13,11 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("vitrm", "app", "pages")  # each may import itself and those before it
 ORDER = {  # of the rooms and single modules of a layer: each may import itself and those before it, lazily or not
     "vitrm": (
-        "errors", "places", "process", "config", "data", "nets", "model", "families", "losses", "halting", "plain",
-        "traces", "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
+        "errors", "reading", "npz", "places", "process", "config", "data", "nets", "model", "families", "losses",
+        "halting", "plain", "traces", "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
     ),
     "app": (
-        "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures", "cache",
+        "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures",
+        "inference", "cache",
         "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
         "training", "compare", "bench", "Home",
     ),

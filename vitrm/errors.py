@@ -17,6 +17,10 @@ class RunError(VitrmError):
     """A run folder or checkpoint that cannot be used."""
 
 
+class LimitError(VitrmError):
+    """Work that takes more than is allowed on this server."""
+
+
 class LostProcessError(VitrmError):
     """Another process of the same training is gone; the training can be resumed from its last saved state."""
 

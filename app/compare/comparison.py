@@ -14,6 +14,7 @@ from typing import Any
 from vitrm.config import AnyModelConfig, Config
 from vitrm.judge.mixture import MixtureReport
 from vitrm.nets.cost import multiply_adds
+from vitrm.runs.summary import Summary
 from vitrm.sweep.row import Row
 
 BYTES = 4  # of a weight in fp32, as the app and `vitrm evaluate` load it
@@ -122,7 +123,7 @@ def data_title(config: Config) -> str:
 
 
 def of_models(
-    facts: Mapping[str, tuple[Config, dict[str, Any]]], mixtures: Mapping[str, MixtureReport] | None = None
+    facts: Mapping[str, tuple[Config, Summary]], mixtures: Mapping[str, MixtureReport] | None = None
 ) -> list[Comparison]:
     """Finished models (configuration, summary) by the test images they were measured on, the largest group first.
 
@@ -133,7 +134,7 @@ def of_models(
     groups: dict[tuple, list[str]] = {}
     for name, (config, summary) in facts.items():
         classes = config.data.classes or tuple(str(k) for k in range(config.model.num_classes))
-        groups.setdefault((config.data.source, classes, summary["test"]["n"]), []).append(name)
+        groups.setdefault((config.data.source, classes, summary.test.n), []).append(name)
     made = []
     for (_, classes, n), names in groups.items():
         data = min((data_title(facts[name][0]) for name in names), key=len)
@@ -153,21 +154,19 @@ def of_models(
     return _distinct(sorted(made, key=lambda group: -len(group.entries)))
 
 
-def _of_model(name: str, config: Config, summary: dict[str, Any], mixture: MixtureReport | None) -> Entry:
-    test = [100 * value for value in summary["test"]["accuracy"]]
+def _of_model(name: str, config: Config, summary: Summary, mixture: MixtureReport | None) -> Entry:
+    test = [100 * value for value in summary.test.accuracy]
     return Entry(
         name=name,
         config=config.model,
-        parameters=summary["parameters"],
+        parameters=summary.parameters,
         accuracy=test[config.model.supervision_steps - 1],
         spread=None,
-        seeds=(summary["seed"],),
+        seeds=(summary.seed,),
         accuracy_by_step=tuple(test),
-        recipe=(replace(config.train, seed=0), summary["split_sizes"]["train"]),
+        recipe=(replace(config.train, seed=0), summary.split_sizes["train"]),
         accuracy_by_recursion=tuple(100 * value for value in mixture.own) if mixture else (),
-        training=", ".join(
-            (_epochs(str(summary["epochs"])), minutes(summary["seconds"] / 60), _hardware(summary["hardware"]))
-        ),
+        training=", ".join((_epochs(str(summary.epochs)), minutes(summary.seconds / 60), _hardware(summary.hardware))),
     )
 
 

@@ -155,7 +155,7 @@ def choose(checkpoint: Checkpoint) -> None:
 def guess(checkpoint: Checkpoint) -> None:
     """A game: who is right with fewer patches?"""
     config = inputs.configuration(checkpoint)
-    report = reports.stored(checkpoint, "halting")
+    report = reports.readable(checkpoint, "halting")
     threshold, why = config.model.halt_threshold, "as in training"
     if report is not None and 0 < report.chosen.threshold < 1:
         threshold, why = report.chosen.threshold, "chosen on validation"

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app.cache import INFERENCE, Checkpoint, checkpoints, facts, gallery, model
+from app import inference
+from app.cache import Checkpoint, checkpoints, facts, gallery, model
 from app.mazes.maze import Maze
 from vitrm.config import Config
 from vitrm.config.mazes import MazeSettings
@@ -71,12 +72,12 @@ def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
     made = ready(checkpoint).get(maze) if depth == 1 else None
     if made is not None:
         return made
-    from vitrm.traces.recording import trace as make_trace
+    from vitrm.traces.recording import tracing
 
     network = model_for(checkpoint, maze.size)
     pixels = render(maze.cells[None], network.config.image_size)[0]
-    with INFERENCE:
-        return make_trace(network, pixels, depth * network.config.supervision_steps)
+    steps = depth * network.config.supervision_steps
+    return inference.run(tracing(network, pixels, steps), network.config, supervision_steps=steps)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

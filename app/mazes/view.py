@@ -189,7 +189,7 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
         st.error(f"“{asked.checkpoint.name}” cannot be asked: {error}")
         return
     shown = replace(trace, label=maze.solution.label) if seen else trace
-    report = reports.stored(asked.checkpoint, "mazes")
+    report = reports.readable(asked.checkpoint, "mazes")
     probe = report.probe if report and maze.size == asked.mazes.size else None
     by_cell = cell_maps(
         shown,
@@ -223,7 +223,7 @@ def test_set(asked: Asked) -> None:
     if report is None:
         return
     threshold, chosen_by = _threshold(asked)
-    judged = reports.stored(asked.checkpoint, "difficulty")
+    judged = reports.readable(asked.checkpoint, "difficulty")
     said = words.alternatives(report, threshold, judged)
     st.markdown(words.verdict(report, judged))
     st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
@@ -323,7 +323,7 @@ def _threshold(asked: Asked) -> tuple[float, str]:
     own = st.session_state[state.THRESHOLD]
     if own is not None:
         return own, f"the threshold set in the player above, {own:g}"
-    judged, halting = reports.stored(asked.checkpoint, "difficulty"), reports.stored(asked.checkpoint, "halting")
+    judged, halting = reports.readable(asked.checkpoint, "difficulty"), reports.readable(asked.checkpoint, "halting")
     found = judged.threshold if judged else halting.chosen.threshold if halting else None
     if found is not None:
         return found, f"the threshold that validation chose, {found:.3f}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.cache import INFERENCE, Checkpoint, model, test_image
+from app import inference
+from app.cache import Checkpoint, model, test_image
 from vitrm.traces.mixture import MixtureTrace
 
 
@@ -21,9 +22,8 @@ def trace(checkpoint: Checkpoint, image: str) -> MixtureTrace:
 
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
 def _computed(checkpoint: Checkpoint, image: str) -> MixtureTrace:
-    from vitrm.traces.recording import mixture_trace
+    from vitrm.traces.recording import mixture_tracing
 
     pixels, label = test_image(checkpoint, image)
     network = model(checkpoint)
-    with INFERENCE:
-        return mixture_trace(network, pixels, label=label)
+    return inference.run(mixture_tracing(network, pixels, label=label), network.config)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.cache import INFERENCE, settle_torch
+from app import inference
+from app.cache import settle_torch
 from app.training.curves.curves import payload
 from app.training.figures import live_charts
 from app.training.history import History
@@ -73,19 +74,21 @@ def live_curves(watched: Watched, version: int, _config: Config) -> dict:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the latest weights …")
 def latest_model(watched: Watched, written_at: int):
-    """The weights of a run as they stood at `written_at`, for all sessions. Use it under the inference lock only."""
+    """The weights of a run as they stood at `written_at`, for all sessions. To be used by `inference.run` only."""
+    run = watched.run
+    inference.Limits.from_environment().check(run.config().model)
     settle_torch()
-    return watched.run.load_model(latest=True)
+    return run.load_model(latest=True)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model …")
 def latest_trace(watched: Watched, written_at: int, image: str) -> Trace:
     """The trace of a validation image ("val-17") under the latest weights of a run that may still be training."""
-    from vitrm.traces.recording import trace
+    from vitrm.traces.recording import tracing
 
     kept = snapshot(watched, 0)[image]  # its pixels, without reading the data set
-    with INFERENCE:
-        return trace(latest_model(watched, written_at), kept.pixels, seed=kept.seed, label=kept.label)
+    network = latest_model(watched, written_at)
+    return inference.run(tracing(network, kept.pixels, seed=kept.seed, label=kept.label), network.config)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

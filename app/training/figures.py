@@ -10,6 +10,7 @@ from app.colours import LIVE_BLUE, LIVE_GREEN, LIVE_ORANGE, LIVE_PINK, LIVE_RUNS
 from app.training.curves.curves import Chart, Line
 from app.training.history import History
 from vitrm.config import Config
+from vitrm.training.events import Event, Progress, Updated
 
 _STEP_COLORS = (LIVE_BLUE, LIVE_GREEN, LIVE_ORANGE)  # first to last supervision step, between blue and orange
 PARTS = {
@@ -29,10 +30,10 @@ def live_charts(history: History, config: Config) -> list[Chart]:
     steps, classes = config.model.supervision_steps, config.model.num_classes
     percent = f"{100 / classes:.0f} %"
     progress, epochs = history.progress.rows, history.epochs.rows
-    x, ends = [_epoch(row) for row in progress], [row["epoch"] for row in epochs]
+    x, ends = [_epoch(row) for row in progress], [row.epoch for row in epochs]
     chance = math.log(classes)
-    recurrent = config.model.recurrent
-    memory = Line("a memory token of z", x, [row["memory_norm"] for row in progress], LIVE_GREEN) if recurrent else None
+    recurrent = config.model.recurrent and all(row.memory_norm is not None and row.halt_prob for row in progress)
+    memory = Line("a memory token of z", x, [row.memory_norm for row in progress], LIVE_GREEN) if recurrent else None
     recursion = [
         Chart(
             "halting",
@@ -79,7 +80,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             "epoch",
             "Length of the states",
             (
-                Line("answer y", x, [row["answer_norm"] for row in progress], LIVE_PINK),
+                Line("answer y", x, [row.answer_norm for row in progress], LIVE_PINK),
                 *([memory] if memory else []),
             ),
             _last("length of y", progress, "answer_norm")
@@ -90,7 +91,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             "lr",
             "epoch",
             "Learning rate",
-            (Line("learning rate", x, [row["lr"] for row in progress], LIVE_BLUE),),
+            (Line("learning rate", x, [row.lr for row in progress], LIVE_BLUE),),
             _last("learning rate", progress, "lr"),
             low=0.0,
         ),
@@ -98,7 +99,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             "speed",
             "epoch",
             "Images per second",
-            (Line("images per second", x, [row["images_per_s"] for row in progress], LIVE_BLUE),),
+            (Line("images per second", x, [row.images_per_s for row in progress], LIVE_BLUE),),
             _last("images per second", progress, "images_per_s"),
             low=0.0,
         ),
@@ -112,11 +113,11 @@ def comparison_charts(runs: Sequence[tuple[str, History, Config]]) -> list[Chart
         color = LIVE_RUNS[k % len(LIVE_RUNS)]
         dash = k >= len(LIVE_RUNS)
         rows = history.epochs.rows
-        ends = [row["epoch"] for row in rows]
-        values = [100 * row["val_accuracy"][-1] for row in rows]
-        loss.append(Line(name, ends, [row["train_loss"][-1] for row in rows], color, dash))
+        ends = [row.epoch for row in rows]
+        values = [100 * row.val_accuracy[-1] for row in rows]
+        loss.append(Line(name, ends, [row.train_loss[-1] for row in rows], color, dash))
         accuracy.append(Line(name, ends, values, color, dash))
-        over_time.append(Line(name, [row["seconds"] / 60 for row in rows], values, color, dash))
+        over_time.append(Line(name, [row.seconds / 60 for row in rows], values, color, dash))
         said.append(f"{name}: {values[-1]:.1f} % after epoch {ends[-1]}" if rows else f"{name}: no epoch yet")
     alt = "Validation accuracy, last supervision step. " + "; ".join(said)
     return [
@@ -158,7 +159,7 @@ def growth_charts(probs: dict[int, Sequence[float]], halts: dict[int, float], cl
 def epoch_table(history: History) -> list[dict[str, Any]]:
     """One row per epoch kept: the numbers behind the figures."""
     return [
-        {"epoch": row["epoch"]}
+        {"epoch": row.epoch}
         | {
             f"{title}, step {n + 1}": factor * value
             for title, key, factor in (
@@ -168,9 +169,9 @@ def epoch_table(history: History) -> list[dict[str, Any]]:
                 ("validation accuracy %", "val_accuracy", 100),
                 ("halting probability", "val_halt_prob", 1),
             )
-            for n, value in enumerate(row[key])
+            for n, value in enumerate(getattr(row, key))
         }
-        | {"learning rate": row["lr"], "seconds": row["seconds"]}
+        | {"learning rate": row.lr, "seconds": row.seconds}
         for row in history.epochs.rows
     ]
 
@@ -180,17 +181,17 @@ def comparison_table(runs: Sequence[tuple[str, History, Config]]) -> list[dict[s
     rows = []
     for name, history, config in runs:
         ends = history.epochs.rows
-        best = max((end["val_accuracy"][-1] for end in ends), default=None)
+        best = max((end.val_accuracy[-1] for end in ends), default=None)
         last = history.epochs.last
         rows.append({
             "run": name,
             "data": config.data.title,
-            "epochs done": last["epoch"] if last else 0,
+            "epochs done": last.epoch if last else 0,
             "of": config.train.epochs,
             "best validation accuracy, %": None if best is None else 100 * best,
-            "last validation accuracy, %": 100 * last["val_accuracy"][-1] if last else None,
-            "last training loss, nats": last["train_loss"][-1] if last else None,
-            "minutes of training": last["seconds"] / 60 if last else None,
+            "last validation accuracy, %": 100 * last.val_accuracy[-1] if last else None,
+            "last training loss, nats": last.train_loss[-1] if last else None,
+            "minutes of training": last.seconds / 60 if last else None,
             "seed": config.train.seed,
         })  # fmt: skip
     return rows
@@ -205,45 +206,45 @@ def growth_table(probs: dict[int, Sequence[float]], halts: dict[int, float], cla
     ]
 
 
-def update_tables(update: dict[str, Any], classes: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def update_tables(update: Updated, classes: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What a single update changed: the weights by part of the model, and the watched images before and after."""
     moved = [{"part of the model": part_name(part), "moved by, %": 100 * share}
-             for part, share in update["moved"].items()]  # fmt: skip
+             for part, share in update.moved.items()]  # fmt: skip
     images = [
         {
             "validation image": name.removeprefix("val-"),
-            "true class": classes[label],
-            "answer before": classes[update["answers"][0][k]],
-            "answer after": classes[update["answers"][1][k]],
-            "P(true class) before, %": 100 * update["true_prob"][0][k],
-            "P(true class) after, %": 100 * update["true_prob"][1][k],
-            "change, points": 100 * (update["true_prob"][1][k] - update["true_prob"][0][k]),
+            "true class": _class(classes, label),
+            "answer before": _class(classes, update.answers[0][k]),
+            "answer after": _class(classes, update.answers[1][k]),
+            "P(true class) before, %": 100 * update.true_prob[0][k],
+            "P(true class) after, %": 100 * update.true_prob[1][k],
+            "change, points": 100 * (update.true_prob[1][k] - update.true_prob[0][k]),
         }
         | (
             {
-                "halting before": update["watched_halt_prob"][0][k],
-                "halting after": update["watched_halt_prob"][1][k],
+                "halting before": update.watched_halt_prob[0][k],
+                "halting after": update.watched_halt_prob[1][k],
             }
-            if update["watched_halt_prob"]
+            if update.watched_halt_prob
             else {}
         )
-        for k, (name, label) in enumerate(zip(update["watched"], update["labels"], strict=True))
+        for k, (name, label) in enumerate(zip(update.watched, update.labels, strict=True))
     ]
     return moved, images
 
 
-def update_sentence(update: dict[str, Any], config: Config) -> str:
+def update_sentence(update: Updated, config: Config) -> str:
     """What a single update did, in words, every number with what it was measured on."""
-    before, after = (_mean_loss(side) for side in update["true_prob"])
+    before, after = (_mean_loss(side) for side in update.true_prob)
     steps = config.model.supervision_steps
-    where = f"supervision step {update['supervision_step'] + 1} of {steps}"
+    where = f"supervision step {update.supervision_step + 1} of {steps}"
     if config.train.update == "batch":
         where = f"all {steps} supervision steps at once"
     return (
-        f"Update {update['updates']:,}: epoch {update['epoch']}, batch {update['batch'] + 1}, {where}, learning rate "
-        f"{update['lr']:.2g}. On its batch (n = {update['images']}, training split, augmented) the loss was "
-        f"{update['loss']:.3f} nats and the accuracy {100 * update['accuracy']:.1f} %; the gradient had length "
-        f"{update['gradient_norm']:.2f}. On the {len(update['watched'])} watched validation images the loss went from "
+        f"Update {update.updates:,}: epoch {update.epoch}, batch {update.batch + 1}, {where}, learning rate "
+        f"{update.lr:.2g}. On its batch (n = {update.images}, training split, augmented) the loss was "
+        f"{update.loss:.3f} nats and the accuracy {100 * update.accuracy:.1f} %; the gradient had length "
+        f"{update.gradient_norm:.2f}. On the {len(update.watched)} watched validation images the loss went from "
         f"{before:.4f} to {after:.4f} nats."
     )
 
@@ -286,9 +287,14 @@ def duration(seconds: float) -> str:
 def part_name(part: str) -> str:
     """A part of the model in words: "block.layers.0" is "layer 1"."""
     words = part.split(".")
-    if words[1:2] == ["layers"]:
+    if words[1:2] == ["layers"] and len(words) > 2 and words[2].isdecimal():
         return f"layer {int(words[2]) + 1}" + (" (answer block)" if words[0] == "answer_block" else "")
     return PARTS.get(part, part)
+
+
+def _class(classes: Sequence[str], number: int) -> str:
+    """The name of a class; its number where the configuration has no name for it."""
+    return classes[number] if number < len(classes) else str(number)
 
 
 def step_color(n: int, steps: int) -> str:
@@ -308,26 +314,26 @@ def _step(n: int, steps: int) -> str:
     return f"step {n + 1}" if steps > 1 else "the one step"
 
 
-def _epoch(row: dict[str, Any]) -> float:
-    return row["epoch"] - 1 + row["batch"] / row["batches"]
+def _epoch(row: Progress) -> float:
+    return row.epoch - 1 + row.batch / row.batches
 
 
-def _of(rows: Sequence[dict[str, Any]], x: Sequence[float], key: str, n: int, factor: float = 1) -> tuple[list, list]:
+def _of(rows: Sequence[Event], x: Sequence[float], key: str, n: int, factor: float = 1) -> tuple[list, list]:
     """Where supervision step n was run (Eq. 6 may have stopped before it): x and its values."""
-    pairs = [(at, factor * row[key][n]) for at, row in zip(x, rows, strict=True) if n < len(row[key])]
+    pairs = [(at, factor * getattr(row, key)[n]) for at, row in zip(x, rows, strict=True) if n < len(getattr(row, key))]
     return [at for at, _ in pairs], [value for _, value in pairs]
 
 
-def _said(what: str, rows: Sequence[dict[str, Any]], key: str, rest: str = "", factor: float = 1) -> str:
+def _said(what: str, rows: Sequence[Event], key: str, rest: str = "", factor: float = 1) -> str:
     if not rows:
         return f"{what.capitalize()}: nothing measured yet{rest}."
-    values = rows[-1][key]
+    values = getattr(rows[-1], key)
     now = f"{factor * values[-1]:.2f} after supervision step {len(values)}"
-    return f"{what.capitalize()}: {factor * rows[0][key][-1]:.2f} at first, now {now}{rest}."
+    return f"{what.capitalize()}: {factor * getattr(rows[0], key)[-1]:.2f} at first, now {now}{rest}."
 
 
-def _last(what: str, rows: Sequence[dict[str, Any]], key: str) -> str:
-    return f"{what} {rows[-1][key]:.3g}" if rows else f"{what}: nothing measured yet"
+def _last(what: str, rows: Sequence[Event], key: str) -> str:
+    return f"{what} {getattr(rows[-1], key):.3g}" if rows else f"{what}: nothing measured yet"
 
 
 def _mean_loss(probs: Sequence[float]) -> float:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
+from vitrm.errors import RunError
 from vitrm.runs.folder import Run
+from vitrm.training.events import EpochEnd, Finished, Progress, Updated, event_of
+
+E = TypeVar("E")
 
 FEW = 5  # batches: the report on the rest of an epoch, over fewer than these, would only make the curves jump
 POINTS = 400  # of each kind of event at most; beyond twice that, every other one is left out
 
 
 @dataclass
-class Series:
+class Series(Generic[E]):
     """Events of one kind, thinned out evenly when there are many. `last` is the newest in any case."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    last: dict[str, Any] | None = None
+    rows: list[E] = field(default_factory=list)
+    last: E | None = None
     stride: int = 1
     count: int = 0
 
-    def add(self, row: dict[str, Any], keep: bool = True) -> None:
+    def add(self, row: E, keep: bool = True) -> None:
         """Take a row in; one that is not worth keeping is only the last for a while."""
         self.last = row
         if not keep:
@@ -35,7 +39,10 @@ class Series:
 
 
 class History:
-    """The events of a run. `read` takes in what has been written since; `version` grows when something has."""
+    """The events of a run. `read` takes in what has been written since; `version` grows when something has.
+
+    A damaged line is left out, and counted.
+    """
 
     def __init__(self, run: Run) -> None:
         self.file = run.metrics_file
@@ -48,7 +55,7 @@ class History:
         with self._lock:
             try:
                 stat = self.file.stat()
-            except FileNotFoundError:
+            except OSError:
                 return self.version
             seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if seen == self._seen:
@@ -68,24 +75,26 @@ class History:
             return self.version
 
     def _start(self) -> None:
-        self.progress, self.epochs = Series(), Series()
-        self.updates: list[dict[str, Any]] = []  # single ones, the last few
-        self.finished: dict[str, Any] | None = None
+        self.progress: Series[Progress] = Series()
+        self.epochs: Series[EpochEnd] = Series()
+        self.updates: list[Updated] = []  # single ones, the last few
+        self.finished: Finished | None = None
+        self.unread = 0  # lines that hold no event
         self._offset, self._identity, self._seen = 0, None, None
 
     def _take(self, line: bytes) -> None:
         try:
-            event = json.loads(line)
-            kind = event["event"]
-        except (ValueError, KeyError, TypeError):
+            event = event_of(json.loads(line))
+        except (ValueError, RecursionError, RunError):
+            self.unread += 1
             return
-        if kind == "Progress":
+        if isinstance(event, Progress):
             before = self.progress.last
-            short = before is not None and before["epoch"] == event["epoch"] and event["batch"] - before["batch"] < FEW
+            short = before is not None and before.epoch == event.epoch and event.batch - before.batch < FEW
             self.progress.add(event, keep=not short)
-        elif kind == "EpochEnd":
+        elif isinstance(event, EpochEnd):
             self.epochs.add(event)
-        elif kind == "Updated":
+        elif isinstance(event, Updated):
             self.updates = [*self.updates[-19:], event]
-        elif kind == "Finished":
+        elif isinstance(event, Finished):
             self.finished = event

@@ -19,7 +19,10 @@ def look_inside(name: str) -> None:
     run = Run(cache.trainings().runs / name)
     epochs = run.snapshots() if run.has_config else []
     st.header("Look inside")
-    model = cache.settings(cache.watched(name)).model if run.has_config else None
+    try:
+        model = cache.settings(cache.watched(name)).model if run.has_config else None
+    except VitrmError:
+        return  # said above
     if model is not None and not model.recurrent:
         st.caption(f"A {model.title} has no supervision steps to look into.")
         return

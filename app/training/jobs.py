@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 from app.training.limits import Limits
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError
-from vitrm.judge.reading import Between, read
+from vitrm.reading import Between, read
 from vitrm.runs.folder import Run
 from vitrm.training.commands import train_words
 

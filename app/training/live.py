@@ -18,6 +18,7 @@ from vitrm.errors import VitrmError
 from vitrm.runs.folder import Run
 from vitrm.runs.state import State
 from vitrm.training.commands import train_command
+from vitrm.training.events import Updated
 
 LIVE_S, IDLE_S = 1.5, 5.0
 _BADGES = {
@@ -88,6 +89,9 @@ def _live(name: str, shape: tuple) -> None:
     except VitrmError as error:
         st.error(f"This run cannot be shown: {error}")
         return
+    if history.unread:
+        many = "lines" if history.unread > 1 else "line"
+        st.warning(f"{history.unread} {many} of this run's metrics.jsonl cannot be read and are left out.")
     _numbers(training, config, history)
     if training.state is State.PAUSED and history.updates:
         _last_update(history.updates[-1], config)
@@ -166,24 +170,24 @@ def _numbers(training: Training, config: Config, history) -> None:
     progress, end = history.progress.last, history.epochs.last
     steps = config.model.supervision_steps
     with st.container(horizontal=True, key="train_numbers"):
-        epoch = progress["epoch"] if progress else 0
+        epoch = progress.epoch if progress else 0
         _metric("Epoch", f"{epoch} of {config.train.epochs}")
         step = f", step {steps}" if steps > 1 else ""
-        _metric(f"Validation accuracy{step}", f"{100 * end['val_accuracy'][-1]:.1f} %" if end else "–")
-        _metric(f"Training loss{step}", f"{progress['loss'][-1]:.3f}" if progress else "–")
-        _metric("Learning rate", f"{progress['lr']:.2g}" if progress else "–")
-        _metric("Images per second", f"{progress['images_per_s']:,.0f}" if progress else "–")
+        _metric(f"Validation accuracy{step}", f"{100 * end.val_accuracy[-1]:.1f} %" if end else "–")
+        _metric(f"Training loss{step}", f"{progress.loss[-1]:.3f}" if progress else "–")
+        _metric("Learning rate", f"{progress.lr:.2g}" if progress else "–")
+        _metric("Images per second", f"{progress.images_per_s:,.0f}" if progress else "–")
         if training.state in (State.RUNNING, State.PAUSING, State.PAUSED) and progress:
-            _metric("Time left", training_figures.duration(progress["time_left_s"]))
+            _metric("Time left", training_figures.duration(progress.time_left_s))
         elif end:
-            _metric("Trained for", training_figures.duration(end["seconds"]))
+            _metric("Trained for", training_figures.duration(end.seconds))
 
 
 def _metric(label: str, value: str) -> None:
     st.metric(label, value, width="content")
 
 
-def _last_update(update: dict[str, Any], config: Config) -> None:
+def _last_update(update: Updated, config: Config) -> None:
     moved, images = training_figures.update_tables(update, config.data.classes)
     with st.container(border=True):
         st.markdown("**What that one update changed**")
@@ -209,7 +213,10 @@ def numbers_behind(name: str) -> None:
                 st.code(_tail(run.output), language=None)
         return
     watched = cache.watched(name)
-    history, config = cache.history(watched), cache.settings(watched)
+    try:
+        history, config = cache.history(watched), cache.settings(watched)
+    except VitrmError:
+        return  # said above
     st.caption(training_figures.provenance(name, config, history))
     with st.expander("The numbers behind the figures, the settings and the command"):
         st.code(train_command(config), language="sh")

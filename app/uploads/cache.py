@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.cache import INFERENCE, model
+from app import inference
+from app.cache import model
 from app.change import Change, parse_edit
 from app.uploads.tray import Given, Tray
 from vitrm.traces.trace import Trace
@@ -16,10 +17,10 @@ def trace(tray: Tray, given: Given, seed: int, change: str = "") -> Trace:
     key = (*given.key, seed, change)
     made = tray.traces.get(key)
     if made is None:
-        from vitrm.traces.recording import trace as make_trace
+        from vitrm.traces.recording import tracing
 
         asked = parse_edit(change, trace(tray, given, seed)) if change else Change()
         network = model(given.checkpoint)
-        with INFERENCE:
-            made = make_trace(network, given.pixels, seed=seed, edit=asked.edit, **asked.counts)
+        work = tracing(network, given.pixels, seed=seed, edit=asked.edit, **asked.counts)
+        made = inference.run(work, network.config, **asked.counts)
     return tray.keep(key, made)

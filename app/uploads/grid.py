@@ -23,7 +23,10 @@ def show(tray: Tray, threshold: float | None) -> None:
         checkpoint = inputs.known_checkpoint(MODEL_KEYS[picture.kind])
         made = trace(Given(picture, checkpoint, inputs.configuration(checkpoint)))
         entries.append(
-            (picture, figures.row(picture.name, checkpoint.name, made, reports.stored(checkpoint, "domain"), threshold))
+            (
+                picture,
+                figures.row(picture.name, checkpoint.name, made, reports.readable(checkpoint, "domain"), threshold),
+            )
         )
     rows = [entry for _, entry in entries]
     squares = [picture.cut() for picture, _ in entries]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from vitrm.config import Config
-from vitrm.data.images import FORMATS, as_seen, decode_image, fit_image, square
+from vitrm.data.decoder import Decoder
+from vitrm.data.images import FORMATS, fit_image, square
 from vitrm.errors import DataError
 from vitrm.traces.trace import Trace
 
@@ -33,7 +33,7 @@ MAX_TRACES = 64  # a session's, about 0.1 MB each for a bundled checkpoint
 MAX_ZOOM = 8
 INK_MARGIN = 1.04  # side of the square around the ink of a drawing; the digits of the training data fill theirs
 
-_DECODING = threading.Lock()  # a large picture needs up to 0.2 GB for a second: one at a time for the whole server
+_DECODER = Decoder(MAX_SIDE)  # a large picture needs up to 0.2 GB for a second: one at a time for the whole server
 
 
 @dataclass(frozen=True)
@@ -208,8 +208,9 @@ class Tray:
 
 
 def _decoded(content: bytes) -> Image.Image:
-    with _DECODING:
-        return as_seen(decode_image(content, MAX_SIDE), MAX_SIDE)
+    if not content:
+        raise DataError("empty file")
+    return _DECODER.decode(content)
 
 
 def _first_framing(kind: str, image: Image.Image) -> Framing:

@@ -200,7 +200,7 @@ def show_domain(trace: Trace, given: Given, drawn: bool = False) -> None:
 
     `drawn` says that the picture comes from the canvas: then it is said how to come closer.
     """
-    report = reports.stored(given.checkpoint, "domain")
+    report = reports.readable(given.checkpoint, "domain")
     if report is None:
         st.caption(
             "Whether this is the kind of picture it knows has not been measured for this checkpoint: "

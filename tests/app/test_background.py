@@ -90,6 +90,23 @@ def test_old_results_are_forgotten(key):
     assert background.find((key, background.KEPT + 4)) is not None
 
 
+def test_work_that_nobody_wants_any_more_ends_at_its_next_report(key):
+    wanted, begun = threading.Event(), threading.Event()
+    wanted.set()
+
+    def endless(report):
+        while report(0.5):
+            begun.set()
+        raise background.Cancelled
+
+    job = background.start(key, endless, lambda job: wanted.is_set())
+    assert begun.wait(30)
+    wanted.clear()
+    assert job.wait(30)
+    assert job.result is None
+    assert background.find(key) is None
+
+
 def test_the_end_of_the_server_cancels_what_is_under_way_and_what_waits():
     begun, jobs = threading.Event(), background.Jobs()
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import background, cache, reports
+from app import background, cache, inference, reports
 from app.cache import checkpoint
 from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
@@ -72,7 +72,7 @@ def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, 
 def test_others_get_the_model_between_two_batches(mine):
     begun, turns = start(), set()
     while begun.is_running:
-        with cache.INFERENCE:
+        with inference.INFERENCE:
             turns.add(begun.share)
         time.sleep(0.001)
     assert len(turns) >= 3  # of nine batches: it went on meanwhile, and was never waited for to the end
@@ -80,7 +80,7 @@ def test_others_get_the_model_between_two_batches(mine):
 
 
 def test_a_cancelled_judgement_leaves_nothing(mine):
-    with cache.INFERENCE:
+    with inference.INFERENCE:
         begun = start()
         begun.cancel()
     assert begun.wait(PATIENCE_S)
@@ -111,7 +111,7 @@ def test_a_damaged_report_is_said_and_can_be_made_anew(mine, page):
 
 
 def test_a_run_made_again_meanwhile_is_not_given_the_report_of_the_one_before(mine):
-    with cache.INFERENCE:
+    with inference.INFERENCE:
         begun = start()
         (mine.path / "model.safetensors").touch()
     assert begun.wait(PATIENCE_S)

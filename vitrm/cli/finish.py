@@ -33,20 +33,20 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 
 def _finish_held(run, arguments: argparse.Namespace) -> int:
-    from vitrm.training.events import Finished
+    from vitrm.training.events import EpochEnd, Finished, events_of
     from vitrm.training.recording import summarize
 
     device, config = find_device(arguments), run.config()
-    ends = [event for event in run.metrics() if event["event"] == "EpochEnd"]
+    ends = [event for event in events_of(run.metrics()) if isinstance(event, EpochEnd)]
     if not ends:
         raise ConfigError(f"'{run.path}' has not finished its first epoch; there are no weights to test")
-    last, best = ends[-1], next(end for end in reversed(ends) if end["best"])
+    last, best = ends[-1], next((end for end in reversed(ends) if end.best), ends[-1])
     finished = Finished(
-        reason=f"stopped after epoch {last['epoch']} of {config.train.epochs}",
-        epoch=last["epoch"],
-        best_epoch=best["epoch"],
-        best_val_accuracy=best["val_accuracy"][-1],
-        seconds=last["seconds"],
+        reason=f"stopped after epoch {last.epoch} of {config.train.epochs}",
+        epoch=last.epoch,
+        best_epoch=best.epoch,
+        best_val_accuracy=best.val_accuracy[-1],
+        seconds=last.seconds,
     )
     before = run.status()
     run.set_status(State.FINISHING)

@@ -24,6 +24,8 @@ _LARGEST = {
     "stage_layers": 256,
 }
 
+_MOST_LAYERS = 65_536  # applied one after the other: what is drawn, pass by pass
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -40,6 +42,8 @@ def check_shape(model: Any) -> None:
         value = getattr(model, name, None)
         if value is not None:
             check(1 <= value <= largest, f"{name}={value}: expected 1 to {largest:,}")
+    layers = model.unrolled_layers
+    check(layers <= _MOST_LAYERS, f"{layers:,} layers one after the other: expected at most {_MOST_LAYERS:,}")
     check(model.channels in (1, 3), f"channels={model.channels}: expected 1 (grey) or 3 (colour)")
     for name in ("dropout", "drop_path"):
         value = getattr(model, name, 0.0)

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import io
 import logging
+import re
 import warnings
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,8 @@ FORMATS = "PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC"  # as people know them
 IMAGE_SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".heic", ".heif"]
 )
-_READERS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # no others: PIL hands some to outside programs
+READERS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # no others: PIL hands some to outside programs
+PHONE_READERS = tuple(name for name in READERS if name != "PPM")  # what phones, browsers and scanners make
 # Pixels accepted, by what a decoder needs for one of them (measured, Pillow 13): 4 bytes and as many again for what
 # comes after, WebP 16; JPEG is decoded at a fraction of its size, but only if it is not progressive.
 _MAX_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "WEBP": 12_000_000, "TIFF": 12_000_000}
@@ -32,12 +34,13 @@ _MAX_PIXELS_OF_OTHERS = 25_000_000
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def decode_image(content: bytes, max_side: int | None = None) -> Image.Image:
+def decode_image(content: bytes, max_side: int | None = None, readers: tuple[str, ...] = READERS) -> Image.Image:
     """The decoded first frame; a JPEG may be decoded at a fraction of its size, no smaller than `max_side`.
 
-    Raises DataError with the reason if the bytes are no readable image of a reasonable size.
+    Files of other formats than `readers` (and HEIC) are refused by how they begin. Raises DataError with the reason if
+    the bytes are no readable image of a reasonable size.
     """
-    formats = (*_READERS, "HEIF") if _reads_heif() else _READERS
+    formats = (*readers, "HEIF") if _reads_heif() else readers
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
             limit = _pixel_limit(image)
@@ -154,6 +157,8 @@ def _what_it_is(content: bytes) -> str:
     for mark, name in ((b"pk", "a zip archive"), (b"%pdf", "a PDF"), (b"%!ps", "PostScript")):
         if start.startswith(mark):
             return f"not an image file but {name}"
+    if re.match(rb"p[1-7fy]\s", start):
+        return "PNM (PBM, PGM, PPM) is not read here; save it as PNG"
     if b"<svg" in start:
         return "SVG is a drawing in words, not pixels; save it as PNG"
     return "not an image file"

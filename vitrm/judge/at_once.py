@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from vitrm.config import GlimpsePolicy
 from vitrm.errors import ConfigError
 from vitrm.judge.bootstrap import Estimate, estimates
-from vitrm.judge.reading import Positive, Seed
 from vitrm.judge.report import BATCH, Progress, Tally
+from vitrm.reading import Positive, Seed
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

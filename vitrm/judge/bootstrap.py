@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vitrm.judge.reading import Gap
+from vitrm.reading import Gap
 
 if TYPE_CHECKING:
     from torch import Tensor

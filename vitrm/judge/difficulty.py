@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from vitrm.config import Config
 from vitrm.errors import DataError
-from vitrm.judge.reading import Amount, Count, Gap, Positive, Seed, Share, entries, expect
 from vitrm.judge.replay import Replay, replay
 from vitrm.judge.report import Progress, Report, Tally
 from vitrm.nets.cost import multiply_adds
+from vitrm.reading import Amount, Count, Gap, Positive, Seed, Share, entries, expect
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from vitrm.config import Config
-from vitrm.judge.reading import Positive, Seed, Share, entries, expect
 from vitrm.judge.report import Progress, Report, Tally
+from vitrm.reading import Positive, Seed, Share, entries, expect
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     import torch

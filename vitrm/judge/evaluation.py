@@ -65,7 +65,6 @@ def predict_steps(
     return join(list(predict_batches(model, preprocess, split, supervision_steps, **how)))
 
 
-@torch.inference_mode()
 def predict_batches(
     model: ViTRM | OneStep,
     preprocess: Preprocess,
@@ -77,6 +76,22 @@ def predict_batches(
     batch_size: int = 256,
 ) -> Iterator[StepOutputs]:
     """`predict_steps`, batch by batch, each computed when it is asked for."""
+    how = {"seed": seed, "policy": policy, "batch_size": batch_size}
+    return (part for part in _batches(model, preprocess, split, supervision_steps, **how) if part is not None)
+
+
+@torch.inference_mode()
+def _batches(
+    model: ViTRM | OneStep,
+    preprocess: Preprocess,
+    split: Split,
+    supervision_steps: int | None,
+    *,
+    seed: int,
+    policy: GlimpsePolicy,
+    batch_size: int,
+) -> Iterator[StepOutputs | None]:
+    """`predict_batches`, with None after every supervision step: whoever shares the model can rest there."""
     device = next(model.parameters()).device
     was_training = model.training
     check_policy(policy, model.config)
@@ -86,7 +101,10 @@ def predict_batches(
         images = preprocess.normalize(split.images[part].to(device))
         seeds = image_seeds(seed, start, len(images)).to(device)
         chosen = {"policy": policy} if model.config.recurrent else {}
-        steps = list(model.steps(images, supervision_steps, seeds, **chosen))
+        steps = []
+        for step in model.steps(images, supervision_steps, seeds, **chosen):
+            steps.append(step)
+            yield None
         logits = torch.stack([step.logits for step in steps]).float().cpu()
         if not model.config.recurrent:
             yield StepOutputs(logits, None, None)
@@ -106,13 +124,16 @@ def predicting(
     seed: int = 0,
     policy: GlimpsePolicy = "random",
 ) -> Generator[Progress, None, StepOutputs]:
-    """`predict_steps` of a model with a `.transform` as part of a report: tells how far it is after every small batch.
+    """`predict_steps` of a model with a `.transform` as part of a report: tells how far it is after each step.
 
     `outputs = yield from predicting(...)`.
     """
     how = {"seed": seed, "policy": policy, "batch_size": BATCH}
     parts = []
-    for part in predict_batches(model, model.transform, split, supervision_steps, **how):
+    for part in _batches(model, model.transform, split, supervision_steps, **how):
+        if part is None:
+            yield tally.add()
+            continue
         parts.append(part)
         yield tally.add(part.logits.shape[1])
     return join(parts)

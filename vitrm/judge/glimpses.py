@@ -17,10 +17,10 @@ from vitrm.config import GLIMPSE_POLICIES, Config, GlimpsePolicy, check_policy, 
 from vitrm.errors import ConfigError
 from vitrm.judge.at_once import AtOnce, Control, at_once, check_control
 from vitrm.judge.bootstrap import Estimate, estimates
-from vitrm.judge.reading import Amount, Positive, Seed, Share, entries, expect
 from vitrm.judge.replay import replay
 from vitrm.judge.report import Progress, Report, Tally
 from vitrm.nets.cost import multiply_adds
+from vitrm.reading import Amount, Positive, Seed, Share, entries, expect
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

@@ -14,7 +14,6 @@ import numpy as np
 
 from vitrm.config import Config, require_halting
 from vitrm.judge.pictures import check_png, png
-from vitrm.judge.reading import Count, Positive, Seed, Share, entries, expect
 from vitrm.judge.replay import (
     SIGN,
     TOLERANCE,
@@ -29,6 +28,7 @@ from vitrm.judge.replay import (
 )
 from vitrm.judge.report import Progress, Report, Tally
 from vitrm.nets.cost import multiply_adds
+from vitrm.reading import Count, Positive, Seed, Share, entries, expect
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

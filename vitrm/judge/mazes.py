@@ -17,8 +17,8 @@ from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import PROPOSED, Mazes, cells_of, draw_mazes, nearest_gem, render
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.probe import FIT, TEST, Probe, fit_probe, fits
-from vitrm.judge.reading import Positive, entries, expect, read
 from vitrm.judge.report import Progress, Report, Tally
+from vitrm.reading import Positive, entries, expect, read
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from vitrm.data.dataset import Dataset, Split

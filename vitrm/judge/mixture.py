@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from vitrm.config import Config, SRViTConfig, require_mixture
-from vitrm.judge.reading import Amount, Positive, Share, entries, expect
 from vitrm.judge.report import BATCH, Progress, Report, Tally
+from vitrm.reading import Amount, Positive, Share, entries, expect
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

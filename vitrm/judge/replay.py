@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from vitrm.judge.reading import Amount, Positive, Share
+from vitrm.reading import Amount, Positive, Share
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -19,7 +18,8 @@ import numpy as np
 
 from vitrm.config import Config
 from vitrm.errors import RunError, VitrmError
-from vitrm.judge.reading import read
+from vitrm.npz import read_arrays
+from vitrm.reading import read
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from vitrm.data.dataset import Dataset
@@ -159,14 +159,10 @@ def _json(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
 
 def _npz(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            if sum(part.file_size for part in parts.infolist()) > _LARGEST:
-                raise RunError(f"larger than {_LARGEST >> 20} MB")
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(content, _LARGEST)
         return json.loads(arrays.pop("meta").tobytes()), arrays
     except Exception as error:  # numpy, zipfile, zlib and json each raise kinds of their own on damaged bytes
-        raise RunError(f"it is damaged ({error})") from None
+        raise RunError(f"it is damaged ({str(error)[:300]})") from None
 
 
 def _plain(report: Report) -> dict[str, Any]:

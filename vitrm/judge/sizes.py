@@ -20,9 +20,9 @@ from vitrm.data.maze_guess import LOCAL_GUESS
 from vitrm.data.mazes import Mazes, cells_of, draw_mazes, nearest_gem
 from vitrm.errors import ConfigError, DataError
 from vitrm.judge.mazes import check_size
-from vitrm.judge.reading import Amount, Count, Gap, Positive, entries, expect
 from vitrm.judge.replay import TOLERANCE
 from vitrm.judge.report import Progress, Report, Tally
+from vitrm.reading import Amount, Count, Gap, Positive, entries, expect
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor

@@ -5,9 +5,12 @@ Norms, activations and softmax are left out, as is usual. Tests hold these count
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from vitrm.config import AnyModelConfig, GlimpsePolicy, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig
+
+_FLOAT = 4  # bytes
 
 
 def multiply_adds(
@@ -56,6 +59,36 @@ def all_at_once(config: ModelConfig) -> ModelConfig:
         for n in range(1, config.supervision_steps + 1)
     ]
     return min(settings, key=lambda each: abs(multiply_adds(each) - target))
+
+
+def working_bytes(
+    config: AnyModelConfig,
+    supervision_steps: int | None = None,
+    recursion_steps: int | None = None,
+    memory_steps: int | None = None,
+    *,
+    images: int = 1,
+) -> int:
+    """At least the memory that is needed beside the weights to answer some images at once: the widest layer in float32,
+    with attention weights, and, of a recursion, all that a trace of one image holds.
+    """
+    if isinstance(config, ResNetConfig):
+        return _FLOAT * images * 3 * 256 * config.image_size**2
+    d, patches = config.dim, config.num_patches
+    memory = config.memory_size if isinstance(config, ModelConfig) else 0
+    read = _patches(config) if isinstance(config, ModelConfig) else patches
+    tokens = 1 + memory + read
+    scores = 0 if config.token_mixing == "mlp" else config.num_heads * tokens**2
+    layer = tokens * (6 * d + 3 * config.mlp_dim) + scores + patches * config.channels * config.patch_size**2
+    if not isinstance(config, ModelConfig):
+        repeats = config.recursion_depth if isinstance(config, SRViTConfig) else 1
+        return _FLOAT * images * (layer + repeats * tokens * d)
+    counts = (supervision_steps, recursion_steps, memory_steps)
+    usual = (config.supervision_steps, config.recursion_steps, config.memory_steps)
+    moments = math.prod(usual[k] if given is None else given for k, given in enumerate(counts))
+    kept = config.num_classes + 1 + d + memory * d
+    kept += config.depth * config.num_heads * (memory * read + (1 + memory) ** 2)
+    return _FLOAT * (images * layer + 2 * moments * kept)  # moments are kept one by one, then as one array
 
 
 def _vit(config: ViTConfig, times: int) -> int:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from vitrm.config import Config
+from vitrm.runs.summary import Summary
 
 
-def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
+def model_card(name: str, config: Config, summary: Summary) -> str:
     """The model card in Markdown, every number from the run itself.
 
     `notes` in the summary are lines that somebody added since: what the numbers do not say of themselves.
     """
-    test, split_sizes = summary["test"], summary["split_sizes"]
-    percent = [f"{100 * value:.1f}" for value in test["accuracy"]]
+    test, split_sizes = summary.test, summary.split_sizes
+    percent = [f"{100 * value:.1f}" for value in test.accuracy]
     if config.model.recurrent:
-        auroc = ["–" if value is None else f"{value:.2f}" for value in test["halt_auroc"]]
+        auroc = ["–" if value is None else f"{value:.2f}" for value in test.halt_auroc]
         table = [
             f"| supervision step | {' | '.join(str(n) for n in range(1, len(percent) + 1))} |",
             "|" + " --- |" * (len(percent) + 1),
             f"| test accuracy, % | {' | '.join(percent)} |",
-            f"| mean halting probability | {' | '.join(f'{value:.2f}' for value in test['halt_prob'])} |",
+            f"| mean halting probability | {' | '.join(f'{value:.2f}' for value in test.halt_prob)} |",
             f"| AUROC of the halting logit | {' | '.join(auroc)} |",
         ]
     else:
@@ -33,22 +32,22 @@ def model_card(name: str, config: Config, summary: dict[str, Any]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"A {config.model.title} with {summary['parameters']:,} parameters, trained on {config.data.title}.",
+        f"A {config.model.title} with {summary.parameters:,} parameters, trained on {config.data.title}.",
         "",
         *table,
         "",
-        f"Policy: {test['policy']}.{note}",
+        f"Policy: {test.policy}.{note}",
         f"Chance is {100 / config.model.num_classes:.1f} %.",
         "",
         f"- **Data:** {config.data.title}; {split_sizes['train']:,} training, {split_sizes['val']:,} validation and "
         f"{split_sizes['test']:,} test images. The weights were chosen on validation "
-        f"({100 * summary['best_val_accuracy']:.1f} %, epoch {summary['best_epoch']} of {summary['epochs']}{drawn}); "
+        f"({100 * summary.best_val_accuracy:.1f} %, epoch {summary.best_epoch} of {summary.epochs}{drawn}); "
         "test was used once, for this table.",
-        f"- **Command:** `{summary['command']}`; it ended with: {summary['reason']}",
-        f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test['seed']})",
-        f"- **Hardware and time:** {summary['hardware']}; {summary['seconds'] / 60:.1f} minutes of training",
-        f"- **Software:** Python {summary['python']}, torch {summary['torch']}, commit {summary['commit']}",
-        *(f"- **Note:** {each}" for each in summary.get("notes", ())),
+        f"- **Command:** `{summary.command}`; it ended with: {summary.reason}",
+        f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test.seed})",
+        f"- **Hardware and time:** {summary.hardware}; {summary.seconds / 60:.1f} minutes of training",
+        f"- **Software:** Python {summary.python}, torch {summary.torch}, commit {summary.commit}",
+        *(f"- **Note:** {each}" for each in summary.notes),
         "",
     ]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from vitrm.places import ROOT, home
 from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CONFIG, STARTED, Run
 from vitrm.runs.provenance import provenance
-from vitrm.runs.state import State
+from vitrm.runs.state import Failure, State
 from vitrm.runs.strays import stray
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
@@ -26,17 +26,25 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON 
 def create_run(path: str | Path, config: Config, command: str, device: torch.device | str) -> Run:
     """A new run folder with its configuration and origin written, locked for this process.
 
-    Raises RunError if the folder already holds a run.
+    Raises RunError if the folder already holds a run, OSError if it cannot be written.
     """
     run = Run(Path(path))
-    if (run.path / CONFIG).exists():
-        raise RunError(
-            f"'{run.path}' already holds a run; continue it with --resume {run.path} or choose another --name"
-        )
+    if run.has_config:
+        way = f"continue it with --resume {run.path}"
+        if run.is_complete:
+            way = "it is complete"
+        elif not run.resumable and not run.is_running:
+            way = "it ended before anything was saved, so remove the folder"
+        raise RunError(f"'{run.path}' already holds a run; {way} or choose another --name")
     run.acquire()
     run.set_status(State.STARTING)
-    replace_text(run.path / STARTED, json.dumps({"command": command} | provenance(device), indent=2))
-    replace_text(run.path / CONFIG, json.dumps(config.to_dict(), indent=2))
+    try:
+        replace_text(run.path / STARTED, json.dumps({"command": command} | provenance(device), indent=2))
+        replace_text(run.path / CONFIG, json.dumps(config.to_dict(), indent=2))
+    except OSError as error:
+        run.set_status(State.FAILED, str(error), Failure.SYSTEM)
+        run.release()
+        raise
     run.set_status(State.RUNNING)  # last: whoever sees it running can read what it trains
     return run
 

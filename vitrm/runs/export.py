@@ -19,6 +19,7 @@ from vitrm.nets.base import OneStep
 from vitrm.runs.card import model_card
 from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CARD, CONFIG, METRICS, STARTED, SUMMARY, Run
+from vitrm.runs.summary import Summary
 
 
 class SupervisionStep(nn.Module):
@@ -124,9 +125,9 @@ def hub_preprocessor(config: Config) -> dict[str, Any]:
     }
 
 
-def hub_front_matter(name: str, config: Config, summary: dict[str, Any]) -> str:
+def hub_front_matter(name: str, config: Config, summary: Summary) -> str:
     """What the Hub reads of a model card. JSON is YAML, and quotes whatever needs it."""
-    accuracy = summary["test"]["accuracy"][config.model.supervision_steps - 1]
+    accuracy = summary.test.accuracy[config.model.supervision_steps - 1]
     result = {
         "task": {"type": "image-classification"},
         "dataset": {"name": config.data.title, "type": "image"},

@@ -2,7 +2,7 @@
 
     config.json        the whole configuration, before the first step
     started.json       the command, commit, versions and hardware it was started with
-    status.json        how it is (see Run.state), with the cause if it failed; written in place, even on a full disk
+    status.json        how it is (see Run.state), with the cause if it failed; can be written even on a full disk
     lock               held by the process that trains into the folder, for as long as it lives
     control.json       what that process is asked to do: go on, pause, make one update, stop
     metrics.jsonl      one event a line, appended and flushed
@@ -27,11 +27,9 @@ A folder in `checkpoints/` is a run folder without what only training needs.
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import json
-import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -39,9 +37,23 @@ from vitrm.config import Config
 from vitrm.errors import RunError
 from vitrm.judge.report import Report, decode, encode, report_type
 from vitrm.runs.card import model_card
-from vitrm.runs.files import changed_at, lock, read_config, read_json, replace, replace_bytes, replace_text
+from vitrm.runs.files import (
+    changed_at,
+    clear_unfinished,
+    is_unfinished,
+    lock,
+    read_config,
+    read_json,
+    read_lines,
+    replace,
+    replace_bytes,
+    replace_text,
+)
+from vitrm.runs.fitting import check_fit
 from vitrm.runs.state import Failure, State, state_of
+from vitrm.runs.status import read_control, read_status, write_control, write_status
 from vitrm.runs.strays import regular_files, size_of
+from vitrm.runs.summary import Summary, read_origin, read_summary
 from vitrm.runs.weights import fingerprint, load_weights, packed
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace, load_traces, save_traces
@@ -59,7 +71,6 @@ CONFIG, STARTED, STATUS, METRICS, WEIGHTS, STATE, SUMMARY, CARD, GALLERY, MIXTUR
 LOCK, CONTROL, LATEST, SNAPSHOTS, JOB, OUTPUT = (
     "lock", "control.json", "latest.safetensors", "snapshots", "job.json", "output.txt",
 )  # fmt: skip
-_STATUS_BYTES = 4096
 SNAPSHOT_MB, SNAPSHOT_COUNT = 64, 200  # of one run: beyond either, every other one goes
 ORDERS = ("go", "pause", "step", "stop", "stop at once")
 
@@ -91,10 +102,7 @@ class Run:
     @property
     def begun(self) -> int | None:
         """When its configuration was written, in ns; None before that."""
-        try:
-            return (self.path / CONFIG).stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
+        return changed_at(self.path / CONFIG)
 
     @property
     def has_config(self) -> bool:
@@ -110,7 +118,7 @@ class Run:
         """The files that are worth passing on: all but those that only training needs, or the app."""
         private = {STATE, LOCK, CONTROL, JOB, OUTPUT}
         files = sorted(regular_files(self.path))
-        return [file for file in files if file.name not in private and file.suffix != ".tmp"]
+        return [file for file in files if file.name not in private and not is_unfinished(file)]
 
     @property
     def resumable(self) -> bool:
@@ -121,16 +129,16 @@ class Run:
         """Raises RunError if config.json is absent or cannot be read."""
         return read_config(self.path / CONFIG)
 
-    def summary(self) -> dict[str, Any] | None:
-        """None while the run is not complete."""
-        return read_json(self.path / SUMMARY)
+    def summary(self) -> Summary | None:
+        """None while the run is not complete. Raises RunError if it is damaged, or does not fit the configuration."""
+        return read_summary(self.path / SUMMARY, self.config()) if self.is_complete else None
 
     def status(self) -> dict[str, Any]:
         """`{"status": State, "cause": ..., "failure": Failure, "pid": ...}`; all None for a bundled checkpoint.
 
-        The failure is also None in folders that were written before there was any.
+        The failure is also None in folders that were written before there was any. Raises RunError if it is damaged.
         """
-        return {"status": None, "cause": None, "failure": None, "pid": None} | (read_json(self.path / STATUS) or {})
+        return read_status(self.path / STATUS)
 
     @property
     def is_running(self) -> bool:
@@ -157,6 +165,7 @@ class Run:
             time.sleep(0.02)
         else:
             self._lock = held
+            clear_unfinished(self.path)
             job = self.job()
             if job is not None:  # from here on the status says how it is
                 self.save_job(job | {"state": "begun"})
@@ -187,17 +196,13 @@ class Run:
 
     def control(self) -> dict[str, Any]:
         """`{"wanted": "go" | "pause" | "stop" | "stop at once", "steps": single updates asked for so far}`."""
-        with contextlib.suppress(RunError):
-            return {"wanted": "go", "steps": 0} | (read_json(self.path / CONTROL) or {})
-        return {"wanted": "go", "steps": 0}
+        return read_control(self.path / CONTROL)
 
     def ask(self, order: str) -> None:
         """Ask the process that trains into this folder for one of `ORDERS`; it looks every tenth of a second."""
         if order not in ORDERS:
             raise RunError(f"'{order}' cannot be asked of a training; expected one of: {', '.join(ORDERS)}")
-        control = self.control()
-        control |= {"wanted": "pause", "steps": control["steps"] + 1} if order == "step" else {"wanted": order}
-        replace_text(self.path / CONTROL, json.dumps(control))
+        write_control(self.path / CONTROL, self.control(), order)
 
     def forget_orders(self) -> None:
         """Remove what was asked of an earlier process."""
@@ -236,30 +241,19 @@ class Run:
         return size_of(self.path)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All events so far, each with its class name under "event". A half-written last line is left out."""
-        events = []
-        with (
-            contextlib.suppress(FileNotFoundError),
-            open(self.path / METRICS, encoding="utf-8", errors="replace") as lines,
-        ):
-            for line in lines:
-                with contextlib.suppress(json.JSONDecodeError):
-                    events.append(json.loads(line))
-        return events
+        """All events so far, each with its class name under "event"; see `vitrm.training.events.event_of`.
+
+        A half-written last line is left out, and so is whatever holds no named values.
+        """
+        return read_lines(self.path / METRICS)
 
     def set_status(self, status: State, cause: str | None = None, failure: Failure | None = None) -> None:
-        """Overwrite status.json in place: its blocks are already allocated, so this works on a full disk."""
-        short = cause and cause[:500]  # at most six bytes a character, so that all of it fits
-        text = json.dumps(
-            {"status": status, "cause": short, "failure": failure, "pid": os.getpid()}, ensure_ascii=False
-        )
-        file = self.path / STATUS
-        with open(file, "r+b" if file.exists() else "wb") as out:
-            out.write(text.encode(errors="replace").ljust(_STATUS_BYTES))
+        """Replace status.json, even on a full disk."""
+        write_status(self.path / STATUS, status, cause, failure)
 
     def record(self, event: Any) -> None:
         """Append one event (a dataclass) to metrics.jsonl."""
-        line = json.dumps({"event": type(event).__name__} | asdict(event))
+        line = json.dumps({"event": type(event).__name__} | dataclasses.asdict(event))
         with open(self.path / METRICS, "a", encoding="utf-8") as out:
             out.write(line + "\n")
 
@@ -276,15 +270,21 @@ class Run:
 
         file = self.path / STATE
         if not self.resumable:
-            raise RunError(f"'{self.path}' has no {STATE}: nothing was saved before it ended; start it again")
+            raise RunError(f"'{self.path}' has no {STATE}: nothing was saved before it ended; {self._begin_again()}")
         try:
             state = torch.load(file, weights_only=True, map_location="cpu")
             events = self.metrics()[: state.pop("events")]
-        except Exception as error:  # torch raises RuntimeError, EOFError, UnpicklingError and more
-            reason = str(error).partition("\n")[0]  # the rest of torch's text advises to load it unsafely
-            raise RunError(f"'{file}' is damaged ({reason}); start the run again") from None
+        except MemoryError:
+            raise
+        except Exception as error:  # torch's own text advises to load it unsafely, or is empty
+            reason = "it is empty" if file.stat().st_size == 0 else f"no saved state: {type(error).__name__}"
+            raise RunError(f"'{file}' is damaged ({reason}); {self._begin_again()}") from None
         replace_text(self.path / METRICS, "\n".join(json.dumps(event) for event in events))
         return state
+
+    def _begin_again(self) -> str:
+        """How to train it from the beginning, as the end of a sentence."""
+        return f"remove the folder and give its command again: {read_origin(self.path / STARTED)['command']}"
 
     def save_weights(self, model: ViTRM | OneStep) -> None:
         """Replace model.safetensors."""
@@ -319,13 +319,15 @@ class Run:
         return sorted(int(file.stem.removeprefix("epoch-")) for file in (self.path / SNAPSHOTS).glob("epoch-*.npz"))
 
     def snapshot(self, epoch: int) -> dict[str, Trace]:
-        """The traces of `save_snapshot` by image name ("val-17"). Raises TraceError if they are absent or damaged."""
-        return load_traces(self.path / SNAPSHOTS / f"epoch-{epoch:05}.npz")
+        """The traces of `save_snapshot` by image name ("val-17"). Raises what `gallery` does, TraceError if
+        they are absent.
+        """
+        return self._ready_made(f"{SNAPSHOTS}/epoch-{epoch:05}.npz", Trace, "val")
 
     def gallery(self) -> dict[str, Trace]:
         """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none.
 
-        Raises TraceError if the file is damaged, RunError if its images are not of the size the model takes.
+        Raises TraceError if the file is damaged, RunError if its traces cannot be of the model.
         """
         return self._ready_made(GALLERY, Trace)
 
@@ -333,18 +335,10 @@ class Run:
         """`gallery` of an SR-ViT."""
         return self._ready_made(MIXTURES, MixtureTrace)
 
-    def _ready_made(self, name: str, kind: type) -> dict[str, Any]:
+    def _ready_made(self, name: str, kind: type, split: str = "test") -> dict[str, Any]:
         file = self.path / name
-        traces = load_traces(file, kind) if file.exists() else {}
-        model = self.config().model
-        taken = (model.channels, model.image_size, model.image_size)
-        for trace in traces.values():
-            if trace.pixels.shape != taken:
-                given, wanted = (" × ".join(map(str, shape)) for shape in (trace.pixels.shape, taken))
-                raise RunError(
-                    f"'{file}' holds images of {given}, but the model takes {wanted}; make it anew with "
-                    "vitrm export --gallery"
-                )
+        traces = load_traces(file, kind) if file.exists() or split == "val" else {}
+        check_fit(file, traces, self.config().model, split)
         return traces
 
     def report(self, kind: str) -> Report | None:
@@ -382,11 +376,11 @@ class Run:
         """Replace mixtures.npz."""
         save_traces(self.path / MIXTURES, traces)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Summary) -> None:
         """Write the model card and, last of all, summary.json: `summary` with the origin of the run added."""
-        summary = summary | (read_json(self.path / STARTED) or {})
+        summary = dataclasses.replace(summary, **read_origin(self.path / STARTED))
         replace_text(self.path / CARD, model_card(self.name, self.config(), summary))
-        replace_text(self.path / SUMMARY, json.dumps(summary, indent=2))
+        replace_text(self.path / SUMMARY, summary.text())
         self.set_status(State.FINISHED)
 
     def load_model(self, device: torch.device | str = "cpu", *, latest: bool = False) -> ViTRM | OneStep:

@@ -51,6 +51,7 @@ def load_weights(file: Path, config: Config, device: torch.device | str) -> ViTR
                     "use the files of one and the same run"
                 )
             weights = {name: tensors.get_tensor(names[name]) for name in expected}
+            _check(file, weights, model)
     except (safetensors.SafetensorError, OSError) as error:
         raise RunError(f"'{file}' is damaged ({error}); copy or train it again") from None
     # Copied: what was read are views into the file, off the 64 bytes that torch aligns its own memory to, and on
@@ -61,6 +62,19 @@ def load_weights(file: Path, config: Config, device: torch.device | str) -> ViTR
     }
     model.load_state_dict(whole, assign=True)
     return equip(model.to(device).eval(), config)
+
+
+def _check(file: Path, weights: dict[str, torch.Tensor], model: ViTRM | OneStep) -> None:
+    """Raises RunError unless all are numbers of the kind that the model computes with, and finite."""
+    import torch
+
+    floats = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+    for name, expected in model.state_dict().items():
+        found = weights[name]
+        fitting = found.dtype in floats if expected.is_floating_point() else found.dtype == expected.dtype
+        if not fitting or not found.isfinite().all():
+            kind = str(found.dtype).removeprefix("torch.") if not fitting else "numbers that are not finite"
+            raise RunError(f"'{file}' is damaged (tensor '{name}' holds {kind}); copy or train it again")
 
 
 def fingerprint(file: Path) -> str | None:

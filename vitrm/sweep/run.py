@@ -103,7 +103,7 @@ def _train(sweep: Sweep, cell: Cell, device: str, launch: Callable[[list[str], P
     summary = run.summary()
     if summary is None:
         return f"{what}: {sweep.failure(cell) or f'ended with status {status}'}"
-    return f"{what}: {100 * accuracy(run.config(), summary):.2f} % test, {summary['seconds'] / 60:.1f} min on {device}"
+    return f"{what}: {100 * accuracy(run.config(), summary):.2f} % test, {summary.seconds / 60:.1f} min on {device}"
 
 
 class Children:

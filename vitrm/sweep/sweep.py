@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vitrm.config import Config
 from vitrm.runs.folder import Run
+from vitrm.runs.summary import Summary
 from vitrm.sweep.grid import Cell, Kind
 
 
@@ -69,9 +69,9 @@ class Sweep:
         return None
 
 
-def accuracy(config: Config, summary: dict[str, Any]) -> float:
+def accuracy(config: Config, summary: Summary) -> float:
     """Test accuracy after the supervision steps it was trained with."""
-    return summary["test"]["accuracy"][config.model.supervision_steps - 1]
+    return summary.test.accuracy[config.model.supervision_steps - 1]
 
 
 def _has_glimpses(run: Run) -> bool:

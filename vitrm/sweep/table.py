@@ -40,19 +40,19 @@ def rows(sweep: Sweep) -> Iterator[Row]:
 def _trained(entry: Row, runs: Sequence[Run]) -> Row:
     """A row with what its complete runs say, one a seed."""
     configs, summaries = [run.config() for run in runs], [run.summary() for run in runs]
-    config, sizes = configs[0], summaries[0]["split_sizes"]
+    config, sizes = configs[0], summaries[0].split_sizes
     values = [100 * accuracy(*each) for each in zip(configs, summaries, strict=True)]
-    steps = zip(*(summary["test"]["accuracy"] for summary in summaries), strict=True)
+    steps = zip(*(summary.test.accuracy for summary in summaries), strict=True)
     return replace(
         _scored(entry, values, [100 * statistics.mean(step) for step in steps]),
         seeds=tuple(each.train.seed for each in configs),
-        parameters=summaries[0]["parameters"],
+        parameters=summaries[0].parameters,
         multiply_adds=multiply_adds(config.model),
-        epochs=tuple(summary["epochs"] for summary in summaries),
+        epochs=tuple(summary.epochs for summary in summaries),
         epoch_images=config.train.epoch_images or sizes["train"],
-        hours=round(sum(summary["seconds"] for summary in summaries) / 3600, 4),
-        hardware=" / ".join(sorted({summary["hardware"] for summary in summaries})),
-        commit=" / ".join(sorted({summary["commit"] for summary in summaries})),
+        hours=round(sum(summary.seconds for summary in summaries) / 3600, 4),
+        hardware=" / ".join(sorted({summary.hardware for summary in summaries})),
+        commit=" / ".join(sorted({summary.commit for summary in summaries})),
         data=config.data.title,
         test_images=sizes["test"],
         model=config.model,
@@ -161,7 +161,7 @@ def markdown(sweep: Sweep, found: Sequence[Row]) -> str:
         ]
     if finished is not None:
         config, summary = finished.config(), finished.summary()
-        sizes = {name: f"{count:,}" for name, count in summary["split_sizes"].items()}
+        sizes = {name: f"{count:,}" for name, count in summary.split_sizes.items()}
         lines += [
             f"{config.data.title}, test split, n = {sizes['test']}; {sizes['train']} training and {sizes['val']} "
             "validation images. Weights were chosen on validation, test was used once for each cell. Test accuracy in "

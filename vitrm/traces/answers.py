@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from vitrm.errors import ConfigError
 from vitrm.model import ViTRM
 from vitrm.nets.base import evaluating
 from vitrm.nets.glimpses import choose
-from vitrm.traces.recording import given_patches
+from vitrm.traces.recording import check_finite, drained, given_patches
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,6 @@ class Answers:
         return self.probs.argmax(axis=-1)
 
 
-@torch.inference_mode()
 def answers(
     model: ViTRM,
     pixels: np.ndarray,
@@ -43,8 +42,22 @@ def answers(
     """The answers to pixels (B, C, H, W) uint8, with a seed for each; to B draws of one image, if there are more seeds.
 
     `patches`, S for each of some supervision steps, are read in place of what `policy` would choose, by all of them.
-    Raises ConfigError for a model without glimpses or patches that it does not have.
+    Raises ConfigError for a model without glimpses or patches that it does not have, RunError if its weights make what
+    are no numbers.
     """
+    return drained(answering(model, pixels, seeds, policy=policy, patches=patches))
+
+
+@torch.inference_mode()
+def answering(
+    model: ViTRM,
+    pixels: np.ndarray,
+    seeds: Sequence[int] = (0,),
+    *,
+    policy: GlimpsePolicy = "random",
+    patches: Sequence[Sequence[int]] | None = None,
+) -> Generator[None, None, Answers]:
+    """`answers` in steps: it rests after every supervision step."""
     config = model.config
     require_recursion(config, "a comparison of glimpses")
     if config.glimpse_patches is None:
@@ -55,16 +68,21 @@ def answers(
     choice = {"policy": policy, "patches": None if given is None else given[:, None].expand(-1, len(images), -1)}
     count = None if given is None else len(given)
     with evaluating(model):
-        steps = list(model.steps(images, count, torch.tensor(seeds, device=images.device), **choice))
+        steps = []
+        for step in model.steps(images, count, torch.tensor(seeds, device=images.device), **choice):
+            steps.append(step)
+            yield
         attended, seen = [], torch.zeros(len(images), config.num_patches, dtype=torch.bool, device=images.device)
         for n, memory in enumerate([model.initial_state(len(images)).memory, *(step.memory for step in steps)]):
             if n:
                 seen = seen.scatter(1, steps[n - 1].patches, True)
             seen = seen & ((~seen).sum(dim=1, keepdim=True) >= config.glimpse_patches)  # all seen: a new cycle begins
             attended.append(choose(model, "learned", n, memory, seen))
-    return Answers(
+    made = Answers(
         probs=torch.stack([step.logits.softmax(dim=-1) for step in steps], dim=1).float().cpu().numpy(),
         halt_prob=torch.stack([step.halt_prob for step in steps], dim=1).float().cpu().numpy(),
         patches=torch.stack([step.patches for step in steps], dim=1).cpu().numpy(),
         attended=torch.stack(attended, dim=1).cpu().numpy(),
     )
+    check_finite(made.probs, made.halt_prob)
+    return made

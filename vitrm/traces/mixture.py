@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
 
-from vitrm.traces.trace import load_traces, probabilities, save_traces
+from vitrm.reading import Count, Positive, expect
+from vitrm.traces.axes import check_axes, check_numbers
+from vitrm.traces.trace import check_picture, load_traces, probabilities, save_traces
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the file of mixtures says beside its arrays."""
+
+    class_names: tuple[str, ...]
+    patch_size: Positive
+    layers_per_stage: Positive
+    mixture: Literal["token", "scalar", "uniform", "last"]
+    normaliser: Literal["softmax", "sigmoid"]
+    label: tuple[Count | None, ...]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +42,11 @@ class MixtureTrace:
 
     SHARED: ClassVar = ("class_names", "patch_size", "layers_per_stage", "mixture", "normaliser")
     OWN: ClassVar = ("label",)
+    STORED: ClassVar = _Stored
+    AXES: ClassVar = {
+        **{"pixels": "c h h", "weights": "s R L1"},
+        **{"logits": "R C", "last_logits": "R C", "uniform_logits": "R C"},
+    }
 
     class_names: tuple[str, ...]
     patch_size: int
@@ -41,8 +61,22 @@ class MixtureTrace:
     uniform_logits: np.ndarray  # (R, C)
 
     def __post_init__(self) -> None:
-        for name in ("pixels", "weights", "logits", "last_logits", "uniform_logits"):
+        for name in self.AXES:
             getattr(self, name).flags.writeable = False
+
+    def check(self) -> None:
+        """Raises RunError, naming the field, where it contradicts itself or holds what no model could have made."""
+        length = check_axes({name: getattr(self, name) for name in self.AXES}, self.AXES)
+        check_picture(self, length)
+        patches = (length["h"] // self.patch_size) ** 2
+        expect(length["L"] == patches, f"weights are of {length['L']} patches, expected {patches}")
+        for name in ("logits", "last_logits", "uniform_logits"):
+            check_numbers(name, getattr(self, name))
+        check_numbers("weights", self.weights[:-1], 0.0, 1.001)
+        check_numbers("weights", self.weights[-1, :, 0], 0.0, 1.001)  # the patches of the last stage may be NaN
+        check_numbers("weights", np.nan_to_num(self.weights[-1]), 0.0, 1.001)
+        sums = self.weights[..., 0].sum(axis=1)
+        expect(bool((sums > 0).all()), "weights: those of a token are all 0")
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -8,7 +8,8 @@ it had to answer now. The last of these is the real answer update.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,17 +18,19 @@ from torch import Tensor
 
 from vitrm.config import GlimpsePolicy, ModelConfig, require_mixture, require_recursion
 from vitrm.data.dataset import Split
-from vitrm.errors import ConfigError
+from vitrm.errors import ConfigError, RunError
 from vitrm.model import ViTRM
 from vitrm.nets.base import evaluating
 from vitrm.nets.block import LayerAttention
 from vitrm.nets.srvit import SRViT
+from vitrm.traces.axes import LARGEST
 from vitrm.traces.edits import Edit
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import CHOSEN, Trace
 
+T = TypeVar("T")
 
-@torch.inference_mode()
+
 def trace(
     model: ViTRM,
     image: Image.Image | Tensor | np.ndarray,
@@ -47,8 +50,37 @@ def trace(
     `label`, the true class, is only noted down. `edit` changes one thing on the way. `policy` says who chooses the
     glimpses; `patches`, S different row-major indices for each supervision step, takes their place, and says how many
     steps run. Raises ValueError if the pixels do not fit, ConfigError if the edit or the patches name what is not there
-    or the model has no recursion.
+    or the model has no recursion, RunError if its weights make what are no numbers.
     """
+    counts = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
+    choice = {"edit": edit, "policy": policy, "patches": patches}
+    return drained(tracing(model, image, supervision_steps, seed, label, **counts, **choice))
+
+
+def drained(work: Generator[None, None, T]) -> T:
+    """What some work in steps comes to."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+@torch.inference_mode()
+def tracing(
+    model: ViTRM,
+    image: Image.Image | Tensor | np.ndarray,
+    supervision_steps: int | None = None,
+    seed: int = 0,
+    label: int | None = None,
+    *,
+    recursion_steps: int | None = None,
+    memory_steps: int | None = None,
+    edit: Edit | None = None,
+    policy: GlimpsePolicy = "random",
+    patches: Sequence[Sequence[int]] | None = None,
+) -> Generator[None, None, Trace]:
+    """`trace` in steps, for whoever shares the model: it rests after every update, and closing it is "stop"."""
     config = model.config
     require_recursion(config, "a trace")
     pixels = _pixels(model, image)
@@ -86,8 +118,9 @@ def trace(
                 **_memory_attention(memory_attention, config.memory_size, read[-1].numel()),
                 "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
             })  # fmt: skip
+            yield
     shape = (len(read), recursion_steps or config.recursion_steps, m_steps)
-    return Trace(
+    made = Trace(
         class_names=model.class_names,
         patch_size=config.patch_size,
         halt_threshold=config.halt_threshold,
@@ -101,6 +134,14 @@ def trace(
         initial_memory=model.initial_state(1).memory[0].float().cpu().numpy(),
         **{name: _array([moment[name] for moment in moments], shape) for name in moments[0]},
     )
+    check_finite(made.logits, made.halt_logit, made.answer, made.memory)
+    return made
+
+
+def check_finite(*outputs: np.ndarray) -> None:
+    """Raises RunError if a model has made what are no numbers, or too large to be worked with."""
+    if not all((np.abs(each) <= LARGEST).all() for each in outputs):
+        raise RunError("its answer is not a finite number: its weights are damaged, or its training diverged")
 
 
 def given_patches(patches: Sequence[Sequence[int]], config: ModelConfig) -> Tensor:
@@ -120,12 +161,19 @@ def given_patches(patches: Sequence[Sequence[int]], config: ModelConfig) -> Tens
     return torch.tensor([list(chosen) for chosen in patches])
 
 
-@torch.inference_mode()
 def mixture_trace(model: SRViT, image: Image.Image | Tensor | np.ndarray, label: int | None = None) -> MixtureTrace:
     """What an SR-ViT makes of one image, given and checked as for `trace`: its mixture, and its answers without it.
 
     Raises ConfigError if the model mixes no steps.
     """
+    return drained(mixture_tracing(model, image, label))
+
+
+@torch.inference_mode()
+def mixture_tracing(
+    model: SRViT, image: Image.Image | Tensor | np.ndarray, label: int | None = None
+) -> Generator[None, None, MixtureTrace]:
+    """`mixture_trace` in steps: it rests after every answer."""
     config = model.config
     require_mixture(config, "the trace of a mixture")
     pixels = _pixels(model, image)
@@ -134,13 +182,13 @@ def mixture_trace(model: SRViT, image: Image.Image | Tensor | np.ndarray, label:
     with evaluating(model):
         for stage, found in zip(weights, model.mix(images)[1], strict=True):
             stage[:, : found.shape[1]] = found[0].T.float().cpu().numpy()
-        answers = {
-            name: np.stack([
-                model.logits_with(images, mixture, depth)[0].float().cpu().numpy()
-                for depth in range(1, config.recursion_depth + 1)
-            ])
-            for name, mixture in (("logits", None), ("last_logits", "last"), ("uniform_logits", "uniform"))
-        }  # fmt: skip
+        answers: dict[str, list[np.ndarray]] = {"logits": [], "last_logits": [], "uniform_logits": []}
+        for name, mixture in (("logits", None), ("last_logits", "last"), ("uniform_logits", "uniform")):
+            for depth in range(1, config.recursion_depth + 1):
+                yield
+                answers[name].append(model.logits_with(images, mixture, depth)[0].float().cpu().numpy())
+    stacked = {name: np.stack(rows) for name, rows in answers.items()}
+    check_finite(*stacked.values(), np.nan_to_num(weights))
     return MixtureTrace(
         class_names=model.class_names,
         patch_size=config.patch_size,
@@ -150,7 +198,7 @@ def mixture_trace(model: SRViT, image: Image.Image | Tensor | np.ndarray, label:
         label=label,
         pixels=pixels,
         weights=weights,
-        **answers,
+        **stacked,
     )
 
 

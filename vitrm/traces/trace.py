@@ -5,14 +5,32 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, TypeVar
+from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from vitrm.errors import TraceError
+from vitrm.npz import read_arrays
+from vitrm.reading import Count, Positive, Seed, Share, entries, expect, read
+from vitrm.traces.axes import MOST_MOMENTS, check_axes, check_numbers
 
 CHOSEN = "chosen"  # policy of a trace whose patches somebody chose
 T = TypeVar("T")
+_MOST_BYTES = 2**29  # of the arrays of a file
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the file of traces says beside its arrays."""
+
+    class_names: tuple[str, ...]
+    patch_size: Positive
+    halt_threshold: Share
+    trained_steps: Positive
+    seed: tuple[Seed, ...]
+    label: tuple[Count | None, ...]
+    names: tuple[str, ...]
+    policy: tuple[Literal["random", "fixed", "learned", "chosen"], ...] | None = None  # in older files all are random
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +44,13 @@ class Trace:
 
     SHARED: ClassVar = ("class_names", "patch_size", "halt_threshold", "trained_steps")  # by all traces of one file
     OWN: ClassVar = ("seed", "label", "policy")
+    STORED: ClassVar = _Stored
+    AXES: ClassVar = {
+        **{"pixels": "c h h", "patches": "N S", "logits": "N T M C", "halt_logit": "N T M", "answer": "N T M D"},
+        **{"memory": "N T M K D", "initial_answer": "D", "initial_memory": "K D"},
+        **{"patch_attention": "N T M d H K S", "state_attention": "N T M d H K K1"},
+        "answer_attention": "N T M d H K1",
+    }
 
     class_names: tuple[str, ...]
     patch_size: int
@@ -52,6 +77,21 @@ class Trace:
         for name in _fields(Trace)[2]:
             if (array := getattr(self, name)) is not None:
                 array.flags.writeable = False
+
+    def check(self) -> None:
+        """Raises RunError, naming the field, where it contradicts itself or holds what no model could have made."""
+        arrays = {name: getattr(self, name) for name in self.AXES if getattr(self, name) is not None}
+        length = check_axes(arrays, self.AXES)
+        check_picture(self, length)
+        expect(length["N"] * length["T"] * length["M"] <= MOST_MOMENTS, f"it has more than {MOST_MOMENTS:,} moments")
+        expect(0 < self.halt_threshold < 1, f"halt_threshold={self.halt_threshold}: expected between 0 and 1")
+        patches = (length["h"] // self.patch_size) ** 2
+        inside = np.issubdtype(self.patches.dtype, np.integer)
+        inside = inside and bool(((self.patches >= 0) & (self.patches < patches)).all())
+        expect(inside, f"patches: expected whole numbers, 0 to {patches - 1}")
+        for name in self.AXES.keys() - {"pixels", "patches"} & arrays.keys():
+            limits = (0.0, 1.001) if name.endswith("attention") else ()
+            check_numbers(name, arrays[name], *limits)
 
     @property
     def reading(self) -> str:
@@ -114,6 +154,15 @@ class Trace:
         return load_traces(path)[""]
 
 
+def check_picture(trace: Any, length: dict[str, int]) -> None:
+    """What all kinds of trace have in common: pixels in whole patches, names of classes, a label among them."""
+    expect(trace.pixels.dtype == np.uint8, f"pixels holds {trace.pixels.dtype}, expected uint8")
+    expect(length["c"] in (1, 3), f"pixels has {length['c']} channels, expected 1 or 3")
+    expect(length["h"] % trace.patch_size == 0, f"patch_size={trace.patch_size}: expected a divisor of {length['h']}")
+    entries(length["C"], class_names=trace.class_names)
+    expect(trace.label is None or trace.label < length["C"], f"label={trace.label}: there are {length['C']} classes")
+
+
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Class probabilities of logits (..., C)."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -146,24 +195,27 @@ def load_traces(path: str | Path, kind: type[T] = Trace) -> dict[str, T]:
     """
     shared_of, own_of, arrays_of = _fields(kind)
     try:
-        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
-            meta = json.loads(file["meta"].tobytes())
-            arrays = {name: file[name] for name in arrays_of if name in file}
-        shared = {name: meta[name] for name in shared_of} | {"class_names": tuple(meta["class_names"])}
+        arrays = read_arrays(path, _MOST_BYTES)
+        meta = read(kind.STORED, json.loads(arrays.pop("meta").tobytes()))
+        expect(arrays.keys() <= set(arrays_of), f"expected the arrays {', '.join(arrays_of)}")
+        needed = {name for name in arrays_of if not name.endswith("attention")}
+        expect(needed <= arrays.keys(), f"{', '.join(sorted(needed - arrays.keys()))} is absent")
+        own = {name: values for name in own_of if (values := getattr(meta, name)) is not None}
+        entries(len(meta.names), **own, **arrays)
+        expect(len(set(meta.names)) == len(meta.names), "names: two are the same")
+        shared = {name: getattr(meta, name) for name in shared_of}
         absent = dict.fromkeys(name for name in arrays_of if name not in arrays)
-        return {
-            name: kind(
-                **shared,
-                **absent,
-                **{own: meta[own][i] for own in own_of if own in meta},  # files without a policy: random glimpses
-                **{array: values[i] for array, values in arrays.items()},
-            )
-            for i, name in enumerate(meta["names"])
+        traces = {
+            name: kind(**shared, **absent, **{each: values[i] for each, values in {**own, **arrays}.items()})
+            for i, name in enumerate(meta.names)
         }
+        for trace in traces.values():
+            trace.check()
     except FileNotFoundError:
         raise TraceError(f"'{path}' does not exist") from None
     except Exception as error:  # numpy, zipfile, zlib and json each raise kinds of their own on damaged bytes
-        raise TraceError(f"'{path}' is no trace file, or damaged ({error})") from None
+        raise TraceError(f"'{path}' is no trace file, or damaged ({str(error)[:300]})") from None
+    return traces
 
 
 def _fields(kind: type) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

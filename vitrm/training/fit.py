@@ -9,15 +9,15 @@ from pathlib import Path
 from vitrm.config import Config
 from vitrm.data.dataset import Dataset
 from vitrm.data.sources import load_dataset
-from vitrm.errors import ConfigError, VitrmError
+from vitrm.errors import ConfigError
 from vitrm.runs.checkpoints import create_run, find_run
 from vitrm.runs.folder import Run
-from vitrm.runs.state import Failure, State
+from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 from vitrm.training.device import find_device
 from vitrm.training.distributed import Group
 from vitrm.training.events import Event
-from vitrm.training.recording import record
+from vitrm.training.recording import explain, record
 from vitrm.training.trainer import Trainer
 
 
@@ -40,7 +40,7 @@ def fit(
     is in the folder already goes on from its last saved state, bit for bit; a complete one is returned as it is.
 
     >>> run = vitrm.fit(vitrm.preset("digits"), "runs/mine")
-    >>> run.summary()["test"]["accuracy"]
+    >>> run.summary().test.accuracy
 
     Raises ConfigError or DataError before the first step if settings, data or device cannot be used, RunError if the
     folder holds a run (and `resume` is not given), one of other settings, or one that is being trained, and
@@ -105,9 +105,10 @@ def go_on(
             dataset = load(config)
         trainer = _trainer(config, dataset, device, group)
         trainer.load_state_dict(state)
-    except VitrmError as error:  # a damaged state, or what it was trained on is gone
+    except BaseException as error:  # a damaged state, what it was trained on is gone, a full disk
         if first:
-            run.set_status(State.FAILED, str(error), Failure.INPUT)
+            failure, cause = explain(error)
+            run.set_status(State.FAILED, cause, failure)
             run.release()
         raise
     if not first:

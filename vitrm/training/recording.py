@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from vitrm.families import equip
 from vitrm.judge.evaluation import evaluate
 from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
+from vitrm.runs.summary import Scores, Summary
 from vitrm.traces.recording import gallery
 from vitrm.training.control import obeying
 from vitrm.training.events import EpochEnd, Event, Finished, Paused, Progress, Resumed, Updated
@@ -95,24 +95,24 @@ def _look(run: Run, trainer: Trainer, epoch: int) -> None:
     run.save_snapshot(epoch, gallery(model, trainer.val_split, SNAPSHOT_IMAGES, "val"))
 
 
-def summarize(run: Run, dataset: Dataset, finished: Finished, device: torch.device | str) -> dict[str, Any]:
+def summarize(run: Run, dataset: Dataset, finished: Finished, device: torch.device | str) -> Summary:
     """The run's last word. Test is touched here, once, with the weights that validation chose."""
     model, config = run.load_model(device), run.config()
     steps = config.model.supervision_steps
     scores = evaluate(model, model.transform, dataset.test, 2 * steps if steps > 1 else 1)
-    return {
-        "data": config.data.source,
-        "split_sizes": dataset.sizes,
-        "skipped": len(dataset.skipped),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "reason": finished.reason,
-        "epochs": finished.epoch,
-        "best_epoch": finished.best_epoch,
-        "best_val_accuracy": finished.best_val_accuracy,
-        "test": asdict(scores) | {"policy": scores.policy, "seed": 0},
-        "seconds": finished.seconds,
-        "seed": config.train.seed,
-    }
+    return Summary(
+        data=config.data.source,
+        split_sizes=dataset.sizes,
+        skipped=len(dataset.skipped),
+        parameters=sum(p.numel() for p in model.parameters()),
+        reason=finished.reason,
+        epochs=finished.epoch,
+        best_epoch=finished.best_epoch,
+        best_val_accuracy=finished.best_val_accuracy,
+        test=Scores(**asdict(scores), policy=scores.policy, seed=0),
+        seconds=finished.seconds,
+        seed=config.train.seed,
+    )
 
 
 def explain(error: BaseException) -> tuple[Failure, str]:

@@ -223,7 +223,7 @@ class Trainer:
             self.recent_means.sums = state["recent_sums"].to(self.device)
             for name in _COUNTERS:
                 setattr(self, name, state[name])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ConfigError(f"the saved state does not fit this configuration: {error}") from None
 
     # One epoch

@@ -48,7 +48,7 @@ def show() -> None:
         st.caption(sentence)
     galleries = [made for name, *_ in sides if (made := cache.gallery(here[name]))]  # a family may have none
     ready = {image: trace for image, trace in galleries[0].items() if image in galleries[-1]} if galleries else {}
-    n = min(summary["split_sizes"]["test"] for *_, summary in sides)
+    n = min(summary.split_sizes["test"] for *_, summary in sides)
     glimpses = any(getattr(config.model, "glimpse_patches", None) for _, config, _ in sides)
     image, seed = inputs.choose_image(ready, here[left], n, glimpses)
     try:

@@ -6,6 +6,7 @@ import pytest
 
 from app.compare.comparison import Comparison, Entry
 from vitrm.config import Config, DataConfig, ModelConfig, SRViTConfig, ViTConfig
+from vitrm.runs.summary import Scores, Summary
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +51,9 @@ def model_facts(a_vitrm):
         config = Config(
             model=replace(a_vitrm, num_classes=len(classes)), data=DataConfig(source=source, classes=classes, **changes)
         )
-        summary = {
-            "test": {"n": n, "accuracy": [0.5, 0.6, 0.7, 0.65]},
-            **{"parameters": 1234, "seed": 3, "epochs": 2, "seconds": 90.0, "hardware": "CPU, 1 threads"},
-            "split_sizes": {"train": 800, "val": 100, "test": n},
-        }
+        measured = Scores(n, (1.0,) * 4, (0.5, 0.6, 0.7, 0.65), (0.5,) * 4, (0.5,) * 4, "", 0)
+        sizes = {"train": 800, "val": 100, "test": n}
+        summary = Summary(source, sizes, 0, 1234, "", 2, 1, 0.7, measured, 90.0, 3, hardware="CPU, 1 threads")
         return config, summary
 
     return make

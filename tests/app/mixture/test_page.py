@@ -18,6 +18,7 @@ from vitrm.config import Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConf
 from vitrm.judge.mixture import MixtureReport, Replaced, TokenWeights
 from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
+from vitrm.runs.summary import Scores, Summary
 from vitrm.traces.mixture import MixtureTrace
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "mixture.py")
@@ -189,8 +190,8 @@ def page(monkeypatch):
     """The page with a checkpoint whose trace and judgement are ready-made."""
     config = Config(model=preset(MODEL).model, data=preset(MODEL).data)
     config = replace(config, model=replace(config.model, recursion_depth=2, depth=2, patch_size=4))
-    summary = {"test": {"accuracy": [0.9], "n": 200, "seed": 0}, "split_sizes": {"train": 1, "test": 200},
-               "parameters": 7, "seed": 0}  # fmt: skip
+    scores = Scores(200, (0.1,), (0.9,), (), (), "", 0)
+    summary = Summary("digits", {"train": 1, "val": 1, "test": 200}, 0, 7, "", 1, 1, 0.9, scores, 1.0, 0)
     monkeypatch.setattr(cache, "checkpoints", lambda: {name: cache.Checkpoint(name, "1") for name in (MODEL, "digits")})
     monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
     monkeypatch.setattr(mixture_cache, "gallery", lambda name: {"test-9": made(), "test-1": made(label=1)})

@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from vitrm.cli import main as cli
 from vitrm.config import PRESETS, SETTINGS, words
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
+from vitrm.training.events import EpochEnd, Progress
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 SMALL = ["--model.dim=16", "--model.num_heads=2", "--model.mlp_dim=16", "--model.depth=1", "--train.batch_size=64",
@@ -253,50 +255,72 @@ def test_the_zip_holds_what_can_be_used_again(trained, tmp_path):
 # Reading on
 
 
+def _progress(epoch, batch, batches, steps=1):
+    each = (0.1,) * steps
+    return Progress(epoch, batch, batches, each, each, each, each, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def _line(event):
+    return json.dumps({"event": type(event).__name__} | asdict(event)) + "\n"
+
+
 def test_a_history_reads_on_and_begins_anew_when_the_file_is_replaced(tmp_path):
     run = Run(tmp_path)
     history = History(run)
     assert history.read() == 0
 
     def line(batch):
-        return json.dumps({"event": "Progress", "epoch": 1, "batch": batch, "batches": 100}) + "\n"
+        return _line(_progress(1, batch, 100))
 
     run.metrics_file.write_text(line(10) + line(20)[:9])
     assert history.read() == 1
-    assert [row["batch"] for row in history.progress.rows] == [10]
+    assert [row.batch for row in history.progress.rows] == [10]
     assert history.read() == 1  # nothing new
     run.metrics_file.write_text(line(10) + line(20) + "no json\n")
     history.read()
-    assert [row["batch"] for row in history.progress.rows] == [10, 20]
+    assert [row.batch for row in history.progress.rows] == [10, 20]
     other = tmp_path / "other"
     other.write_text(line(30))
     other.replace(run.metrics_file)
     history.read()
-    assert [row["batch"] for row in history.progress.rows] == [30]
+    assert [row.batch for row in history.progress.rows] == [30]
 
 
 def test_a_long_history_stays_bounded_and_keeps_the_newest(tmp_path):
     run = Run(tmp_path)
-    rows = [{"event": "EpochEnd", "epoch": epoch} for epoch in range(1, 10_001)]
-    run.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    one = ((0.5,),) * 6
+    run.metrics_file.write_text(
+        "".join(_line(EpochEnd(epoch, *one, best=True, lr=0.1, seconds=1.0)) for epoch in range(1, 10_001))
+    )
     history = History(run)
     history.read()
-    kept = [row["epoch"] for row in history.epochs.rows]
+    kept = [row.epoch for row in history.epochs.rows]
     assert POINTS < len(kept) <= 2 * POINTS
     assert len(set(np.diff(kept))) == 1
-    assert history.epochs.last["epoch"] == 10_000
+    assert history.epochs.last.epoch == 10_000
 
 
 def test_the_rest_of_an_epoch_does_not_make_the_curves_jump(tmp_path):
     run = Run(tmp_path)
     rows = [(1, 10), (1, 11), (2, 10), (2, 11)]
-    run.metrics_file.write_text(
-        "".join(json.dumps({"event": "Progress", "epoch": e, "batch": b, "batches": 11}) + "\n" for e, b in rows)
-    )
+    run.metrics_file.write_text("".join(_line(_progress(e, b, 11)) for e, b in rows))
     history = History(run)
     history.read()
-    assert [(row["epoch"], row["batch"]) for row in history.progress.rows] == [(1, 10), (2, 10)]
-    assert history.progress.last["batch"] == 11
+    assert [(row.epoch, row.batch) for row in history.progress.rows] == [(1, 10), (2, 10)]
+    assert history.progress.last.batch == 11
+
+
+@pytest.mark.parametrize(
+    "odd", [{"event": "Updated"}, {"event": "Progress", "epoch": "one"}, [], 7, {"event": ["Progress"]}, "[" * 100_000]
+)
+def test_an_event_that_is_none_is_left_out_and_counted(odd, tmp_path):
+    run = Run(tmp_path)
+    text = odd if isinstance(odd, str) else json.dumps(odd)
+    run.metrics_file.write_text(_line(_progress(1, 10, 20)) + text + "\n" + _line(_progress(1, 20, 20)))
+    history = History(run)
+    history.read()
+    assert [row.batch for row in history.progress.rows] == [10, 20]
+    assert history.unread == 1
 
 
 # Words and colours
@@ -315,9 +339,7 @@ def test_steps_are_coloured_from_blue_to_orange():
 
 def test_a_step_that_was_not_run_leaves_a_gap(tmp_path):
     run = Run(tmp_path)
-    rows = [{"event": "Progress", "epoch": e, "batch": 10, "batches": 20, "loss": [1.0] * n, "halt_prob": [0.1] * n,
-             "answer_norm": 1, "memory_norm": 1, "lr": 1, "images_per_s": 1} for e, n in ((1, 2), (2, 1))]  # fmt: skip
-    run.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run.metrics_file.write_text("".join(_line(_progress(e, 10, 20, steps)) for e, steps in ((1, 2), (2, 1))))
     history = History(run)
     history.read()
     config = PRESETS["digits"].with_fields({"model.supervision_steps": 2})

@@ -147,7 +147,7 @@ def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
 
     second.finish(name, ANN)
     until(lambda: state(second, name) == "finished", second)
-    assert find_run(name).summary()["reason"].startswith("stopped after epoch")
+    assert find_run(name).summary().reason.startswith("stopped after epoch")
 
 
 def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):

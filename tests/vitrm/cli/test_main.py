@@ -48,7 +48,7 @@ def test_training_prints_where_it_writes_each_epoch_and_the_model_card(tmp_path,
     assert "epoch 1: loss" in out
     assert "all 1 epochs done; best validation accuracy" in out
     assert "# first\n" in out
-    assert Run(tmp_path / "runs" / "first").summary()["epochs"] == 1
+    assert Run(tmp_path / "runs" / "first").summary().epochs == 1
 
 
 @pytest.mark.parametrize(
@@ -141,15 +141,15 @@ def test_evaluate_repeats_the_test_scores_of_the_summary(runs, capsys):
         ["evaluate", str(runs / "small"), "--json", "--supervision-steps", "4", "--threads", "1", "--device", "cpu"]
     )
     result, summary = json.loads(capsys.readouterr().out), Run(runs / "small").summary()
-    assert result["accuracy"] == summary["test"]["accuracy"]  # twice the steps it was trained with
-    assert summary["test"]["policy"] == result["policy"]
+    assert tuple(result["accuracy"]) == summary.test.accuracy  # twice the steps it was trained with
+    assert summary.test.policy == result["policy"]
 
 
 def test_evaluate_on_validation_repeats_the_best_validation_accuracy(runs, capsys):
     cli.main(["evaluate", str(runs / "small"), "--json", "--split", "val", "--threads", "1", "--device", "cpu"])
     result, summary = json.loads(capsys.readouterr().out), Run(runs / "small").summary()
-    assert result["n"] == summary["split_sizes"]["val"]
-    assert result["accuracy"][-1] == summary["best_val_accuracy"]
+    assert result["n"] == summary.split_sizes["val"]
+    assert result["accuracy"][-1] == summary.best_val_accuracy
 
 
 def test_evaluate_as_a_table_states_its_policy(runs, capsys):
@@ -261,7 +261,7 @@ def test_unreadable_images_are_counted_and_named(tmp_path, capsys):
     err = capsys.readouterr().err.splitlines()
     assert err[:2] == ["22 unreadable images skipped:", "  ant/x00.png: empty file"]
     assert err[21] == "  and 2 more"
-    assert Run(tmp_path / "a").summary()["skipped"] == 22
+    assert Run(tmp_path / "a").summary().skipped == 22
 
 
 def test_the_number_of_threads_is_the_one_asked_for(runs):
@@ -346,4 +346,4 @@ def test_a_folder_laid_out_like_imagenet_trains_at_224_in_patches_of_16(tmp_path
     run = Run(tmp_path / "run")
     assert run.config().model.num_patches == 196
     assert run.config().data.classes == ("n01440764", "n01443537")
-    assert run.summary()["split_sizes"] == {"train": 9, "val": 1, "test": 4}
+    assert run.summary().split_sizes == {"train": 9, "val": 1, "test": 4}

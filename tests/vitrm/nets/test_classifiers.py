@@ -201,8 +201,8 @@ def test_from_the_command_line_to_a_checkpoint_and_back(name, tmp_path, capsys):
     assert cli.main(["train", name, *words, *SETTINGS[name]]) == 0
     run = Run(tmp_path / "run")
     card, title = (run.path / "README.md").read_text(encoding="utf-8"), run.config().model.title
-    assert f"A {title} with {run.summary()['parameters']:,} parameters" in card
-    assert f"Test accuracy: {100 * run.summary()['test']['accuracy'][0]:.1f} %." in card
+    assert f"A {title} with {run.summary().parameters:,} parameters" in card
+    assert f"Test accuracy: {100 * run.summary().test.accuracy[0]:.1f} %." in card
     assert f"Policy: {ONE_ANSWER}." in card
     assert "halting probability" not in card
     exported = export(run, tmp_path / "exported", half=True)
@@ -215,7 +215,7 @@ def test_from_the_command_line_to_a_checkpoint_and_back(name, tmp_path, capsys):
     assert cli.main(["evaluate", str(run.path), "--device", "cpu", "--threads", "1"]) == 0
     out = capsys.readouterr().out
     assert ONE_ANSWER in out
-    assert f"accuracy: {100 * run.summary()['test']['accuracy'][0]:.2f} %" in out
+    assert f"accuracy: {100 * run.summary().test.accuracy[0]:.2f} %" in out
     assert cli.main(["evaluate", str(run.path), "--supervision-steps", "2", "--device", "cpu"]) == 1
     assert "answers once" in capsys.readouterr().err
 

@@ -54,7 +54,7 @@ def test_every_report_is_of_these_weights_and_can_be_read(run, kind):
 def test_it_loads_and_has_as_many_parameters_as_its_card_says(run):
     model = run.load_model()
     assert not model.training
-    assert sum(p.numel() for p in model.parameters()) == run.summary()["parameters"]
+    assert sum(p.numel() for p in model.parameters()) == run.summary().parameters
     assert len(model.class_names) == model.config.num_classes
 
 
@@ -66,11 +66,11 @@ def test_the_card_is_the_one_its_summary_makes(run):
 
 @pytest.mark.parametrize("name", ["digits", "digits-glimpse"])
 def test_what_the_card_claims_can_be_measured_again(name, capsys):
-    claimed = Run(ROOT / "checkpoints" / name).summary()["test"]
-    steps = len(claimed["accuracy"])
+    claimed = Run(ROOT / "checkpoints" / name).summary().test
+    steps = len(claimed.accuracy)
     found = evaluated(capsys, name, "--supervision-steps", str(steps))
-    assert found["accuracy"] == pytest.approx(claimed["accuracy"], abs=1.5 / found["n"])  # an image more or less
-    assert found["halt_prob"] == pytest.approx(claimed["halt_prob"], abs=1e-4)
+    assert found["accuracy"] == pytest.approx(list(claimed.accuracy), abs=1.5 / found["n"])  # an image more or less
+    assert found["halt_prob"] == pytest.approx(list(claimed.halt_prob), abs=1e-4)
 
 
 def test_digits_is_right_on_at_least_97_5_percent(capsys):
@@ -92,7 +92,7 @@ def test_the_gain_over_glimpses_is_stored_beside_that_of_seeing_as_much_at_once(
     assert control.patches == (4, 8, 12, 16)
     assert control.parameters == sum(weights.numel() for weights in run.load_model().parameters())
     assert control.training_seed == run.config().train.seed
-    everything = run.summary()["test"]["accuracy"][0]
+    everything = run.summary().test.accuracy[0]
     assert control.accuracy[-1].mean == pytest.approx(everything, abs=0.006)  # two images, on another processor
 
 
@@ -113,7 +113,7 @@ def test_a_card_names_a_commit_of_the_history_or_says_that_it_holds_none(name):
 
 def test_photographs_are_named_for_what_they_are_and_gain_over_the_steps():
     run = Run(ROOT / "checkpoints" / "cifar10-tiny")
-    accuracy = run.summary()["test"]["accuracy"]
+    accuracy = run.summary().test.accuracy
     trained = run.config().model.supervision_steps
     assert "JPEG" in run.config().data.title
     assert accuracy[trained - 1] >= 0.65
@@ -128,7 +128,7 @@ def test_the_bundled_mixtures_are_those_of_the_bundled_weights(close):
         again = mixture_trace(model, shot.pixels)
         close(again.logits, shot.logits)
         close(again.weights, shot.weights)
-    assert scores.own[-1] == pytest.approx(run.summary()["test"]["accuracy"][0], abs=0.01)
+    assert scores.own[-1] == pytest.approx(run.summary().test.accuracy[0], abs=0.01)
     assert len(scores.own) == len(scores.last) == len(scores.uniform) == 4
 
 

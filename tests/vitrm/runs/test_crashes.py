@@ -131,7 +131,7 @@ def test_a_signal_saves_says_how_to_resume_and_changes_nothing(finished, tmp_pat
 
     assert train("--resume", str(run.path), "--threads", "1", "--device", "cpu") == 0
     assert _results(run) == _results(finished)
-    assert run.summary()["test"] == finished.summary()["test"]
+    assert run.summary().test == finished.summary().test
 
 
 def test_a_killed_training_continues_to_the_same_result(finished, tmp_path, small):
@@ -149,7 +149,7 @@ def test_a_killed_training_continues_to_the_same_result(finished, tmp_path, smal
 
     assert train("--resume", str(run.path), "--threads", "1", "--device", "cpu") == 0
     assert _results(run) == _results(finished)
-    assert run.summary()["test"] == finished.summary()["test"]
+    assert run.summary().test == finished.summary().test
     for name, weight in finished.load_model().state_dict().items():
         assert torch.equal(run.load_model().state_dict()[name], weight)
     assert not list(run.path.glob("*.tmp"))

@@ -129,7 +129,7 @@ def test_a_folder_for_the_hub_says_what_it_expects_and_still_loads_here(glimpser
     fields = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in front.splitlines())}
     (result,) = fields["model-index"][0]["results"]
     assert result["metrics"][0]["value"] == round(
-        run.summary()["test"]["accuracy"][1], 4
+        run.summary().test.accuracy[1], 4
     )  # after the steps it was trained with
     assert fields["pipeline_tag"] == "image-classification"
 

@@ -19,9 +19,9 @@ def test_a_finished_run_holds_what_its_documentation_says(finished):
     assert finished.snapshots() == [0, 1, 2, 3]
     assert finished.status()["status"] == "finished"
     summary = finished.summary()
-    assert summary["epochs"] == 3
-    assert summary["split_sizes"] == {"train": 1294, "val": 144, "test": 359}
-    assert {"commit", "torch", "python", "device", "hardware", "seed", "seconds", "command"} <= summary.keys()
+    assert summary.epochs == 3
+    assert summary.split_sizes == {"train": 1294, "val": 144, "test": 359}
+    assert "unknown" not in (summary.commit, summary.torch, summary.python, summary.hardware, summary.command)
     kinds = [event["event"] for event in finished.metrics()]
     assert kinds == (["Progress"] * 5 + ["EpochEnd"]) * 3 + ["Finished"]
 
@@ -36,23 +36,23 @@ def test_files_of_a_run_can_be_read_by_everyone_the_umask_allows(finished):
 def test_the_saved_weights_are_the_averaged_ones_of_the_best_epoch(finished, digits, close):
     best = max((e for e in finished.metrics() if e["event"] == "EpochEnd"), key=lambda e: e["val_accuracy"][-1])
     scores = evaluate(finished.load_model(), digits.preprocess, digits.val)
-    assert finished.summary()["best_epoch"] == best["epoch"]
+    assert finished.summary().best_epoch == best["epoch"]
     assert list(scores.accuracy) == best["val_accuracy"]
     close(scores.loss, best["val_loss"])
 
 
 def test_the_summary_holds_the_test_scores_of_the_saved_weights(finished, digits):
     scores = evaluate(finished.load_model(), digits.preprocess, digits.test)
-    assert finished.summary()["test"]["accuracy"] == list(scores.accuracy)
-    assert finished.summary()["parameters"] == sum(p.numel() for p in finished.load_model().parameters())
+    assert finished.summary().test.accuracy == scores.accuracy
+    assert finished.summary().parameters == sum(p.numel() for p in finished.load_model().parameters())
 
 
 def test_the_model_card_quotes_the_summary(finished):
     card, summary = (finished.path / "README.md").read_text(encoding="utf-8"), finished.summary()
     assert card.startswith("# whole\n")
-    assert f"{100 * summary['test']['accuracy'][0]:.1f}" in card
-    assert f"{summary['parameters']:,} parameters" in card
-    assert summary["commit"] in card
+    assert f"{100 * summary.test.accuracy[0]:.1f}" in card
+    assert f"{summary.parameters:,} parameters" in card
+    assert summary.commit in card
 
 
 def test_a_config_survives_the_run_folder(fresh):
@@ -69,10 +69,17 @@ def test_building_a_preset_needs_no_data():
         build("digits", dmi=3)
 
 
-def test_a_folder_that_holds_a_run_is_not_overwritten(fresh, small_run):
-    run, _ = fresh
-    with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
+def test_a_folder_that_holds_a_run_is_not_overwritten_and_what_is_offered_works(fresh, small_run):
+    run, trainer = fresh
+    run.release()
+    with pytest.raises(RunError, match="already holds a run; it ended before anything was saved, so remove the folder"):
         create_run(run.path, small_run, "vitrm train", "cpu")
+    with pytest.raises(RunError, match=r"has no state.pt.*remove the folder and give its command again: vitrm train$"):
+        run.load_state()
+    run.save_state(trainer.state_dict())
+    with pytest.raises(RunError, match=f"already holds a run; continue it with --resume {run.path}"):
+        create_run(run.path, small_run, "vitrm train", "cpu")
+    assert run.load_state()["epoch"] == 0
 
 
 def test_runs_are_found_by_name_and_by_folder_and_errors_list_them(fresh, tmp_path, monkeypatch):
@@ -128,16 +135,20 @@ def test_a_checkpoint_without_a_status_says_so(fresh):
 
 def test_a_hostile_state_is_refused_and_not_executed(copy, tmp_path, hostile):
     torch.save(hostile(tmp_path / "mark"), copy.path / "state.pt")
-    with pytest.raises(RunError, match=r"state.pt' is damaged \(.*\); start the run again") as caught:
+    again = "remove the folder and give its command again: vitrm"
+    with pytest.raises(RunError, match=rf"state.pt' is damaged \(no saved state: \w+\); {again}") as caught:
         copy.load_state()
     assert not (tmp_path / "mark").exists()
-    assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04"])
-def test_a_damaged_or_foreign_state_is_refused(copy, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "it is empty"), (b"garbage", "no saved state"), (b"PK\x03\x04", "no saved state")],
+)
+def test_a_damaged_or_foreign_state_is_refused(copy, content, reason):
     (copy.path / "state.pt").write_bytes(content)
-    with pytest.raises(RunError, match=r"state.pt' is damaged"):
+    with pytest.raises(RunError, match=rf"state.pt' is damaged \({reason}"):
         copy.load_state()
     torch.save([1, 2], copy.path / "state.pt")
     with pytest.raises(RunError, match=r"state.pt' is damaged"):
@@ -161,7 +172,7 @@ def test_absent_files_are_named(fresh):
         (b'{"model": {"dim": 16', "is damaged"),
         (b"\xff\xfe\x00", "is damaged"),
         (b"", "is damaged"),
-        (b"[1, 2]", "config is list, expected an object"),
+        (b"[1, 2]", "it holds no named values"),
         (b"[" * 100_000, "is damaged"),
         (b'{"model": {"dim": ' + b"9" * 5000 + b"}}", "is damaged"),
     ],

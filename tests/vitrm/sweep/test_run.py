@@ -14,6 +14,7 @@ from vitrm.config import PRESETS, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.folder import Run
+from vitrm.runs.summary import Scores, Summary
 from vitrm.sweep import table
 from vitrm.sweep.grid import grid
 from vitrm.sweep.row import Row
@@ -119,12 +120,12 @@ def test_the_table_gives_mean_and_spread_over_seeds_of_the_test_accuracy(done):
     text = (whole.folder / "table.md").read_text(encoding="utf-8")
     for m in (1, 2):
         cells = [cell for cell in whole.cells if cell.row == f"M = {m}"]
-        values = [100 * whole.run_of(cell).summary()["test"]["accuracy"][0] for cell in cells]
+        values = [100 * whole.run_of(cell).summary().test.accuracy[0] for cell in cells]
         row = table[f"M = {m}"]
         assert float(row["test accuracy, %"]) == pytest.approx(statistics.mean(values), abs=1e-3)
         assert float(row["spread (standard deviation)"]) == pytest.approx(statistics.stdev(values), abs=1e-3)
         assert f"| M = {m} | {statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} (2 seeds) |" in text
-        assert int(row["parameters"]) == whole.run_of(cells[0]).summary()["parameters"]
+        assert int(row["parameters"]) == whole.run_of(cells[0]).summary().parameters
     for part in (
         "handwritten digits",
         "n = 359",
@@ -146,7 +147,7 @@ def test_a_table_can_be_read_again_with_the_models_it_is_about(done):
     assert first.model == runs[0].config().model
     assert (first.seeds, first.test_images, first.minutes) == ((0, 1), 359, None)
     assert first.data == runs[0].config().data.title
-    by_step = [[100 * value for value in run.summary()["test"]["accuracy"]] for run in runs]
+    by_step = [[100 * value for value in run.summary().test.accuracy] for run in runs]
     means = [statistics.mean(step) for step in zip(*by_step, strict=True)]
     assert first.accuracy_by_step == pytest.approx(means, abs=0.01)
     assert first.accuracy == pytest.approx(means[0], abs=1e-3)
@@ -188,7 +189,9 @@ def test_the_tables_of_the_project_can_be_read_and_their_models_cost_what_they_s
 
 def test_the_accuracy_is_the_one_after_the_steps_it_was_trained_with():
     config = Config(model=replace(PRESETS["digits"].model, supervision_steps=2))
-    assert accuracy(config, {"test": {"accuracy": [0.1, 0.2, 0.3, 0.4]}}) == 0.2
+    scores = Scores(10, (1.0,) * 4, (0.1, 0.2, 0.3, 0.4), (0.5,) * 4, (0.5,) * 4, "", 0)
+    summary = Summary("digits", {"train": 8, "val": 1, "test": 10}, 0, 1, "", 1, 1, 0.2, scores, 1.0, 0)
+    assert accuracy(config, summary) == 0.2
 
 
 def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_path):
@@ -212,7 +215,7 @@ def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_
     assert said[0] == "1 of 4 cells are complete already"
     assert [words[1] for words in launched] == ["--resume", "digits", "digits"]
     for cell in whole.cells:
-        assert whole.run_of(cell).summary()["test"] == done[0].run_of(cell).summary()["test"]
+        assert whole.run_of(cell).summary().test == done[0].run_of(cell).summary().test
     assert train_cells(whole, launch, said.append)
     assert len(launched) == 3
 

@@ -48,8 +48,8 @@ def test_python_and_the_command_line_train_the_same(whole, tmp_path):
     assert cli.main(words) == 0
     typed = Run(tmp_path / "typed")
     assert _weights(typed) == _weights(run)
-    assert typed.summary()["test"] == run.summary()["test"]
-    assert run.summary()["command"] == train_command(CONFIG)
+    assert typed.summary().test == run.summary().test
+    assert run.summary().command == train_command(CONFIG)
     assert train_command(CONFIG) in (run.path / "README.md").read_text(encoding="utf-8")
 
 
@@ -129,7 +129,7 @@ def test_the_classes_are_those_of_the_data(few_digits, tmp_path):
     config = CONFIG.with_fields({"model.num_classes": 7, "train.epochs": 1, "train.batch_size": 32})
     run = vitrm.fit(config, tmp_path / "run", few_digits, device="cpu")
     assert run.config().model.num_classes == 10
-    assert "dataset" in run.summary()["command"]  # which no command line could name
+    assert "dataset" in run.summary().command  # which no command line could name
 
 
 @pytest.mark.parametrize(

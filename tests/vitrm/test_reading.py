@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from vitrm.errors import RunError
-from vitrm.judge.reading import Count, Positive, Share, entries, read
+from vitrm.reading import Count, Positive, Share, entries, read
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,132 @@
+"""Decoding pictures in a process of its own: whatever a file does to a decoder, it does not do it here, nor for long.
+
+    python -m vitrm.data.decoder    reads pictures from its input and writes pixels, until the input ends
+
+Both ways a message is its length (4 bytes) and then so many bytes; the first byte of an answer says what it is.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import struct
+import subprocess
+import sys
+import threading
+from typing import BinaryIO
+
+from PIL import Image
+
+from vitrm.data.images import PHONE_READERS, as_seen, decode_image, quiet_decoders
+from vitrm.errors import DataError
+from vitrm.process import environment
+
+SECONDS = 10.0  # for a picture; the slowest that are accepted take one, see scripts/fuzz_images.py
+_PIXELS, _REFUSED, _MEMORY = b"p", b"r", b"m"
+
+
+class Decoder:
+    """A process that decodes pictures, one at a time for whoever asks; it is started when it is needed, and again
+    whenever one has brought it down.
+    """
+
+    def __init__(self, max_side: int, seconds: float = SECONDS, words: tuple[str, ...] = ()) -> None:
+        self.max_side, self.seconds = max_side, seconds
+        self.words = words or (sys.executable, "-m", "vitrm.data.decoder", str(max_side))
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.close)
+
+    def decode(self, content: bytes) -> Image.Image:
+        """The picture as people see it, mode "L" or "RGB", `max_side` pixels at most.
+
+        Raises DataError with the reason if it cannot be used, or takes longer than `seconds`; MemoryError.
+        """
+        with self._lock:
+            process = self._started()
+            late = threading.Event()
+
+            def end() -> None:
+                late.set()
+                process.kill()
+
+            clock = threading.Timer(self.seconds, end)
+            clock.start()
+            try:
+                _send(process.stdin, content)
+                answer = _receive(process.stdout)
+            except (OSError, EOFError):
+                answer = b""
+            finally:
+                clock.cancel()
+            if not answer:
+                self._end()
+                if late.is_set():
+                    raise DataError(f"it took longer than {self.seconds:g} seconds to decode; save it as JPEG or PNG")
+                raise DataError("damaged image (its decoder broke off); save it as JPEG or PNG")
+        kind, rest = answer[:1], answer[1:]
+        if kind == _MEMORY:
+            raise MemoryError
+        if kind == _REFUSED:
+            raise DataError(rest.decode(errors="replace"))
+        grey, width, height = struct.unpack("<?II", rest[:9])
+        return Image.frombytes("L" if grey else "RGB", (width, height), rest[9:])
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(
+                self.words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment()
+            )
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):
+                    pipe.close()
+            self._process = None
+
+
+def _send(pipe: BinaryIO, content: bytes) -> None:
+    pipe.write(struct.pack("<I", len(content)) + content)
+    pipe.flush()
+
+
+def _receive(pipe: BinaryIO) -> bytes:
+    """The next message. Raises EOFError at the end."""
+    head = pipe.read(4)
+    content = pipe.read(struct.unpack("<I", head)[0]) if len(head) == 4 else b""
+    if not content:
+        raise EOFError
+    return content
+
+
+def _answer(content: bytes, max_side: int) -> bytes:
+    try:
+        image = as_seen(decode_image(content, max_side, PHONE_READERS), max_side)
+    except DataError as error:
+        return _REFUSED + str(error).encode()
+    except MemoryError:
+        return _MEMORY
+    return _PIXELS + struct.pack("<?II", image.mode == "L", *image.size) + image.tobytes()
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    quiet_decoders()
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            _send(sys.stdout.buffer, _answer(_receive(sys.stdin.buffer), int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()
