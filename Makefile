@@ -4,11 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-ifdef CPU
-# The lighter CPU build of torch and torchvision; uv knows where it is kept.
-INSTALL = $(PIP) install -q uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu
+# Which build of torch: GPU=1 or CPU=1 decides; otherwise Linux without an NVIDIA device gets the CPU build, a third of the size.
+NVIDIA ?= $(wildcard /dev/nvidia[0-9]*) $(shell nvidia-smi -L 2>/dev/null | grep '^GPU')
+ifdef GPU
+TORCH := ordinary
+else ifdef CPU
+TORCH := cpu
 else
-INSTALL = $(PIP) install
+TORCH := $(if $(strip $(NVIDIA)),ordinary,$(if $(filter Linux,$(shell uname -s)),cpu,ordinary))
 endif
 
 .PHONY: app test test-all check bench demo-run clean
@@ -43,11 +46,23 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/.python
-	$(INSTALL) -r requirements.txt
+# Of its own, so that torch and torchvision are settled before the rest is; uv knows where the CPU build is kept.
+$(VENV)/.torch: requirements.txt | $(VENV)/.python
+ifeq ($(TORCH),cpu)
+	@echo "Installing the CPU build of torch; for the one with NVIDIA's libraries: make clean, then make app GPU=1."
+	@if ! { $(PIP) install -q uv && $(BIN)/python -m uv pip install -q --python $(BIN)/python --torch-backend cpu \
+	  $$(sed -n 's/^\(torch[^ ]*\).*/\1/p' requirements.txt); } >$(VENV)/cpu-build.log 2>&1; then \
+	  if [ -n "$(CPU)" ]; then cat $(VENV)/cpu-build.log; exit 1; fi; \
+	  echo "The CPU build cannot be fetched here (why: $(VENV)/cpu-build.log), so the ordinary one is installed, about 6 GB."; \
+	fi
+endif
+	@touch $@
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/.torch
+	$(PIP) install -r requirements.txt
 	$(PIP) install -q --no-deps -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(INSTALL) -r requirements-dev.txt
+	$(PIP) install -r requirements-dev.txt
 	@touch $@

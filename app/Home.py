@@ -7,8 +7,10 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ on the path
     sys.path.insert(0, str(ROOT))
 
+import pandas  # noqa: E402, F401 (whole: plotly would take the half that another visitor's first page imports)
 import streamlit as st  # noqa: E402
 
+from app import descriptors  # noqa: E402
 from app.training.cache import look_after_queue  # noqa: E402
 
 
@@ -27,6 +29,7 @@ def main() -> None:
         st.Page(ROOT / "pages" / "compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:"),
     ]
+    descriptors.at_start()
     look_after_queue()
     st.navigation(pages, position="top").run()
 

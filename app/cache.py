@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import random
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -119,8 +120,33 @@ def test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
     ready = gallery(checkpoint).get(image)
     if ready is not None and ready.label is not None:
         return ready.pixels, ready.label
-    index, split = int(image.removeprefix("test-")), dataset(checkpoint).test
+    number, few = int(image.removeprefix("test-")), bundled_images(checkpoint)
+    index, split = (number, dataset(checkpoint).test) if few is None else (few.find(number), few.images)
+    if index is None:
+        source = facts(checkpoint)[0].data.source
+        raise DataError(f"{image} is not among the {few.words}; `vitrm download {source}` brings all of them")
     return split.images[index].numpy(), int(split.labels[index])
+
+
+def bundled_images(checkpoint: Checkpoint):
+    """The test images that stand in for those a run was tested on, where these are not on this machine, or None."""
+    config, _ = facts(checkpoint)
+    return _stand_in(config.data.source, config.model.image_size, config.model.channels)
+
+
+@st.cache_resource(max_entries=4, ttl=60, show_spinner=False)
+def _stand_in(source: str, image_size: int, channels: int):
+    from vitrm.data.sources import stand_in
+
+    return stand_in(source, image_size, channels)
+
+
+def any_image(checkpoint: Checkpoint) -> str:
+    """The name of a test image by chance, of those that can be shown here."""
+    few = bundled_images(checkpoint)
+    if few is None:
+        return f"test-{random.randrange(facts(checkpoint)[1]['split_sizes']['test'])}"
+    return f"test-{int(random.choice(few.numbers))}"
 
 
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -104,7 +103,7 @@ def choose_trace(
     try:
         config, summary = cache.facts(checkpoint)
         draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
-        image, seed = choose_image(cache.gallery(checkpoint), summary["split_sizes"]["test"], draws)
+        image, seed = choose_image(cache.gallery(checkpoint), checkpoint, summary["split_sizes"]["test"], draws)
         depth = choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
             return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
@@ -129,8 +128,12 @@ def say(error: VitrmError, checkpoint: Checkpoint) -> None:
         st.error(f"This checkpoint cannot be shown: {error}")
 
 
-def choose_image(gallery: dict[str, Trace] | dict[str, MixtureTrace], test_images: int, draws: bool) -> tuple[str, int]:
-    """A ready-made image, a random one of the test split, or, with `draws`, another draw of the glimpses; its seed."""
+def choose_image(
+    gallery: dict[str, Trace] | dict[str, MixtureTrace], checkpoint: Checkpoint, test_images: int, draws: bool
+) -> tuple[str, int]:
+    """A ready-made image, a random one of a checkpoint's test split, or, with `draws`, another draw of the glimpses;
+    its seed.
+    """
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
@@ -148,7 +151,7 @@ def choose_image(gallery: dict[str, Trace] | dict[str, MixtureTrace], test_image
             "Random image",
             icon=":material/casino:",
             key="random_image",
-            on_click=lambda: _show(f"test-{random.randrange(test_images)}"),
+            on_click=lambda: _show(cache.any_image(checkpoint)),
         )
         if draws:
             st.button(

@@ -21,7 +21,10 @@ with split:
     st.header("All test images: does it pay?")
     report = None
     if steps == 1:
-        st.info("This model runs a single supervision step: there is nothing to stop early.")
+        st.info(
+            f"“{checkpoint.name}” runs a single supervision step: there is nothing to stop early. Choose a model that "
+            "was trained with more, such as “digits-glimpse”."
+        )
     else:
         report = halting_view.judgement(checkpoint)
     if report is not None:

@@ -37,6 +37,7 @@ else:
     run = choose_run(known)
     if run is not None:
         watch(run)
-        numbers_behind(run)
-        look_inside(run)
+        if known[run].is_readable:
+            numbers_behind(run)
+            look_inside(run)
 cache.warm_up()

@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.training.limits import Limits  # noqa: E402
 from app.training.queue import Trainings  # noqa: E402
+from app.training.visitors import Visitor  # noqa: E402
 from tests.browser.driving import running_server  # noqa: E402
 from vitrm.config import PRESETS  # noqa: E402
 from vitrm.runs.folder import Run  # noqa: E402
@@ -47,7 +48,7 @@ def main() -> None:
         os.chdir(folder)
         trainings = Trainings(limits=Limits(at_once=1))
         try:
-            name = trainings.train(PRESETS["digits"].with_fields({"train.epochs": 100_000}), "load")
+            name = trainings.train(PRESETS["digits"].with_fields({"train.epochs": 100_000}), Visitor("load"))
             run = Run(trainings.runs / name)
             address = f"{home.replace('http', 'ws')}/_stcore/stream"
             asyncio.run(Viewer(address, name).open())  # with its first visitor the server looks after the queue

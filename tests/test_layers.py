@@ -13,13 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("vitrm", "app", "pages")  # each may import itself and those before it
 ORDER = {  # of the rooms and single modules of a layer: each may import itself and those before it, lazily or not
     "vitrm": (
-        "errors", "process", "config", "data", "nets", "model", "families", "losses", "halting", "plain", "traces",
-        "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
+        "errors", "places", "process", "config", "data", "nets", "model", "families", "losses", "halting", "plain",
+        "traces", "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
     ),
     "app": (
-        "paper", "state", "background", "component", "change", "charts", "colours", "figures", "cache", "inputs",
-        "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture", "training",
-        "compare", "bench", "Home",
+        "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures", "cache",
+        "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
+        "training", "compare", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file
@@ -27,7 +27,6 @@ LONGER = {}  # files that are longer, and why a reader is better off so
 SHORTER = {"vitrm/model.py": 350}  # the recursion alone
 
 FILES = sorted(file for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))
-every_file = pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(ROOT)) for file in FILES])
 
 
 @cache
@@ -73,6 +72,14 @@ def _unit(layer, module):
     return parts[1] if parts[0] == layer and len(parts) > 1 else None
 
 
+def _name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def _files(layer):
+    return [file for file in FILES if file.is_relative_to(ROOT / layer)]
+
+
 def _rooms(layer):
     names = (path.stem for path in (ROOT / layer).iterdir() if path.suffix == ".py" or any(path.rglob("*.py")))
     return {name for name in names if name != "__init__"}
@@ -84,12 +91,11 @@ def test_the_rule_is_checked_on_all_three_layers():
     assert ("torchvision.datasets", False) in _imports(ROOT / "vitrm" / "data" / "sources.py")
 
 
-@every_file
-def test_imports_run_one_way(file):
-    layer = file.relative_to(ROOT).parts[0]
-    allowed = LAYERS[: LAYERS.index(layer) + 1]
-    parts = {name.partition(".")[0] for name, _ in _imports(file)}
-    assert parts & {*LAYERS, "tests"} <= set(allowed)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_run_one_way(layer):
+    others = {*LAYERS, "tests"} - set(LAYERS[: LAYERS.index(layer) + 1])
+    found = {_name(file): {name.partition(".")[0] for name, _ in _imports(file)} & others for file in _files(layer)}
+    assert {name: imports for name, imports in found.items() if imports} == {}
 
 
 @pytest.mark.parametrize("layer", ORDER)
@@ -105,7 +111,7 @@ def test_a_room_imports_only_rooms_before_it(layer):
         own = file.relative_to(ROOT / layer).parts[0].removesuffix(".py")
         above = set() if own == "__init__" else set(ORDER[layer][ORDER[layer].index(own) + 1 :])
         units = {_unit(layer, module) for module, _ in _imports(file)}
-        looking_up |= {(str(file.relative_to(ROOT)), unit) for unit in units & above}
+        looking_up |= {(_name(file), unit) for unit in units & above}
     assert looking_up == set()
 
 
@@ -114,42 +120,38 @@ def test_no_module_imports_itself_by_way_of_others():
     while free := [file for file, needs in known.items() if not needs & known.keys()]:
         for file in free:
             del known[file]
-    assert sorted(str(file.relative_to(ROOT)) for file in known) == []
+    assert sorted(map(_name, known)) == []
 
 
-@every_file
-def test_every_room_and_module_says_what_it_is_for(file):
-    if file != ROOT / "vitrm" / "__main__.py":
-        assert ast.get_docstring(_tree(file))
-    if file.relative_to(ROOT).parts[0] != "pages":
-        assert (file.parent / "__init__.py").is_file()
+def test_every_room_and_module_says_what_it_is_for():
+    assert [_name(file) for file in FILES if not ast.get_docstring(_tree(file))] == ["vitrm/__main__.py"]
+    folders = {file.parent for file in FILES} - {ROOT / "pages"}
+    assert [_name(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
 def test_no_file_outgrows_its_idea():
     checked = [*FILES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
-    lengths = {str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines()) for file in checked}
+    lengths = {_name(file): len(file.read_text(encoding="utf-8").splitlines()) for file in checked}
     too_long = {name for name, lines in lengths.items() if lines > LONGEST}
     assert too_long == LONGER.keys()
     for name, most in SHORTER.items():
         assert lengths[name] <= most
 
 
-@every_file
-def test_the_core_knows_no_user_interface_and_uses_torchvision_in_few_places(file):
-    layer, name = file.relative_to(ROOT).parts[0], file.name
-    imports = {(module.partition(".")[0], on_load) for module, on_load in _imports(file)}
-    modules = {module for module, _ in imports}
-    if layer == "vitrm":
-        assert not modules & {"streamlit", "plotly", "captum", "matplotlib"}
-        assert ("torchvision", True) not in imports  # it takes seconds, and only some data sets need it
-        assert "torchvision" not in modules or name in ("sources.py", "randaugment.py", "classifiers.py")
-    if file == ROOT / "app" / "figures.py":
-        assert "streamlit" not in modules
+def test_the_core_knows_no_user_interface_and_uses_torchvision_in_few_places():
+    users = {}  # of a package, by its name: the files, and whether they import it on loading
+    for file in _files("vitrm"):
+        for module, on_load in _imports(file):
+            users.setdefault(module.partition(".")[0], set()).add((file.name, on_load))
+    assert users.keys() & {"streamlit", "plotly", "captum", "matplotlib"} == set()
+    lazily = {(name, False) for name in ("sources.py", "randaugment.py", "classifiers.py")}
+    assert users["torchvision"] <= lazily  # it takes seconds, and only some data sets need it
+    assert "streamlit" not in {module.partition(".")[0] for module, _ in _imports(ROOT / "app" / "figures.py")}
 
 
-@every_file
-def test_no_module_is_a_drawer_for_everything(file):
-    assert file.stem not in ("utils", "util", "helpers", "helper", "common", "misc")
+def test_no_module_is_a_drawer_for_everything():
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert [_name(file) for file in FILES if file.stem in drawers] == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from vitrm.places import IMPORTS, INSTALLED
 
 
 def start_vitrm(words: Sequence[str], **options: Any) -> subprocess.Popen:
@@ -18,11 +17,13 @@ def start_vitrm(words: Sequence[str], **options: Any) -> subprocess.Popen:
 
 
 def environment() -> dict[str, str]:
-    """This process's, in which `vitrm` can be imported whether or not it is installed.
+    """This process's, in which `vitrm` can be imported from a clone too.
 
     Threads of a training wait for each other asleep: while others use the same cores (the app's server, the other cells
     of a sweep), a thread that spins keeps the one it waits for from running, and training becomes ten times slower
     (measured on two busy cores).
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONPATH": path}
+    found = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
+    if not INSTALLED:
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(IMPORTS), os.environ.get("PYTHONPATH")]))
+    return found

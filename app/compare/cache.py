@@ -22,7 +22,7 @@ def comparisons() -> tuple[list[Comparison], list[str]]:
 def _comparisons(
     runs: tuple[Checkpoint, ...], tables: tuple[tuple[str, str, int], ...]
 ) -> tuple[list[Comparison], list[str]]:
-    known, mixtures, results, unread = {}, {}, {}, []
+    known, mixtures, rows, unread = {}, {}, {}, []
     for checkpoint in runs:
         try:
             if (mixture := checkpoint.run.report("mixture")) is not None:
@@ -32,8 +32,8 @@ def _comparisons(
             unread.append(str(error))
     for name, file, _ in tables:
         try:
-            results[name] = read_table(file)
+            rows[name] = read_table(file)
         except VitrmError as error:
             unread.append(str(error))
-    grids, models = comparison.of_tables(results), comparison.of_models(known, mixtures)
+    grids, models = comparison.of_tables(rows), comparison.of_models(known, mixtures)
     return sorted([*grids, *models], key=lambda each: -each.trainings), unread

@@ -14,7 +14,7 @@ from typing import Any
 from vitrm.config import AnyModelConfig, Config
 from vitrm.judge.mixture import MixtureReport
 from vitrm.nets.cost import multiply_adds
-from vitrm.sweep.table import Result
+from vitrm.sweep.row import Row
 
 BYTES = 4  # of a weight in fp32, as the app and `vitrm evaluate` load it
 
@@ -171,19 +171,24 @@ def _of_model(name: str, config: Config, summary: dict[str, Any], mixture: Mixtu
     )
 
 
-def of_tables(tables: Mapping[str, Iterable[Result]]) -> list[Comparison]:
-    """Results of sweeps by data and budget, the most trainings first: tables of one and the same budget are one."""
-    groups: dict[tuple, list[Result]] = {}
+def of_tables(tables: Mapping[str, Iterable[Row]]) -> list[Comparison]:
+    """Results of sweeps by data and budget, the most trainings first: tables of one and the same budget are one.
+
+    Rows about the weights of another row are left out: they are the same trainings again.
+    """
+    groups: dict[tuple, list[Row]] = {}
     names: dict[tuple, list[str]] = {}
-    for name, results in tables.items():
-        for result in results:
-            budget = f"{minutes(result.minutes)} each" if result.minutes else f"{result.epoch_images:,} images an epoch"
-            alike = result.data, result.test_images, result.model.num_classes, budget, result.hardware
-            groups.setdefault(alike, []).append(result)
+    for name, rows in tables.items():
+        for row in rows:
+            if row.weights_of:
+                continue
+            budget = f"{minutes(row.minutes)} each" if row.minutes else f"{row.epoch_images:,} images an epoch"
+            alike = row.data, row.test_images, row.model.num_classes, budget, row.hardware
+            groups.setdefault(alike, []).append(row)
             if name not in names.setdefault(alike, []):
                 names[alike].append(name)
     made = []
-    for alike, results in groups.items():
+    for alike, rows in groups.items():
         data, n, classes, scale, hardware = alike
         short = data.partition(":")[0]
         made.append(
@@ -194,7 +199,7 @@ def of_tables(tables: Mapping[str, Iterable[Result]]) -> list[Comparison]:
                 classes=(),
                 num_classes=classes,
                 test_images=n,
-                entries=tuple(_of_result(result) for result in results),
+                entries=tuple(map(_of_row, rows)),
                 scale=f"{scale}, {_hardware(hardware)}",
                 is_grid=True,
             )
@@ -202,16 +207,16 @@ def of_tables(tables: Mapping[str, Iterable[Result]]) -> list[Comparison]:
     return _distinct(sorted(made, key=lambda group: -group.trainings))
 
 
-def _of_result(result: Result) -> Entry:
+def _of_row(row: Row) -> Entry:
     return Entry(
-        name=f"{result.row}, {result.column}" if result.column else result.row,
-        config=result.model,
-        parameters=result.parameters,
-        accuracy=result.accuracy,
-        spread=result.spread,
-        seeds=result.seeds,
-        accuracy_by_step=result.accuracy_by_step,
-        training=_epochs("/".join(dict.fromkeys(result.epochs.split()))),
+        name=f"{row.row}, {row.column}" if row.column else row.row,
+        config=row.model,
+        parameters=row.parameters,
+        accuracy=row.accuracy,
+        spread=row.spread,
+        seeds=row.seeds,
+        accuracy_by_step=row.accuracy_by_step,
+        training=_epochs("/".join(map(str, dict.fromkeys(row.epochs)))),
     )
 
 

@@ -5,7 +5,6 @@ No streamlit here.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from app.charts import styled
 from vitrm.config import Config
 from vitrm.judge.bootstrap import Estimate
 from vitrm.judge.glimpses import GlimpseReport
+from vitrm.sweep.row import Row, percents
+from vitrm.sweep.table import read_table
 
 if TYPE_CHECKING:  # it needs torch
     from vitrm.traces.answers import Answers
@@ -269,32 +270,27 @@ def policies_provenance(checkpoint: str, config: Config, report: GlimpseReport) 
     )
 
 
-def control_rows(file: Path) -> list[dict[str, str]]:
-    """The table of `vitrm sweep glimpses` as it was written; [] where there is none, or it holds no result."""
-    try:
-        with open(file, encoding="utf-8", newline="") as text:
-            return [row for row in csv.DictReader(text) if row.get("test accuracy, %")]
-    except OSError:
-        return []
+def control_rows(file: Path) -> list[Row]:
+    """The results in a table of `vitrm sweep glimpses`; [] where there is none. Raises RunError as `read_table`."""
+    return read_table(file) if file.exists() else []
 
 
-def control(rows: list[dict[str, str]]) -> go.Figure:
+def control(rows: Sequence[Row]) -> go.Figure:
     """Test accuracy of each cell, one dot per training seed and the mean as a bar."""
     figure = go.Figure()
-    names = [_short(row["column"]) for row in rows][::-1]
+    names = [_short(row.column) for row in rows][::-1]
     for row in rows[::-1]:
-        values = [float(value) for value in row["each seed, %"].split()]
         figure.add_scatter(
-            x=values,
-            y=[_short(row["column"])] * len(values),
+            x=row.each_seed,
+            y=[_short(row.column)] * len(row.each_seed),
             mode="markers",
             marker={"color": colours.BLUE, "size": 11, "opacity": 0.75},
             hovertemplate="%{x:.2f} %<extra></extra>",
             showlegend=False,
         )
         figure.add_scatter(
-            x=[float(row["test accuracy, %"])],
-            y=[_short(row["column"])],
+            x=[row.accuracy],
+            y=[_short(row.column)],
             mode="markers",
             marker={"symbol": "line-ns-open", "size": 26, "color": colours.VERMILLION, "line": {"width": 3}},
             hovertemplate="mean %{x:.2f} %<extra></extra>",
@@ -309,29 +305,27 @@ def _short(column: str) -> str:
     return column.replace(": ", ":<br>").replace(", N", ",<br>N")
 
 
-def control_provenance(rows: list[dict[str, str]]) -> str:
+def control_provenance(rows: Sequence[Row]) -> str:
     """What was trained, on what, and what it does not say."""
-    first = rows[0]
-    hours = sum(float(row["hours"] or 0) for row in rows)
-    epochs, images = first["epochs"].split()[0], int(first["images an epoch"])
+    first, hours = rows[0], sum(row.hours for row in rows)
     return (
-        f"{first['data']}, test split, n = {int(first['test images']):,}, after the last trained step; "
-        f"{first['seeds done']} training seeds each, glimpse seed 0. {int(first['parameters']):,} parameters, {epochs} "
-        f"epochs of {images:,} images, one recipe for all ({hours:.1f} hours of training together, "
-        f"{first['hardware']}). Short trainings of a tiny model: what wins here need not win after a long one."
+        f"{first.data}, test split, n = {first.test_images:,}, after the last trained step; "
+        f"{first.seeds_done} training seeds each, glimpse seed 0. {first.parameters:,} parameters, {first.epochs[0]} "
+        f"epochs of {first.epoch_images:,} images, one recipe for all ({hours:.1f} hours of training together, "
+        f"{first.hardware}). Short trainings of a tiny model: what wins here need not win after a long one."
     )
 
 
-def control_table(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
+def control_table(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """One row per cell."""
     return [
         {
-            "what is read": row["column"],
-            "test accuracy, mean %": float(row["test accuracy, %"]),
-            "spread over seeds": row["spread (standard deviation)"],
-            "each seed, %": row["each seed, %"],
-            "after each step, %": row["after each step, %"],
-            "multiply-adds, M": int(row["multiply-adds"]) / 1e6,
+            "what is read": row.column,
+            "test accuracy, mean %": row.accuracy,
+            "spread over seeds": "" if row.spread is None else str(row.spread),
+            "each seed, %": percents(row.each_seed),
+            "after each step, %": percents(row.accuracy_by_step),
+            "multiply-adds, M": row.multiply_adds / 1e6,
         }
         for row in rows
     ]

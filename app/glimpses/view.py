@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -18,8 +16,10 @@ from app.glimpses.play.picks import chosen_patches, comparison, pick_patches, pi
 from app.player.page import choices_in, keep
 from app.player.player import player
 from vitrm.config import Config
-from vitrm.errors import ConfigError, DataError
+from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.glimpses import GlimpseReport
+from vitrm.places import ROOT
+from vitrm.sweep.table import against_first
 
 PARTS = {
     "watch": "Watch it see more",
@@ -30,7 +30,7 @@ PARTS = {
 }
 _POLICIES = {"random": "at random", "fixed": "from the centre outwards", "learned": "where its memory attends"}
 _SHOWN_DRAWS = 6
-_CONTROL = Path(__file__).resolve().parents[2] / "results" / "glimpses.csv"
+_CONTROL = ROOT / "results" / "glimpses.csv"
 _PANELS = ("glimpses",)
 
 
@@ -214,11 +214,7 @@ def policies(checkpoint: Checkpoint) -> None:
             st.dataframe(glimpse_figures.policy_table(report), hide_index=True, width="stretch")
             st.caption("In brackets the 95 % interval.")
     st.subheader("Or see everything at once?")
-    rows = glimpse_figures.control_rows(_CONTROL)
-    if rows:
-        _control(rows)
-    else:
-        st.markdown("The control has not been trained here; `vitrm sweep glimpses --results results` does it.")
+    _control()
     state.to_url(state.PART, state.POLICY)
 
 
@@ -233,16 +229,22 @@ def _compared(checkpoint: Checkpoint, config: Config) -> GlimpseReport | None:
     return reports.ask_report(checkpoint, "glimpses", words, training_seed=config.train.seed)
 
 
-def _control(rows: list[dict[str, Any]]) -> None:
+def _control() -> None:
     """Small models of the same recipe: glimpses against all patches at once, at about the same multiply-adds."""
-    from vitrm.sweep.table import against_first
-
+    try:
+        rows = glimpse_figures.control_rows(_CONTROL)
+    except RunError as error:
+        st.error(str(error))
+        return
+    if not rows:
+        st.markdown("The control has not been trained here; `vitrm sweep glimpses --results results` does it.")
+        return
     st.markdown(
-        f"Another model, a small one on {rows[0]['data']}: trained several times with glimpses, and with all patches "
+        f"Another model, a small one on {rows[0].data}: trained several times with glimpses, and with all patches "
         "at every step but fewer steps, so that an image costs about as many multiply-adds. Each dot is one training, "
         "the upright bar their mean."
     )
-    alternative = "; ".join(f"{row['column']}: {float(row['test accuracy, %']):.1f} %" for row in rows)
+    alternative = "; ".join(f"{row.column}: {row.accuracy:.1f} %" for row in rows)
     st.plotly_chart(
         glimpse_figures.control(rows),
         key="control",

@@ -47,7 +47,7 @@ def choose_mixture(checkpoint: Checkpoint) -> MixtureTrace | None:
     """Pick a test image for an SR-ViT; its trace. What cannot be shown is said in one sentence, and it is None."""
     try:
         test_images = facts(checkpoint)[1]["split_sizes"]["test"]
-        image, _ = inputs.choose_image(cache.gallery(checkpoint), test_images, False)
+        image, _ = inputs.choose_image(cache.gallery(checkpoint), checkpoint, test_images, False)
         return cache.trace(checkpoint, image)
     except VitrmError as error:
         inputs.say(error, checkpoint)

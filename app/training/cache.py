@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
@@ -16,6 +15,7 @@ from app.training.history import History
 from app.training.queue import Trainings
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError
+from vitrm.places import home
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
 from vitrm.traces.trace import Trace
@@ -31,7 +31,7 @@ def trainings() -> Trainings:
 def look_after_queue() -> None:
     """Once per server, whichever page is opened first: who waited when the last server ended gets their turn."""
     with contextlib.suppress(RunError, ConfigError):  # the Train page says what is wrong
-        if any(Path("runs").glob("*/job.json")):
+        if any((home() / "runs").glob("*/job.json")):
             trainings()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import zipfile
 
@@ -24,7 +25,8 @@ from vitrm.training.commands import train_command
 def compare(known: dict[str, Training]) -> None:
     """Curves of several runs over each other, what differs in their settings, and what can be done with each."""
     trainings = cache.trainings()
-    names = sorted((name for name in known if Run(trainings.runs / name).has_config), key=touched, reverse=True)
+    there = [name for name, run in known.items() if run.is_readable and Run(trainings.runs / name).has_config]
+    names = sorted(there, key=touched, reverse=True)
     if not names:
         st.info("Nothing has been trained here yet.")
         return
@@ -102,13 +104,13 @@ def _use(name: str) -> None:
 
 
 def _rename(trainings: Trainings, name: str, new: str) -> None:
-    trainings.rename(name, new)
+    trainings.rename(name, new, visitors.visitor())
     _forget(name)
     st.session_state["managed"] = new.strip()
 
 
 def _delete(trainings: Trainings, name: str) -> None:
-    trainings.delete(name)
+    trainings.delete(name, visitors.visitor())
     _forget(name)
     st.session_state.pop("managed", None)
 
@@ -126,6 +128,14 @@ def zipped(run: Run) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in run.to_share():
-            with archive.open(f"{run.name}/{file.relative_to(run.path)}", "w") as out, open(file, "rb") as source:
+            with (
+                archive.open(f"{run.name}/{file.relative_to(run.path)}", "w") as out,
+                open(file, "rb", opener=_no_link) as source,
+            ):
                 shutil.copyfileobj(source, out)
     return content.getvalue()
+
+
+def _no_link(file: str, flags: int) -> int:
+    """One that has become a link since it was listed is not opened."""
+    return os.open(file, flags | getattr(os, "O_NOFOLLOW", 0))

@@ -69,7 +69,10 @@ class Estimates:
                 _, (key, words) = self._wanted.popitem(last=False)
             if key in self._known or self._ended:
                 continue
-            result = self._measure(words)
+            try:
+                result = self._measure(words)
+            except OSError as error:  # no memory, no more processes
+                result = {"error": str(error)}
             with self._lock:
                 self._known[key] = result
                 while len(self._known) > _KEPT:

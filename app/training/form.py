@@ -15,6 +15,7 @@ from app.training.choices import STARTED
 from vitrm.config import PRESETS, SETTINGS, Config, Setting
 from vitrm.config.words import in_words, shown, value
 from vitrm.errors import VitrmError
+from vitrm.places import home
 from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 
@@ -35,7 +36,7 @@ def new_training() -> None:
         return
     try:
         config = PRESETS[name].with_fields({"data.source": source} | changes)
-        trainings.limits.check(config)
+        trainings.check(config, visitors.visitor())
     except VitrmError as error:
         st.error(in_words(str(error)))
         return
@@ -84,7 +85,7 @@ def _choose_data(preset: str) -> str | None:
 
 def _here() -> list[str]:
     """The image folders and parquet sets in data/."""
-    folders = sorted(file for file in Path("data").glob("[!.]*") if file.is_dir()) if Path("data").is_dir() else []
+    folders = sorted(file for file in (home() / "data").glob("[!.]*") if file.is_dir())
     return [source for folder in folders if (source := _source(folder))]
 
 
@@ -157,7 +158,7 @@ def _estimate(config: Config, device: str) -> None:
             )  # fmt: skip
             if not st.session_state[key]:
                 return
-        trainings.estimates.get(config, device, visitors.visitor())
+        trainings.estimates.get(config, device, visitors.number())
         st.caption(":material/timer: Measuring a few batches on this machine …")
         return
     if st.session_state.get("estimate_shown") != (config.fingerprint(), device):

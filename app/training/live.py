@@ -45,7 +45,7 @@ def queue_line(known: dict[str, Training], trainings: Trainings) -> None:
         text += " (" + ", ".join(f"{training.name}, {training.state}" for training in alive) + ")"
     if waiting:
         text += f", {len(waiting)} waiting"
-    own = [training for training in waiting if training.visitor == visitors.visitor()]
+    own = [training for training in waiting if training.visitor == visitors.number()]
     if own:
         text += f"; your run “{own[0].name}” is number {own[0].position} in the queue"
     st.caption(f":material/groups: Trainings on this server: {text}.")
@@ -71,6 +71,8 @@ def _live(name: str, shape: tuple) -> None:
         st.rerun()
     queue_line(trainings.known, trainings)
     _header(training)
+    if not training.is_readable:
+        return
     _controls(training, trainings)
     said = st.session_state.pop(SAID, None)
     if said:
@@ -102,7 +104,7 @@ def _header(training: Training) -> None:
         st.badge(label or "unknown", icon=icon, color=color)
         if training.cause and training.state in (State.FAILED, State.INTERRUPTED):
             st.error(f"{training.cause[:400]}")
-        elif training.cause and training.state is State.STOPPED:
+        elif training.cause and training.state in (State.STOPPED, State.WAITING):
             st.caption(training.cause)
         elif training.state is State.PAUSING:
             st.caption("It pauses as soon as the update in progress is done.")
@@ -123,35 +125,40 @@ def _controls(training: Training, trainings: Trainings) -> None:
             on_click=tell, args=(act,),
         )  # fmt: skip
 
-    visitor = visitors.visitor()
+    visitor = visitors.visitor  # asked when it is clicked
     with st.container(horizontal=True, key="train_controls"):
         if training.state in (State.RUNNING, State.PAUSING):
-            button("Pause", "pause", lambda: trainings.ask(name, "pause"), "primary")
+            button("Pause", "pause", lambda: trainings.ask(name, "pause", visitor()), "primary")
         if training.state is State.PAUSED:
-            button("One supervision step", "skip_next", lambda: trainings.ask(name, "step"), "primary",
+            button("One supervision step", "skip_next", lambda: trainings.ask(name, "step", visitor()), "primary",
                    "One pass forward and back on one batch, one update of the weights, then a pause again")  # fmt: skip
-            button("Resume", "play_arrow", lambda: trainings.ask(name, "go"))
+            button("Resume", "play_arrow", lambda: trainings.ask(name, "go", visitor()))
         if training.state in (State.RUNNING, State.PAUSING, State.PAUSED):
-            button("Stop training", "stop", lambda: trainings.ask(name, "stop"), said="Saves all; it can be resumed")
+            button(
+                "Stop training",
+                "stop",
+                lambda: trainings.ask(name, "stop", visitor()),
+                said="Saves all; it can be resumed",
+            )
         if training.state is State.STOPPING:
-            button("Stop at once", "dangerous", lambda: trainings.ask(name, "stop at once"),
+            button("Stop at once", "dangerous", lambda: trainings.ask(name, "stop at once", visitor()),
                    said="Goes back to what was saved last, at most 20 seconds ago")  # fmt: skip
         if training.state is State.WAITING:
-            button("Leave the queue", "logout", lambda: trainings.leave(name))
+            button("Leave the queue", "logout", lambda: trainings.leave(name, visitor()))
         if training.state in (State.STOPPED, State.INTERRUPTED, State.FAILED):
             run = Run(trainings.runs / name)
             if not run.has_config:
-                button("Try again", "replay", lambda: trainings.retry(name, visitor), "primary")
+                button("Try again", "replay", lambda: trainings.retry(name, visitor()), "primary")
             elif run.resumable and not training.diverged:
-                button("Resume", "play_arrow", lambda: trainings.resume(name, visitor), "primary")
+                button("Resume", "play_arrow", lambda: trainings.resume(name, visitor()), "primary")
             if run.resumable and run.has_weights:
-                button("Finish as it is", "fact_check", lambda: trainings.finish(name, visitor),
+                button("Finish as it is", "fact_check", lambda: trainings.finish(name, visitor()),
                        said="Tests the best weights so far and writes the model card")  # fmt: skip
         if (
             training.state not in (State.WAITING, State.STARTING, State.FINISHING)
             and Run(trainings.runs / name).has_config
         ):
-            button("Start over", "restart_alt", lambda: show(trainings.restart(name, visitor)),
+            button("Start over", "restart_alt", lambda: show(trainings.restart(name, visitor())),
                    said="The same settings from the beginning, as a new run; this one is kept")  # fmt: skip
 
 

@@ -171,8 +171,14 @@ def choose_framing(given: Given) -> None:
                 key=key,
                 format=form,
                 disabled=room < 1,
-                on_change=lambda key=key, name=name: kept.frame(number, **{name: st.session_state[key]}),
+                on_change=_take_framing,
+                args=(key, number, name),
             )
+
+
+def _take_framing(key: str, number: int, name: str) -> None:
+    """Frame a picture as the slider with this key says; `name` is the part of its framing that it moves."""
+    tray().frame(number, **{name: st.session_state[key]})
 
 
 def trace(given: Given, change: str = "") -> Trace:

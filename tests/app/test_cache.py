@@ -1,12 +1,18 @@
 """A checkpoint is a value: what is kept of it is kept under its name and the weights that this stood for."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 
+import vitrm
 from app import cache
-from vitrm.errors import RunError
-from vitrm.process import ROOT
+from vitrm.config.data import FASHION_CLASSES
+from vitrm.data.bundled import bundled
+from vitrm.data.dataset import Dataset, Preprocess
+from vitrm.errors import DataError, RunError
+from vitrm.places import ROOT
 
 
 @pytest.fixture
@@ -59,3 +65,35 @@ def test_a_run_that_is_gone_or_unfinished_is_said(own):
         cache.model(held)
     with pytest.raises(RunError, match="no run or checkpoint 'gone'"):
         cache.checkpoint("gone")
+
+
+@pytest.fixture
+def clothes(tmp_path, monkeypatch):
+    """A finished run on clothes, where the full set is not on this machine."""
+    monkeypatch.chdir(tmp_path)
+    some = bundled("fashion", (1, 28, 28)).images.subset(slice(0, 20))
+    dataset = Dataset("fashion", FASHION_CLASSES, some, some, some, Preprocess(28, (0.3,), (0.3,)))
+    config = vitrm.preset("fashion-glimpse")
+    small = {"dim": 16, "num_heads": 2, "mlp_dim": 24, "depth": 1, "memory_tokens": 2, "supervision_steps": 1}
+    short = {"epochs": 1, "batch_size": 10, "progress_steps": 0}
+    config = replace(config, model=replace(config.model, **small), train=replace(config.train, **short))
+    vitrm.fit(config, tmp_path / "runs" / "clothes", dataset, device="cpu")
+    return cache.checkpoint("clothes")
+
+
+def test_a_model_of_clothes_is_shown_on_the_images_that_come_with_the_project(clothes):
+    shown = cache.bundled_images(clothes)
+    assert len(shown) == 1000
+    number = int(shown.numbers[500])
+    pixels, label = cache.test_image(clothes, f"test-{number}")
+    assert torch.equal(torch.from_numpy(pixels), shown.images.images[500])
+    assert label == shown.images.labels[500]
+    assert {shown.find(int(cache.any_image(clothes).removeprefix("test-"))) is None for _ in range(20)} == {False}
+
+
+def test_an_image_that_does_not_come_with_the_project_is_said_and_how_to_get_it(clothes):
+    absent = min(set(range(10_000)) - set(cache.bundled_images(clothes).numbers.tolist()))
+    with pytest.raises(
+        DataError, match=rf"test-{absent} is not among the 1,000 of the 10,000 .*vitrm download fashion"
+    ):
+        cache.test_image(clothes, f"test-{absent}")

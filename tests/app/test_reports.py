@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background, cache, reports
 from app.cache import checkpoint
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[2] / "app" / "Home.py")

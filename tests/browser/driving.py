@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,26 @@ _ENDED_WELL = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RU
 
 @contextmanager
 def running_server(
-    folder: Path, port: int | None = None, *, code: Path = ROOT, **options: Any
+    folder: Path,
+    port: int | None = None,
+    *,
+    code: Path = ROOT,
+    command: Callable[[str], Sequence[str | Path]] | None = None,
+    **options: Any,
 ) -> Iterator[tuple[str, subprocess.Popen]]:
     """The app on a free port with `folder` as its user's; yields its address and its process.
 
-    `code` is where it stands. `options` go to the process; without a place for its output that is thrown away.
+    `code` is where it stands; or `command` serves it, at 127.0.0.1 and the port that it is given. `options` go to the
+    process; without a place for its output that is thrown away.
     """
-    if not (folder / ".streamlit").exists():
-        shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = port or probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(code / "app" / "Home.py"), "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
+    words = [sys.executable, "-m", "streamlit", "run", code / "app" / "Home.py", "--server.port", str(port)]
+    words += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
     environment = os.environ | {"PYTHONPATH": str(code)} | options.pop("env", {})
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT} | options
-    process = subprocess.Popen(command, cwd=folder, env=environment, **options)
+    process = subprocess.Popen(command(str(port)) if command else words, cwd=folder, env=environment, **options)
     address = f"http://127.0.0.1:{port}"
     try:
         while True:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vitrm.config.words import SETTINGS, typed
 from vitrm.errors import ConfigError
+from vitrm.places import home
 
 
 def split_settings(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -67,7 +68,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_data_root(parser: argparse.ArgumentParser) -> None:
     """Where data sets are kept."""
-    parser.add_argument("--data-root", default="data", help="where downloads go (default: data)")
+    parser.add_argument("--data-root", default=str(home() / "data"), help="where downloads go (default: %(default)s)")
 
 
 def positive(text: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
-from vitrm.config import GLIMPSE_POLICIES, Config
+from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
 from vitrm.config.mazes import KINDS
 from vitrm.errors import ConfigError, DataError
@@ -72,6 +72,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     no_settings(settings, "evaluate takes no settings")
     run = find_run(arguments.name)
     config, model = run.config(), run.load_model(find_device(arguments))
+    if arguments.halting:
+        require_halting(config.model, arguments.supervision_steps)  # before the scores, which take a while
     if arguments.data:
         config = replace(config, data=replace(config.data, source=arguments.data, name=""))
         config, model = _fitted(config, model)

@@ -8,6 +8,7 @@ from typing import Any
 from vitrm.cli.arguments import add_data_root, no_settings
 from vitrm.cli.evaluate import DOMAIN_HELP, foreign_sets
 from vitrm.cli.inputs import load_data
+from vitrm.config import require_halting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +38,10 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     no_settings(settings, "export takes no settings")
     if arguments.onnx:
         check_onnx()
-    made = export(
-        find_run(arguments.name), arguments.folder, arguments.bf16, arguments.data_name, hub=arguments.hugging_face
-    )
+    run = find_run(arguments.name)
+    if arguments.halting:
+        require_halting(run.config().model)  # before there is a folder
+    made = export(run, arguments.folder, arguments.bf16, arguments.data_name, hub=arguments.hugging_face)
     if arguments.onnx:
         save_onnx(made.load_model(), made.path / "model.onnx")
     if arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None:

@@ -19,6 +19,7 @@ from vitrm.cli.progress import Bar
 from vitrm.cli.signals import ends_when_told, stops_on_signal
 from vitrm.config import PRESETS, SOURCES, Config, preset
 from vitrm.errors import ConfigError, LostProcessError, TrainingDiverged
+from vitrm.places import home
 
 if TYPE_CHECKING:  # they need torch, and `vitrm train --help` does not
     from vitrm.data.dataset import Dataset
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", nargs="?", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--data", help=f"{SOURCES}; default: the preset's")
     parser.add_argument("--name", help="name of the run folder; default: preset and time")
-    parser.add_argument("--runs", default="runs", help="where run folders go (default: runs)")
+    parser.add_argument("--runs", default=str(home() / "runs"), help="where run folders go (default: %(default)s)")
     parser.add_argument("--resume", metavar="RUN", help="continue this run from its last saved state")
     parser.add_argument("--estimate", action="store_true", help="only measure how long it would take; prints JSON")
     parser.add_argument(

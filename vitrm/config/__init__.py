@@ -9,6 +9,7 @@ from vitrm.config.models import (
     GlimpsePolicy,
     ModelConfig,
     check_policy,
+    require_halting,
     require_mixture,
     require_recursion,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "as_command",
     "check_policy",
     "preset",
+    "require_halting",
     "require_mixture",
     "require_recursion",
 ]

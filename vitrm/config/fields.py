@@ -10,6 +10,7 @@ import difflib
 import types
 import typing
 from dataclasses import field, fields
+from functools import cache
 from typing import Any, Literal
 
 from vitrm.errors import ConfigError
@@ -49,6 +50,7 @@ def read(cls: type, values: Any, where: str) -> Any:
     return cls(**{key: coerce(value, hints[key], f"{where}.{key}") for key, value in values.items()})
 
 
+@cache  # they are looked up at every reading, and take milliseconds
 def hints_of(cls: type) -> dict[str, Any]:
     """The annotated type of each field."""
     hints = typing.get_type_hints(cls)

@@ -199,6 +199,17 @@ def require_recursion(model: AnyModelConfig, what: str) -> None:
     )
 
 
+def require_halting(model: AnyModelConfig, supervision_steps: int | None = None) -> None:
+    """Raises ConfigError where there is no halting to judge over N supervision steps, by default the trained ones."""
+    require_recursion(model, "a judgement of halting")
+    steps = supervision_steps or model.supervision_steps
+    check(
+        steps > 1,
+        f"supervision_steps={steps}: a judgement of halting needs 2 or more, after a single one there is nothing to "
+        "stop early; choose a model that was trained with more, such as digits-glimpse",
+    )
+
+
 def require_mixture(model: AnyModelConfig, what: str) -> None:
     """Raises ConfigError, saying that `what` needs recursion steps that are mixed, for a model that mixes none."""
     check(model.mixes, f"{what} needs an SR-ViT of recursion depth 2 or more; a {model.title} mixes no steps")

@@ -67,7 +67,7 @@ _FASHION = ModelConfig(
 )
 # Gradients through all steps: what one leaves for the next is taught, and the first is not all that is learned.
 _THROUGH = {"backprop": "all", "update": "batch"}
-_FASHION_RECIPE = {"crop_pad": 2, "lr": 1.5e-3, "warmup_epochs": 1, "ema_decay": 0.995}
+_FASHION_RECIPE = {"batch_size": 64, "crop_pad": 2, "lr": 1.5e-3, "warmup_epochs": 1, "ema_decay": 0.998}
 
 # A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
 _MAZES = ModelConfig(
@@ -167,7 +167,7 @@ PRESETS: dict[str, Config] = {
     # Clothes, a quarter of the patches per step: it changes its mind for a reason that one can see.
     "fashion-glimpse": Config(
         replace(_FASHION, glimpse_patches=12),
-        _small(epochs=40, progress_steps=6, **_FASHION_RECIPE, **_THROUGH),
+        _small(epochs=40, progress_steps=12, **_FASHION_RECIPE, **_THROUGH),
         DataConfig(source="fashion"),
     ),
     # Its control: as many layers of the same width, without memory or steps, given the patches of one, two, three or

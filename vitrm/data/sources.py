@@ -26,6 +26,7 @@ from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.maze_dataset import maze_dataset
 from vitrm.data.stored import Room, store
 from vitrm.errors import DataError
+from vitrm.places import home
 
 _TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion": "FashionMNIST"}
 
@@ -38,17 +39,18 @@ def load_dataset(
     val_fraction: float = 0.1,
     split_seed: int = 0,
     train_images: int = 0,
-    root: str | Path = "data",
+    root: str | Path | None = None,
     memory_gb: float = 0.0,
     say: Callable[[str], object] = lambda _: None,
 ) -> Dataset:
     """Read a data set for a model of the given input shape.
 
     Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
-    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root`. Images that cannot be decoded are skipped and
-    listed in `.skipped`. With `train_images` training has only so many images, chosen by `split_seed`; validation and
-    test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`;
-    `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or does not fit.
+    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root` (default: the user's `data`). Images that
+    cannot be decoded are skipped and listed in `.skipped`. With `train_images` training has only so many images, chosen
+    by `split_seed`; validation and test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory)
+    go into a file under `root`; `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or
+    does not fit.
     """
     source = ALIASES.get(source, source)
     kind, _, path = source.partition(":")
@@ -58,11 +60,12 @@ def load_dataset(
         if train_images:
             raise DataError(f"train_images={train_images:,}: for mazes the source says it, as in mazes:6x6,train=20000")
         return maze_dataset(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
-    room = Room(Path(root), memory_gb, say)
+    root = home() / "data" if root is None else Path(root)
+    room = Room(root, memory_gb, say)
     if source == "digits":
         train, test, classes = _digits()
     elif source in _TORCHVISION:
-        train, test, classes = _torchvision(source, Path(root))
+        train, test, classes = _torchvision(source, root)
     elif kind == "folder" and path:
         train, test, classes = _folder(Path(path), shape, skipped, room)
     elif kind == "parquet" and path:
@@ -85,15 +88,15 @@ def load_dataset(
     return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
 
 
-def stand_in(source: str, image_size: int, channels: int, *, root: str | Path = "data") -> Shown | None:
+def stand_in(source: str, image_size: int, channels: int, *, root: str | Path | None = None) -> Shown | None:
     """Test images to look at where a data set is not under `root`: those that come with the project.
 
-    None where the set itself is there, or none of its images come with the project. Raises DataError if the model takes
-    images of another shape.
+    None where the set itself is there, or none of its images come with the project. `root` is as for `load_dataset`.
+    Raises DataError if the model takes images of another shape.
     """
-    source = ALIASES.get(source, source)
+    root, source = home() / "data" if root is None else Path(root), ALIASES.get(source, source)
     found = bundled(source, (channels, image_size, image_size))
-    return None if found is None or _is_in(Path(root), source) else found
+    return None if found is None or _is_in(root, source) else found
 
 
 def _is_in(root: Path, source: str) -> bool:

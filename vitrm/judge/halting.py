@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from vitrm.config import Config, require_recursion
+from vitrm.config import Config, require_halting
 from vitrm.judge.pictures import check_png, png
 from vitrm.judge.reading import Count, Positive, Seed, Share, entries, expect
 from vitrm.judge.replay import (
@@ -178,11 +178,11 @@ def measuring(
 ) -> Iterator[Progress | HaltingReport]:
     """Judge the learned halting over N supervision steps, by default the trained ones; see `report.measuring`.
 
-    `pictures` says whether the images it names are kept with it. Raises ConfigError for a model that has no halting.
+    `pictures` says whether the images it names are kept with it. Raises ConfigError as `require_halting` does.
     """
     from vitrm.judge.evaluation import predicting
 
-    require_recursion(model.config, "a judgement of halting")
+    require_halting(model.config, supervision_steps)
     steps = supervision_steps or model.config.supervision_steps
     longest = max(steps, 2 * model.config.supervision_steps)  # of test: how it goes on after the last step
     tally = Tally(len(data.val) + len(data.test))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from vitrm.config import Config
 from vitrm.config import preset as find_preset
 from vitrm.errors import RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT, home
 from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CONFIG, STARTED, Run
 from vitrm.runs.provenance import provenance
 from vitrm.runs.state import State
+from vitrm.runs.strays import stray
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever only reads JSON should not wait for it
     import torch
@@ -41,18 +42,29 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
 
 
 def find_run(name: str | Path) -> Run:
-    """A run by folder, by name in ./runs, or by name in the bundled checkpoints. Raises RunError listing all names."""
-    for path in (Path(name), Path("runs") / name, ROOT / "checkpoints" / name):
-        if (path / CONFIG).is_file():
+    """A run by folder, or by name: the user's runs, the bundled checkpoints. Raises RunError listing all names."""
+    if (Path(name) / CONFIG).is_file():
+        return Run(Path(name))
+    for path in (home() / "runs" / name, ROOT / "checkpoints" / name):
+        if (path / CONFIG).is_file() and _is_own(Run(path)):
             return Run(path)
     known = ", ".join(run.name for run in list_runs()) or "none"
     raise RunError(f"no run or checkpoint '{name}'; there are: {known}")
 
 
-def list_runs(runs_folder: str | Path = "runs") -> list[Run]:
-    """All bundled checkpoints, then all runs, each by name."""
-    folders = [ROOT / "checkpoints", Path(runs_folder)]
-    return [Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}"))]
+def list_runs(runs_folder: str | Path | None = None) -> list[Run]:
+    """All bundled checkpoints, then all runs (default: the user's), each by name.
+
+    Folders that are hidden, or hold links, are left out.
+    """
+    folders = [ROOT / "checkpoints", Path(runs_folder or home() / "runs")]
+    found = (Run(file.parent) for folder in folders for file in sorted(folder.glob(f"*/{CONFIG}")))
+    return [run for run in found if _is_own(run)]
+
+
+def _is_own(run: Run) -> bool:
+    """Whether a folder among the runs is one, and does not lead elsewhere."""
+    return not (run.name.startswith(".") or run.path.is_symlink() or stray(run.path))
 
 
 def build(preset: str, num_classes: int | None = None, **overrides: Any) -> ViTRM | OneStep:

@@ -41,6 +41,7 @@ from vitrm.judge.report import Report, decode, encode, report_type
 from vitrm.runs.card import model_card
 from vitrm.runs.files import changed_at, lock, read_config, read_json, replace, replace_bytes, replace_text
 from vitrm.runs.state import Failure, State, state_of
+from vitrm.runs.strays import regular_files, size_of
 from vitrm.runs.weights import fingerprint, load_weights, packed
 from vitrm.traces.mixture import MixtureTrace
 from vitrm.traces.trace import Trace, load_traces, save_traces
@@ -108,7 +109,7 @@ class Run:
     def to_share(self) -> list[Path]:
         """The files that are worth passing on: all but those that only training needs, or the app."""
         private = {STATE, LOCK, CONTROL, JOB, OUTPUT}
-        files = sorted(file for file in self.path.rglob("*") if file.is_file())
+        files = sorted(regular_files(self.path))
         return [file for file in files if file.name not in private and file.suffix != ".tmp"]
 
     @property
@@ -232,7 +233,7 @@ class Run:
     @property
     def bytes(self) -> int:
         """What the folder takes on the disk."""
-        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        return size_of(self.path)
 
     def metrics(self) -> list[dict[str, Any]]:
         """All events so far, each with its class name under "event". A half-written last line is left out."""

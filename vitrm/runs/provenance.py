@@ -7,7 +7,8 @@ import platform
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from vitrm.process import ROOT
+import vitrm
+from vitrm.places import INSTALLED, ROOT
 
 if TYPE_CHECKING:  # torch takes seconds to import
     import torch
@@ -32,6 +33,9 @@ def provenance(device: torch.device | str) -> dict[str, Any]:
 
 
 def _commit() -> str:
+    if INSTALLED:  # git would speak of the repository that somebody's virtual environment lies in
+        return f"version {vitrm.__version__}"
+
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 

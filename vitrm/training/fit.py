@@ -28,7 +28,7 @@ def fit(
     *,
     resume: bool = False,
     device: str = "auto",
-    data_root: str | Path = "data",
+    data_root: str | Path | None = None,
     watch: Callable[[Event], object] = lambda event: None,
 ) -> Run:
     """Train into a run folder, as `vitrm train` does, and return the run.
@@ -116,7 +116,9 @@ def go_on(
     return run, trainer
 
 
-def read_data(config: Config, root: str | Path = "data", say: Callable[[str], object] = lambda line: None) -> Dataset:
+def read_data(
+    config: Config, root: str | Path | None = None, say: Callable[[str], object] = lambda line: None
+) -> Dataset:
     """What a configuration is trained on; `say` is told what takes long. Raises DataError."""
     model, data = config.model, config.data
     return load_dataset(

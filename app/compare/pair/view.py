@@ -50,7 +50,7 @@ def show() -> None:
     ready = {image: trace for image, trace in galleries[0].items() if image in galleries[-1]} if galleries else {}
     n = min(summary["split_sizes"]["test"] for *_, summary in sides)
     glimpses = any(getattr(config.model, "glimpse_patches", None) for _, config, _ in sides)
-    image, seed = inputs.choose_image(ready, n, glimpses)
+    image, seed = inputs.choose_image(ready, here[left], n, glimpses)
     try:
         shown = [_run(here[name], config.model, image, seed) for name, config, _ in sides]
     except DataError as error:

@@ -5,7 +5,7 @@ import pytest
 from app.compare import comparison
 from vitrm.nets.cost import multiply_adds
 from vitrm.runs.checkpoints import find_run
-from vitrm.sweep.table import Result
+from vitrm.sweep.row import Row
 
 
 def test_only_models_of_the_same_images_and_classes_are_laid_side_by_side(model_facts):
@@ -53,14 +53,15 @@ def test_tables_of_one_budget_are_one_comparison_and_others_are_not(a_vit):
             "parameters": 1,
             "data": "D",
             "test_images": 10,
-            "epochs": "2 2",
+            "epochs": (2, 2),
             "epoch_images": 1000,
             "hardware": "H",
             "commit": "c",
         }
-        return Result(minutes=minutes, model=a_vit, **usual | changes)
+        return Row(minutes=minutes, model=a_vit, **usual | changes)
 
-    found = comparison.of_tables({"a": [result(4.0)], "b": [result(4.0, column="R = 2")], "c": [result(None)]})
+    again = result(4.0, column="the same weights", weights_of="r")
+    found = comparison.of_tables({"a": [result(4.0), again], "b": [result(4.0, column="R = 2")], "c": [result(None)]})
     assert [[each.name for each in group.entries] for group in found] == [["r", "r, R = 2"], ["r"]]
     assert [group.scale for group in found] == ["4 minutes each, H", "1,000 images an epoch, H"]
     assert [group.trainings for group in found] == [4, 2]

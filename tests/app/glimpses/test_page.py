@@ -14,6 +14,7 @@ from app.glimpses.play.game import rounds
 from app.glimpses.play.picks import chosen_patches, comparison
 from vitrm.judge.bootstrap import Estimate
 from vitrm.runs.checkpoints import find_run
+from vitrm.sweep.row import Row
 from vitrm.traces.answers import Answers
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
@@ -182,5 +183,5 @@ def test_whether_it_is_the_steps_or_the_patches_follows_from_the_interval(low, h
 
 def test_a_control_that_was_not_trained_is_no_error(tmp_path):
     assert glimpse_figures.control_rows(tmp_path / "none.csv") == []
-    rows = [{"column": "a", "each seed, %": "50.00 52.00", "test accuracy, %": "51.0"}]
+    rows = [Row(column="a", each_seed=(50.0, 52.0), accuracy=51.0)]
     assert list(glimpse_figures.control(rows).data[0].x) == [50, 52]

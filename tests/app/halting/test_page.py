@@ -14,7 +14,7 @@ from app.halting.exits.exits import payload
 from vitrm.judge.halting import Example, Exit
 from vitrm.judge.replay import ReliabilityBin
 from vitrm.nets.cost import multiply_adds
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
@@ -124,6 +124,8 @@ def test_a_model_of_one_step_has_nothing_to_stop(page):
     open_halting(page, checkpoint="digits")
     assert not page.exception
     assert "nothing to stop early" in page.info[0].value
+    assert "such as “digits-glimpse”" in page.info[0].value
+    assert len(panel_data(page)["halt"]) == 1
 
 
 def test_the_stacked_exits_show_every_image_once(report):

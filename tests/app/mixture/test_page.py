@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from app import cache, reports
 from app.mixture import cache as mixture_cache
 from app.mixture import figures as mixture_figures
-from app.mixture import view as mixture_view
 from app.mixture.panel.panel import impossible, payload
 from vitrm.config import Config, ModelConfig, ResNetConfig, SRViTConfig, ViTConfig, preset
 from vitrm.judge.mixture import MixtureReport, Replaced, TokenWeights
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 from vitrm.traces.mixture import MixtureTrace
 
@@ -256,31 +257,43 @@ def test_a_model_without_a_mixture_is_said_to_have_none(page, monkeypatch, model
 
 
 @pytest.mark.parametrize("mixture", ["last", "uniform", "scalar"])
-def test_a_control_is_named_and_shown_all_the_same(monkeypatch, mixture):
-    said = []
-    monkeypatch.setattr(mixture_view.st, "info", said.append)
-    assert mixture_view.explain(cache.Checkpoint("mine", "1"), SRViTConfig(mixture=mixture))
-    assert "is a control without a router" in said[0]
+def test_a_control_is_named_and_shown_all_the_same(mixture):
+    def script(mixture):
+        from app.cache import Checkpoint
+        from app.mixture import view
+        from vitrm.config import SRViTConfig
+
+        assert view.explain(Checkpoint("mine", "1"), SRViTConfig(mixture=mixture))
+
+    app = AppTest.from_function(script, args=(mixture,)).run(timeout=60)
+    assert not app.exception
+    assert "is a control without a router" in app.info[0].value
 
 
-def test_a_collapsed_router_is_said_before_anything_else(page, monkeypatch):
-    collapsed = replace(REPORT, faults=("x",), verdict="It has collapsed.")
-    monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: collapsed)
-    assert opened(page).warning[0].value == "It has collapsed."
+@pytest.fixture
+def copied(tmp_path):
+    """The bundled SR-ViT as a run to be changed, named after the test: what is cached goes by name and weights."""
+    shutil.copytree(ROOT / "checkpoints" / MODEL, tmp_path / "runs" / tmp_path.name)
+    return find_run(tmp_path.name)
 
 
-def test_where_the_images_are_absent_the_judgement_is_still_shown(page, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    config = Config(model=preset(MODEL).model, data=replace(preset(MODEL).data, source="parquet:nowhere"))
-    summary = cache.facts(cache.checkpoint(MODEL))[1]
-    monkeypatch.setattr(cache, "facts", lambda name: (config, summary))
-    monkeypatch.setattr(mixture_cache, "gallery", lambda name: {})
-    opened(page)
-    assert "not on this machine" in page.error[0].value
-    assert len(page.metric) == 4
+def test_a_collapsed_router_is_said_before_anything_else(copied):
+    copied.keep(replace(copied.report("mixture"), faults=("x",), verdict="It has collapsed."))
+    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name)
+    assert app.warning[0].value == "It has collapsed."
 
 
-def test_the_bundled_checkpoint_opens_without_its_data(monkeypatch):
+def test_where_the_images_are_absent_the_judgement_is_still_shown(copied):
+    (copied.path / "mixtures.npz").unlink()
+    config = copied.config()
+    nowhere = replace(config, data=replace(config.data, source="parquet:nowhere"))
+    (copied.path / "config.json").write_text(json.dumps(nowhere.to_dict()))
+    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name)
+    assert "not on this machine" in app.error[0].value
+    assert len(app.metric) == 4
+
+
+def test_the_bundled_checkpoint_opens_without_its_data():
     ready = find_run(MODEL).mixtures()["test-9"]
     assert ready.label == 3
     np.testing.assert_allclose(np.nansum(ready.weights[0], axis=0), 1, atol=1e-4)

@@ -8,7 +8,7 @@ import pytest
 
 from app.training import cache
 from vitrm.errors import RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 
 
 @pytest.fixture

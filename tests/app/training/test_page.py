@@ -152,8 +152,9 @@ def test_another_visitor_watches_and_cannot_stop(page, monkeypatch):
     assert other.button(key="do_Leave the queue").disabled
     other.text_input(key="teacher_code").set_value("guess").run()
     assert "not the code" in other.error[0].value
-    other.text_input(key="teacher_code").set_value("secret").run()
-    assert not other.button(key="do_Leave the queue").disabled
+    while other.button(key="do_Leave the queue").disabled:  # the next code is looked at after a second
+        other.text_input(key="teacher_code").set_value("").run()
+        other.text_input(key="teacher_code").set_value("secret").run()
 
 
 def test_a_server_with_an_impossible_limit_says_so(page, monkeypatch):

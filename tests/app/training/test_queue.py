@@ -1,6 +1,8 @@
 """Trainings that the app starts: their life, told by real processes, and the queue in front of them."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,15 +10,18 @@ import time
 
 import pytest
 
+from app.training.jobs import Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.queue import RESCAN_S, Trainings
+from app.training.visitors import Visitor
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
-from vitrm.runs.folder import Run
+from vitrm.runs.folder import ORDERS, Run
 from vitrm.runs.state import Failure, State
 
+ANN, BOB, CID, TEACHER = Visitor("ann"), Visitor("bob"), Visitor("cid"), Visitor("teacher", is_teacher=True)
 SMALL = {
     "model.dim": 16, "model.num_heads": 2, "model.mlp_dim": 16, "model.depth": 1, "model.memory_steps": 1,
     "model.memory_tokens": 3, "model.supervision_steps": 2, "train.batch_size": 64,
@@ -74,6 +79,14 @@ class Begun:
     kill = wait = poll
 
 
+def begun(queue, name, visitor="ann", state="begun"):
+    """A run of a visitor's that its process has taken over from the queue."""
+    run = Run(queue.runs / name)
+    asked = Asked("train", json.dumps(small(5).to_dict()), "cpu", visitor, 1.0)
+    Jobs(queue.runs).write(run, Job(asked, state))
+    return run
+
+
 def until(condition, trainings=None, timeout_s=600):
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -95,15 +108,15 @@ def updates(run):
 @pytest.mark.slow
 def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
     first = trainings()
-    name = first.train(small(100_000), "ann")
+    name = first.train(small(100_000), ANN)
     assert state(first, name) == "waiting"
     run = Run(first.runs / name)
     until(lambda: state(first, name) == "running" and run.snapshots()[-1:] > [1], first)
 
-    first.ask(name, "pause")
+    first.ask(name, "pause", ANN)
     until(lambda: state(first, name) == "paused", first)
     before = run.metrics()
-    first.ask(name, "step")
+    first.ask(name, "step", ANN)
     until(lambda: updates(run), first)
     (update,) = updates(run)
     assert run.metrics()[: len(before)] == before
@@ -114,7 +127,7 @@ def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
     first.close()  # the app ends; the training does not mind
     second = trainings()
     assert state(second, name) == "paused"
-    second.ask(name, "go")
+    second.ask(name, "go", ANN)
     until(lambda: state(second, name) == "running", second)
     pid = run.status()["pid"]
     os.kill(pid, signal.SIGKILL)
@@ -123,16 +136,16 @@ def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
     assert "killed" in second.known[name].cause
 
     before = run.load_state()
-    second.resume(name, "ann")
+    second.resume(name, ANN)
     until(lambda: state(second, name) == "running" and len(run.metrics()) > 0, second)
     until(lambda: run.snapshots()[-1] > before["epoch"] + 1, second)
     assert run.status()["pid"] != pid
-    second.ask(name, "stop")
+    second.ask(name, "stop", ANN)
     until(lambda: state(second, name) == "stopped", second)
     epochs = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
     assert epochs == list(range(1, len(epochs) + 1))  # nothing lost, nothing twice
 
-    second.finish(name, "ann")
+    second.finish(name, ANN)
     until(lambda: state(second, name) == "finished", second)
     assert find_run(name).summary()["reason"].startswith("stopped after epoch")
 
@@ -146,11 +159,11 @@ def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
         queue = trainings()
         until(lambda: "typed" in queue.known and state(queue, "typed") == "running", queue)
         assert queue.known["typed"].visitor is None
-        assert queue.train(small(100_000), "ann") == "typed", queue.known  # the same settings: watch that one
-        other = queue.train(small(1), "ann")
+        assert queue.train(small(100_000), ANN) == "typed", queue.known  # the same settings: watch that one
+        other = queue.train(small(1), ANN)
         queue.tick()
         assert state(queue, other) == "waiting"  # it takes the one place, wherever it was started
-        queue.ask("typed", "stop")
+        queue.ask("typed", "stop", TEACHER)
         assert process.wait(timeout=600) == 130
         assert state(queue, "typed") == "stopped"
     finally:
@@ -160,14 +173,14 @@ def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
 
 def test_a_training_that_cannot_begin_says_why(trainings):
     queue = trainings()
-    name = queue.train(small(1, **{"data.source": "folder:nowhere"}), "ann")
+    name = queue.train(small(1, **{"data.source": "folder:data/nowhere"}), ANN)
     until(lambda: state(queue, name) == "failed", queue)
     assert queue.known[name].cause == (
-        "folder 'nowhere' does not exist; expected nowhere/CLASS/image.png or nowhere/train/CLASS/..."
+        "folder 'data/nowhere' does not exist; expected data/nowhere/CLASS/image.png or data/nowhere/train/CLASS/..."
     )
-    queue.retry(name, "ann")
+    queue.retry(name, ANN)
     assert state(queue, name) == "waiting"
-    queue.leave(name)
+    queue.leave(name, ANN)
     assert name not in queue.known
 
 
@@ -186,14 +199,14 @@ def queue(trainings, clock):
 
 
 def test_the_queue_is_in_order_joins_equals_and_survives_a_restart(queue, trainings):
-    first = queue.train(small(5), "ann")
-    second = queue.train(small(6), "bob")
-    assert queue.train(small(5), "cid") == first
+    first = queue.train(small(5), ANN)
+    second = queue.train(small(6), BOB)
+    assert queue.train(small(5), CID) == first
     assert [queue.known[name].position for name in (first, second)] == [1, 2]
     again = trainings()
     again.look()
     assert [again.known[name].position for name in (first, second)] == [1, 2]
-    queue.leave(first)
+    queue.leave(first, ANN)
     assert first not in queue.known
     assert queue.known[second].position == 1
     queue.tick()
@@ -214,43 +227,43 @@ def test_only_one_server_looks_after_a_queue_and_another_takes_over(queue, train
 
 
 def test_a_visitor_has_one_run_waiting_and_limits_are_said(queue, trainings):
-    name = queue.train(small(5), "ann")
+    name = queue.train(small(5), ANN)
     with pytest.raises(ConfigError, match=f"your run “{name}” is waiting already"):
-        queue.train(small(6), "ann")
+        queue.train(small(6), ANN)
     strict = trainings(Limits(epochs=10, parameters=1000))
     with pytest.raises(ConfigError, match=r"train\.epochs=11: this server allows at most 10"):
-        strict.train(small(11), "bob")
+        strict.train(small(11), BOB)
     with pytest.raises(ConfigError, match=r"parameters; this server allows at most 1,000: lower model\.dim"):
-        strict.train(small(9), "bob")
+        strict.train(small(9), BOB)
     with pytest.raises(ConfigError, match="switched off"):
-        trainings(Limits(at_once=0)).train(small(9), "bob")
+        trainings(Limits(at_once=0)).train(small(9), BOB)
     full = trainings(Limits(disk_mb=1e-9))
     with pytest.raises(ConfigError, match="delete some first"):
-        full.train(small(9), "bob")
+        full.train(small(9), BOB)
 
 
 @pytest.mark.parametrize("preset", ["paper", "vit-small", "resnet18", "sr-vit-tiny"])
 def test_a_limit_on_parameters_holds_for_every_family(trainings, preset):
     with pytest.raises(ConfigError, match=r"the model has [\d,]+ parameters; this server allows at most 10"):
-        trainings(Limits(parameters=10)).train(PRESETS[preset], "bob")
+        trainings(Limits(parameters=10)).train(PRESETS[preset], BOB)
 
 
 @pytest.mark.parametrize("name", ["../outside", "", "a/b", ".queue", "x" * 99, "a\nb"])
 def test_no_name_leads_out_of_the_folder(queue, name):
     with pytest.raises(RunError, match="cannot be a name"):
-        queue.delete(name)
+        queue.delete(name, ANN)
 
 
 def test_what_is_going_on_is_neither_renamed_nor_deleted(queue):
-    name = queue.train(small(5), "ann")
-    for act in (lambda: queue.rename(name, "new"), lambda: queue.delete(name)):
+    name = queue.train(small(5), ANN)
+    for act in (lambda: queue.rename(name, "new", ANN), lambda: queue.delete(name, ANN)):
         with pytest.raises(RunError, match="is waiting; stop it first"):
             act()
     run = queue.run(name)
     run.save_job(run.job() | {"state": "failed"})
-    queue.rename(name, "better name")
+    queue.rename(name, "better name", ANN)
     assert "better name" in queue.known
-    queue.delete("better name")
+    queue.delete("better name", ANN)
     assert not run.path.exists()
 
 
@@ -258,8 +271,7 @@ def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(training
     queue = trainings(Limits(minutes=1, pause_minutes=1, threads=1), launch=Begun, clock=clock)
     held = {}
     for name, status in (("paused", State.PAUSED), ("running", State.RUNNING)):
-        held[name] = run = Run(queue.runs / name)
-        run.save_job({"state": "begun", "visitor": "ann"})
+        held[name] = run = begun(queue, name)
         run.acquire()
         run.set_status(status)
 
@@ -271,17 +283,100 @@ def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(training
     pass_time(70)
     assert held["running"].control()["wanted"] == "stop"
     assert held["paused"].control()["wanted"] == "go"  # nobody waits
-    queue.train(small(5), "bob")
+    assert "the limit of this server" in held["running"].job()["cause"]
+    held["running"].set_status(State.STOPPED)
+    held["running"].release()
+    pass_time(5)
+    held["running"].acquire()  # resumed: it has its minutes again
+    held["running"].forget_orders()
+    held["running"].set_status(State.RUNNING)
+    pass_time(50)
+    assert held["running"].control()["wanted"] == "go"
+    pass_time(20)
+    assert held["running"].control()["wanted"] == "stop"
+    queue.train(small(7), BOB)
     pass_time(70)
     assert held["paused"].control()["wanted"] == "stop"
-    assert "the limit of this server" in held["running"].job()["cause"]
     assert "others wait" in held["paused"].job()["cause"]
 
 
 def test_a_run_that_diverged_is_told_from_one_that_failed_otherwise(queue):
     for name, failure in (("diverged", Failure.DIVERGED), ("failed", Failure.SYSTEM)):
-        run = Run(queue.runs / name)
-        run.save_job({"state": "begun", "visitor": "ann"})
-        run.set_status(State.FAILED, "a cause", failure)
+        begun(queue, name).set_status(State.FAILED, "a cause", failure)
     queue.look(everything=True)
     assert {name: seen.diverged for name, seen in queue.known.items()} == {"diverged": True, "failed": False}
+
+
+# Clocks that are set
+
+
+def test_setting_the_clock_makes_nobody_late_and_changes_no_turn(trainings, clock):
+    wall = Clock()
+    wall.now = 1e9
+    queue = trainings(Limits(at_once=2, threads=1), launch=Begun, clock=clock, now=wall)
+    first = queue.train(small(5), ANN)
+    wall.now -= 86_400
+    second = queue.train(small(6), BOB)
+    assert [queue.known[name].position for name in (first, second)] == [1, 2]
+    queue.tick()
+    queue.close()
+    other = trainings(launch=Begun, clock=clock, now=wall)  # did not start it, but it can see that its process lives
+    for jump in (86_400, 86_400 * 365, -86_400):
+        wall.now += jump
+        clock.now += RESCAN_S
+        other.tick()
+        assert other.known[first].state == "starting"
+    clock.now += 121
+    other.tick()
+    assert other.known[first].state == "failed"
+
+
+# Who may do what
+
+
+def acts(queue, name):
+    """Everything that a page can ask for about a run, by name."""
+    orders = {order: lambda visitor, order=order: queue.ask(name, order, visitor) for order in ORDERS}
+    return orders | {
+        "resume": lambda visitor: queue.resume(name, visitor),
+        "retry": lambda visitor: queue.retry(name, visitor),
+        "finish": lambda visitor: queue.finish(name, visitor),
+        "leave": lambda visitor: queue.leave(name, visitor),
+        "restart": lambda visitor: queue.restart(name, visitor),
+        "rename": lambda visitor: queue.rename(name, "mine now", visitor),
+        "delete": lambda visitor: queue.delete(name, visitor),
+    }
+
+
+@pytest.mark.parametrize("state", ["waiting", "starting", "begun", "failed"])
+def test_only_its_visitor_and_the_teacher_do_anything_with_a_run(queue, state):
+    run = begun(queue, "hers", state=state)
+    queue.look(everything=True)
+    before = run.job()
+    for name, act in acts(queue, "hers").items():
+        with pytest.raises(RunError, match="only the browser that started “hers”, and the teacher, can do that"):
+            act(BOB)
+        assert run.job() == before, name
+        for allowed in (ANN, TEACHER):  # what they may is another question than what can be done just now
+            said = ""
+            try:
+                act(allowed)
+            except (RunError, ConfigError) as error:
+                said = str(error)
+            assert "only the browser" not in said
+            for each in queue.runs.glob("[!.]*"):
+                shutil.rmtree(each)
+            run = begun(queue, "hers", state=state)
+            queue.look(everything=True)
+        before = run.job()
+
+
+def test_a_stranger_trains_on_no_folder_outside_of_data(queue):
+    for source in ("folder:/etc", "folder:../data/x", "parquet:/home", "folder:data/../x", "folder:data", "folder:x"):
+        config = small(1, **{"data.source": source})
+        with pytest.raises(ConfigError, match="only the teacher may choose folders outside data/"):
+            queue.train(config, ANN)
+    with pytest.raises(ConfigError, match="only the teacher may choose a run to begin with"):
+        queue.train(small(1, **{"train.start": "somewhere"}), ANN)
+    assert queue.train(small(1, **{"data.source": "folder:data/birds"}), ANN) in queue.known
+    assert queue.train(small(1, **{"data.source": "folder:/photos"}), TEACHER) in queue.known

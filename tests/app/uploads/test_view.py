@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import reports
+from app import state
 from app.uploads.tray import MAX_IMAGES, MAX_TRACES
 from vitrm.data.images import fit_image
+from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
@@ -163,8 +165,10 @@ def test_a_plain_colour_is_foreign_and_the_page_says_how_often_it_is_wrong_about
         assert part in text
 
 
-def test_a_checkpoint_without_a_measured_warning_says_how_to_measure_it(page, monkeypatch, encoded):
-    monkeypatch.setattr(reports, "stored", lambda checkpoint, kind: None)
+def test_a_checkpoint_without_a_measured_warning_says_how_to_measure_it(page, tmp_path, encoded):
+    shutil.copytree(ROOT / "checkpoints" / "cifar10-tiny", tmp_path / "runs" / "unmeasured")
+    (tmp_path / "runs" / "unmeasured" / "domain.json").unlink()
+    page.session_state[state.PHOTO_MODEL] = "unmeasured"
     page.file_uploader[0].upload("blue.png", encoded(Image.new("RGB", (40, 40), "#3366cc"))).run()
     assert not page.warning
     assert any("vitrm evaluate" in caption.value for caption in page.caption)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.folder import Run
 from vitrm.training.trainer import Trainer
 

@@ -9,7 +9,7 @@ import pytest
 from vitrm.config import PRESETS, SETTINGS, Config
 from vitrm.config.words import in_words, typed
 from vitrm.errors import ConfigError
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 
 FOUND = {"model.family", "data.classes", "data.mean", "data.std"}  # the preset decides the first, the data the others
 

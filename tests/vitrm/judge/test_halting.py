@@ -4,6 +4,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import torch
 from PIL import Image
 
 from vitrm.cli.main import main
+from vitrm.config import require_halting
+from vitrm.errors import ConfigError
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import auroc, auroc_interval, image_seeds
 from vitrm.judge.halting import EXAMPLES, comparison, examples, step_alone, verdict
@@ -233,6 +236,30 @@ def test_pictures_are_kept_only_if_they_are_asked_for(report, model, digits):
 def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(tmp_path, gallery, shown):
     assert main(["export", "digits-glimpse", str(tmp_path / "mine"), "--halting", *gallery]) == 0
     assert bool(Run(tmp_path / "mine").report("halting").images) is shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "digits", "--halting"], "supervision_steps=1: a judgement of halting needs 2 or more"),
+        (["evaluate", "cifar10-tiny", "--halting", "--supervision-steps", "1"], "such as digits-glimpse"),
+        (["evaluate", "vit-tiny-deep", "--halting"], "needs a model with supervision steps"),
+        (["export", "digits", "mine", "--halting"], "after a single one there is nothing to stop early"),
+        (["export", "vit-tiny-deep", "mine", "--halting"], "needs a model with supervision steps"),
+    ],
+)
+def test_a_model_without_steps_to_leave_out_is_refused_in_a_sentence_before_anything_is_written(words, said, capsys):
+    assert main(words) == 1
+    out = capsys.readouterr()
+    assert said in out.err
+    assert out.err.count("\n") == 1
+    assert (out.out, Path("mine").exists()) == ("", False)
+
+
+def test_the_model_that_is_named_instead_has_a_halting_to_judge():
+    require_halting(find_run("digits-glimpse").config().model)
+    with pytest.raises(ConfigError, match="such as digits-glimpse"):
+        next(measuring("halting", load("digits"), None))
 
 
 def test_a_rule_that_needs_no_training_ranks_answers_too(report, model, digits):

@@ -12,7 +12,7 @@ import torch
 
 from vitrm.errors import RunError
 from vitrm.judge.report import KINDS, Progress, Report, Tally, report_type
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.folder import Run
 
 BUNDLED = {  # a checkpoint that has each of them

@@ -20,8 +20,8 @@ def stemmed(tiny):
 
 def test_a_stem_is_two_rounds_of_convolution_norm_gelu_and_pooling(stemmed, close):
     stem, images = ConvolutionalStem(stemmed), torch.randn(2, 1, 16, 16)
-    (first, norm1, _, _, second, norm2, _, _), found = stem.layers, images
-    for convolution, norm in ((first, norm1), (second, norm2)):
+    found = images
+    for convolution, norm in zip(stem.convolutions, stem.norms, strict=True):
         found = F.conv2d(F.pad(found, (1, 1, 1, 1)), convolution.weight)
         groups = found.unflatten(1, (8, -1)).flatten(2)  # 8 groups of maps, each normalised over all its places
         groups = (groups - groups.mean(2, keepdim=True)) / (groups.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
@@ -42,8 +42,7 @@ def test_an_image_gets_the_same_tokens_in_any_batch_and_in_training(stemmed, clo
 
 def test_the_convolutions_of_a_token_see_ten_by_ten_pixels(stemmed):
     stem = ConvolutionalStem(replace(stemmed, image_size=32)).eval()
-    for place in (1, 5):
-        stem.layers[place] = torch.nn.Identity()  # norms see all places of a map
+    stem.norms = torch.nn.ModuleList(torch.nn.Identity() for _ in stem.norms)  # they see all places of a map
     images = torch.randn(1, 1, 32, 32, requires_grad=True)
     rows = []
     for token in stem(images)[0, [27, 28]].unbind():  # in the fourth row of 8 x 8, beside each other

@@ -15,7 +15,7 @@ from vitrm.data.mazes import draw_mazes, render
 from vitrm.families import resized
 from vitrm.judge.evaluation import evaluate
 from vitrm.judge.report import KINDS, report_type
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.card import model_card
 from vitrm.runs.folder import Run
 from vitrm.traces.recording import mixture_trace

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from vitrm.cli import main as cli
-from vitrm.process import ROOT
+from vitrm.places import ROOT
 from vitrm.runs.folder import Run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are forked, stopped and killed")
