@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from vitrm.cli.main import main
+from vitrm.config.mazes import MazeSettings
 from vitrm.data.dataset import Split
 from vitrm.data.mazes import draw_mazes, render
+from vitrm.families import resized
 from vitrm.judge.evaluation import evaluate
 from vitrm.judge.report import KINDS, report_type
 from vitrm.places import ROOT
@@ -34,6 +36,7 @@ def evaluated(capsys, *arguments):
 def test_the_promised_checkpoints_are_there():
     recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
     others = {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep", "vitrm-tiny-brief", "mazes"}
+    others |= {"mazes-first"}
     assert others | recursive <= set(NAMES)
 
 
@@ -144,7 +147,7 @@ def test_the_models_of_the_mixture_grid_were_trained_alike():
 
 
 def test_longer_ways_through_mazes_need_more_steps_and_more_steps_help():
-    run = Run(ROOT / "checkpoints" / "mazes")
+    run = Run(ROOT / "checkpoints" / "mazes-first")
     model, report = run.load_model(), run.report("difficulty")
     assert report.accuracy[-1] - report.accuracy[0] >= 0.15
     assert report.rank_correlation >= 0.5
@@ -155,3 +158,15 @@ def test_longer_ways_through_mazes_need_more_steps_and_more_steps_help():
     first, *_, last = evaluate(model, model.transform, split).accuracy
     assert first < 0.7
     assert last > 0.95
+
+
+def test_thinking_on_solves_larger_mazes_than_any_of_the_training_and_takes_nothing_back():
+    run = Run(ROOT / "checkpoints" / "mazes")
+    assert max(each.size for each in (run.config().data.mazes, *run.config().data.mazes.also)) == 9
+    model = resized(run.load_model(), 26)
+    mazes = draw_mazes(MazeSettings(size=13, gems=3, shortest=11, longest=14), 64, (2,), batch=1024)
+    split = Split(torch.from_numpy(render(mazes.cells, 26)), torch.from_numpy(mazes.labels))
+    accuracy = evaluate(model, model.transform, split, 48).accuracy
+    assert accuracy[5] < 0.9
+    assert accuracy[23] > accuracy[5] + 0.1
+    assert accuracy[47] > accuracy[23] - 0.05
