@@ -151,7 +151,7 @@ def any_image(checkpoint: Checkpoint) -> str:
     """The name of a test image by chance, of those that can be shown here."""
     few = bundled_images(checkpoint)
     if few is None:
-        return f"test-{random.randrange(facts(checkpoint)[1]['split_sizes']['test'])}"
+        return f"test-{random.randrange(facts(checkpoint)[1].split_sizes['test'])}"
     return f"test-{int(random.choice(few.numbers))}"
 
 
