@@ -251,7 +251,8 @@ def test_what_a_link_names_and_nobody_has_is_said_and_replaced(page):
     ],
 )
 def test_a_model_without_a_mixture_is_said_to_have_none(page, monkeypatch, model, said):
-    monkeypatch.setattr(cache, "facts", lambda name: (Config(model=model, data=preset("digits").data), {}))
+    _, summary = cache.facts(None)  # of the page
+    monkeypatch.setattr(cache, "facts", lambda name: (Config(model=model, data=preset("digits").data), summary))
     opened(page, mixture_model="digits")
     assert said in page.info[0].value
     assert len(page.get("bidi_component")) == 0

@@ -14,6 +14,6 @@ def test_weights_that_recur_are_drawn_in_one_colour_and_others_in_their_own(a_vi
     assert html.count("oklch(") == 5 + 5
     assert len({part.split(")")[0] for part in html.split("oklch(")[1:]}) == 5
     assert "2 layers with weights of their own, applied 12 times in all" in html
-    long = drawing([Drawn("deep", replace(a_vitrm, supervision_steps=1000, memory_steps=1000), 1, "#000")], dark=True)
+    long = drawing([Drawn("deep", replace(a_vitrm, supervision_steps=1000, memory_steps=20), 1, "#000")], dark=True)
     assert "992 more supervision steps" in long
     assert len(long) < 100_000
