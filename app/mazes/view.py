@@ -79,7 +79,11 @@ def choose_maze(asked: Asked | None) -> Maze:
             st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
         else:
             return maze
-    ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
+    try:
+        ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
+    except VitrmError as error:
+        st.error(f"The mazes that are kept with “{asked.checkpoint.name}” cannot be shown: {error}")
+        ready = []
     return _show((ready or maze_cache.pool(settings.source, (settings.shortest + settings.longest) // 2))[0])
 
 

@@ -48,3 +48,18 @@ def test_a_configuration_that_contradicts_its_summary_is_said(tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(Exception, match=r"test\.accuracy has \d+ entries, expected 50 or more"):
         cache.facts(cache.checkpoint("odd"))
+
+
+@pytest.mark.parametrize(
+    ("bundled", "key", "page"),
+    [("mazes", "maze_model", "mazes"), ("digits", "left", "compare"), ("digits", "checkpoint", "step")],
+)
+def test_a_damaged_gallery_is_said_where_its_model_is_chosen(bundled, key, page, tmp_path):
+    folder = shutil.copytree(ROOT / "checkpoints" / bundled, tmp_path / "runs" / f"torn-{page}")
+    (folder / "gallery.npz").write_bytes((folder / "gallery.npz").read_bytes()[:5000])
+    app = AppTest.from_file(HOME, default_timeout=120)
+    app.run()
+    app.session_state[key] = folder.name
+    app.switch_page(f"../pages/{page}.py").run()
+    assert not app.exception
+    assert "gallery.npz' is no trace file, or damaged" in app.error[0].value

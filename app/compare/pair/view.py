@@ -46,7 +46,12 @@ def show() -> None:
     sides = [(name, *facts[name]) for name in (left, right)]
     for sentence in answers.differences(*(config for _, config, _ in sides)):
         st.caption(sentence)
-    galleries = [made for name, *_ in sides if (made := cache.gallery(here[name]))]  # a family may have none
+    try:
+        galleries = [made for name, *_ in sides if (made := cache.gallery(here[name]))]  # a family may have none
+    except VitrmError as error:
+        st.error(f"These models cannot be shown: {error}")
+        state.to_url(*state.COMPARE)
+        return
     ready = {image: trace for image, trace in galleries[0].items() if image in galleries[-1]} if galleries else {}
     n = min(summary.split_sizes["test"] for *_, summary in sides)
     glimpses = any(getattr(config.model, "glimpse_patches", None) for _, config, _ in sides)
