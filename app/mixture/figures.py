@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 
 from app import colours
 from app.charts import styled
+from app.figures import points
 from vitrm.config import Config, SRViTConfig
-from vitrm.judge.mixture import MixtureReport
+from vitrm.judge.mixture import MixtureReport, may_be_chance
 from vitrm.traces.mixture import MixtureTrace, probabilities
 
 MIXTURES = {"own": "the model's own mixture", "uniform": "plain mean", "last": "last step alone"}
@@ -98,6 +99,22 @@ def answers(trace: MixtureTrace) -> list[dict[str, Any]]:
         probs = probabilities(logits)
         found.append({"name": name, "note": note, "probs": probs, "answer": int(probs.argmax())})
     return found
+
+
+def answer_table(trace: MixtureTrace) -> list[dict[str, Any]]:
+    """`answers` as a table, one row for each way to read the steps; probabilities in percent."""
+    own, *_ = found = answers(trace)
+    judged = {} if trace.label is None else {True: "✓ right", False: "✗ wrong"}
+    return [
+        {
+            "mixture": one["name"] + (f" ({one['note']})" if one["note"] else ""),
+            "answer": trace.class_names[one["answer"]],
+            **({"": judged[one["answer"] == trace.label]} if judged else {}),
+            "its probability, %": 100 * float(one["probs"].max()),
+            f"P({trace.class_names[own['answer']]}), %": 100 * float(one["probs"][own["answer"]]),
+        }
+        for one in found
+    ]
 
 
 def answers_said(trace: MixtureTrace) -> str:
@@ -200,6 +217,27 @@ def weight_table(report: MixtureReport) -> list[dict[str, Any]]:
         }
         for one in report.token_weights
     ]
+
+
+def worth_table(report: MixtureReport) -> list[dict[str, Any]]:
+    """What the mixture is worth with all steps: one row for each way to read them."""
+    rows = []
+    for mixture, name in MIXTURES.items():
+        share, gap = report.accuracy(mixture)[-1], ""
+        one = next(each for each in report.replaced if (each.mixture, each.steps) == (mixture, len(report.own)))
+        worse, better = (round(changed * report.n) for changed in (one.became_wrong, one.became_right))
+        if mixture != "own":
+            gap = points(100 * (share - report.own[-1])) + " (may be chance)" * may_be_chance(worse, better)
+        rows.append(
+            {
+                "read by": name,
+                "test accuracy, %": 100 * share,
+                "against its own mixture": gap,
+                "became wrong": worse,
+                "became right": better,
+            }
+        )
+    return rows
 
 
 def accuracy_table(report: MixtureReport) -> list[dict[str, Any]]:
