@@ -101,17 +101,18 @@ def answers(trace: MixtureTrace) -> list[dict[str, Any]]:
     return found
 
 
-def answer_table(trace: MixtureTrace) -> list[dict[str, Any]]:
-    """`answers` as a table, one row for each way to read the steps; probabilities in percent."""
+def answer_table(trace: MixtureTrace) -> list[dict[str, str]]:
+    """`answers` as a table, one row for each way to read the steps; beside the answer how sure it is of it."""
     own, *_ = found = answers(trace)
-    judged = {} if trace.label is None else {True: "✓ right", False: "✗ wrong"}
+    judged = {None: "", True: " ✓", False: " ✗"}
+    name = trace.class_names[own["answer"]]
     return [
         {
-            "mixture": one["name"] + (f" ({one['note']})" if one["note"] else ""),
-            "answer": trace.class_names[one["answer"]],
-            **({"": judged[one["answer"] == trace.label]} if judged else {}),
-            "its probability, %": 100 * float(one["probs"].max()),
-            f"P({trace.class_names[own['answer']]}), %": 100 * float(one["probs"][own["answer"]]),
+            "read by": one["name"] + (f" ({one['note']})" if one["note"] else ""),
+            "answer": trace.class_names[one["answer"]]
+            + judged[None if trace.label is None else one["answer"] == trace.label],
+            "its probability": _percent(one["probs"].max()),
+            f"probability of {name}": _percent(one["probs"][own["answer"]]),
         }
         for one in found
     ]
@@ -219,7 +220,7 @@ def weight_table(report: MixtureReport) -> list[dict[str, Any]]:
     ]
 
 
-def worth_table(report: MixtureReport) -> list[dict[str, Any]]:
+def worth_table(report: MixtureReport) -> list[dict[str, str]]:
     """What the mixture is worth with all steps: one row for each way to read them."""
     rows = []
     for mixture, name in MIXTURES.items():
@@ -231,10 +232,10 @@ def worth_table(report: MixtureReport) -> list[dict[str, Any]]:
         rows.append(
             {
                 "read by": name,
-                "test accuracy, %": 100 * share,
+                "test accuracy": f"{100 * share:.1f} %",
                 "against its own mixture": gap,
-                "became wrong": worse,
-                "became right": better,
+                "became wrong": f"{worse:,}" if gap else "",
+                "became right": f"{better:,}" if gap else "",
             }
         )
     return rows

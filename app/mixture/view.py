@@ -78,10 +78,8 @@ def judgement(checkpoint: Checkpoint) -> MixtureReport | None:
 
 def answers(trace: MixtureTrace) -> None:
     """The answer to one image with the mixture replaced."""
-    rows = mixture_figures.answer_table(trace)
-    whole = {name: st.column_config.NumberColumn(format="%.0f") for name in rows[0] if name.endswith("%")}
     st.markdown(mixture_figures.answers_said(trace))
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=whole)
+    st.table(mixture_figures.answer_table(trace), hide_index=True)
     st.caption("With the mixture replaced, the model does what it was never trained for.")
 
 
@@ -90,13 +88,7 @@ def worth(checkpoint: Checkpoint, config: Config) -> None:
     report = judgement(checkpoint)
     if report is None:
         return
-    one = st.column_config.NumberColumn(format="%.1f")
-    st.dataframe(
-        mixture_figures.worth_table(report),
-        hide_index=True,
-        width="stretch",
-        column_config={"test accuracy, %": one},
-    )
+    st.table(mixture_figures.worth_table(report), hide_index=True)
     said = mixture_figures.alternatives(report)["accuracy"]
     st.plotly_chart(mixture_figures.accuracy(report), key="accuracy", width="stretch", alt=said, config=_PLAIN)
     st.caption(
