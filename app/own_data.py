@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Annotated
 
 from app.visitors import Visitor
+from vitrm.config.data import UPLOADS
 from vitrm.data.decoder import Decoder
 from vitrm.data.images import FORMATS
 from vitrm.data.zipped import Entry, Zipped, contents, read_list, shown
@@ -34,7 +35,7 @@ LIMITS = Zipped()
 MAX_SIDE = 128  # pixels a picture is kept with
 SECONDS = 120.0  # for all pictures of an upload
 UNUSED_S = 3600.0  # how long pictures are kept that nothing has been trained on
-_OWN, _ABOUT = ".own", "about.json"
+_ABOUT = "about.json"
 _NAME = re.compile(r"[0-9a-f]{32}")
 _RUN_FILES = ("job.json", "config.json")  # where a run names its data, before it is trained and from then on
 
@@ -48,12 +49,6 @@ class Upload:
     pictures: int
     at: Annotated[float, Between(0, 1e12)]  # seconds since 1970
 
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        some = ", ".join(self.classes[:4]) + (", …" if len(self.classes) > 4 else "")
-        return f"own pictures ({some}; {self.pictures:,})"
-
 
 @cache
 def _decoder() -> Decoder:
@@ -64,7 +59,7 @@ def folder(source: str) -> Path | None:
     """The folder of an upload, if a source is one; None for any other data, wherever that lies."""
     kind, _, place = source.partition(":")
     path = Path(place)
-    inside = path.absolute().parent == (home() / "data" / _OWN).absolute()
+    inside = path.absolute().parent == (home() / "data" / UPLOADS).absolute()
     return path if kind == "folder" and inside and _NAME.fullmatch(path.name) else None
 
 
@@ -94,14 +89,6 @@ def about(place: Path) -> Upload:
     return read(Upload, values, _ABOUT)
 
 
-def named(source: str) -> dict[str, str]:
-    """What people are to call an upload, as fields of a configuration; nothing for other data, or what is gone."""
-    place = folder(source)
-    with contextlib.suppress(RunError):
-        return {"data.name": about(place).title} if place else {}
-    return {}
-
-
 def latest(visitor: Visitor) -> str | None:
     """The source of what this visitor uploaded last; None if there is nothing (any more)."""
     own = [(kept.at, place) for place, kept in _uploads() if kept.visitor == visitor.number]
@@ -119,13 +106,13 @@ def take(content: bytes, visitor: Visitor, most_mb: float) -> Iterator[float | t
         raise DataError("this server takes no pictures to train on (VITRM_TRAIN_UPLOADS_MB=0)")
     archive, entries, left_out = read_list(content, LIMITS)
     tidy(visitor)
-    used = size_of(home() / "data" / _OWN) / 2**20
+    used = size_of(home() / "data" / UPLOADS) / 2**20
     if used + len(entries) * MAX_SIDE**2 * 3 / 2**20 > most_mb:
         raise DataError(
             f"the pictures of all visitors take {used:,.0f} of the {most_mb:,.0f} MB that this server keeps; delete "
             "runs that were trained on some, or choose fewer pictures"
         )
-    place = home() / "data" / _OWN / secrets.token_hex(16)
+    place = home() / "data" / UPLOADS / secrets.token_hex(16)
     unfinished = place.with_suffix(".tmp")
     counts: Counter[str] = Counter()
     last = time.monotonic() + SECONDS
@@ -197,7 +184,7 @@ def _check(counts: Counter[str], left_out: list[str]) -> None:
 def _uploads() -> list[tuple[Path, Upload]]:
     """All of them; what is damaged is nobody's, and left to whoever looks after the server."""
     found = []
-    for place in (home() / "data" / _OWN).glob("*"):
+    for place in (home() / "data" / UPLOADS).glob("*"):
         if _NAME.fullmatch(place.name):
             with contextlib.suppress(RunError):
                 found.append((place, about(place)))

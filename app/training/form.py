@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app import own_data, visitors
+from app import visitors
 from app.training import cache, own_pictures, settings
 from app.training import figures as training_figures
 from app.training.choices import STARTED
@@ -37,7 +37,7 @@ def new_training() -> None:
     if source is None:
         return
     try:
-        config = PRESETS[name].with_fields({"data.source": source} | own_data.named(source) | changes)
+        config = PRESETS[name].with_fields({"data.source": source} | changes)
         trainings.check(config, visitors.visitor())
     except VitrmError as error:
         st.error(in_words(str(error)))

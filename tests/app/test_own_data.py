@@ -12,6 +12,7 @@ from PIL import Image
 
 from app import cache, own_data, visitors
 from app.visitors import Visitor
+from vitrm.config import DataConfig
 from vitrm.data.sources import load_dataset
 from vitrm.errors import DataError, RunError
 from vitrm.places import ROOT
@@ -62,7 +63,7 @@ def test_pictures_become_data_to_train_on_without_what_the_camera_wrote():
     assert all(b"note" not in file.read_bytes() for file in files)
     with Image.open(next(file for file in files if file.suffix == ".png")) as image:
         assert max(image.size) == own_data.MAX_SIDE
-    assert own_data.named(source) == {"data.name": "own pictures (blue, red; 8)"}
+    assert DataConfig(source).title == "own pictures"
 
 
 def test_they_are_seen_by_their_visitor_and_the_teacher_alone():

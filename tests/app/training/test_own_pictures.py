@@ -28,7 +28,7 @@ SMALL = {
 
 
 def asked(source):
-    return PRESETS["photos"].with_fields({"data.source": source, **own_data.named(source), **SMALL})
+    return PRESETS["photos"].with_fields({"data.source": source, **SMALL})
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_command_that_the_queue_starts_trains_on_them_and_names_no_folder(qu
     words = [*train_words(config), "--name", "tried", "--device=cpu", "--threads=1"]
     assert cli.main(words) == 0
     run = Run(Path("runs/tried"))
-    assert run.config().data.title == "own pictures (blue, red; 8)"
+    assert run.config().data.title == "own pictures"
     assert run.config().data.classes == ("blue", "red")
     assert ".own" not in (run.path / "README.md").read_text(encoding="utf-8").partition("##")[0]
 
