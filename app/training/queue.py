@@ -100,11 +100,11 @@ class Trainings:
         limits forbid it, or the visitor has another run waiting.
         """
         with self._lock:
+            self.check(config, visitor)  # before anything is joined: it may be on another's pictures
             self.look(everything=True)
             same = self.same(config) if join else None
             if same is not None:
                 return same
-            self.check(config, visitor)
             self.limits.check_size(config)
             self._may_wait(visitor.number)
             name = free_name(self.runs, train_words(config)[1])
