@@ -18,7 +18,7 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     ),
     "app": (
         "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures",
-        "inference", "cache",
+        "inference", "sources", "cache",
         "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
         "training", "compare", "bench", "Home",
     ),
