@@ -10,28 +10,37 @@ if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ on the path
 import pandas  # noqa: E402, F401 (whole: plotly would take the half that another visitor's first page imports)
 import streamlit as st  # noqa: E402
 
-from app import descriptors  # noqa: E402
+from app import descriptors, state  # noqa: E402
 from app.training.cache import look_after_queue  # noqa: E402
 
 
+def story() -> dict[str, list[st.Page]]:
+    """Every page, a file in pages/, under the question that it helps to answer; its address is the name of its file."""
+
+    def page(name: str, title: str, icon: str, **more: bool) -> st.Page:
+        return st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", **more)
+
+    return {
+        "": [page("watch", "Watch", "play_circle", default=True)],  # on the bar itself; the others open
+        "Look inside": [page("step", "Step through", "footprint"), page("attention", "Attention", "visibility")],
+        "When to stop": [page("halting", "Halting", "stop_circle"), page("glimpses", "Glimpses", "grid_view")],
+        "What the loop is good for": [
+            page("mazes", "Mazes", "route"),
+            page("mixture", "Soft mixture", "blender"),
+            page("compare", "Compare", "compare_arrows"),
+        ],
+        "Yours": [page("your_image", "Your image", "add_a_photo"), page("train", "Train", "model_training")],
+    }
+
+
 def main() -> None:
-    """Page settings and navigation; every page is a file in pages/."""
+    """Page settings and navigation."""
     st.set_page_config(page_title="ViTRM", page_icon="🔁", layout="wide", initial_sidebar_state="auto")
-    pages = [
-        st.Page(ROOT / "pages" / "watch.py", title="Watch it refine", icon=":material/play_circle:", default=True),
-        st.Page(ROOT / "pages" / "your_image.py", title="Your image", icon=":material/add_a_photo:"),
-        st.Page(ROOT / "pages" / "step.py", title="Step through", icon=":material/footprint:"),
-        st.Page(ROOT / "pages" / "attention.py", title="Attention", icon=":material/visibility:"),
-        st.Page(ROOT / "pages" / "halting.py", title="Halting", icon=":material/stop_circle:"),
-        st.Page(ROOT / "pages" / "glimpses.py", title="Glimpses", icon=":material/grid_view:"),
-        st.Page(ROOT / "pages" / "mazes.py", title="Mazes", icon=":material/route:"),
-        st.Page(ROOT / "pages" / "mixture.py", title="Soft mixture", icon=":material/blender:"),
-        st.Page(ROOT / "pages" / "compare.py", title="Compare", icon=":material/compare_arrows:"),
-        st.Page(ROOT / "pages" / "train.py", title="Train", icon=":material/model_training:"),
-    ]
     descriptors.at_start()
     look_after_queue()
-    st.navigation(pages, position="top").run()
+    page = st.navigation(story(), position="top")
+    state.enter(page.url_path)
+    page.run()
 
 
 if __name__ == "__main__":
