@@ -19,7 +19,7 @@ def named(text):
     return set(re.findall(r"`((?:tests|scripts)/[\w/]+\.py)`", text)), set(re.findall(r"`(test_\w+)`", text))
 
 
-def tests_of(file):
+def functions_of(file):
     return {node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)}
 
 
@@ -28,7 +28,7 @@ def test_every_test_and_script_that_it_names_is_there():
     assert len(files) > 5
     assert len(tests) > 10
     assert [file for file in sorted(files) if not (ROOT / file).is_file()] == []
-    there = set().union(*map(tests_of, (ROOT / "tests").rglob("test_*.py")))
+    there = set().union(*map(functions_of, (ROOT / "tests").rglob("test_*.py")))
     assert sorted(tests - there) == []
 
 
