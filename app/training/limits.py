@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from app import own_data
+from app import own_data, sources
 from app.visitors import Visitor
 from vitrm.config import Config
 from vitrm.errors import ConfigError
-from vitrm.places import home
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,13 @@ class Limits:
 
     def check_places(self, config: Config, visitor: Visitor) -> None:
         """Raises ConfigError if a training reads what is not for this visitor: another's pictures, or, but for the
-        teacher, what lies elsewhere on this machine than in the server's `data/`.
+        teacher, what this server does not offer.
         """
         if not own_data.may_see(config.data.source, visitor):
             raise ConfigError("these pictures are gone, or another visitor's; upload your own")
         if visitor.is_teacher:
             return
-        kind, _, place = config.data.source.partition(":")
-        path, data = Path(place), home() / "data"
-        inside = path.relative_to(data).parts if path.is_relative_to(data) else ()
-        own = own_data.folder(config.data.source) is not None
-        if kind in ("folder", "parquet") and not own and (not inside or any(part.startswith(".") for part in inside)):
+        if not sources.is_offered(config.data.source):
             raise ConfigError(f"data.source={config.data.source}: only the teacher may choose folders outside data/")
         if config.train.start:
             raise ConfigError(f"train.start={config.train.start}: only the teacher may choose a run to begin with")
