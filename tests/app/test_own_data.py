@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app import cache, own_data, visitors
+from app import cache, own_data, sources, visitors
 from app.visitors import Visitor
 from vitrm.config import DataConfig
 from vitrm.data.sources import load_dataset
@@ -182,3 +182,9 @@ def test_a_model_that_was_trained_on_them_is_offered_to_those_who_may_see_them(l
         assert "mine" not in str(said.value).partition("there are")[2]
     assert "mine" not in learned(BOB)
     assert learned(ANN).keys() - learned(BOB).keys() == {"mine"}
+
+
+@pytest.mark.parametrize("more", ["", "/red", "/../x"])
+def test_the_images_of_an_upload_are_read_for_those_who_see_it_and_nothing_beside_it(more):
+    source, _ = take(pets())
+    assert sources.is_offered(source + more) is (more == "")
