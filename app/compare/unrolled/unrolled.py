@@ -60,7 +60,7 @@ def _card(model: Drawn, most: int, dark: bool) -> str:
     share = 100 * model.parameters / most
     remark = f"<p class='remark'>{escape(model.remark)}</p>" if model.remark else ""
     return (
-        f"<div class='part'><h4>{escape(model.name)} <small>{escape(config.family_title)}</small></h4>"
+        f"<div class='part'><h3>{escape(model.name)} <small>{escape(config.family_title)}</small></h3>"
         f"<p class='what'>Weights: {_layers(unique)}, {model.parameters:,} parameters in all</p>"
         f"<div class='bar'><i style='width:{max(share, 0.4):.2f}%;background:{model.color}'></i></div>"
         f"<div class='stored'>{stored}</div>"
