@@ -100,6 +100,7 @@ def _one_of(choices: Sequence[Any]) -> Callable[[str], Any]:
     return read
 
 
+_READ = "link_read"  # whether what no page knows has been said
 IN_URL = {
     CHECKPOINT: str,
     IMAGE: str,
@@ -132,6 +133,12 @@ def start(**defaults: object) -> None:
     for key, default in (DEFAULTS | defaults).items():
         if key not in st.session_state:
             st.session_state[key] = _from_url(key, default)
+    if _READ not in st.session_state:
+        st.session_state[_READ] = True
+        if unknown := [name for name in st.query_params if name not in IN_URL and name != RUN]:
+            st.warning(
+                f"The link names {', '.join(name[:40] for name in unknown)}, which no page here knows; left out."
+            )
 
 
 def enter(page: str) -> None:
