@@ -172,6 +172,13 @@ def test_a_server_with_an_impossible_limit_says_so(page, monkeypatch):
     assert "VITRM_TRAIN_AT_ONCE=lots: expected a number" in page.error[0].value
 
 
+def test_the_link_says_which_view_is_on_show(page):
+    open_train(page, show="Compare")
+    assert page.segmented_control(key="train_view").value == "Compare"
+    page.segmented_control(key="train_view").set_value("Watch").run()
+    assert "show" not in page.query_params
+
+
 # The live view
 
 
