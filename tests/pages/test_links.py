@@ -16,7 +16,6 @@ READ = {  # by page, what its links name
     "mazes": (state.MAZE_MODEL, state.MAZE),
     "mixture": (state.MIXTURE_MODEL, state.MIXTURE_VIEW, state.OPEN),
     "compare": (state.COMPARED, state.ALONG, state.PAPER, state.PAPER_DATA, state.LEFT, state.RIGHT),
-    "train": (state.RUN, state.SHOW),
 }
 
 

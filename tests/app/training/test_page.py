@@ -179,6 +179,13 @@ def test_the_link_says_which_view_is_on_show(page):
     assert "show" not in page.query_params
 
 
+@pytest.mark.parametrize("key", ["run", "show"])
+def test_what_a_link_names_and_is_not_there_is_said(page, key):
+    open_train(page, **{key: "nonsense-7"})
+    assert not page.exception
+    assert "“nonsense-7”" in page.warning[0].value
+
+
 # The live view
 
 
