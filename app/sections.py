@@ -44,6 +44,11 @@ def sections(*parts: Section) -> None:
         _section(part)
 
 
+def is_open(name: str) -> bool:
+    """Whether a section of that name is open."""
+    return name in _opened()
+
+
 def _section(part: Section) -> None:
     key = f"section_{part.name}"
     st.session_state[key] = part.name in _opened()
