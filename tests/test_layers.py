@@ -20,7 +20,7 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "paper", "state", "sections", "background", "descriptors", "visitors", "component", "change", "charts",
         "colours", "figures", "inference", "cache",
         "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
-        "training", "compare", "bench", "Home",
+        "training", "compare", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

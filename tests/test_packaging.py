@@ -90,6 +90,13 @@ def test_it_brings_its_licences_and_takes_no_common_name(python):
 
 
 @pytest.mark.slow
+def test_it_writes_the_site(python, tmp_path):
+    words = [python.with_name("vitrm"), "site", "out"]
+    subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}, check=True, capture_output=True)
+    assert {file.name for file in (tmp_path / "out").glob("*.html")} > {"index.html", "watch.html", "mazes.html"}
+
+
+@pytest.mark.slow
 def test_its_app_opens_every_page_from_a_folder_of_the_users(python, tmp_path):
     mine, words = tmp_path / "mine", tmp_path / "said"
 

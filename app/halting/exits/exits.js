@@ -5,9 +5,8 @@
 const HEIGHT = 176, TOP = 24, BOTTOM = 10; // pixels
 const LOW = 0.01, HIGH = 0.999, STEP = 0.01, FINE = 0.001, REST_MS = 400;
 
-export default function (component) {
-  const { parentElement, setStateValue } = component;
-  const { data } = component;
+// `data` is what exits.py makes; `setStateValue(name, value)` tells Python what the learner chose.
+function mountExits({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".exits");
   root.vitrmLeave?.();
   // For new data, another image say, the learner's threshold stays with the element.

@@ -16,13 +16,8 @@ from vitrm.nets.cost import multiply_adds
 from vitrm.traces.trace import Trace
 
 THRESHOLD = Path(__file__).parents[1] / "threshold.js"  # what follows the threshold, here and in other components
-_component = component(
-    "vitrm_exits",
-    __file__,
-    html="exits.html",
-    css="exits.css",
-    js=(TRACE, DRAWING, THRESHOLD, "costs.js", "exits.js"),
-)
+HTML, CSS, SCRIPTS = "exits.html", "exits.css", (TRACE, DRAWING, THRESHOLD, "costs.js", "exits.js")
+_component = component("vitrm_exits", __file__, html=HTML, css=CSS, js=(*SCRIPTS, "component.js"))
 
 
 def exit_panel(
