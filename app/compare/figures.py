@@ -88,7 +88,7 @@ def accuracy_against(comparison: Comparison, axis: Axis, values: Sequence[float]
 def add_names(
     figure: go.Figure, points: Sequence[tuple[float, float]], names: Sequence[str], *, logarithmic: bool = True
 ) -> None:
-    """What each point is called, right of it; where several stand in one place, a list of them."""
+    """What each point is called, beside it; where several stand in one place, a list of them."""
     found = places(points, names, logarithmic=logarithmic)
     figure.add_scatter(
         x=[place.x for place in found],
@@ -96,7 +96,7 @@ def add_names(
         mode="markers+text",
         marker={"size": 15, "opacity": 0},  # the names keep their distance from it
         text=[place.text for place in found],
-        textposition="middle right",
+        textposition=[f"middle {place.side}" for place in found],
         textfont={"size": 12},
         cliponaxis=False,
         hoverinfo="skip",

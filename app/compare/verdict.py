@@ -65,8 +65,6 @@ def best_rows(comparison: Comparison) -> list[dict[str, str]]:
             "best of its family": f"{entry.name} ({family})",
             "test accuracy": percent(entry),
             "parameters": count(entry.parameters),
-            "layers applied": str(entry.config.unrolled_layers),
-            "of its own": str(entry.config.unique_layers),
         }
         for family, (number, entry) in best.items()
     ]

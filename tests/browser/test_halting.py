@@ -49,7 +49,7 @@ def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page,
     expect(verdict).to_contain_text("which is wrong. Running every step would have ended with 3, which is right")
     page.talk.sent.clear()
     slider = move_threshold(page, 0.05)
-    expect(badge).to_have_text("stopped at 1 of 6: wrong ✗")
+    expect(badge).to_have_text("stopped at 1 of 6: right ✓")
     move_threshold(page, 0.99)
     expect(badge).to_have_text("ran all 6 steps: right ✓")
     expect(verdict).to_contain_text("never passed, so nothing is saved")

@@ -1,6 +1,7 @@
 // Who leaves when, and rightly, at the threshold of the page: this follows it, and sends the server nothing.
 
 const BAR = { height: 220, top: 22, bottom: 38 }; // pixels
+const FEW = 10; // images, of which a share says too little
 const WRONG_AT_LEAST = 3; // pixels of a bar, so that a few wrong ones are seen
 
 export default function (component) {
@@ -71,7 +72,8 @@ function late(images, right, threshold) {
   const before = sum(used.slice(0, -1).map((n) => images[n])), hits = sum(used.slice(0, -1).map((n) => right[n]));
   const early = hits / before, after = right[last] / images[last];
   const error = Math.sqrt((early * (1 - early)) / before + (after * (1 - after)) / images[last]);
-  const judged = early - after > 2 * error ? "hard images leave late" : "that the late ones are harder does not show";
+  const judged = images[last] < FEW ? "these are too few to tell"
+    : early - after > 2 * error ? "hard images leave late" : "that the late ones are harder does not show";
   return `At ${level(threshold)}: of those that leave last, after step ${last + 1}, ${percentFine(after)} are right ` +
     `(${images[last].toLocaleString("en")}), of those before them ${percentFine(early)}: ${judged}.`;
 }
