@@ -49,7 +49,15 @@ def closer(label: str, parts: dict[str, str]) -> tuple[str, ...]:
     def choose() -> None:
         _keep(name for name in parts if name in st.session_state["closer"])
 
-    st.pills(label, list(parts), selection_mode="multi", format_func=parts.get, key="closer", on_change=choose)
+    st.pills(
+        label,
+        list(parts),
+        selection_mode="multi",
+        format_func=parts.get,
+        key="closer",
+        on_change=choose,
+        label_visibility="collapsed",
+    )
     return tuple(name for name in parts if is_open(name))
 
 

@@ -22,5 +22,5 @@ model_place = head(
 checkpoint = inputs.choose_checkpoint(beside=model_place)
 if st.session_state[state.EDIT] and PLAYER not in st.session_state:  # a link that names one is about that panel
     show("edits")
-player_page(checkpoint, PLAYER, ("attention", *closer("Look closer", CLOSER)), "single update")
+player_page(checkpoint, PLAYER, ("attention", *closer("Look closer", CLOSER)), "single update", first=True)
 cache.warm_up()

@@ -107,7 +107,7 @@ def add_names(
 def key_rows(comparison: Comparison, axis: Axis | None = None) -> list[dict[str, str]]:
     """The list beside a figure: what each number is called, and what it stands at."""
     return [
-        {"": str(number), "model": entry.name, "test accuracy": percent(entry)}
+        {"no.": str(number), "model": entry.name, "test accuracy": percent(entry)}
         | ({} if axis is None else {axis.title: count(axis.of(entry))})
         for number, entry in enumerate(ranked(comparison), start=1)
     ]

@@ -35,7 +35,7 @@ def rows(comparison: Comparison, speeds: Speeds | None = None) -> list[dict[str,
     """The table: one row per entry, the most accurate first; with latency and memory once they have been measured."""
     return [
         {
-            "": str(number),
+            "no.": str(number),
             "model": entry.name,
             "family": entry.family,
             "test accuracy, %": round(entry.accuracy, 2),

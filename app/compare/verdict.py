@@ -61,7 +61,7 @@ def best_rows(comparison: Comparison) -> list[dict[str, str]]:
         best.setdefault(entry.family, (number, entry))
     return [
         {
-            "": str(number),
+            "no.": str(number),
             "best of its family": f"{entry.name} ({family})",
             "test accuracy": percent(entry),
             "parameters": count(entry.parameters),
@@ -91,7 +91,7 @@ def mixture_rows(comparison: Comparison) -> list[dict[str, str]]:
                     "soft mixture": percent(soft),
                     "last step alone": percent(hard),
                     "difference": points(gap),
-                    "": ("ahead" if gap > 0 else "behind") if clear else "may be chance",
+                    "judged": ("ahead" if gap > 0 else "behind") if clear else "may be chance",
                     "seeds": str(min(len(soft.seeds), len(hard.seeds))),
                 }
             )

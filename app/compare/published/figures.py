@@ -116,7 +116,7 @@ def is_ablation(entry: Entry) -> bool:
 def paper_rows(data: str) -> list[dict[str, Any]]:
     """Table 1 or 2 as the paper has it."""
     return [
-        {"": str(number), "model": row.model, "parameters, millions": row.millions}
+        {"no.": str(number), "model": row.model, "parameters, millions": row.millions}
         | {
             f"batch {size}": "out of memory" if accuracy is None else f"{accuracy:.1f}"
             for size, accuracy in zip(paper.BATCH_SIZES, row.accuracy, strict=True)

@@ -40,8 +40,7 @@ function buildAll(root, all) {
         add(svg, "circle", { cx: x(point.work), cy: y(point.accuracy), r: 3.5, fill: "var(--faint)" });
         add(svg, "text", { x: x(point.work), y: y(point.accuracy) + 16, "text-anchor": "middle" }, String(n + 1));
       });
-      const halfway = every[Math.floor((N - 1) / 2)];
-      add(svg, "text", { x: wide - ROOM.right, y: Math.min(y(halfway.accuracy) + 40, TALL - ROOM.bottom - 6), "text-anchor": "end" }, "grey: everybody stops at step n");
+      add(svg, "text", { x: wide - ROOM.right, y: TALL - ROOM.bottom - 8, "text-anchor": "end" }, "grey: everybody stops at step n");
       add(svg, "path", { class: "curve", d: path(line) });
       parts.drop = add(svg, "line", { class: "here-line", y2: TALL - ROOM.bottom });
       parts.here = add(svg, "circle", { class: "here", r: 8 });

@@ -38,7 +38,7 @@ def test_no_difference_has_no_sign(entry, compared, a_vitrm, a_vit):
 
 def test_the_best_of_each_family_is_a_row_with_its_number_and_its_name_in_full(compared, mixed):
     rows = best_rows(compared(*mixed))
-    assert [(row[""], row["best of its family"], row["test accuracy"]) for row in rows] == [
+    assert [(row["no."], row["best of its family"], row["test accuracy"]) for row in rows] == [
         ("1", "sr-vit-tiny, R = 4, last step (SR-ViT)", "63.0 ± 0.3 %"),
         ("6", "tiny, last step (ViTRM)", "50.0 %"),
     ]
