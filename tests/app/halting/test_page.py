@@ -207,7 +207,7 @@ def test_a_model_whose_images_are_absent_still_shows_its_judgement(page, tmp_pat
     monkeypatch.chdir(tmp_path)
     open_halting(page, checkpoint="cifar10-tiny", image="test-0")
     assert not page.exception
-    assert "not on this machine" in page.error[0].value
+    assert "cannot be had" in page.error[0].value
     data = panel_data(page)
     assert data["one"] is None
     assert data["all"]["n"] == 10_000
