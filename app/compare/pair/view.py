@@ -71,7 +71,7 @@ def show() -> None:
 
 
 def say_unknown() -> None:
-    """Say which of the two models a link names and nobody has, wherever they are shown; the usual one takes its place."""
+    """Say which of the two models a link names and nobody has; the usual one takes its place. Before `show`."""
     for key in (state.LEFT, state.RIGHT):
         chosen, usual = st.session_state[key], state.DEFAULTS[key]
         if chosen != usual and chosen not in cache.checkpoints():
