@@ -13,7 +13,7 @@ from vitrm.config import GLIMPSE_POLICIES
 CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
 GLIMPSE_SEED = "glimpse_seed"
-POSITION = "position"  # in the player, in moves; None: where it starts by itself
+POSITION = "position"  # in the player, in moves made; None: where it starts by itself
 VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
 THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own

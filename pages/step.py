@@ -11,5 +11,5 @@ st.markdown(
     "One press of **→** is one update. Watch which equation is at work, what shape the tensors have, and which lines "
     "of the core do it. Below, the memory itself: how alike its tokens are, and how far each of them has moved."
 )
-player_page(inputs.choose_checkpoint(), "step_player", ("equations", "memory"), "single update")
+player_page(inputs.choose_checkpoint(), "step_player", ("equations", "memory"), "single update", predict=True)
 cache.warm_up()

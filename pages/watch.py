@@ -4,17 +4,13 @@ import streamlit as st
 
 from app import cache, inputs, state
 from app.diagram.diagram import diagram
-from app.player.page import player_page
-
-CHECKPOINT = "digits-glimpse"  # the lesson of this page is told about this one
+from app.player.page import lesson, player_page
 
 state.start()
 st.title("Watch a tiny vision model refine its answer")
-st.markdown(
-    "**ViTRM** applies one small transformer block again and again. Here it may look at only a quarter of the image "
-    "in each step, so you can watch the evidence arrive and the answer settle. Press **Play**, or use the arrow keys."
-)
-config = player_page(inputs.checkpoint(CHECKPOINT), "player")
+checkpoint = inputs.choose_checkpoint(always=False)
+st.markdown(lesson(inputs.configuration(checkpoint).model))
+config = player_page(checkpoint, "player", predict=True, ask=True)
 
 st.header("What the model is")
 diagram(config.model, key="diagram")
@@ -46,6 +42,8 @@ for column, (title, text, page, label, icon) in zip(columns, cards, strict=True)
         st.page_link(f"../pages/{page}.py", label=label, icon=icon)
 st.markdown("The same from Python, and from a terminal:")
 python, terminal = st.columns(2)
-python.code(f'import vitrm\nmodel = vitrm.load("{CHECKPOINT}")\ntrace = vitrm.trace(model, image)', language="python")
+python.code(
+    f'import vitrm\nmodel = vitrm.load("{checkpoint.name}")\ntrace = vitrm.trace(model, image)', language="python"
+)
 terminal.code("vitrm train digits\nvitrm evaluate digits-glimpse --halting\nvitrm bench", language="sh")
 cache.warm_up()

@@ -19,8 +19,8 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     "app": (
         "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures",
         "inference", "cache",
-        "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
-        "training", "compare", "bench", "Home",
+        "picker", "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes",
+        "mixture", "training", "compare", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

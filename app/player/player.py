@@ -21,7 +21,7 @@ from vitrm.traces.trace import Trace
 class Choices:
     """What the learner has chosen inside a player."""
 
-    position: int | None = None  # in moves, where it last came to rest
+    position: int | None = None  # in moves made, where it last came to rest; 0 is before the first
     view: str = ""  # "layer.head.token.patch" of the attention panel
     edit: str = ""  # see `app.change.parse_edit`
     threshold: float | None = None  # for halting; None: the model's own
@@ -29,7 +29,7 @@ class Choices:
 
 SCRIPTS = (
     *(TRACE, DRAWING),
-    *(f"js/{part}.js" for part in ("chart", "player", "picture", "glimpses", "equations", "memory")),
+    *(f"js/{part}.js" for part in ("guess", "chart", "player", "picture", "glimpses", "equations", "memory")),
     *(f"js/{part}.js" for part in ("attention", "attribution", "edits", "cells")),
 )
 _component = component("vitrm_player", __file__, html="player.html", css="player.css", js=(*SCRIPTS, "js/component.js"))
@@ -49,6 +49,8 @@ def player(
     name: str = "",
     together: str = "",
     marks: Sequence[tuple[int, str]] = (),
+    predict: bool = False,
+    ask: bool = False,
     address: Mapping[str, str | None] | None = None,
 ) -> None:
     """Show the player for a trace; `choices(key)` tells what was chosen in it.
@@ -58,6 +60,8 @@ def player(
     is what a saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then
     have. Players with the same `together` move in step: the same supervision step in each.
     `marks` are (supervision step from 0, text) pairs, drawn into the curves.
+    With `predict` it opens before the first step, and shows nothing of steps that the learner has not been to; with
+    `ask` the true class is hidden, too, until the learner has guessed it or asked for it.
     `address` is what the page's address says besides these choices (None: nothing about this name); a player that is
     given none leaves the address alone.
     """
@@ -66,6 +70,8 @@ def player(
     start = st.session_state[f"{key}_start"]
     data = payload(trace, panels, chosen.edit, edited, attribution, cells=cells) | {
         "level": level,
+        "predict": predict,
+        "ask": ask,
         "title": title,
         "name": name or key,
         "together": together,

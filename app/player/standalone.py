@@ -30,6 +30,8 @@ def standalone(
     shown = [panel for panel in panels if panel not in absent]
     data: dict[str, Any] = payload(trace, shown, attribution=attribution, cells=cells) | {
         "level": "supervision step",
+        "predict": False,
+        "ask": False,
         "title": "",
         "name": title,
         "together": "",

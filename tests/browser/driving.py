@@ -176,5 +176,11 @@ def sentence(page: Page):
 
 def open_home(page: Page, server: str, query: str = "") -> None:
     page.goto(f"{server}/{query}")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    expect(sentence(page)).to_contain_text("Before the first step")
+    settle(page)
+
+
+def pick(page: Page, number: int) -> None:
+    """Pick a picture by its place in the row, from 1."""
+    page.get_by_role("radio", name=f"Picture {number} of ").check()
     settle(page)

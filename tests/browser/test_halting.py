@@ -2,15 +2,14 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.driving import WIDTHS, at_each_width, open_home, own_problems, settle
+from tests.browser.driving import WIDTHS, at_each_width, open_home, own_problems, pick, settle
 
 
 def test_a_page_without_a_player_keeps_its_address(page, server):
     page.goto(f"{server}/halting?checkpoint=digits")
     page.get_by_role("heading", name="When has it seen enough?").wait_for()
     settle(page)
-    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
-    settle(page)
+    pick(page, 6)
     assert "checkpoint=digits" in page.url
     assert "image=test-5" in page.url
     page.reload()

@@ -116,7 +116,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     ["x", sum(table[readout])], ["y", toState(readout, 0)], ["z", sum(Array.from({ length: a.tokens }, (_, k) => toState(readout, 1 + k)))],
   ];
   const stepOf = (readout) => Math.floor(readout / (model.recursions * model.memory));
-  const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory);
+  const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory) + 1;
   const reached = (readout) => Array.from({ length: total }, (_, p) => a.rollout[readout * total + p]);
   const rolledTop = Math.max(...a.rollout, 1e-6);
   let table = [], highest = 1, answerTable = [], answerHighest = 1, last = null;

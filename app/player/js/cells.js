@@ -91,6 +91,8 @@ function cellsPanel(host, model, { go }) {
     how.textContent = chosen().how;
   }
   function draw(place) {
+    host.hidden = place.n < 0; // nothing has been computed
+    if (host.hidden) return;
     now = place;
     const updates = place.readout + 1; // memory updates made so far
     const reached = maze.distances.filter((d) => d >= 0 && d <= updates).length, all = maze.distances.filter((d) => d >= 0).length;
@@ -124,7 +126,7 @@ function cellsPanel(host, model, { go }) {
   });
   wave.addEventListener("click", (event) => {
     const moment = Number(event.target.dataset.moment ?? -1);
-    if (moment >= 0) go(Math.floor(moment / model.memory) * model.perRecursion + (moment % model.memory));
+    if (moment >= 0) go(Math.floor(moment / model.memory) * model.perRecursion + (moment % model.memory) + 1);
   });
   return { layout: drawWave, draw };
 }

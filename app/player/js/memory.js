@@ -14,7 +14,7 @@ function memoryPanel(host, model) {
   const names = Array.from({ length: tokens }, (_, k) => `token ${k + 1}`);
   let last = null;
   numbersBehind(left, "similarity", () => [
-    ["cosine", ...names], ...names.map((name, k) => [name, ...names.map((_, j) => (similarity[(last.readout * tokens + k) * tokens + j] / 127).toFixed(2))]),
+    ["cosine", ...names], ...names.map((name, k) => [name, ...names.map((_, j) => (similarity[((last.readout + 1) * tokens + k) * tokens + j] / 127).toFixed(2))]),
   ]);
   const right = grid.appendChild(element("figure"));
   right.append(element("figcaption", "", "Path of each memory token"));
@@ -58,7 +58,7 @@ function memoryPanel(host, model) {
     layout() {},
     draw(place) {
       last = place;
-      const base = place.readout * tokens * tokens;
+      const base = (place.readout + 1) * tokens * tokens;
       let sum = 0;
       cells.forEach((cell, k) => {
         const value = similarity[base + k] / 127;
