@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from app import cache, state
+from app import cache, state, visitors
 from app.training import cache as training_cache
-from app.training import visitors
 from app.training.choices import choose_run, choose_view
 from app.training.comparison import compare
 from app.training.curves.curves import curves_library

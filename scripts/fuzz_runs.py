@@ -207,7 +207,7 @@ def sources(folder: Path) -> dict[str, Path]:
 
 def stand_in(put: Callable[[Any, str, Any], None] = setattr) -> None:
     """Do without a browser and without the queue's thread, so that nothing is trained."""
-    from app.training import visitors
+    from app import visitors
     from app.training.queue import Trainings
 
     put(visitors, "cookie", lambda: "")

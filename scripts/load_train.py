@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.training.limits import Limits  # noqa: E402
 from app.training.queue import Trainings  # noqa: E402
-from app.training.visitors import Visitor  # noqa: E402
+from app.visitors import Visitor  # noqa: E402
 from tests.browser.driving import running_server  # noqa: E402
 from vitrm.config import PRESETS  # noqa: E402
 from vitrm.runs.folder import Run  # noqa: E402

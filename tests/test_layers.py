@@ -17,10 +17,10 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "halting", "plain", "traces", "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
     ),
     "app": (
-        "paper", "state", "background", "descriptors", "component", "change", "charts", "colours", "figures",
-        "inference", "cache",
-        "picker", "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes",
-        "mixture", "training", "compare", "bench", "Home",
+        "paper", "state", "background", "descriptors", "visitors", "component", "change", "charts", "colours",
+        "figures", "inference", "cache", "picker",
+        "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
+        "training", "compare", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

@@ -9,8 +9,8 @@ import zipfile
 
 import streamlit as st
 
-from app import state
-from app.training import cache, visitors
+from app import state, visitors
+from app.training import cache
 from app.training import figures as training_figures
 from app.training.choices import SAID, tell, touched
 from app.training.curves.curves import curves, payload

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app.training import cache, settings, visitors
+from app import visitors
+from app.training import cache, settings
 from app.training import figures as training_figures
 from app.training.choices import STARTED
 from vitrm.config import PRESETS, SETTINGS, Config, Setting

@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.training import cache, visitors
+from app import visitors
+from app.training import cache
 from app.training import figures as training_figures
 from app.training.choices import SAID, show, tell
 from app.training.curves.curves import curves

@@ -29,7 +29,7 @@ from app.training.jobs import QUEUE, Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.process import exists, killed, last_line, launch
 from app.training.seen import Training, checked_name, folders, in_words, is_fault, see, strayed
-from app.training.visitors import Visitor
+from app.visitors import Visitor
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
 from vitrm.places import home

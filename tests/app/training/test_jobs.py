@@ -13,7 +13,7 @@ from app.training.comparison import zipped
 from app.training.jobs import Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.queue import RESCAN_S, Trainings
-from app.training.visitors import Visitor
+from app.visitors import Visitor
 from tests.app.training.test_queue import Begun, Clock, small
 from vitrm.errors import RunError
 from vitrm.runs.checkpoints import find_run, list_runs

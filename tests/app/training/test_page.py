@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.training import cache, settings, visitors
+from app import visitors
+from app.training import cache, settings
 from app.training import figures as training_figures
 from app.training.comparison import zipped
 from app.training.curves.curves import payload

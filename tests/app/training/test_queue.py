@@ -13,7 +13,7 @@ import pytest
 from app.training.jobs import Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.queue import RESCAN_S, Trainings
-from app.training.visitors import Visitor
+from app.visitors import Visitor
 from vitrm.config import PRESETS
 from vitrm.errors import ConfigError, RunError
 from vitrm.places import ROOT

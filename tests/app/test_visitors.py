@@ -2,7 +2,7 @@
 
 import logging
 
-from app.training.visitors import Door, Visitor
+from app.visitors import Door, Visitor
 from tests.app.training.test_queue import Clock
 
 
