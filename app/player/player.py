@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app import state
 from app.attention.attribution import Attribution
-from app.component import DRAWING, TRACE, component
+from app.component import DRAWING, TRACE, component, read
 from app.player.cells import Cells
 from app.player.payload import payload
 from vitrm.traces.trace import Trace
@@ -27,11 +28,13 @@ class Choices:
     threshold: float | None = None  # for halting; None: the model's own
 
 
+FIGURES = ("look", "answer", "curves")  # of every player, beside its panels
 SCRIPTS = (
     *(TRACE, DRAWING),
-    *(f"js/{part}.js" for part in ("guess", "chart", "player", "picture", "glimpses", "equations", "memory")),
-    *(f"js/{part}.js" for part in ("attention", "attribution", "edits", "cells")),
+    *(f"js/{part}.js" for part in ("guess", "present", "chart", "player", "picture", "glimpses", "equations")),
+    *(f"js/{part}.js" for part in ("memory", "attention", "attribution", "edits", "cells")),
 )
+_PRESENT = read(__file__, "present.css")
 _component = component("vitrm_player", __file__, html="player.html", css="player.css", js=(*SCRIPTS, "js/component.js"))
 
 
@@ -79,8 +82,27 @@ def player(
         "start": start.position,
         "view": start.view,
         "chosenThreshold": start.threshold,
-        "address": None if address is None else dict(address),
+        "address": None,
     }
+    if address is not None:
+        own = {name: st.session_state[name] or None for name in (state.PRESENT, state.PANELS)}
+        data |= {"address": dict(address) | own}
+
+    presenting = st.session_state[state.PRESENT] == "1" and not together
+    shown, unknown = shown_panels(st.session_state[state.PANELS], panels)
+    if presenting:
+        st.html(f"<style>{_PRESENT.replace('PLAYER', key)}</style>")
+        if unknown and key not in st.session_state:
+            names = ", ".join(f"“{name[:20]}”" for name in unknown)
+            st.warning(f"The link names {names} to be on show; here there are {', '.join((*FIGURES, *panels))}.")
+    data |= {"present": presenting, "onShow": shown}
+
+    def present() -> None:
+        st.session_state[state.PRESENT] = "1" if st.session_state[key].get("present") else ""
+
+    def choose_panels() -> None:
+        st.session_state[state.PANELS] = shown_panels(str(st.session_state[key].get("shown") or ""), panels)[0]
+
     _component(
         data=data,
         key=key,
@@ -89,7 +111,15 @@ def player(
         on_view_change=lambda: None,
         on_edit_change=lambda: None,
         on_threshold_change=lambda: None,
+        on_present_change=present,
+        on_shown_change=choose_panels,
     )
+
+
+def shown_panels(text: str, panels: Sequence[str]) -> tuple[str, list[str]]:
+    """What a link names of a player with these panels, "look,memory", in its order; and what it names beside that."""
+    there, named = (*FIGURES, *panels), [part for part in text.split(",") if part]
+    return ",".join(name for name in there if name in named), [name for name in named if name not in there]
 
 
 def choices(key: str, start: Choices) -> Choices:

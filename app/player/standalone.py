@@ -40,6 +40,8 @@ def standalone(
         "view": "",
         "chosenThreshold": None,
         "address": None,
+        "present": False,
+        "onShow": "",
     }
     return (
         Template(read(__file__, "standalone.html"))

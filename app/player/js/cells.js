@@ -140,7 +140,7 @@ function mazeGrid(host, maze) {
     const cell = add(svg, "rect", { class: "cell", x, y, width: wide, height: wide });
     const inset = wide * 0.1;
     const wall = code === WALL ? add(svg, "rect", { class: "brick", x: x + inset, y: y + inset, width: wide - 2 * inset, height: wide - 2 * inset }) : null;
-    const text = add(svg, "text", { x: x + wide / 2, y: y + wide / 2 + 4, "text-anchor": "middle", "font-size": wide > 34 ? 13 : 10 }, "");
+    const text = add(svg, "text", { x: x + wide / 2, y: y + wide / 2 + 4, "text-anchor": "middle", "font-size": wide > 34 ? 15 : 13 }, "");
     if (code >= START) {
       add(svg, "circle", { class: "mark-cell", cx: x + wide * 0.2, cy: y + wide * 0.2, r: wide * 0.14, fill: maze.colours[code] });
     }

@@ -23,13 +23,14 @@ function drawChart(view, model, state) {
   const width = svg.clientWidth || 320, left = 34, right = 8;
   svg.replaceChildren();
   const x = (i) => left + ((width - left - right) * (i + 0.5)) / model.count;
+  const room = model.present ? svg.clientHeight - 76 : 172; // for the first two lanes; with a beamer there are no others
   const lanes = [
-    { name: "class probability", top: 16, height: 118, max: 1, ticks: [0, 0.5, 1] },
-    { name: "halting probability", top: 162, height: 54, max: 1, ticks: [0, 1] },
+    { name: "class probability", top: 16, height: 0.69 * room, max: 1, ticks: [0, 0.5, 1] },
+    { name: "halting probability", top: 44 + 0.69 * room, height: 0.31 * room, max: 1, ticks: [0, 1] },
     { name: "change of z (solid), y (dashed), per update", top: 244, height: 38, max: null, ticks: [0] },
     { name: "KL from the prediction before, nats", top: 308, height: 30, max: null, ticks: [0] },
-  ];
-  const bottom = lanes[3].top + lanes[3].height;
+  ].slice(0, model.present ? 2 : 4);
+  const bottom = lanes.at(-1).top + lanes.at(-1).height;
   const stepWidth = (x(1) - x(0)) * model.perStep;
   for (let n = 0; n < model.steps; n++) {
     const start = x(n * model.perStep) - (x(1) - x(0)) / 2;
@@ -72,13 +73,16 @@ function drawChart(view, model, state) {
   add(svg, "line", { class: "limit", x1: left, x2: width - right, y1: limit, y2: limit });
   add(svg, "text", { x: left - 6, y: limit + 4, "text-anchor": "end" }, model.threshold.toFixed(2));
   curve(lanes[1], model.halt, "var(--y)");
-  lanes[2].max = Math.max(...model.answerChange, ...model.memoryChange, 1e-9);
-  add(svg, "text", { x: left - 6, y: lanes[2].top + 8, "text-anchor": "end" }, lanes[2].max.toPrecision(2));
-  curve(lanes[2], model.memoryChange, "var(--z)", "", memoryMoves);
-  curve(lanes[2], model.answerChange, "var(--y)", "5 3", memoryMoves);
-  lanes[3].max = Math.max(...model.kl.slice(1), 1e-9); // the first has no prediction before it
-  add(svg, "text", { x: left - 6, y: lanes[3].top + 8, "text-anchor": "end" }, lanes[3].max.toPrecision(2));
-  curve(lanes[3], model.kl, "var(--ink)", "", memoryMoves.slice(1));
+  if (lanes.length > 2) drawChanges();
+  function drawChanges() {
+    lanes[2].max = Math.max(...model.answerChange, ...model.memoryChange, 1e-9);
+    add(svg, "text", { x: left - 6, y: lanes[2].top + 8, "text-anchor": "end" }, lanes[2].max.toPrecision(2));
+    curve(lanes[2], model.memoryChange, "var(--z)", "", memoryMoves);
+    curve(lanes[2], model.answerChange, "var(--y)", "5 3", memoryMoves);
+    lanes[3].max = Math.max(...model.kl.slice(1), 1e-9); // the first has no prediction before it
+    add(svg, "text", { x: left - 6, y: lanes[3].top + 8, "text-anchor": "end" }, lanes[3].max.toPrecision(2));
+    curve(lanes[3], model.kl, "var(--ink)", "", memoryMoves.slice(1));
+  }
   for (const { step, text } of model.marks) {
     const at = x((step + 1) * model.perStep - 1), late = at > width / 2;
     add(svg, "line", { class: "mark", x1: at, x2: at, y1: 16, y2: bottom });

@@ -6,7 +6,7 @@ const LEAST_MS = 500; // and what is shown between two of them
 const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel, cells: cellsPanel };
 
 // `data` is what app/player/payload.py makes; `setStateValue(name, value)` tells Python what the learner chose.
-function mountPlayer({ data, parentElement, setStateValue }) {
+function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".player");
   root.vitrmLeave?.(); // the host calls again for new data without cleaning up after the last call
   const model = decode(data);
@@ -28,6 +28,7 @@ function mountPlayer({ data, parentElement, setStateValue }) {
   const view = build(root, model, state);
   const keepFocus = rememberFocus(root);
   view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
+  const stage = presenting(root, model, setTriggerValue);
   if (!view.levels.includes(state.level)) state.level = "supervision step";
   state.position = clamp(state.wanted, model); // a shorter trace may not have it, and the next one have it again
   view.level.value = state.level;
@@ -89,9 +90,10 @@ function mountPlayer({ data, parentElement, setStateValue }) {
     next: () => go(step(+1)),
     last: () => go(model.count),
     halt: () => model.haltStep !== null && go((model.haltStep + 1) * model.perStep),
+    present: () => setTriggerValue("present", "1"),
     picture: () => savePicture(root, `${model.name}-${state.position}.png`),
   };
-  const keys = { ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last", " ": "play" };
+  const keys = { ...stage.keys, ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last", " ": "play" };
 
   const stop = new AbortController();
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal: stop.signal });
@@ -99,16 +101,20 @@ function mountPlayer({ data, parentElement, setStateValue }) {
   const press = (event) => {
     if (event.defaultPrevented || !(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    actions[keys[event.key]]();
+    const key = keys[event.key];
+    if (typeof key === "function") key();
+    else actions[key]();
   };
   on(root, "keydown", (event) => {
     if (event.target.closest("select, pre, .threshold")) return; // these move by themselves
     if (event.key === " " && event.target.closest("button, summary")) return; // Space presses what has the focus
     press(event);
   });
-  // The arrows work outside the player, too, wherever nothing else wants them; the other keys scroll the page there.
+  // The arrows work outside the player, too, wherever nothing else wants them; the other keys scroll the page there,
+  // unless the player is all there is.
   on(document, "keydown", (event) => {
-    if (event.target.matches("body, a, .stButton button, [data-testid=stMain]") && event.key.startsWith("Arrow")) press(event);
+    const free = event.target.matches("body, a, .stButton button, [data-testid=stMain]");
+    if (free && (model.present || event.key.startsWith("Arrow"))) press(event);
   });
   on(window, "vitrm-moved", ({ detail }) => {
     if (detail.together !== data.together || detail.from === root) return;
@@ -146,14 +152,17 @@ function mountPlayer({ data, parentElement, setStateValue }) {
 
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
+    stage.fit();
     view.layout();
     for (const panel of view.panels) panel.layout();
     draw();
   };
   const resize = new ResizeObserver(redraw);
   resize.observe(root);
+  on(window, "resize", redraw);
   redraw();
   keepFocus();
+  requestAnimationFrame(() => root.classList.add("moves")); // what is there on arrival does not move
   if (another && data.predict && state.rested !== null) choose("position", (state.rested = null));
   writeAddress(model, state);
   root.vitrmLeave = () => {
@@ -251,7 +260,7 @@ function build(root, model, state) {
     layout: () => drawChart(view, model, state),
     positionAt: (event) => {
       const box = chart.getBoundingClientRect();
-      return view.plot.inverse(event.clientX - box.left);
+      return view.plot.inverse(((event.clientX - box.left) * chart.clientWidth) / box.width); // it may be enlarged
     },
     setPlaying(on) {
       playing.querySelector("span").textContent = on ? "Pause" : "Play";
