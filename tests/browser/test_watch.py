@@ -129,6 +129,7 @@ def test_nothing_hangs_over_the_edge(page, server):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
         assert over <= 0
+        assert page.evaluate(SMALLEST) >= 12 - 1e-3
 
 
 def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_control(page, server):
@@ -165,3 +166,53 @@ def test_the_threshold_can_be_moved_and_is_in_the_address(page, server):
     assert "threshold=0.98" in page.url
     page.goto(page.url)
     expect(page.locator(".badge")).to_contain_text("With threshold 0.98")
+
+
+SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
+    const hosts = [...document.querySelectorAll("*")].filter((host) => host.shadowRoot);
+    const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    const nodes = hosts.flatMap((host) => [...host.shadowRoot.querySelectorAll("*")])
+        .filter((node) => node.checkVisibility() && hasText(node));
+    return Math.min(...nodes.map((node) => {
+        const scale = node.ownerSVGElement ? node.getScreenCTM().a : node.currentCSSZoom;
+        return parseFloat(getComputedStyle(node).fontSize) * scale;
+    }));
+}"""
+
+
+def test_in_a_room_with_a_beamer_one_screen_in_large_type_is_moved_through_by_keyboard_alone(page, server):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_home(page, server)
+    page.get_by_role("button", name="Present").click()
+    expect(page.locator(".player.present")).to_be_visible()
+    settle(page)
+    assert "present=1" in page.url
+    page.keyboard.press("Space")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    page.keyboard.press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    for part in (".image", ".bars", ".gauge", "svg.chart", ".transport"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    assert page.evaluate(SMALLEST) >= 20 - 1e-3
+    for hidden in (
+        page.get_by_role("heading", name="Watch a tiny"),
+        page.locator(".note").first,
+        page.get_by_role("banner"),
+    ):
+        expect(hidden).to_be_hidden()
+    page.keyboard.press("3")
+    expect(page.locator("svg.chart")).to_be_hidden()
+    settle(page)
+    assert "panels=look%2Canswer" in page.url
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Watch a tiny")).to_be_visible()
+    settle(page)
+    assert "present" not in page.url
+    assert page.problems == []
+
+
+def test_a_link_names_what_is_on_show_and_what_it_names_that_is_not_there_is_said(page, server):
+    page.goto(f"{server}/step?present=1&panels=memory,nothing")
+    expect(page.locator(".player.present .panel-memory")).to_be_visible()
+    expect(page.locator(".player .image")).to_be_hidden()
+    expect(page.get_by_text("The link names “nothing” to be on show")).to_be_visible()

@@ -23,7 +23,7 @@ function drawChart(view, model, state) {
   const width = svg.clientWidth || 320, left = 34, right = 8;
   svg.replaceChildren();
   const x = (i) => left + ((width - left - right) * (i + 0.5)) / model.count;
-  const room = model.present ? svg.clientHeight - 76 : 172; // for the first two lanes; with a beamer there are no others
+  const room = model.present ? Math.max(80, svg.clientHeight - 76) : 172; // for the first two lanes; with a beamer there are no others
   const lanes = [
     { name: "class probability", top: 16, height: 0.69 * room, max: 1, ticks: [0, 0.5, 1] },
     { name: "halting probability", top: 44 + 0.69 * room, height: 0.31 * room, max: 1, ticks: [0, 1] },

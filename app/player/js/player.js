@@ -28,7 +28,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   const view = build(root, model, state);
   const keepFocus = rememberFocus(root);
   view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
-  const stage = presenting(root, model, setTriggerValue);
+  const stage = presenting(root, model, setTriggerValue, () => redraw());
   if (!view.levels.includes(state.level)) state.level = "supervision step";
   state.position = clamp(state.wanted, model); // a shorter trace may not have it, and the next one have it again
   view.level.value = state.level;

@@ -8,8 +8,8 @@ const PANEL_NAMES = {
   attention: "Attention", attribution: "Attribution", edits: "Edits", cells: "Cells",
 };
 
-// Returns what is to be done whenever the window changes, and the keys
-function presenting(root, model, tell) {
+// Returns what is to be done whenever the window changes, and the keys; `changed` is called when something else is on show
+function presenting(root, model, tell, changed) {
   const there = [...USUAL, ...model.panels];
   const named = model.onShow ? model.onShow.split(",") : USUAL;
   const chooser = root.querySelector(".chooser");
@@ -43,6 +43,7 @@ function presenting(root, model, tell) {
       if (!shown.delete(name)) shown.add(name);
       if (!shown.size) shown.add(name); // something stays
       paint();
+      changed();
       tell("shown", there.filter((each) => shown.has(each)).join(","));
     };
     keys[String(k + 1)] = change;
@@ -55,7 +56,7 @@ function presenting(root, model, tell) {
     fit() {
       const zoom = Math.max(1, Math.min(innerWidth / STAGE.width, innerHeight / STAGE.height));
       root.style.zoom = zoom;
-      root.style.height = `${innerHeight / zoom}px`;
+      root.style.height = `${(innerHeight - Math.max(0, root.getBoundingClientRect().top)) / zoom}px`; // below what went wrong
     },
   };
 }
