@@ -10,7 +10,7 @@ if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ on the path
 import pandas  # noqa: E402, F401 (whole: plotly would take the half that another visitor's first page imports)
 import streamlit as st  # noqa: E402
 
-from app import descriptors  # noqa: E402
+from app import descriptors, state  # noqa: E402
 from app.training.cache import look_after_queue  # noqa: E402
 
 
@@ -39,7 +39,9 @@ def main() -> None:
     st.html(ROOT / "app" / "page.css")
     descriptors.at_start()
     look_after_queue()
-    st.navigation(story(), position="top").run()
+    page = st.navigation(story(), position="top")
+    state.enter(page.url_path)
+    page.run()
 
 
 if __name__ == "__main__":

@@ -56,6 +56,11 @@ def trace_file(trace: Trace) -> bytes:
     return content.getvalue()
 
 
+def points(gap: float) -> str:
+    """A difference of two accuracies in percent, in words; nothing has no sign."""
+    return f"{gap:+.1f} points" if round(gap, 1) else "0.0 points"
+
+
 def provenance(
     checkpoint: str, image: str, seed: int, config: Config, summary: Summary, *, policy: str = "random"
 ) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, state
 from app.cache import Checkpoint
@@ -49,8 +50,10 @@ def select(
     return st.session_state[key] if st.session_state[key] in options else shown
 
 
-def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True, always: bool = True) -> Checkpoint:
-    """Pick one of the finished models on this machine; the choice is kept under the session key `key`.
+def choose_checkpoint(
+    key: str = state.CHECKPOINT, recursive: bool = True, *, always: bool = True, beside: DeltaGenerator | None = None
+) -> Checkpoint:
+    """Pick one of the finished models on this machine, in the place `beside`; kept under the session key `key`.
 
     Without `always` the choice is offered only where another model than the usual one is on show.
     With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
@@ -59,8 +62,9 @@ def choose_checkpoint(key: str = state.CHECKPOINT, recursive: bool = True, alway
     if st.session_state[key] != found.name:
         st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
-    if always or found.name != state.DEFAULTS[key]:
-        select("Model", list(cache.checkpoints()), key)
+    with beside or st.container():
+        if always or found.name != state.DEFAULTS[key]:
+            select("Model", list(cache.checkpoints()), key)
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
         st.info(

@@ -35,6 +35,8 @@ COMPARED = "compared"  # which models are compared: key of a `Comparison`; "": t
 ALONG = "along"  # what the accuracy of each step is drawn against
 PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
 LEFT, RIGHT = "left", "right"  # the two models that are given the same image
+OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
+PAGE = "page"  # the one on show
 
 DEFAULTS = {
     CHECKPOINT: "digits-glimpse",
@@ -63,6 +65,7 @@ DEFAULTS = {
     RIGHT: "digits",
     MAZE: "",
     MAZE_MODEL: "mazes",
+    OPEN: "",
 }
 DEPTHS = (1, 2, 4)
 PARTS = ("watch", "draws", "choose", "guess", "policies")
@@ -126,6 +129,7 @@ IN_URL = {
     MAZE_MODEL: str,
     MIXTURE_MODEL: str,
     MIXTURE_VIEW: str,
+    OPEN: str,
 }  # what a link carries, and how it is read
 
 
@@ -136,11 +140,18 @@ def start(**defaults: object) -> None:
             st.session_state[key] = _from_url(key, default)
 
 
+def enter(page: str) -> None:
+    """Note which page is on show: the open sections of another one are forgotten."""
+    if st.session_state.get(PAGE) != page:
+        st.session_state[PAGE] = page
+        st.session_state.pop(OPEN, None)
+
+
 _TRACE = (CHECKPOINT, IMAGE, GLIMPSE_SEED)
 
 
 def address(*more: str, about: tuple[str, ...] = _TRACE) -> dict[str, str | None]:
-    """What the address says about the trace on show, and about the keys `more`; None for a default.
+    """What the address says about the trace on show, the open sections and the keys `more`; None for a default.
 
     `about` are the keys that say which trace it is, on a page whose trace is not a ViTRM's.
 
@@ -148,7 +159,8 @@ def address(*more: str, about: tuple[str, ...] = _TRACE) -> dict[str, str | None
     to the browser's history at every move, and each of them would have to be gone back through.
     """
     return {
-        key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None for key in (*about, *more)
+        key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None
+        for key in (*about, *more, OPEN)
     }
 
 

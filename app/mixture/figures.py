@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 
 from app import colours
 from app.charts import styled
+from app.figures import points
 from vitrm.config import Config, SRViTConfig
-from vitrm.judge.mixture import MixtureReport
+from vitrm.judge.mixture import MixtureReport, may_be_chance
 from vitrm.traces.mixture import MixtureTrace, probabilities
 
 MIXTURES = {"own": "the model's own mixture", "uniform": "plain mean", "last": "last step alone"}
@@ -98,6 +99,23 @@ def answers(trace: MixtureTrace) -> list[dict[str, Any]]:
         probs = probabilities(logits)
         found.append({"name": name, "note": note, "probs": probs, "answer": int(probs.argmax())})
     return found
+
+
+def answer_table(trace: MixtureTrace) -> list[dict[str, str]]:
+    """`answers` as a table, one row for each way to read the steps; beside the answer how sure it is of it."""
+    own, *_ = found = answers(trace)
+    judged = {None: "", True: " ✓", False: " ✗"}
+    name = trace.class_names[own["answer"]]
+    return [
+        {
+            "read by": one["name"] + (f" ({one['note']})" if one["note"] else ""),
+            "answer": trace.class_names[one["answer"]]
+            + judged[None if trace.label is None else one["answer"] == trace.label],
+            "its probability": _percent(one["probs"].max()),
+            f"probability of {name}": _percent(one["probs"][own["answer"]]),
+        }
+        for one in found
+    ]
 
 
 def answers_said(trace: MixtureTrace) -> str:
@@ -200,6 +218,27 @@ def weight_table(report: MixtureReport) -> list[dict[str, Any]]:
         }
         for one in report.token_weights
     ]
+
+
+def worth_table(report: MixtureReport) -> list[dict[str, str]]:
+    """What the mixture is worth with all steps: one row for each way to read them."""
+    rows = []
+    for mixture, name in MIXTURES.items():
+        share, gap = report.accuracy(mixture)[-1], ""
+        one = next(each for each in report.replaced if (each.mixture, each.steps) == (mixture, len(report.own)))
+        worse, better = (round(changed * report.n) for changed in (one.became_wrong, one.became_right))
+        if mixture != "own":
+            gap = points(100 * (share - report.own[-1])) + " (may be chance)" * may_be_chance(worse, better)
+        rows.append(
+            {
+                "read by": name,
+                "test accuracy": f"{100 * share:.1f} %",
+                "against its own mixture": gap,
+                "became wrong": f"{worse:,}" if gap else "",
+                "became right": f"{better:,}" if gap else "",
+            }
+        )
+    return rows
 
 
 def accuracy_table(report: MixtureReport) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from vitrm.errors import VitrmError
 from vitrm.judge.mixture import MixtureReport
 from vitrm.traces.mixture import MixtureTrace
 
+_PLAIN = {"displayModeBar": False}
 _CONTROLS = {
     "scalar": "has one learned weight for each step, the same for every token: its maps are of one colour",
     "uniform": "reads the plain mean of all steps, whatever the image: its maps are of one colour",
@@ -75,62 +76,58 @@ def judgement(checkpoint: Checkpoint) -> MixtureReport | None:
     return reports.ask_report(checkpoint, "mixture", words)
 
 
-def numbers(report: MixtureReport, checkpoint: Checkpoint, config: Config) -> None:
-    """The verdict in words, and what the mixture is worth."""
-    own, depth = report.own[-1], len(report.own)
-    changed = max(one.changed for one in report.replaced if one.steps == depth)
-    (st.warning if report.faults else st.markdown)(report.verdict)
-    columns = st.columns(4)
-    columns[0].metric("Accuracy, own mixture", f"{100 * own:.1f} %")
-    for column, mixture in zip(columns[1:3], ("uniform", "last"), strict=True):
-        column.metric(
-            f"With the {mixture_figures.MIXTURES[mixture]}",
-            f"{100 * report.accuracy(mixture)[-1]:.1f} %",
-            f"{100 * (report.accuracy(mixture)[-1] - own):+.1f} points",
-            delta_color="off",
-            delta_arrow="off",
-        )
-    columns[3].metric(
-        "Answers that change without it",
-        f"{100 * changed:.1f} %",
-        help="Share of the test images that get another answer, with whichever of the two changes more of them",
+def answers(trace: MixtureTrace) -> None:
+    """The answer to one image with the mixture replaced."""
+    st.markdown(mixture_figures.answers_said(trace))
+    st.table(mixture_figures.answer_table(trace), hide_index=True)
+    st.caption("With the mixture replaced, the model does what it was never trained for.")
+
+
+def worth(checkpoint: Checkpoint, config: Config) -> None:
+    """What the mixture is worth over all test images."""
+    report = judgement(checkpoint)
+    if report is None:
+        return
+    st.table(mixture_figures.worth_table(report), hide_index=True)
+    said = mixture_figures.alternatives(report)["accuracy"]
+    st.plotly_chart(mixture_figures.accuracy(report), key="accuracy", width="stretch", alt=said, config=_PLAIN)
+    st.caption(
+        "The recursion of every stage is ended after step r, and its steps so far are mixed as learned, averaged, "
+        "or the last of them is taken alone. The right end of the thick line is the model as it was trained; all "
+        "else it was never trained for, so a gap says what this model relies on, not what a model without a "
+        "mixture could reach. That takes a training of its own."
     )
-    st.markdown(report.comparison)
+    st.dataframe(mixture_figures.accuracy_table(report), hide_index=True, width="stretch")
     st.caption(mixture_figures.provenance(checkpoint.name, config, report))
 
 
-def charts(report: MixtureReport) -> None:
-    """The figures, how to read them and what not to conclude, and the tables behind them."""
-    said, plain = mixture_figures.alternatives(report), {"displayModeBar": False}
-    left, right = st.columns(2)
-    with left:
-        st.subheader("Which steps are used")
-        for tokens, name in (("patches", "patches"), ("class token", "class_token")):
-            if not report.weights_of(tokens):
-                continue
-            st.markdown(f"**{tokens.capitalize()}**")
-            figure = mixture_figures.weights(report, tokens)
-            st.plotly_chart(figure, key=f"weights_{name}", width="stretch", alt=said[tokens], config=plain)
-        st.caption(
-            "Mean weight over the tokens of all test images, ± its standard deviation over them. A row in one bright "
-            "cell has collapsed to that step; a row without a spread gives every token the same. Little weight does "
-            "not make a step useless: the later ones are computed from it."
-        )
-    with right:
-        st.subheader("What the mixture is worth")
-        st.plotly_chart(
-            mixture_figures.accuracy(report), key="accuracy", width="stretch", alt=said["accuracy"], config=plain
-        )
-        st.caption(
-            "The recursion of every stage is ended after step r, and its steps so far are mixed as learned, averaged, "
-            "or the last of them is taken alone. The right end of the thick line is the model as it was trained; all "
-            "else it was never trained for, so a gap says what this model relies on, not what a model without a "
-            "mixture could reach. That takes a training of its own."
-        )
-    with st.expander("The numbers behind the figures"):
-        for name, rows in (
-            ("Which steps are used", mixture_figures.weight_table(report)),
-            ("What the mixture is worth", mixture_figures.accuracy_table(report)),
-        ):
-            st.markdown(f"**{name}**")
-            st.dataframe(rows, hide_index=True, width="stretch")
+def steps(checkpoint: Checkpoint, config: Config) -> None:
+    """Which steps the routers use over all test images, and whether one has collapsed."""
+    report = judgement(checkpoint)
+    if report is None:
+        return
+    (st.warning if report.faults else st.markdown)(report.verdict)
+    said = mixture_figures.alternatives(report)
+    for tokens, column in zip(("patches", "class token"), st.columns(2), strict=True):
+        if report.weights_of(tokens):
+            with column:
+                st.markdown(f"**{tokens.capitalize()}**")
+                figure, key = mixture_figures.weights(report, tokens), f"weights_{tokens.replace(' ', '_')}"
+                st.plotly_chart(figure, key=key, width="stretch", alt=said[tokens], config=_PLAIN)
+    st.caption(
+        "Mean weight over the tokens of all test images, ± its standard deviation over them. A row in one bright "
+        "cell has collapsed to that step; a row without a spread gives every token the same. Little weight does "
+        "not make a step useless: the later ones are computed from it."
+    )
+    st.dataframe(mixture_figures.weight_table(report), hide_index=True, width="stretch")
+    st.caption(mixture_figures.provenance(checkpoint.name, config, report))
+
+
+def reading(model: SRViTConfig) -> None:
+    """What is published of the method, and where this project chose."""
+    st.markdown(
+        "Only the abstract of the paper is known here. Where it is silent this project chose; each choice is a field "
+        "of `SRViTConfig` in `vitrm/config/comparisons.py`, to be set otherwise, as in "
+        "`vitrm train sr-vit-digits --model.location stack`."
+    )
+    st.dataframe(mixture_figures.origins(model), hide_index=True, width="stretch")

@@ -20,10 +20,17 @@ def test_the_mixture_of_a_patch_is_looked_at_without_a_message_and_kept_by_the_l
     patch.click()
     page.get_by_role("button", name="range of this image").click()
     settle(page)
-    assert "mixture_view=-1.6.range" in page.url
+    assert "mixture_view=0.6.range" in page.url
     page.reload()
     expect(token).to_have_value("6")
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    settle(page)
+    page.get_by_text("All test images: which steps are used?").click()
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
+    settle(page)
+    assert "open=steps" in page.url
+    page.reload()
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
+    expect(token).to_have_value("6")
     for width in at_each_width(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".mixture").evaluate("node => node.scrollWidth - node.clientWidth") <= 0

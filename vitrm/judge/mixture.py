@@ -270,16 +270,23 @@ def comparison(
             continue
         other = next(one for one in replaced if one.mixture == mixture and one.steps == depth)
         worse, better = round(other.became_wrong * images), round(other.became_right * images)
-        # The sign test's normal form: of n changed answers, either way alike, 95 % lie within 1.96 * sqrt(n).
-        chance = abs(worse - better) <= 1.96 * math.sqrt(worse + better)
+        chance = ", no more than chance explains" if may_be_chance(worse, better) else ""
         said.append(
             f"with {name} {100 * scores[mixture][-1]:.1f} % ({worse:,} right answers become wrong and {better:,} "
-            f"wrong ones right{', no more than chance explains' if chance else ''})"
+            f"wrong ones right{chance})"
         )
     return (
         f"As it is the model answers {100 * scores['own'][-1]:.1f} % of {images:,} images rightly; {'; '.join(said)}. "
         "It was not trained for that: a model trained so from the start may do better."
     )
+
+
+def may_be_chance(worse: int, better: int) -> bool:
+    """Whether so many answers that became wrong, and so many that became right, are no more than chance explains.
+
+    The sign test's normal form: of n changed answers, either way alike, 95 % lie within 1.96 * sqrt(n).
+    """
+    return abs(worse - better) <= 1.96 * math.sqrt(worse + better)
 
 
 def _replaced(mixture: Way, steps: int, answers: Tensor, own: Tensor, labels: Tensor) -> Replaced:

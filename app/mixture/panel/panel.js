@@ -1,7 +1,7 @@
 // The soft mixture of one image: everything is here, so that pointing and choosing send the server nothing; what was
 // chosen is reported once. What it draws with is the player's (trace.js, drawing.js).
 
-const MANY = 4; // stages; of more than these only one is shown at first
+const USUAL = { stage: 0, token: 0, scale: "whole" };
 
 export default function (component) {
   const { parentElement, setStateValue } = component;
@@ -9,14 +9,14 @@ export default function (component) {
   root.vitrmLeave?.();
   const data = decodeMixture(component.data);
   // For new data, another image say, the learner's choices stay with the element, where they still mean something.
-  const state = (root.vitrm ??= parseView(data.start, data));
-  if (state.stage >= data.stages.length) state.stage = usualStage(data);
+  const state = (root.vitrm ??= parseView(data.start));
+  if (state.stage >= data.stages.length) state.stage = USUAL.stage;
   if (state.token >= data.tokens) state.token = 0;
   const view = buildMixture(root, data);
   const stop = new AbortController();
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal: stop.signal });
   const leave = () => {
-    const text = viewText(state, data);
+    const text = viewText(state);
     setStateValue("view", text);
     replaceAddress({ ...data.address, mixture_view: text });
   };
@@ -46,7 +46,7 @@ export default function (component) {
   on(stages, "pointerleave", () => view.point(state, state.token));
   root.dataset.theme = isDark(root) ? "dark" : "light";
   view.render(state);
-  replaceAddress({ ...data.address, mixture_view: viewText(state, data) });
+  replaceAddress({ ...data.address, mixture_view: viewText(state) });
   root.vitrmLeave = () => stop.abort();
   return root.vitrmLeave;
 }
@@ -65,18 +65,15 @@ function decodeMixture(data) {
 }
 
 // "stage.token.scale": -1 is all stages, token 0 the class token, scale "whole" or "range".
-function parseView(text, data) {
-  const [stage, token, scale] = text ? text.split(".") : [usualStage(data), 0, "whole"];
+function parseView(text) {
+  if (!text) return { ...USUAL };
+  const [stage, token, scale] = text.split(".");
   return { stage: Number(stage), token: Number(token), scale };
 }
 
-function viewText(state, data) {
-  const usual = state.stage === usualStage(data) && state.token === 0 && state.scale === "whole";
-  return usual ? "" : `${state.stage}.${state.token}.${state.scale}`;
-}
-
-function usualStage(data) {
-  return data.stages.length > MANY ? 0 : -1;
+function viewText({ stage, token, scale }) {
+  const usual = stage === USUAL.stage && token === USUAL.token && scale === USUAL.scale;
+  return usual ? "" : `${stage}.${token}.${scale}`;
 }
 
 function tokenAt(target) {
@@ -93,7 +90,6 @@ function buildMixture(root, data) {
   find(".image").setAttribute("aria-label", data.label === null ? "The image" : `The image, true class ${data.classes[data.label]}`);
   find(".truth").textContent = data.label === null ? "" : `true class: ${data.classes[data.label]}`;
   find(".sentence").textContent = data.said;
-  find(".replaced").textContent = data.answersSaid;
 
   const button = (name, key, value) => {
     const made = element("button", "", name);
@@ -130,7 +126,6 @@ function buildMixture(root, data) {
     return { host, bars, note: host.appendChild(element("p")) };
   });
   find(".weights").replaceChildren(...stacks.map((one) => one.host));
-  buildAnswers(root, data);
   find(".behind").replaceChildren();
   numbersBehind(find(".behind"), "mixture", () => [
     ["stage", "token", ...steps.map((r) => `weight of step ${r + 1}`), "mean step", "entropy, % of ln R"],
@@ -239,47 +234,4 @@ function buildStage(data, stage, s, steps) {
       }
     },
   };
-}
-
-// Class probabilities, one column for each way to replace the mixture, one row for each class.
-function buildAnswers(root, data) {
-  const head = root.querySelector(".scroll thead"), body = root.querySelector(".scroll tbody");
-  const own = data.answers[0].answer;
-  const first = head.ownerDocument.createElement("tr");
-  first.append(element("th", "", ""), ...data.answers.map((answer, k) => {
-    const cell = element("th", k ? "" : "own", answer.name);
-    cell.scope = "col";
-    if (answer.note) cell.append(element("small", "", answer.note));
-    return cell;
-  }));
-  head.replaceChildren(first);
-  const row = (name, make, className = "") => {
-    const line = element("tr", className);
-    line.append(Object.assign(element("th", "", name), { scope: "row", title: name }));
-    line.append(...data.answers.map((answer, k) => {
-      const cell = element("td", k ? "" : "own");
-      make(cell, answer);
-      return cell;
-    }));
-    return line;
-  };
-  const answers = row("answers", (cell, { answer }) => {
-    const right = data.label === null ? "" : answer === data.label ? "right" : "wrong";
-    cell.append(element("span", right, data.classes[answer] + ({ right: " ✓", wrong: " ✗" }[right] ?? "")));
-    if (answer !== own) cell.append(element("small", "", "changed"));
-  }, "answer");
-  const rows = data.shown.map((c) => row(data.classes[c], (cell, { probs, answer }) => {
-    const made = cell.appendChild(element("div", answer === c ? `prob best${answer === own ? "" : " changed"}` : "prob"));
-    const track = made.appendChild(element("div", "track"));
-    track.append(Object.assign(element("div", "fill"), { style: `transform:scaleX(${probs[c]})` }));
-    made.append(element("output", "", percent(probs[c])));
-  }));
-  const others = data.shown.length < data.classes.length ? [row("all others", (cell, { probs }) => {
-    cell.append(element("div", "prob", percent(Math.max(0, 1 - sum(data.shown.map((c) => probs[c]))))));
-  })] : [];
-  body.replaceChildren(answers, ...rows, ...others);
-  const widest = Math.max(...data.shown.map((c) => data.classes[c].length), "all others".length);
-  const gutter = Math.min(130, 8 * widest + 10);
-  first.firstChild.style.width = `${gutter}px`;
-  root.querySelector(".scroll table").style.minWidth = `${gutter + 96 * data.answers.length}px`;
 }

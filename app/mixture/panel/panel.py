@@ -13,8 +13,6 @@ from app.mixture import figures as mixture_figures
 from vitrm.traces.mixture import MixtureTrace
 
 SCALES = ("whole", "range")  # of the colours: all that is possible, or what this image has
-_SHOWN_CLASSES = 10  # of more than these, the ones that some way to read the steps makes likely
-
 
 _component = component("vitrm_mixture", __file__, html="panel.html", css="panel.css", js=(TRACE, DRAWING, "panel.js"))
 
@@ -63,10 +61,6 @@ def impossible(view: str, trace: MixtureTrace) -> str:
 
 def payload(trace: MixtureTrace) -> dict[str, Any]:
     """What the panel is sent: the arrays of the trace, and what they say in words."""
-    answers = mixture_figures.answers(trace)
-    likely = np.max([answer["probs"] for answer in answers], axis=0)
-    classes = len(trace.class_names)
-    shown = range(classes) if classes <= _SHOWN_CLASSES else np.argsort(-likely, kind="stable")[: _SHOWN_CLASSES // 2]
     return {
         "classes": list(trace.class_names),
         "label": trace.label,
@@ -81,7 +75,4 @@ def payload(trace: MixtureTrace) -> dict[str, Any]:
         "entropy": encoded(mixture_figures.relative_entropy(trace)),
         "stages": mixture_figures.stages(trace),
         "said": mixture_figures.summary(trace),
-        "answers": [answer | {"probs": np.round(answer["probs"].astype(float), 5).tolist()} for answer in answers],
-        "answersSaid": mixture_figures.answers_said(trace),
-        "shown": [int(k) for k in shown],
     }

@@ -114,31 +114,32 @@ def test_an_answer_that_changes_without_the_mixture_is_said_with_whether_it_is_r
     assert "Replacing the mixture does not change that" in mixture_figures.answers_said(steady)
 
 
-def test_the_panel_is_sent_the_arrays_and_aligned_answers():
+def test_the_table_of_answers_has_a_row_for_each_way_to_read_the_steps():
+    rows = mixture_figures.answer_table(made())
+    assert [list(row.values()) for row in rows] == [
+        ["own mixture (as it is)", "cat ✓", "80 %", "80 %"],
+        ["plain mean (all steps alike)", "cat ✓", "80 %", "80 %"],
+        ["step 1 alone", "dog ✗", "80 %", "10 %"],
+        ["step 2 alone (the last)", "owl ✗", "80 %", "10 %"],
+    ]
+    assert mixture_figures.answer_table(made(label=None))[0]["answer"] == "cat"
+
+
+def test_what_the_mixture_is_worth_says_when_it_may_be_chance_and_gives_nothing_no_sign():
+    rows = mixture_figures.worth_table(REPORT)
+    assert [row["against its own mixture"] for row in rows] == ["", "-5.0 points", "-10.0 points"]
+    same = tuple(replace(one, became_right=0.1) for one in REPORT.replaced)
+    rows = mixture_figures.worth_table(replace(REPORT, uniform=(0.5, 0.9 - 1e-5), replaced=same))
+    assert rows[1]["against its own mixture"] == "0.0 points (may be chance)"
+
+
+def test_the_panel_is_sent_the_arrays():
     data = payload(made())
     sent = np.frombuffer(base64.b64decode(data["weights"]), dtype="<f4").reshape(2, 2, 5)
     np.testing.assert_array_equal(sent, made().weights)
     entropy = np.frombuffer(base64.b64decode(data["entropy"]), dtype="<f4").reshape(2, 5)
     assert entropy[0, 0] == pytest.approx(1)  # of a half and a half, as a share of ln 2
     assert [stage["patches"] for stage in data["stages"]] == [True, False]
-    assert [answer["name"] for answer in data["answers"]] == [
-        "own mixture",
-        "plain mean",
-        "step 1 alone",
-        "step 2 alone",
-    ]
-    assert [answer["answer"] for answer in data["answers"]] == [0, 0, 1, 2]
-    np.testing.assert_allclose([sum(answer["probs"]) for answer in data["answers"]], 1, atol=1e-4)
-
-
-def test_of_many_classes_the_likely_ones_are_shown():
-    many = np.log(np.full((2, 12), 0.01, dtype=np.float32))
-    many[:, 7], last = np.log(0.89), many.copy()
-    last[1, 3] = 3.0
-    names = tuple("abcdefghijkl")
-    shown = payload(made(class_names=names, logits=many, uniform_logits=many, last_logits=last))["shown"]
-    assert len(shown) == 5
-    assert {7, 3} == set(shown[:2])
 
 
 @pytest.mark.parametrize(
@@ -216,19 +217,28 @@ def panel_data(app):
 def test_the_page_is_filled_on_arrival(page):
     opened(page)
     assert panel_data(page)["label"] == 0
-    assert [metric.value for metric in page.metric] == ["90.0 %", "85.0 %", "80.0 %", "20.0 %"]
     captions = " ".join(caption.value for caption in page.caption)
     for part in ("test split, number 9", "n = 200", "chance 10 %", "They do **not** say which patches mattered"):
         assert part in captions
     assert "glimpse" not in captions
-    assert len(page.get("plotly_chart")) == 3
     assert not page.warning
+    assert len(page.expander) == 5
+    assert not page.dataframe  # of closed sections nothing is made
+    assert not page.get("plotly_chart")
+
+
+def test_a_link_opens_every_section(page):
+    opened(page, open="answer,worth,steps,how,published")
+    assert len(page.get("plotly_chart")) == 3
+    assert [len(table.value) for table in page.table] == [4, 3]
+    assert [len(table.value) for table in page.dataframe] == [6, 2, 7]
+    assert sum("another seed may route" in caption.value for caption in page.caption) == 2
 
 
 def test_a_link_opens_image_and_view(page):
     data = panel_data(opened(page, image="test-1", mixture_view="0.3.range"))
     assert (data["label"], data["start"]) == (1, "0.3.range")
-    assert data["address"] == {"mixture_model": None, "image": "test-1"}
+    assert data["address"] == {"mixture_model": None, "image": "test-1", "open": None}
 
 
 def test_what_a_link_names_and_nobody_has_is_said_and_replaced(page):
@@ -281,7 +291,7 @@ def copied(tmp_path):
 
 def test_a_collapsed_router_is_said_before_anything_else(copied):
     copied.keep(replace(copied.report("mixture"), faults=("x",), verdict="It has collapsed."))
-    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name)
+    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name, open="steps")
     assert app.warning[0].value == "It has collapsed."
 
 
@@ -290,9 +300,9 @@ def test_where_the_images_are_absent_the_judgement_is_still_shown(copied):
     config = copied.config()
     nowhere = replace(config, data=replace(config.data, source="parquet:nowhere"))
     (copied.path / "config.json").write_text(json.dumps(nowhere.to_dict()))
-    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name)
+    app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name, open="worth")
     assert "not on this machine" in app.error[0].value
-    assert len(app.metric) == 4
+    assert len(app.table) == 1
 
 
 def test_the_bundled_checkpoint_opens_without_its_data():
