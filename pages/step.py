@@ -5,9 +5,7 @@ from app.player.page import player_page
 from app.sections import head
 
 state.start()
-place = head(
-    "Step through the recursion", "One press of **→** is one update: which equation is at work, and what moves?"
-)
+place = head("Step through the recursion", "One press of **→** is one update: which equation works, and what moves?")
 player_page(
     inputs.choose_checkpoint(beside=place), "step_player", ("equations", "memory"), "single update", predict=True
 )
