@@ -18,9 +18,9 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     ),
     "app": (
         "paper", "state", "sections", "background", "descriptors", "visitors", "component", "change", "charts",
-        "colours", "figures", "inference", "cache", "picker",
+        "colours", "figures", "inference", "sources", "cache", "picker",
         "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
-        "training", "compare", "bench", "Home",
+        "training", "compare", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

@@ -66,7 +66,8 @@ def python(tmp_path_factory):
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     Path(place, "others.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    run("-m", "pip", "--python", python, "install", "--no-index", "--no-deps", next(work.glob("*.whl")), cwd=work)
+    install = ("-m", "pip", "--python", python, "install", "--no-index", "--no-deps")
+    run(*install, "--ignore-installed", next(work.glob("*.whl")), cwd=work)  # this Python may have it already: editable
     shutil.rmtree(tree)
     shutil.rmtree(source)
     return python
@@ -87,6 +88,13 @@ def test_it_brings_its_licences_and_takes_no_common_name(python):
     vendored = [file for tree in ("vitrm", "app") for file in (ROOT / tree).rglob("*.LICENSE")]
     assert licences == {"LICENSE", *(file.relative_to(ROOT).as_posix() for file in vendored)}
     assert len(licences) > 2
+
+
+@pytest.mark.slow
+def test_it_writes_the_site(python, tmp_path):
+    words = [python.with_name("vitrm"), "site", "out"]
+    subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}, check=True, capture_output=True)
+    assert {file.name for file in (tmp_path / "out").glob("*.html")} > {"index.html", "watch.html", "mazes.html"}
 
 
 @pytest.mark.slow

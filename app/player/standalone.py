@@ -16,6 +16,37 @@ from app.player.player import SCRIPTS
 from vitrm.traces.trace import Trace
 
 
+def recorded(
+    trace: Trace,
+    panels: Sequence[str] = (),
+    attribution: Attribution | None = None,
+    *,
+    cells: Cells | None = None,
+    name: str = "",
+) -> dict[str, Any]:
+    """What `mountPlayer` is given of a trace where no server is; what would need the model is left out.
+
+    `name` is what a saved picture is called.
+    """
+    absent = {"edits"} if attribution else {"edits", "attribution"}
+    shown = [panel for panel in panels if panel not in absent]
+    return payload(trace, shown, attribution=attribution, cells=cells) | {
+        "level": "supervision step",
+        "predict": False,
+        "ask": False,
+        "title": "",
+        "name": name,
+        "together": "",
+        "marks": [],
+        "start": None,
+        "view": "",
+        "chosenThreshold": None,
+        "address": None,
+        "present": False,
+        "onShow": "",
+    }
+
+
 def standalone(
     trace: Trace,
     title: str,
@@ -26,23 +57,7 @@ def standalone(
     cells: Cells | None = None,
 ) -> bytes:
     """The player for a trace as one HTML file, without server and network; what would need the model is left out."""
-    absent = {"edits"} if attribution else {"edits", "attribution"}
-    shown = [panel for panel in panels if panel not in absent]
-    data: dict[str, Any] = payload(trace, shown, attribution=attribution, cells=cells) | {
-        "level": "supervision step",
-        "predict": False,
-        "ask": False,
-        "title": "",
-        "name": title,
-        "together": "",
-        "marks": [],
-        "start": None,
-        "view": "",
-        "chosenThreshold": None,
-        "address": None,
-        "present": False,
-        "onShow": "",
-    }
+    data = recorded(trace, panels, attribution, cells=cells, name=title)
     return (
         Template(read(__file__, "standalone.html"))
         .substitute(

@@ -13,6 +13,7 @@ from vitrm.errors import ConfigError, VitrmError
 # By name: what it does. Module `vitrm.cli.NAME` has `add_arguments(parser)` and `execute(arguments, settings)`.
 COMMANDS = {
     "app": "the app, in a browser",
+    "site": "the lessons on recorded traces, as pages that need no server",
     "train": "train a preset, or continue a run",
     "ask": "pause, continue or stop a training that another process is running",
     "evaluate": "accuracy and halting per supervision step, on held-out data",

@@ -4,9 +4,9 @@
 
 const HEIGHT = 184, TOP = 24, BOTTOM = 10; // pixels
 
-export default function (component) {
-  const { parentElement, setStateValue } = component;
-  const data = { ...component.data, pixels: bytes(component.data.pixels) };
+// `sent` is what exits.py makes; `setStateValue(name, value)` tells Python what the learner chose.
+function mountExits({ data: sent, parentElement, setStateValue }) {
+  const data = { ...sent, pixels: bytes(sent.pixels) };
   const root = parentElement.querySelector(".exits");
   root.vitrmLeave?.();
   // For new data, another image say, the learner's threshold stays with the element.

@@ -13,7 +13,8 @@ from vitrm.config import ModelConfig
 from vitrm.nets.cost import multiply_adds
 from vitrm.traces.trace import Trace
 
-_component = component("vitrm_exits", __file__, html="exits.html", css="exits.css", js=(TRACE, DRAWING, "exits.js"))
+HTML, CSS, SCRIPTS = "exits.html", "exits.css", (TRACE, DRAWING, "exits.js")
+_component = component("vitrm_exits", __file__, html=HTML, css=CSS, js=(*SCRIPTS, "component.js"))
 
 
 def exit_panel(

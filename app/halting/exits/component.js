@@ -1,0 +1,3 @@
+// How Streamlit mounts the panel (components v2)
+
+export default mountExits;

@@ -1,0 +1,132 @@
+"""The small pictures of the site, drawn from recorded traces as inline SVG in the colours of the page. Pure."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from plotly.colors import sample_colorscale
+
+from app import colours
+from app.player.payload import principal_plane
+from vitrm.traces.rollout import rollout
+from vitrm.traces.trace import Trace
+
+WIDTH, HEIGHT = 240, 132  # of a card's picture
+_SIDE = 108  # of an image in it
+_LEFT, _TOP = (WIDTH - _SIDE) / 2, (HEIGHT - _SIDE) / 2
+
+
+def png(trace: Trace) -> str:
+    """The image as a data: address, a pixel for each of its own."""
+    planes = trace.pixels if len(trace.pixels) == 3 else np.repeat(trace.pixels, 3, axis=0)
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0))).save(content, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def glimpse(trace: Trace, step: int, side: float = _SIDE, left: float = _LEFT, top: float = _TOP) -> str:
+    """What has been seen after `step` supervision steps, unseen patches greyed; SVG elements."""
+    across = trace.pixels.shape[-1] // trace.patch_size
+    seen, wide = set(trace.patches[:step].ravel().tolist()), side / across
+    covers = "".join(
+        f'<rect class="unseen" x="{left + k % across * wide:.2f}" y="{top + k // across * wide:.2f}" '
+        f'width="{wide:.2f}" height="{wide:.2f}"/>'
+        for k in range(across * across)
+        if k not in seen
+    )
+    return _image(trace, side, left, top) + covers
+
+
+def attended(trace: Trace) -> str:
+    """What had reached the answer in the end, by rollout, over the image."""
+    values = rollout(trace)[-1, -1, -1]
+    across = round(values.size**0.5)
+    wide, shares = _SIDE / across, values / max(values.max(), 1e-12)
+    cells = "".join(
+        f'<rect x="{_LEFT + k % across * wide:.2f}" y="{_TOP + k // across * wide:.2f}" width="{wide:.2f}" '
+        f'height="{wide:.2f}" fill="{color}" fill-opacity=".72"/>'
+        for k, color in enumerate(sample_colorscale(colours.SCALE, shares.tolist()))
+    )
+    return _image(trace, _SIDE, _LEFT, _TOP) + cells
+
+
+def halting(trace: Trace) -> str:
+    """The halting probability after each supervision step, with the threshold of the configuration."""
+    halt = trace.halt_prob[:, -1, -1]
+    x = np.linspace(24, WIDTH - 24, len(halt))
+    y = HEIGHT - 22 - (HEIGHT - 44) * halt
+    limit = HEIGHT - 22 - (HEIGHT - 44) * trace.halt_threshold
+    dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4.5"/>' for a, b in zip(x, y, strict=True))
+    return (
+        f'<path class="axis" d="M14 {HEIGHT - 22}H{WIDTH - 14}M14 22H{WIDTH - 14}"/>'
+        f'<path class="limit" d="M14 {limit:.1f}H{WIDTH - 14}"/><path class="curve" d="{_line(x, y)}"/>{dots}'
+    )
+
+
+def paths(trace: Trace) -> str:
+    """The way of each memory token in the plane that shows most of it."""
+    states = trace.memory.reshape(-1, *trace.memory.shape[3:])
+    plane, _ = principal_plane(np.concatenate([trace.initial_memory[None], states]))  # (1 + R, K, 2)
+    low, high = plane.min(axis=(0, 1)), plane.max(axis=(0, 1))
+    scale = min((WIDTH - 36) / (high - low)[0], (HEIGHT - 36) / (high - low)[1])
+    points = (plane - (low + high) / 2) * scale * [1, -1] + [WIDTH / 2, HEIGHT / 2]
+    return "".join(
+        f'<path class="trail" d="{_line(way[:, 0], way[:, 1])}"/>'
+        f'<circle class="dot" cx="{way[-1, 0]:.1f}" cy="{way[-1, 1]:.1f}" r="5"/>'
+        for way in points.swapaxes(0, 1)
+    )
+
+
+def whole(trace: Trace) -> str:
+    """The image as it is."""
+    return _image(trace, _SIDE, _LEFT, _TOP)
+
+
+def card(content: str) -> str:
+    """These elements as a picture; what it shows is said beside it."""
+    return f'<svg class="picture" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{content}</svg>'
+
+
+def strip(trace: Trace) -> str:
+    """What has been seen after each supervision step, and the answer given then; its words are `strip_words`."""
+    side, gap = 76, 14
+    frames = []
+    for n, (answer, sure) in enumerate(answers(trace)):
+        left = n * (side + gap)
+        frames.append(
+            f'<g class="frame" style="--n:{n}">{glimpse(trace, n + 1, side, left, 4)}'
+            f'<rect class="edge" x="{left}" y="4" width="{side}" height="{side}"/>'
+            f'<text class="answer" x="{left + side / 2}" y="{side + 32}">{answer}</text>'
+            f'<text x="{left + side / 2}" y="{side + 50}">{100 * sure:.0f} %</text></g>'
+        )
+    wide = len(frames) * (side + gap) - gap
+    about = f'role="img" aria-label="{strip_words(trace)}"'
+    return f'<svg class="strip" viewBox="-2 0 {wide + 4} {side + 56}" {about}>{"".join(frames)}</svg>'
+
+
+def strip_words(trace: Trace) -> str:
+    """The same in a sentence."""
+    given = [name for name, _ in answers(trace)]
+    share = trace.patches.shape[1] / (trace.pixels.shape[-1] // trace.patch_size) ** 2
+    return (
+        f"A handwritten {trace.class_names[trace.label]}, {100 * share:.0f} % of it read in each step. "
+        f"What the model answers after each: {', '.join(given)}."
+    )
+
+
+def answers(trace: Trace) -> Sequence[tuple[str, float]]:
+    """The answer that ends each supervision step, and its probability."""
+    ends = trace.probs[:, -1, -1]
+    return [(trace.class_names[int(row.argmax())], float(row.max())) for row in ends]
+
+
+def _image(trace: Trace, side: float, left: float, top: float) -> str:
+    return f'<image href="{png(trace)}" x="{left:.2f}" y="{top:.2f}" width="{side:.2f}" height="{side:.2f}"/>'
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> str:
+    return "".join(f"{'L' if k else 'M'}{a:.1f} {b:.1f}" for k, (a, b) in enumerate(zip(x, y, strict=True)))

@@ -1,0 +1,139 @@
+"""The site as files: a page for each lesson, the components, and a script for each recorded trace.
+
+It is opened from a disk as well as from a server, so nothing is fetched: a page adds the script of the trace it shows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+
+from app.component import COLOURS, read
+from app.halting.exits import exits
+from app.player import player
+from app.web import pictures
+from app.web.recordings import GLIMPSES, HALTING, MAZES, WHOLE, Recording, recordings
+from vitrm.errors import DataError
+
+GENERATOR = "vitrm site"  # by which a folder that was written before is known
+
+
+@dataclass(frozen=True)
+class Page:
+    """A lesson: where it leads, the recordings it shows and how."""
+
+    name: str  # of its file, and of the words in pages/
+    title: str
+    sets: tuple[str, ...]
+    component: str = "player"
+    panels: tuple[str, ...] = ()
+    level: str = "supervision step"  # that "next" moves by at first
+
+
+PAGES = (
+    Page("watch", "Watch", (GLIMPSES,), panels=("glimpses",)),
+    Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "memory"), level="single update"),
+    Page("attention", "Attention", (GLIMPSES, WHOLE), panels=("attention",), level="single update"),
+    Page("halting", "Halting", (HALTING,), component="exits"),
+    Page("mazes", "Mazes", (MAZES,), panels=("cells",)),
+)
+_COMPONENTS = {  # by name: the function that mounts it, its module's file, HTML, CSS and scripts
+    "player": ("mountPlayer", player.__file__, "player.html", "player.css", player.SCRIPTS),
+    "exits": ("mountExits", exits.__file__, exits.HTML, exits.CSS, exits.SCRIPTS),
+}
+_SETS = {WHOLE: "all at once", GLIMPSES: "in glimpses"}  # where a page has two models, what tells them apart
+
+
+def write(folder: Path) -> list[Path]:
+    """Write the site into a folder that is new, empty or holds an older one; the files written.
+
+    Raises DataError if the folder holds anything else, RunError if a bundled model is not there.
+    """
+    _check(folder)
+    found = list(recordings())
+    content = {each.file: _script(each) for each in found}
+    for name, (_, module, _, _, scripts) in _COMPONENTS.items():
+        content[f"assets/{name}.js"] = read(module, *scripts)
+    content["assets/site.js"] = read(__file__, "site.js")
+    content["assets/site.css"] = read(__file__, COLOURS, "site.css")
+    content["index.html"] = _frame("ViTRM: watch a tiny vision model refine its answer", "", _home(found))
+    for page in PAGES:
+        content[f"{page.name}.html"] = _frame(f"{page.title} · ViTRM", page.name, _lesson(page, found))
+    written = []
+    for name, text in content.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+        written.append(file)
+    return written
+
+
+def _check(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        index = folder / "index.html"
+        if not index.is_file() or GENERATOR not in index.read_text(encoding="utf-8", errors="replace"):
+            raise DataError(f"'{folder}' holds other files; name a new or an empty folder")
+
+
+def _script(recording: Recording) -> str:
+    name = json.dumps(f"{recording.set}/{recording.image}")
+    return f"vitrmRecorded({name}, {json.dumps(recording.data)});\n"
+
+
+def _frame(title: str, here: str, main: str) -> str:
+    links = "".join(
+        f'<a href="{page.name}.html"{" aria-current=page" * (page.name == here)}>{page.title}</a>' for page in PAGES
+    )
+    return Template(read(__file__, "page.html")).substitute(
+        title=escape(title), generator=GENERATOR, links=links, main=main
+    )
+
+
+def _home(found: list[Recording]) -> str:
+    by_set = {each.set: each.trace for each in reversed(found)}  # the first of each
+    digit = by_set[GLIMPSES]
+    drawn = {
+        "strip": pictures.strip(digit),
+        "strip_words": escape(pictures.strip_words(digit)),
+        "watch": pictures.card(pictures.glimpse(digit, 2)),
+        "step": pictures.card(pictures.paths(digit)),
+        "attention": pictures.card(pictures.attended(digit)),
+        "halting": pictures.card(pictures.halting(digit)),
+        "mazes": pictures.card(pictures.whole(by_set[MAZES])),
+    }
+    return Template(read(__file__, "home.html")).substitute(drawn)
+
+
+def _lesson(page: Page, found: list[Recording]) -> str:
+    mount, module, html, css, _ = _COMPONENTS[page.component]
+    shown = [each for each in found if each.set in page.sets]
+    several = len(page.sets) > 1
+    listed = [
+        {"name": f"{each.set}/{each.image}", "file": each.file, "caption": each.caption, "guess": each.guess}
+        for each in shown
+    ]
+    rows = []
+    for name in page.sets:
+        of = f'<span class="of">{_SETS[name]}</span>' if several else ""
+        about = f", {_SETS[name]}" if several else ""
+        row = [_button(k, each, about) for k, each in enumerate(shown) if each.set == name]
+        rows.append(f"<div>{of}{''.join(row)}</div>")
+    data = {"shown": listed, "panels": page.panels, "level": page.level, "mount": mount}
+    after = PAGES[(PAGES.index(page) + 1) % len(PAGES)]
+    return Template(read(__file__, "lesson.html")).substitute(
+        words=read(__file__, f"pages/{page.name}.html"),
+        buttons="".join(rows),
+        component=f"<style>{read(module, COLOURS, css)}</style>{read(module, html)}",
+        data=json.dumps(data).replace("</", "<\\/"),
+        script=f"assets/{page.component}.js",
+        after=f'<a class="next" href="{after.name}.html">Next: {after.title} →</a>',
+    )
+
+
+def _button(place: int, recording: Recording, about: str) -> str:
+    words = f"Image {recording.image.removeprefix('test-')}{about}"
+    picture = f'<img src="{pictures.png(recording.trace)}" alt="">'
+    return f'<button type="button" data-at="{place}" aria-label="{words}" title="{words}">{picture}</button>'

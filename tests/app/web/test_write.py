@@ -1,0 +1,72 @@
+"""The site without a server: whole, small, of the app's own components, and asking nobody for anything."""
+
+import json
+import re
+
+import pytest
+
+from app.component import read
+from app.halting.exits import exits
+from app.player import player
+from app.web.write import PAGES, write
+from vitrm.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "a folder"
+    write(folder)
+    return folder
+
+
+def _text(file):
+    return file.read_text(encoding="utf-8")
+
+
+def test_it_is_at_most_8_mb_and_every_file_a_page_names_is_there(site):
+    files = [file for file in site.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= 8_000_000
+    named = set()
+    for page in site.glob("*.html"):
+        text = _text(page)
+        named |= set(re.findall(r'(?:href|src)="([^":#]+)"', text))
+        if 'id="data">' in text:
+            data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+            named |= {shown["file"] for shown in data["shown"]}
+    assert {str(file.relative_to(site).as_posix()) for file in files} == named | {"index.html"}
+
+
+def test_nothing_is_fetched_and_the_only_way_out_is_a_link_that_is_clicked(site):
+    for file in site.rglob("*.*"):
+        text = _text(file)
+        assert not re.search(r"@import|fetch\(|import\(|XMLHttpRequest|WebSocket|url\(http", text), file
+        assert set(re.findall(r'(?:src|href)="(https?:[^"]+)', text)) <= {"https://arxiv.org/abs/2603.19503"}
+
+
+def test_the_components_are_the_app_s_own(site):
+    assert _text(site / "assets" / "player.js") == read(player.__file__, *player.SCRIPTS)
+    assert read(player.__file__, "player.html") in _text(site / "watch.html")
+    assert _text(site / "assets" / "exits.js") == read(exits.__file__, *exits.SCRIPTS)
+
+
+def test_every_page_says_what_needs_the_app_and_leads_to_the_others(site):
+    for page in PAGES:
+        text = _text(site / f"{page.name}.html")
+        assert len(re.findall(r'<p class="needs">[^<]+ needs? the app\.</p>', text)) == 1
+        assert all(f'href="{other.name}.html"' in text for other in PAGES)
+
+
+def test_the_answer_to_a_maze_is_not_in_its_trace(site):
+    traces = [_text(file) for file in (site / "data" / "mazes").glob("*.js")]
+    assert len(traces) > 5
+    assert all('"label": null' in trace for trace in traces)
+
+
+def test_it_can_be_written_again_but_not_over_what_is_somebody_else_s(site, tmp_path):
+    (site / "watch.html").write_text("old", encoding="utf-8")
+    write(site)
+    assert _text(site / "watch.html") != "old"
+    (tmp_path / "index.html").write_text("<h1>Mine</h1>", encoding="utf-8")
+    with pytest.raises(DataError, match="holds other files; name a new or an empty folder"):
+        write(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["index.html"]

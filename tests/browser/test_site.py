@@ -1,0 +1,67 @@
+"""The site without a server, opened from a disk with the network cut."""
+
+import pytest
+from playwright.sync_api import expect
+
+from app.web.write import PAGES, write
+from tests.browser.driving import WIDTHS, watched
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("disk") / "from a stick"
+    write(folder)
+    return folder.as_uri()
+
+
+@pytest.fixture
+def cut(chromium):
+    """A page of a browser that reaches nothing."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 720}, offline=True)
+    page = watched(context.new_page())
+    yield page
+    assert page.problems == []
+    assert page.outside == []
+    context.close()
+
+
+def test_the_lessons_are_played_from_a_disk_without_a_network(cut, site):
+    cut.goto(f"{site}/index.html")
+    cut.get_by_role("link", name="Start watching").click()
+    expect(cut.locator(".sentence")).to_contain_text("Supervision step 1 of 6")
+    cut.keyboard.press("ArrowRight")
+    expect(cut.locator(".sentence")).to_contain_text("Supervision step 2 of 6")
+    cut.locator(".choose button").nth(3).click()
+    expect(cut.locator(".caption")).to_contain_text("number 1,")
+    expect(cut.locator(".sentence")).to_contain_text("Supervision step 2 of 6")  # the place is kept
+    address = cut.url
+    cut.goto(f"{site}/step.html")
+    expect(cut.locator(".panel-memory .plane")).to_be_visible()
+    cut.goto(address)  # a link carries image and place
+    expect(cut.locator(".caption")).to_contain_text("number 1,")
+    expect(cut.locator(".sentence")).to_contain_text("Supervision step 2 of 6")
+
+
+def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cut, site):
+    cut.goto(f"{site}/halting.html?threshold=0.01")
+    expect(cut.locator(".badge")).to_have_text("stopped at 1 of 6")
+    cut.goto(f"{site}/mazes.html")
+    expect(cut.locator(".panel-cells .wave")).to_be_visible()
+    verdict = cut.locator(".guess .verdict")
+    expect(verdict).to_have_text("")
+    expect(cut.locator(".bars")).not_to_contain_text("true class")
+    cut.locator(".guess button").first.click()
+    expect(verdict).to_contain_text("gem can be reached, in")
+    expect(cut.locator(".bars")).to_contain_text("true class")
+
+
+def test_pages_fit_a_telephone_and_a_desk_light_and_dark(cut, site):
+    grounds = set()
+    for name in ("index", *(page.name for page in PAGES)):
+        cut.goto(f"{site}/{name}.html")
+        for width in WIDTHS:
+            cut.set_viewport_size({"width": width, "height": 900})
+            assert cut.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+        grounds.add(cut.evaluate("getComputedStyle(document.body).backgroundColor"))
+        cut.locator(".theme").click()
+    assert grounds == {"rgb(255, 255, 255)", "rgb(17, 21, 28)"}  # the choice went along from page to page
