@@ -26,7 +26,8 @@ function percent(p) {
 
 function isDark(root) {
   const probe = root.appendChild(element("i"));
-  probe.style.color = "var(--st-background-color, white)";
+  probe.style.forcedColorAdjust = "none"; // or its colour would be that of all text
+  probe.style.color = "var(--paper, white)"; // with forced colours not the theme's
   const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
   probe.remove();
   return 0.299 * r + 0.587 * g + 0.114 * b < 128;
