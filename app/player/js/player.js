@@ -314,7 +314,7 @@ function render(view, model, state) {
     ? `Bright patches have been seen: ${seen.size} of ${patches}.${place.n < 0 ? "" : " Outlined: read in this step."}`
     : `Every step reads all ${patches} patches.`;
   const step = place.n < 0 ? "Before the first step" : `Supervision step ${place.n + 1} of ${model.steps}`;
-  view.where.textContent = place.n < 0 ? `${countOf(model.steps, "step")} to come` : `step ${place.n + 1} of ${model.steps}`;
+  view.where.textContent = `step ${place.n + 1} of ${model.steps}`;
   view.guess.draw();
   if (place.n < 0) renderBefore(view, model, step);
   else renderAnswer(view, model, place, step);
