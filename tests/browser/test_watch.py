@@ -21,15 +21,15 @@ def test_nothing_tells_the_answer_before_the_first_step_and_the_true_class_is_sa
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     expect(page.locator(".bars small")).to_have_count(0)
     guess(page, "8")
-    expect(page.locator(".verdict")).to_have_text("You said 8; the true class is 3.")
+    expect(page.locator(".told")).to_have_text("You said 8; the true class is 3.")
     expect(page.locator(".bars li", has=page.locator("small", has_text="true class"))).to_contain_text("3")
     expect(page.get_by_role("group", name=GUESSES)).to_be_hidden()
     pick(page, 1)
     expect(sentence(page)).to_contain_text("Before the first step")  # though the last one had been played to its end
     assert "position" not in page.url
-    expect(page.locator(".verdict")).to_be_hidden()
+    expect(page.locator(".told")).to_be_hidden()
     guess(page, "Tell me")
-    expect(page.locator(".verdict")).to_have_text("The true class is 8.")
+    expect(page.locator(".told")).to_have_text("The true class is 8.")
     assert page.problems == []
     assert page.outside == []
 

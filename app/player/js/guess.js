@@ -25,7 +25,7 @@ function guessing(host, model, state, changed) {
     }
     chips.appendChild(element("button", "tell", "Tell me")).addEventListener("click", () => guess(-1));
   }
-  const said = host.appendChild(element("p", "verdict"));
+  const said = host.appendChild(element("p", "told"));
   said.setAttribute("role", "status");
   return {
     isOpen,

@@ -256,7 +256,7 @@ function build(root, model, state) {
     halt: find(".halt"),
     place: null,
     where: find(".where"),
-    guess: guessing(find(".guess"), model, state, () => render(view, model, state)),
+    guess: guessing(find(".your-guess"), model, state, () => render(view, model, state)),
     layout: () => drawChart(view, model, state),
     positionAt: (event) => {
       const box = chart.getBoundingClientRect();

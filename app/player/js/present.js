@@ -27,7 +27,7 @@ function presenting(root, model, tell, changed) {
     return { fit() {}, keys: {} };
   }
   const shown = new Set(named);
-  const keys = { Escape: () => tell("present", ""), h: "halt", t: () => root.querySelector(".guess .tell:not([hidden] *)")?.click() };
+  const keys = { Escape: () => tell("present", ""), h: "halt", t: () => root.querySelector(".your-guess .tell:not([hidden] *)")?.click() };
   const paint = () => {
     for (const [name, part] of parts) part?.classList.toggle("absent", !shown.has(name));
     for (const button of chooser.querySelectorAll("[data-panel]")) button.setAttribute("aria-pressed", shown.has(button.dataset.panel));
