@@ -67,6 +67,7 @@ def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
     page.goto(f"{server}/attention?view=1.2.3.9999")  # no such patch: none
     box = page.locator("select.choose-patch")
     expect(box).to_have_value("-1")
+    settle(page)  # the panel may be made anew until then, with what has been typed
     box.focus()
     page.keyboard.type("row 2, column 3")
     expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 2, column 3")
