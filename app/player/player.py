@@ -89,19 +89,20 @@ def player(
         data |= {"address": dict(address) | own}
 
     presenting = st.session_state[state.PRESENT] == "1" and not together
-    shown, unknown = shown_panels(st.session_state[state.PANELS], panels)
+    there, usual = showable(trace, panels)
+    shown, unknown = shown_panels(st.session_state[state.PANELS], there)
     if presenting:
         st.html(f"<style>{_PRESENT.replace('PLAYER', key)}</style>")
         if unknown and key not in st.session_state:
             names = ", ".join(f"“{name[:20]}”" for name in unknown)
-            st.warning(f"The link names {names} to be on show; here there are {', '.join((*FIGURES, *panels))}.")
-    data |= {"present": presenting, "onShow": shown}
+            st.warning(f"The link names {names} to be on show; here there are {', '.join(there)}.")
+    data |= {"present": presenting, "onShow": shown, "showable": {"there": there, "usual": usual}}
 
     def present() -> None:
         st.session_state[state.PRESENT] = "1" if st.session_state[key].get("present") else ""
 
     def choose_panels() -> None:
-        st.session_state[state.PANELS] = shown_panels(str(st.session_state[key].get("shown") or ""), panels)[0]
+        st.session_state[state.PANELS] = shown_panels(str(st.session_state[key].get("shown") or ""), there)[0]
 
     _component(
         data=data,
@@ -116,9 +117,17 @@ def player(
     )
 
 
-def shown_panels(text: str, panels: Sequence[str]) -> tuple[str, list[str]]:
-    """What a link names of a player with these panels, "look,memory", in its order; and what it names beside that."""
-    there, named = (*FIGURES, *panels), [part for part in text.split(",") if part]
+def showable(trace: Trace, panels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What can be on show alone, of a player with these panels, and what of it usually is."""
+    more = [panel for panel in panels if panel not in {"attention", "maps"}]
+    if "attention" in panels and trace.patch_attention is not None:  # it stands in place of the image
+        return ["attention", "answer", *more], ["attention", "answer"]
+    return [*FIGURES, *more], [*FIGURES]
+
+
+def shown_panels(text: str, there: Sequence[str]) -> tuple[str, list[str]]:
+    """What a link names, "look,memory", of what is there, in its order; and what it names beside that."""
+    named = [part for part in text.split(",") if part]
     return ",".join(name for name in there if name in named), [name for name in named if name not in there]
 
 

@@ -44,6 +44,7 @@ def recorded(
         "address": None,
         "present": False,
         "onShow": "",
+        "showable": {"there": [], "usual": []},
     }
 
 

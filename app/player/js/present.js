@@ -2,7 +2,6 @@
 // alone is enough. What is on show is the teacher's choice, and stands in the link.
 
 const STAGE = { width: 768, height: 432 }; // what is laid out and then enlarged, by 5/3 for 1280 x 720
-const USUAL = ["look", "answer", "curves"];
 const PANEL_NAMES = {
   look: "Image", answer: "Answer", curves: "Curves", glimpses: "Glimpses", equations: "Equations", memory: "Memory",
   attention: "Attention", attribution: "Attribution", edits: "Edits", cells: "Cells",
@@ -10,10 +9,10 @@ const PANEL_NAMES = {
 
 // Returns what is to be done whenever the window changes, and the keys; `changed` is called when something else is on show
 function presenting(root, model, tell, changed) {
-  const there = [...USUAL, ...model.panels];
-  const named = model.onShow ? model.onShow.split(",") : USUAL;
+  const { there, usual } = model.showable;
+  const named = model.onShow ? model.onShow.split(",") : usual;
   const chooser = root.querySelector(".chooser");
-  const parts = new Map(there.map((name) => [name, root.querySelector(USUAL.includes(name) ? `.panels .${name}` : `.panel-${name}`)]));
+  const parts = new Map(there.map((name) => [name, root.querySelector(`.panels > .${name}`) ?? root.querySelector(`.panel-${name}`)]));
   root.classList.toggle("present", model.present);
   root.querySelector(".enter").hidden = !tell || Boolean(model.together); // two players do not fit, a saved one is alone
   chooser.replaceChildren();
