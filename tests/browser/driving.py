@@ -184,6 +184,12 @@ def open_home(page: Page, server: str, query: str = "") -> None:
     settle(page)
 
 
+def go_to(page: Page, group: str, title: str) -> None:
+    """Another page, by the navigation."""
+    page.get_by_test_id("stHeader").get_by_text(group, exact=True).click()
+    page.get_by_role("link", name=title).click()
+
+
 def pick(page: Page, number: int) -> None:
     """Pick a picture by its place in the row, from 1."""
     page.get_by_role("radio", name=f"Picture {number} of ").check()

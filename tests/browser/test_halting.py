@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.driving import WIDTHS, at_each_width, open_home, own_problems, pick, settle
+from tests.browser.driving import WIDTHS, at_each_width, go_to, open_home, own_problems, pick, settle
 from vitrm.runs.checkpoints import find_run
 
 
@@ -62,7 +62,7 @@ def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page,
 
 def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):
     open_home(page, server)
-    page.get_by_role("link", name="Halting").first.click()
+    go_to(page, "When to stop", "Halting")
     page.locator(".exits .badge").wait_for()
     settle(page)
     for value in (0.3, 0.95):

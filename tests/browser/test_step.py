@@ -3,12 +3,12 @@
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.driving import open_home, own_problems, sentence, settle
+from tests.browser.driving import go_to, open_home, own_problems, sentence, settle
 
 
 def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
     open_home(page, server)
-    page.get_by_role("link", name="Step through").first.click()
+    go_to(page, "Look inside", "Step through")
     expect(page.get_by_role("heading", name="Step through the recursion")).to_be_visible()
     settle(page)
     expect(sentence(page)).to_contain_text("Before the first step")

@@ -163,7 +163,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   redraw();
   keepFocus();
   requestAnimationFrame(() => root.classList.add("moves")); // what is there on arrival does not move
-  if (another && data.predict && state.rested !== null) choose("position", (state.rested = null));
+  if (another && data.predict && state.rested !== null) setStateValue("position", (state.rested = null));
   writeAddress(model, state);
   root.vitrmLeave = () => {
     stop.abort();
