@@ -187,7 +187,7 @@ def open_home(page: Page, server: str, query: str = "") -> None:
 def go_to(page: Page, group: str, title: str) -> None:
     """Another page, by the navigation."""
     page.get_by_test_id("stHeader").get_by_text(group, exact=True).click()
-    page.get_by_role("link", name=title).click()
+    page.get_by_role("menuitem", name=title).click()
 
 
 def pick(page: Page, number: int) -> None:
