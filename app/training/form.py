@@ -39,7 +39,8 @@ def new_training() -> None:
     config, why = None, None
     try:
         if source is not None:
-            config = PRESETS[name].with_fields({"data.source": source} | changes)
+            fitting = own_pictures.fitting(source)
+            config = PRESETS[name].with_fields({"data.source": source} | fitting | changes)
             trainings.check(config, visitors.visitor())
     except VitrmError as error:
         why = in_words(str(error))

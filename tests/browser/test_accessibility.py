@@ -21,9 +21,6 @@ STREAMLITS = {  # (rule, what the node's HTML begins with): why it stays
 }
 
 
-SOON = {"compare": pytest.mark.xfail(reason="its headings and the names of its two players are being made anew")}
-
-
 def violations(page):
     """Every node that breaks a rule of axe, as (rule, what its HTML begins with, why), those of Streamlit left out."""
     high = page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
@@ -43,7 +40,7 @@ def violations(page):
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("path", [pytest.param(path, marks=SOON.get(path, ())) for path in PATHS])
+@pytest.mark.parametrize("path", PATHS)
 def test_a_page_breaks_no_rule_of_axe(page, server, path, theme):
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": WIDTHS[-1], "height": 900})
