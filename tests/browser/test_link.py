@@ -14,7 +14,7 @@ def test_the_link_that_is_copied_is_the_address_and_where_it_may_not_be_it_is_sh
     expect(page.locator(".link [role=status]")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     assert "image=test-4" in page.url
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('not here'))")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not here')); }")
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_label("The address of this page")).to_have_value(page.url)
     assert own_problems(page) == []
