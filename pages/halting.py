@@ -50,4 +50,6 @@ with image:
         chosen=report and report.chosen.threshold,
         address=state.address(state.DEPTH),
     )
-    st.caption(figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary))
+    caption = figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary)
+    st.caption(caption)
+    halting_view.offer_one_image(trace, chosen, caption)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from app import colours
@@ -13,6 +14,7 @@ from app.charts import styled
 from vitrm.config import Config
 from vitrm.judge.halting import Example, HaltingReport
 from vitrm.judge.replay import Point
+from vitrm.traces.trace import Trace
 
 RULES = {"learned": "learned halting", "entropy": "low entropy", "change": "little change of z"}
 _RULE_LINES = {"learned": (colours.Y, "solid"), "entropy": (colours.BLUE, "dash"), "change": (colours.ORANGE, "dot")}
@@ -134,6 +136,34 @@ def flips(report: HaltingReport) -> go.Figure:
             annotation_position="top left",
         )
     return styled(figure, "supervision step", "share of the test images, %")
+
+
+def one_image(trace: Trace, threshold: float | None) -> go.Figure:
+    """The halting probability of one image after each supervision step, its exit marked; None: its own threshold."""
+    halt = trace.halt_prob[:, -1, -1]
+    limit = trace.halt_threshold if threshold is None else threshold
+    found = np.flatnonzero(halt > limit)
+    steps = np.arange(1, len(halt) + 1)
+    given = [trace.class_names[k] for k in trace.probs[:, -1, -1].argmax(axis=-1)]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=steps,
+        y=halt,
+        mode="lines+markers+text",
+        text=given,
+        textposition="top center",
+        name="halting probability, and the answer",
+        line={"color": colours.Y},
+        cliponaxis=False,
+    )
+    if found.size:
+        at = found[:1]
+        marker = {"color": colours.Z, "symbol": "circle-open", "size": 18}
+        figure.add_scatter(x=steps[at], y=halt[at], mode="markers", name="stops here", marker=marker)
+    figure.add_hline(y=limit, line={"color": colours.INK, "dash": "dash", "width": 1})
+    figure.update_yaxes(range=[0, 1.08])
+    figure.update_xaxes(dtick=1 if len(halt) <= 16 else None)
+    return styled(figure, "supervision step", "halting probability")
 
 
 def late_words(report: HaltingReport) -> str:

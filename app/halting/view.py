@@ -12,8 +12,10 @@ from PIL import Image
 from app import cache, reports, state
 from app.cache import Checkpoint
 from app.halting import figures as halting_figures
+from app.printed import view as printed
 from vitrm.config import Config
 from vitrm.judge.halting import Example, HaltingReport
+from vitrm.traces.trace import Trace
 
 _SIDE = 96  # pixels of a picture on screen
 _KINDS = {
@@ -67,13 +69,19 @@ def numbers(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> No
     st.caption(halting_figures.provenance(checkpoint.name, config, report))
 
 
+def offer_one_image(trace: Trace, threshold: float | None, about: str) -> None:
+    """The button that offers the exit of one image for a paper; None is the threshold of the trace."""
+    figure = halting_figures.one_image
+    printed.offer(lambda: {"": lambda: figure(trace, threshold)}, "halting-of-one-image", about)
+
+
 def charts(report: HaltingReport) -> None:
     """The figures, what to read in them and what not, and the tables behind them."""
     said = halting_figures.alternatives(report)
 
     def chart(name: str, caption: str) -> None:
         figure = getattr(halting_figures, name)(report)
-        st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
+        printed.chart(figure, key=name, alt=said[name])
         st.caption(caption)
 
     st.subheader("What accuracy costs")

@@ -20,6 +20,7 @@ from app.mazes.cells import cell_maps
 from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
 from app.player.page import choices_in, keep
 from app.player.player import player
+from app.printed import view as printed
 from vitrm.config import Config
 from vitrm.config.mazes import COLOURS, MazeSettings
 from vitrm.errors import DataError, VitrmError
@@ -233,7 +234,7 @@ def test_set(asked: Asked) -> None:
     st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
 
     def chart(figure: go.Figure, name: str, caption: str) -> None:
-        st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
+        printed.chart(figure, key=name, alt=said[name])
         st.caption(caption)
 
     left, right = st.columns(2, gap="large")
