@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import inference
+from app import inference, sources
 from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, RunError
@@ -78,9 +78,10 @@ def model(checkpoint: Checkpoint):
 
 
 def dataset(checkpoint: Checkpoint):
-    """The data a run was trained on. Raises DataError if it is not on this machine."""
+    """The data a run was trained on. Raises DataError if it is not on this machine, or none that this server offers."""
     config, _ = facts(checkpoint)
-    read = ("val_fraction", "split_seed", "train_images", "memory_gb")
+    sources.check(config.data.source)
+    read = ("val_fraction", "split_seed", "train_images")  # how much memory it takes is not for a run to say
     options = tuple((key, getattr(config.data, key)) for key in read)
     return shared_dataset(config.data.source, config.model.image_size, config.model.channels, options)
 

@@ -128,7 +128,7 @@ def choose_depth(trained: int) -> int:
 def say(error: VitrmError, checkpoint: Checkpoint) -> None:
     """Why there is no trace of a checkpoint, in one sentence."""
     if isinstance(error, DataError):
-        st.error(f"The images that “{checkpoint.name}” was tested on are not on this machine: {error}")
+        st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
     else:
         st.error(f"This checkpoint cannot be shown: {error}")
 

@@ -18,7 +18,7 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     ),
     "app": (
         "paper", "state", "sections", "background", "descriptors", "visitors", "component", "change", "charts",
-        "colours", "figures", "inference", "cache",
+        "colours", "figures", "inference", "sources", "cache",
         "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes",
         "mixture", "training", "compare", "web", "bench", "Home",
     ),

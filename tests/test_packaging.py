@@ -66,7 +66,8 @@ def python(tmp_path_factory):
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     Path(place, "others.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    run("-m", "pip", "--python", python, "install", "--no-index", "--no-deps", next(work.glob("*.whl")), cwd=work)
+    install = ("-m", "pip", "--python", python, "install", "--no-index", "--no-deps")
+    run(*install, "--ignore-installed", next(work.glob("*.whl")), cwd=work)  # this Python may have it already: editable
     shutil.rmtree(tree)
     shutil.rmtree(source)
     return python

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from app import sources
 from vitrm.config import Config
 from vitrm.errors import ConfigError
-from vitrm.places import home
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,8 @@ class Limits:
             raise ConfigError(f"train.epochs={config.train.epochs}: this server allows at most {self.epochs}")
 
     def check_places(self, config: Config) -> None:
-        """Raises ConfigError if a training reads what lies elsewhere on this machine than in the server's `data/`."""
-        kind, _, place = config.data.source.partition(":")
-        path, data = Path(place), home() / "data"
-        inside = path.relative_to(data).parts if path.is_relative_to(data) else ()
-        if kind in ("folder", "parquet") and (not inside or any(part.startswith(".") for part in inside)):
+        """Raises ConfigError if a training reads what this server does not offer."""
+        if not sources.is_offered(config.data.source):
             raise ConfigError(f"data.source={config.data.source}: only the teacher may choose folders outside data/")
         if config.train.start:
             raise ConfigError(f"train.start={config.train.start}: only the teacher may choose a run to begin with")

@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app import sources
 from app.training.clocks import Clocks
 from app.training.estimates import Estimates
 from app.training.jobs import QUEUE, Asked, Job, Jobs
@@ -107,6 +108,7 @@ class Trainings:
             self.check(config, visitor)
             self.limits.check_size(config)
             self._may_wait(visitor.number)
+            sources.choose(config.data.source)
             name = self._free_name(train_words(config)[1])
             self._queue(Run(self.runs / name), "train", config, device, visitor.number)
             return name
@@ -261,8 +263,7 @@ class Trainings:
             raise RunError(f"“{name}” is {training.state}; stop it first")
 
     def _device(self, run: Run) -> str:
-        job = self._jobs.found(run)
-        return job.asked.device if job is not None else "auto"
+        return job.asked.device if (job := self._jobs.found(run)) is not None else "auto"
 
     # What the thread does
 
@@ -395,6 +396,5 @@ class Trainings:
         if run.control()["wanted"] == "stop":
             return
         run.ask("stop")
-        job = self._jobs.read(run)
-        if job is not None:
+        if (job := self._jobs.read(run)) is not None:
             self._jobs.write(run, replace(job, cause=why))

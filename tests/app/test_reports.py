@@ -121,7 +121,7 @@ def test_a_run_made_again_meanwhile_is_not_given_the_report_of_the_one_before(mi
 
 def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     config = mine.config()
-    gone = replace(config, data=replace(config.data, source="folder:gone"))
+    gone = replace(config, data=replace(config.data, source="folder:data/gone"))
     (mine.path / "config.json").write_text(json.dumps(gone.to_dict()))
     for kept in (cache.shared_dataset, cache.facts):
         kept.clear()
@@ -129,7 +129,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     judged()
     page.run()
     assert not page.exception
-    assert any("could not be judged: folder 'gone' does not exist" in error.value for error in page.error)
+    assert any("could not be judged: folder 'data/gone' does not exist" in error.value for error in page.error)
     assert page.button(key="ask_halting")
 
 

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from app.training.queue import Trainings
+from app.training.visitors import Visitor
 from vitrm.config import PRESETS
 from vitrm.process import environment, start_vitrm
 from vitrm.sweep.run import Children
@@ -38,9 +39,9 @@ def test_the_app_and_a_sweep_start_trainings_in_the_same_environment(tmp_path, m
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     queue = Trainings(tmp_path / "runs")
-    queue.train(PRESETS["digits"], "ann")
-    for start in (queue.tick, lambda: Children().launch(["train", "digits"], tmp_path / "log")):
-        with pytest.raises(_Refused):
-            start()
+    queue.train(PRESETS["digits"], Visitor("ann"))
+    queue.tick()  # sets the run aside
     queue.close()
+    with pytest.raises(_Refused):
+        Children().launch(["train", "digits"], tmp_path / "log")
     assert seen == 2 * [environment()]

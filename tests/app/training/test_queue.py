@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from app import sources
 from app.training.jobs import Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.queue import RESCAN_S, Trainings
@@ -380,3 +381,10 @@ def test_a_stranger_trains_on_no_folder_outside_of_data(queue):
         queue.train(small(1, **{"train.start": "somewhere"}), ANN)
     assert queue.train(small(1, **{"data.source": "folder:data/birds"}), ANN) in queue.known
     assert queue.train(small(1, **{"data.source": "folder:/photos"}), TEACHER) in queue.known
+
+
+def test_what_the_teacher_trains_on_may_be_shown_and_is_for_learners_as_well(queue):
+    source = "folder:/photos/owls"
+    queue.train(small(1, **{"data.source": source}), TEACHER)
+    assert sources.is_offered(source)
+    assert queue.train(small(2, **{"data.source": source}), ANN) in queue.known

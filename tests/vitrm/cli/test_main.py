@@ -324,9 +324,9 @@ def test_a_stopped_run_can_be_finished_as_it_is(tmp_path, capsys):
     (run.path / "summary.json").unlink()
     assert cli.main(["finish", str(run.path), "--device", "cpu", "--threads", "1"]) == 0
     finished = run.summary()
-    assert finished["reason"] == "stopped after epoch 2 of 3"
-    assert finished["epochs"] == 2
-    assert finished["test"] == whole["test"]  # the same weights file
+    assert finished.reason == "stopped after epoch 2 of 3"
+    assert finished.epochs == 2
+    assert finished.test == whole.test  # the same weights file
     assert "stopped after epoch 2 of 3" in capsys.readouterr().out
 
 

@@ -181,9 +181,10 @@ def test_the_images_to_look_at_are_what_they_are_called(report):
 
 
 def test_a_judgement_tells_how_far_it_is_and_can_be_given_up(model, few_digits):
-    events = measuring("halting", model, few_digits)
-    assert [next(events) for _ in range(3)] == [Progress(0, 80), Progress(40, 80), Progress(80, 80)]
-    assert next(events).split_sizes == {"val": 40, "test": 40}
+    *progress, report = measuring("halting", model, few_digits)
+    assert list(dict.fromkeys(progress)) == [Progress(0, 80), Progress(40, 80), Progress(80, 80)]
+    assert len(progress) > 3  # it can be given up between two supervision steps
+    assert report.split_sizes == {"val": 40, "test": 40}
     again = measuring("halting", model, few_digits)
     next(again)
     again.close()

@@ -20,7 +20,7 @@ from vitrm.runs.checkpoints import build, create_run
 from vitrm.runs.export import export
 from vitrm.runs.folder import Run
 from vitrm.traces.recording import trace
-from vitrm.training.events import EpochEnd, Progress, Updated
+from vitrm.training.events import EpochEnd, Progress, Updated, event_of
 from vitrm.training.trainer import Trainer
 
 SMALL_VIT = ViTConfig(image_size=8, channels=1, patch_size=2, dim=16, depth=2, num_heads=2, mlp_dim=24, dropout=0.0)
@@ -240,8 +240,8 @@ def test_the_live_figures_of_a_model_without_recursion_leave_halting_and_memory_
     assert [line.name for line in charts["norms"].lines] == ["answer y"]
     (row, *_) = training_figures.epoch_table(history)
     assert not any("halting" in name for name in row)
-    update = next(event for event in run.metrics() if event["event"] == "Updated")
-    assert update["halt_loss"] is None
+    update = next(event for event in map(event_of, run.metrics()) if isinstance(event, Updated))
+    assert update.halt_loss is None
     _, images = training_figures.update_tables(update, config.data.classes)
     assert set(images[0]) >= {"true class", "change, points"}
     assert not any("halting" in name for name in images[0])
