@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from app.training.queue import Trainings
-from app.training.visitors import Visitor
+from app.visitors import Visitor
 from vitrm.config import PRESETS
 from vitrm.process import environment, start_vitrm
 from vitrm.sweep.run import Children
