@@ -330,7 +330,7 @@ class _Maker:
                 settings[f"{letter}label"] = plain(title)
             logarithmic = found.get("type") == "log"
             if logarithmic:
-                settings[f"{letter}scale"] = "log"
+                yield Call(ax, f"set_{letter}scale", ("log",))  # first, as it sets ticks of its own
             if found.get("range") is not None:
                 ends = [10.0**end if logarithmic else float(end) for end in found["range"]]
                 settings[f"{letter}lim"] = tuple(ends)

@@ -36,6 +36,16 @@ def test_names_on_an_axis_keep_their_order():
     assert printed(figure, 84).numbers["scatter"]["y"] == [1.0, 0.0]
 
 
+def test_a_logarithmic_axis_has_the_ticks_of_the_figure():
+    figure = go.Figure(go.Scatter(x=[1e3, 1e6], y=[1, 2]))
+    figure.update_xaxes(type="log", range=[3, 6], tickvals=[1e3, 1e6], ticktext=["1 k", "1 M"])
+    drawing = printed(figure, 84)
+    methods = [call.method for call in drawing.calls]
+    assert methods.index("set_xscale") < methods.index("set_xticks")
+    (ends,) = _calls(figure, "set")
+    assert ends.options["xlim"] == (1e3, 1e6)
+
+
 def test_series_of_the_same_name_are_told_apart():
     figure = go.Figure([go.Scatter(y=[1], name="a"), go.Scatter(y=[2], name="a")])
     assert list(printed(figure, 84).numbers) == ["a", "a (2)"]
