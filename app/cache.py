@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import inference, sources
+from app import inference, own_data, sources, visitors
 from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, RunError
@@ -41,13 +41,32 @@ class Checkpoint:
 
 
 def checkpoints() -> dict[str, Checkpoint]:
-    """All finished models on this machine by name, the bundled ones first."""
-    return {run.name: Checkpoint(run.name, run.version) for run in list_runs() if run.is_complete}
+    """All finished models on this machine that this visitor may see, by name, the bundled ones first."""
+    found = (Checkpoint(run.name, run.version) for run in list_runs() if run.is_complete)
+    return {each.name: each for each in found if _may_be_seen(each)}
 
 
 def checkpoint(name: str) -> Checkpoint:
-    """The model that a name stands for now. Raises RunError if there is none."""
-    return Checkpoint(name, find_run(name).version)
+    """The model that a name stands for now. Raises RunError if there is none, or not for this visitor."""
+    found = Checkpoint(name, find_run(name).version)
+    if not _may_be_seen(found):
+        raise RunError(f"no run or checkpoint '{name}'; there are: {', '.join(checkpoints())}")
+    return found
+
+
+def _may_be_seen(checkpoint: Checkpoint) -> bool:
+    """Whether this visitor may see a model; asked wherever a name becomes a `Checkpoint`, and nowhere else."""
+    source = _source(checkpoint)
+    return own_data.folder(source) is None or own_data.may_see(source, visitors.visitor())
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _source(checkpoint: Checkpoint) -> str:
+    """Of its data; "" where that cannot be read, which is said where the model is chosen."""
+    try:
+        return checkpoint.run.config().data.source
+    except RunError:
+        return ""
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

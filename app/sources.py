@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from app import own_data
 from vitrm.errors import DataError
 from vitrm.places import home
 from vitrm.runs.files import replace_text
@@ -23,10 +24,11 @@ def is_offered(source: str) -> bool:
 
     Folders only where they lie in `data/` (but not `data/` itself) or in one that the variable `VITRM_DATA_FOLDERS`
     names, and those that the teacher has had something trained on. A path is taken as it is written: one that goes on
-    with `..` or a hidden folder is not offered, a link that stands in `data/` is.
+    with `..` or a hidden folder is not offered, a link that stands in `data/` is. Whose pictures an upload is,
+    `own_data` decides, for the runs and models on them as well.
     """
     path, data = _folder(source), home().absolute() / "data"
-    if path is None or path in _chosen():
+    if path is None or own_data.folder(source) is not None or path in _chosen():
         return True
     return path != data and any(_is_in(path, folder) for folder in (data, *_named()))
 

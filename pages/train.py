@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache, state, visitors
 from app.training import cache as training_cache
-from app.training.choices import choose_run, choose_view
+from app.training.choices import choose_run, choose_view, seen
 from app.training.comparison import compare
 from app.training.curves.curves import curves_library
 from app.training.form import new_training
@@ -25,7 +25,7 @@ try:
 except VitrmError as error:
     st.error(f"Nothing can be trained here: {error}")
     st.stop()
-known = trainings.known
+known = seen(trainings.known)
 visitors.ask_for_code()
 view = choose_view(known)
 if view == "New training":

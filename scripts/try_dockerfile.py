@@ -178,7 +178,7 @@ class Tree:
             shutil.copy(ROOT / name, target / inside)
 
     def _words(self, words: list[str]) -> list[str]:
-        inside = ["chroot", f"--userspec={self.user}:{self.user}", str(self.root)]
+        inside = [str(shutil.which("chroot")), f"--userspec={self.user}:{self.user}", str(self.root)]
         return [*inside, "sh", "-c", 'cd "$0" && exec "$@"', self.place, *words]
 
     def _run(self, words: list[str], environment: dict[str, str], *, check: bool = False, **options: Any) -> int:

@@ -20,6 +20,7 @@ _HOME = {
     "Halt": "halting",
     "MixtureTrace": "traces.mixture",
     "ModelConfig": "config",
+    "Moment": "traces.adapter",
     "RunError": "errors",
     "SRViT": "nets.srvit",
     "SRViTConfig": "config",
@@ -38,9 +39,10 @@ _HOME = {
     "predict": "halting",
     "preset": "config",
     "trace": "traces.recording",
+    "trace_of": "traces.adapter",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 (one list of the names, not two)
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 
 def __getattr__(name: str) -> Any:

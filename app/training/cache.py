@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import inference
+from app import inference, own_data
 from app.cache import settle_torch
 from app.training.curves.curves import payload
 from app.training.figures import live_charts
@@ -25,6 +25,7 @@ from vitrm.traces.trace import Trace
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)
 def trainings() -> Trainings:
     """The queue of trainings, one for all sessions, looked after by a thread of its own."""
+    own_data.tidy()
     return Trainings().start()
 
 
@@ -50,7 +51,7 @@ class Watched:
 
 
 def watched(name: str) -> Watched:
-    """The run that a name stands for now. Raises RunError if there is none."""
+    """The run that a name stands for now; which of them a visitor may see, `choices.seen` says. Raises RunError."""
     return Watched(name, find_run(name).begun)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import own_data, state, visitors
 from app.training import cache
 from app.training.queue import Training
 from vitrm.errors import VitrmError
@@ -15,6 +15,13 @@ from vitrm.errors import VitrmError
 VIEWS = {"Watch": ":material/monitoring:", "New training": ":material/add_circle:", "Compare": ":material/compare:"}
 STARTED = "train_started"  # name of the run that has just been asked for
 SAID = "train_said"  # what the last click led to, shown once
+
+
+def seen(known: dict[str, Training]) -> dict[str, Training]:
+    """The runs that this visitor may see: not those that were trained on another visitor's own pictures."""
+    own = [run for run in known.values() if run.source and own_data.folder(run.source)]
+    hidden = {run.name for run in own if not own_data.may_see(run.source, visitors.visitor())}
+    return {name: run for name, run in known.items() if name not in hidden}
 
 
 def choose_view(known: dict[str, Training]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from app import visitors
-from app.training import cache, settings
+from app.training import cache, own_pictures, settings
 from app.training import figures as training_figures
 from app.training.choices import STARTED
 from vitrm.config import PRESETS, SETTINGS, Config, Setting
@@ -21,6 +21,7 @@ from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 
 _SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion": "Fashion-MNIST"}
+_UPLOAD = "my own pictures (a ZIP file) …"
 
 
 def new_training() -> None:
@@ -68,14 +69,13 @@ def _choose_data(preset: str) -> str | None:
             return "digits"
         choices = [usual, *(name for name in _here() if name != usual)]
         return st.selectbox("Data", choices, format_func=lambda each: _SOURCES.get(each, each), key=f"data_{preset}")
-    choices = _here()
     own = "another folder …"
-    picked = st.selectbox("Data", [*choices, own] if visitors.is_teacher() else choices, key="data_photos",
-                          index=0 if choices else None,
-                          help="Folders and parquet sets in data/ on the machine that runs the server")  # fmt: skip
+    choices = [*_here(), _UPLOAD, *([own] if visitors.is_teacher() else [])]
+    picked = st.selectbox("Data", choices, key="data_photos", help="Folders and parquet sets in data/ on the machine "
+                          "that runs the server, or pictures of your own")  # fmt: skip
+    if picked == _UPLOAD:
+        return own_pictures.choose()
     if picked != own:
-        if picked is None:
-            st.info("There are no photographs in the server's folder data/ yet: data/NAME/CLASS/image.jpg.")
         return picked
     path = st.text_input("Folder on this machine", placeholder="/home/me/photos", key="data_path",
                          help="CLASS/image.jpg, train/CLASS and test/CLASS, or train*.parquet")  # fmt: skip

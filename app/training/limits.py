@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app import sources
+from app import own_data, sources
+from app.visitors import Visitor
 from vitrm.config import Config
 from vitrm.errors import ConfigError
 
@@ -21,6 +22,7 @@ class Limits:
     minutes: float = 0.0  # of training, per run
     pause_minutes: float = 15.0  # how long a paused run keeps its place while others wait
     disk_mb: float = 5000.0  # of all runs together; beyond it nothing new is started
+    uploads_mb: float = 500.0  # of all pictures that visitors upload to train on; 0: none are taken
     threads: int = 0  # CPU threads of a training; 0: all cores, shared by those at once
 
     @classmethod
@@ -28,7 +30,8 @@ class Limits:
         """Raises ConfigError if a variable is no number, or below 0."""
         values = {}
         for name, hint in (("at_once", int), ("epochs", int), ("parameters", int), ("minutes", float),
-                           ("pause_minutes", float), ("disk_mb", float), ("threads", int)):  # fmt: skip
+                           ("pause_minutes", float), ("disk_mb", float), ("uploads_mb", float),
+                           ("threads", int)):  # fmt: skip
             variable = f"VITRM_TRAIN_{name.upper()}"
             if variable not in environment:
                 continue
@@ -47,8 +50,14 @@ class Limits:
         if self.epochs and config.train.epochs > self.epochs:
             raise ConfigError(f"train.epochs={config.train.epochs}: this server allows at most {self.epochs}")
 
-    def check_places(self, config: Config) -> None:
-        """Raises ConfigError if a training reads what this server does not offer."""
+    def check_places(self, config: Config, visitor: Visitor) -> None:
+        """Raises ConfigError if a training reads what is not for this visitor: another's pictures, or, but for the
+        teacher, what this server does not offer.
+        """
+        if not own_data.may_see(config.data.source, visitor):
+            raise ConfigError("these pictures are gone, or another visitor's; upload your own")
+        if visitor.is_teacher:
+            return
         if not sources.is_offered(config.data.source):
             raise ConfigError(f"data.source={config.data.source}: only the teacher may choose folders outside data/")
         if config.train.start:

@@ -11,7 +11,7 @@ import streamlit as st
 from app import visitors
 from app.training import cache, printed
 from app.training import figures as training_figures
-from app.training.choices import SAID, show, tell
+from app.training.choices import SAID, seen, show, tell
 from app.training.curves.curves import curves
 from app.training.queue import Training, Trainings
 from vitrm.config import Config
@@ -44,7 +44,9 @@ def queue_line(known: dict[str, Training], trainings: Trainings) -> None:
     places = trainings.limits.at_once
     text = f"{len(alive)} of {places} place{'s' * (places != 1)} taken"
     if alive:
-        text += " (" + ", ".join(f"{training.name}, {training.state}" for training in alive) + ")"
+        shown = seen(known)
+        names = (each.name if each.name in shown else "one on a visitor's own pictures" for each in alive)
+        text += " (" + ", ".join(f"{name}, {each.state}" for name, each in zip(names, alive, strict=True)) + ")"
     if waiting:
         text += f", {len(waiting)} waiting"
     own = [training for training in waiting if training.visitor == visitors.number()]

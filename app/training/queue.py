@@ -23,13 +23,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app import sources
+from app import own_data, sources
 from app.training.clocks import Clocks
 from app.training.estimates import Estimates
 from app.training.jobs import QUEUE, Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.process import exists, killed, last_line, launch
-from app.training.seen import Training, checked_name, folders, in_words, is_fault, see, strayed
+from app.training.seen import Training, checked_name, folders, free_name, in_words, is_fault, see, strayed
 from app.visitors import Visitor
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
@@ -91,8 +91,7 @@ class Trainings:
     def check(self, config: Config, visitor: Visitor) -> None:
         """Raises ConfigError if this visitor may not have that trained, or measured, here."""
         self.limits.check(config)
-        if not visitor.is_teacher:
-            self.limits.check_places(config)
+        self.limits.check_places(config, visitor)
 
     def train(self, config: Config, visitor: Visitor, *, device: str = "auto", join: bool = True) -> str:
         """The name of the run that trains this, now or when its turn comes.
@@ -101,15 +100,15 @@ class Trainings:
         limits forbid it, or the visitor has another run waiting.
         """
         with self._lock:
+            self.check(config, visitor)  # before anything is joined: it may be on another's pictures
             self.look(everything=True)
             same = self.same(config) if join else None
             if same is not None:
                 return same
-            self.check(config, visitor)
             self.limits.check_size(config)
             self._may_wait(visitor.number)
             sources.choose(config.data.source)
-            name = self._free_name(train_words(config)[1])
+            name = free_name(self.runs, train_words(config)[1])
             self._queue(Run(self.runs / name), "train", config, device, visitor.number)
             return name
 
@@ -152,6 +151,7 @@ class Trainings:
             job = self._jobs.read(run)
             if job.asked.act == "train" and not run.has_config:
                 shutil.rmtree(run.path)
+                own_data.remove_unused(job.asked.config.data.source, self.runs)
             else:
                 self._jobs.write(run, replace(job, state="begun", cause=None))
             self.look(everything=True)
@@ -197,7 +197,9 @@ class Trainings:
         with self._lock:
             run = self._owned(name, visitor)
             self._at_rest(name)
+            source = self.known[name].source if name in self.known else None
             shutil.rmtree(run.path)
+            own_data.remove_unused(source, self.runs)
             self._aside.pop(name, None)
             self.look(everything=True)
 
@@ -249,11 +251,6 @@ class Trainings:
         self._jobs.write(run, Job(asked))
         self._aside.pop(run.name, None)
         self.look(everything=True)
-
-    def _free_name(self, preset: str) -> str:
-        name = f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-        each = (name, *(f"{name}-{k}" for k in range(2, 10_000)))
-        return next(name for name in each if not os.path.lexists(self.runs / name))
 
     def _at_rest(self, name: str) -> None:
         """Raises RunError if something is going on with a run, or about to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Training:
     visitor: str | None = None  # whose it is; None for a run from a terminal, or from elsewhere
     position: int = 0  # in the queue, from 1; 0: not waiting
     fingerprint: str | None = None  # of its settings, where they are known
+    source: str | None = None  # of its data, likewise
     is_readable: bool = True  # otherwise its cause is all there is to show
 
     @property
@@ -72,9 +74,10 @@ def _read(run: Run, jobs: Jobs, known: Training | None, aside: str | None) -> Tr
     state = run.state
     if job is None and state in (State.WAITING, State.STARTING) and not run.is_running:
         return Training(run.name, State.FAILED, why)  # only a job of the queue's own waits
-    fingerprint = job.asked.config.fingerprint() if job is not None else known and known.fingerprint
-    if fingerprint is None and run.has_config:
-        fingerprint = run.config().fingerprint()
+    fingerprint, source = (known.fingerprint, known.source) if known is not None else (None, None)
+    if job is not None or (fingerprint is None and run.has_config):
+        config = job.asked.config if job is not None else run.config()
+        fingerprint, source = config.fingerprint(), config.data.source
     if state is None and fingerprint is None:
         return None
     status, noted = run.status(), job.cause if job is not None else None
@@ -85,7 +88,7 @@ def _read(run: Run, jobs: Jobs, known: Training | None, aside: str | None) -> Tr
         cause = aside
     diverged = status["failure"] == Failure.DIVERGED and state is State.FAILED
     at, visitor = (job.asked.at, job.asked.visitor) if job is not None else (0.0, None)
-    return Training(run.name, state, cause, diverged, at, visitor, 0, fingerprint)
+    return Training(run.name, state, cause, diverged, at, visitor, 0, fingerprint, source)
 
 
 def checked_name(name: str) -> str:
@@ -94,6 +97,13 @@ def checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise RunError(f"“{name[:80]}” cannot be a name; use letters, digits, blanks, . _ - and begin with a letter")
     return name
+
+
+def free_name(runs: Path, preset: str) -> str:
+    """A name for a new run in a folder of runs: its preset and the time."""
+    name = f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+    each = (name, *(f"{name}-{k}" for k in range(2, 10_000)))
+    return next(name for name in each if not os.path.lexists(runs / name))
 
 
 def strayed(run: Run) -> str:

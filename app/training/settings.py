@@ -18,8 +18,9 @@ EXPECTATIONS = {
     "digits-glimpse": "The same digits, but each step sees only a quarter of the patches: later steps are "
     "right more often because more has been seen (test accuracy of the bundled run, one training: 73 % after step 1, "
     "98 % after step 6; `digits-glimpse-vit`, without steps, given the same patches at once: 73 % to nearly 100 %).",
-    "photos": "Your own photographs: a folder with one folder per class, or parquet files, on the machine that runs "
-    "the server. Expect much less than from a model pretrained on millions of images, and little from a few dozen.",
+    "photos": "Your own photographs: a ZIP file that you upload, or a folder or parquet files on the machine that runs "
+    "the server, with one folder per class. Expect much less than from a model pretrained on millions of images, and "
+    "little from a few dozen.",
     "tiny": "CIFAR-10 with a small model and glimpses. About two hours on two CPU cores.",
     "paper": "The published CIFAR-10 setting, 3.62 million parameters. Days on a CPU: a GPU is needed.",
     "paper-as-published": "The same with every choice of the authors' code that `paper` changes, such as gradients "

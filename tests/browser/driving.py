@@ -42,13 +42,15 @@ def running_server(
     port: int | None = None,
     *,
     code: Path = ROOT,
+    prefix: str = "",
     command: Callable[[str], Sequence[str | Path]] | None = None,
     **options: Any,
 ) -> Iterator[tuple[str, subprocess.Popen]]:
     """The app on a free port with `folder` as its user's; yields its address and its process.
 
-    `code` is where it stands; or `command` serves it, at 127.0.0.1 and the port that it is given. `options` go to the
-    process; without a place for its output that is thrown away.
+    `code` is where it stands, `prefix` what all its addresses begin with ("/vitrm"); or `command` serves it, at
+    127.0.0.1 and the port that it is given. `options` go to the process; without a place for its output that is thrown
+    away.
     """
     if command is None and not (folder / ".streamlit").exists():
         shutil.copytree(code / ".streamlit", folder / ".streamlit")
@@ -57,10 +59,12 @@ def running_server(
         port = port or probe.getsockname()[1]
     words = [sys.executable, "-m", "streamlit", "run", code / "app" / "Home.py", "--server.port", str(port)]
     words += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
-    environment = os.environ | {"PYTHONPATH": str(code)} | options.pop("env", {})
+    environment = (
+        os.environ | {"PYTHONPATH": str(code), "STREAMLIT_SERVER_BASE_URL_PATH": prefix} | options.pop("env", {})
+    )
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT} | options
     process = subprocess.Popen(command(str(port)) if command else words, cwd=folder, env=environment, **options)
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}{prefix}"
     try:
         while True:
             try:

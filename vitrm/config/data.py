@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from vitrm.config.fields import check, setting
 from vitrm.config.mazes import MazeSettings
@@ -16,6 +17,7 @@ _DATA_TITLES = {
     "cifar100": "CIFAR-100",
     "fashion": "Fashion-MNIST",
 }
+UPLOADS = ".own"  # the folder in data/ with pictures that visitors of the app have uploaded, each under a secret name
 ALIASES = {"fashion_mnist": "fashion"}  # what a source was called before, and still may be
 FASHION_CLASSES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 
@@ -54,6 +56,8 @@ class DataConfig:
     @property
     def title(self) -> str:
         """What to call the data wherever a number stands beside it."""
+        if not self.name and self.source.startswith("folder:") and Path(self.source).parent.name == UPLOADS:
+            return "own pictures"
         if self.name or self.mazes is None:
             return self.name or _DATA_TITLES.get(self.source, self.source)
         return self.mazes.title

@@ -1,0 +1,115 @@
+"""Training on own pictures: who may, who sees it, and what is left when the run is deleted."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import own_data, visitors
+from app.training import cache
+from app.training.choices import seen
+from app.training.estimates import Estimates
+from app.training.limits import Limits
+from app.training.queue import Trainings
+from app.visitors import Visitor
+from tests.app.test_own_data import ANN, BOB, TEACHER, pets, take
+from vitrm.cli import main as cli
+from vitrm.config import PRESETS
+from vitrm.errors import ConfigError
+from vitrm.runs.folder import Run
+from vitrm.training.commands import train_words
+
+HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
+SMALL = {
+    "model.image_size": 8, "model.patch_size": 4, "model.dim": 16, "model.num_heads": 2, "model.mlp_dim": 16,
+    "model.depth": 1, "model.memory_tokens": 3, "model.glimpse_patches": 2, "train.epochs": 1, "train.batch_size": 4,
+}  # fmt: skip
+
+
+def asked(source):
+    return PRESETS["photos"].with_fields({"data.source": source, **SMALL})
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    """A queue that starts nothing, with a training that Ann has asked for on her pictures."""
+    queue = Trainings(limits=Limits(threads=1))
+    queue.source = take(pets())[0]
+    queue.mine = queue.train(asked(queue.source), ANN)
+    yield queue
+    queue.close()
+
+
+def test_nobody_trains_on_anothers_pictures_whatever_a_page_sends(queue):
+    for visitor, source in ((BOB, queue.source), (BOB, "folder:data/.own/" + 32 * "0")):
+        with pytest.raises(ConfigError, match="these pictures are gone, or another visitor's; upload your own"):
+            queue.train(asked(source), visitor)
+    assert queue.train(asked(queue.source), TEACHER) == queue.mine  # joins
+
+
+def test_the_run_is_shown_to_those_who_may_see_the_pictures(queue, monkeypatch):
+    assert queue.known[queue.mine].source == queue.source
+    for visitor, names in ((ANN, {queue.mine}), (TEACHER, {queue.mine}), (BOB, set())):
+        monkeypatch.setattr(visitors, "visitor", lambda visitor=visitor: visitor)
+        assert seen(queue.known).keys() == names
+
+
+def test_the_pictures_go_with_the_last_run_on_them(queue):
+    place = own_data.folder(queue.source)
+    copy = shutil.copytree(queue.runs / queue.mine, queue.runs / "copy")
+    queue.leave(queue.mine, ANN)
+    assert place.is_dir()
+    shutil.rmtree(copy)
+    name = queue.train(asked(queue.source), ANN)
+    run = Run(queue.runs / name)
+    run.save_job(run.job() | {"state": "failed"})
+    queue.delete(name, ANN)
+    assert not place.exists()
+
+
+def test_the_command_that_the_queue_starts_trains_on_them_and_names_no_folder(queue):
+    config = asked(queue.source)
+    words = [*train_words(config), "--name", "tried", "--device=cpu", "--threads=1"]
+    assert cli.main(words) == 0
+    run = Run(Path("runs/tried"))
+    assert run.config().data.title == "own pictures"
+    assert run.config().data.classes == ("blue", "red")
+    assert ".own" not in (run.path / "README.md").read_text(encoding="utf-8").partition("##")[0]
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The form for photographs, for a learner on a server without any, whose queue nobody looks after."""
+    monkeypatch.setattr(Trainings, "start", lambda self: (self.look(everything=True), self)[1])
+    monkeypatch.setattr(Estimates, "get", lambda *_: None)
+    monkeypatch.setattr(visitors, "cookie", lambda: 32 * "a")
+    monkeypatch.setattr(visitors, "address", lambda: "192.0.2.1")
+    app = AppTest.from_file(HOME, default_timeout=300)
+    app.run()
+    app.switch_page("../pages/train.py").run()
+    yield app.pills(key="train_preset").set_value("photos").run()
+    cache.trainings.clear()
+
+
+def test_a_zip_file_becomes_a_training_of_ones_own(page):
+    page.file_uploader[0].upload("pets.zip", pets(red__note="a text")).run()
+    assert not page.exception
+    assert "8 pictures in 2 classes: blue, red" in page.success[0].value
+    assert "“red/note”: not an image file" in page.text[0].value
+    assert page.file_uploader[0].value is None  # handed over, and empty again
+    page.button(key="start_training").click().run()
+    assert not page.exception
+    (training,) = cache.trainings().known.values()
+    assert own_data.owner(training.source) == 32 * "a"
+
+
+def test_what_is_wrong_with_a_file_is_said_and_the_next_one_is_taken(page):
+    page.file_uploader[0].upload("pets.zip", pets(each=1)).run()
+    assert "cannot be used: pictures that can be used: blue: 1, red: 1; expected" in page.error[0].value
+    assert not [button for button in page.button if button.key == "start_training"]
+    page.file_uploader[0].upload("pets.zip", pets()).run()
+    assert not page.error
+    page.button(key="own_remove").click().run()
+    assert own_data.latest(Visitor(32 * "a")) is None
+    assert not page.success
