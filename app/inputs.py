@@ -105,18 +105,28 @@ def choose_trace(
     glimpses, `other_draws` whether others are offered. What cannot be shown is said in one sentence, and the page ends
     there.
     """
+    trace = find_trace(checkpoint, deeper=deeper, policy=policy, other_draws=other_draws)
+    if trace is None:
+        state.to_url()
+        st.stop()
+    return trace, *cache.facts(checkpoint)
+
+
+def find_trace(
+    checkpoint: Checkpoint, *, deeper: bool = False, policy: GlimpsePolicy = "random", other_draws: bool = True
+) -> Trace | None:
+    """`choose_trace` for a page that has more to show: None for what cannot be, which is said in one sentence."""
     try:
         config, summary = cache.facts(checkpoint)
         draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
         image, seed = choose_image(cache.gallery(checkpoint), checkpoint, summary.split_sizes["test"], draws)
         depth = choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
-            return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
-        return cache.trace(checkpoint, image, seed, policy), config, summary
+            return cache.deeper_trace(checkpoint, image, seed, depth)
+        return cache.trace(checkpoint, image, seed, policy)
     except VitrmError as error:
         say(error, checkpoint)
-    state.to_url()
-    st.stop()
+    return None
 
 
 def choose_depth(trained: int) -> int:

@@ -31,6 +31,7 @@ MAZE_MODEL = "maze_model"
 TRAY = "tray"  # these pictures themselves (app/uploads/tray.py)
 COMPARED = "compared"  # which models are compared: key of a `Comparison`; "": the usual ones
 ALONG = "along"  # what the accuracy of each step is drawn against
+AGAINST = "against"  # and that of each model
 PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
 LEFT, RIGHT = "left", "right"  # the two models that are given the same image
 OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
@@ -54,6 +55,7 @@ DEFAULTS = {
     DRAWING_MODEL: "digits-glimpse",
     COMPARED: "",
     ALONG: "step",
+    AGAINST: "parameters",
     PAPER: "parameters",
     PAPER_DATA: "CIFAR-10",
     PAPER_BATCH: 128,
@@ -66,8 +68,9 @@ DEFAULTS = {
 DEPTHS = (1, 2, 4)
 PARTS = ("watch", "draws", "choose", "guess", "policies")
 ALONGS = ("step", "layers", "multiply_adds")
+AGAINSTS = ("parameters", "multiply_adds", "layers")
 PAPERS = ("parameters", "batch-size", "ablation")
-COMPARE = (COMPARED, ALONG, PAPER, PAPER_DATA, PAPER_BATCH, LEFT, RIGHT)  # what the page that compares puts into a link
+COMPARE = (COMPARED, ALONG, AGAINST, PAPER, PAPER_DATA, PAPER_BATCH, LEFT, RIGHT)  # in a link of the page that compares
 
 
 def _small_int(text: str) -> int:
@@ -114,6 +117,7 @@ IN_URL = {
     DECK: _small_int,
     COMPARED: str,
     ALONG: _one_of(ALONGS),
+    AGAINST: _one_of(AGAINSTS),
     PAPER: _one_of(PAPERS),
     PAPER_DATA: _one_of(tuple(paper.TABLES)),
     PAPER_BATCH: _one_of(paper.BATCH_SIZES),

@@ -11,6 +11,7 @@ from app.mixture import cache
 from app.mixture import figures as mixture_figures
 from app.mixture.panel.panel import impossible, mixture_view
 from app.printed import view as printed
+from app.sections import Section
 from vitrm.config import AnyModelConfig, Config, SRViTConfig
 from vitrm.errors import VitrmError
 from vitrm.judge.mixture import MixtureReport
@@ -49,12 +50,8 @@ def offer_one_image(trace: MixtureTrace, about: str) -> None:
     """The button that offers the weights of one image for a paper, stage by stage."""
     stages = [k for k, weights in enumerate(trace.weights) if not np.isnan(weights).any()]  # the last may read no patch
     weights = mixture_figures.patch_weights
-    printed.offer(
-        lambda: {f"Stage {k + 1}": lambda k=k: weights(trace, k) for k in stages},
-        "mixture-of-one-image",
-        about,
-        "Figures for a paper",
-    )
+    made = {f"Stage {k + 1}": lambda k=k: weights(trace, k) for k in stages}
+    printed.offer(lambda: made, "mixture-of-one-image", about, "Figures for a paper")
 
 
 def choose_mixture(checkpoint: Checkpoint) -> MixtureTrace | None:
@@ -96,11 +93,19 @@ def answers(trace: MixtureTrace) -> None:
     st.caption("With the mixture replaced, the model does what it was never trained for.")
 
 
+def of_test_set(checkpoint: Checkpoint, config: Config) -> list[Section]:
+    """What is known over all test images; where nothing is, the way to it."""
+    if not reports.has(checkpoint, "mixture"):
+        return [Section("worth", "All test images: is it a mixture at all?", lambda: judgement(checkpoint))]
+    return [
+        Section("worth", "All test images: what is the mixture worth?", lambda: worth(checkpoint, config)),
+        Section("steps", "All test images: which steps are used?", lambda: steps(checkpoint, config)),
+    ]
+
+
 def worth(checkpoint: Checkpoint, config: Config) -> None:
     """What the mixture is worth over all test images."""
-    report = judgement(checkpoint)
-    if report is None:
-        return
+    report = reports.stored(checkpoint, "mixture")
     st.table(mixture_figures.worth_table(report), hide_index=True)
     said = mixture_figures.alternatives(report)["accuracy"]
     printed.chart(mixture_figures.accuracy(report), key="accuracy", alt=said)
@@ -116,9 +121,7 @@ def worth(checkpoint: Checkpoint, config: Config) -> None:
 
 def steps(checkpoint: Checkpoint, config: Config) -> None:
     """Which steps the routers use over all test images, and whether one has collapsed."""
-    report = judgement(checkpoint)
-    if report is None:
-        return
+    report = reports.stored(checkpoint, "mixture")
     (st.warning if report.faults else st.markdown)(report.verdict)
     said = mixture_figures.alternatives(report)
     for tokens, column in zip(("patches", "class token"), st.columns(2), strict=True):

@@ -21,29 +21,37 @@ from vitrm.traces.trace import Trace
 
 
 def player_page(
-    checkpoint: Checkpoint, key: str, panels: tuple[str, ...] = (), level: str = "supervision step"
+    checkpoint: Checkpoint,
+    key: str,
+    panels: tuple[str, ...] = (),
+    level: str = "supervision step",
+    *,
+    first: bool = False,
 ) -> Config:
     """Pick a test image, and the player `key` for its trace with these panels; what it is worth, and files to keep.
 
-    `level` is what "next" moves by at first. What cannot be shown is said in one sentence, and the page ends there.
+    With `first` the player stands above what picks the image. `level` is what "next" moves by at first. What cannot be
+    shown is said in one sentence, and the page ends there.
     """
+    above = st.container() if first else None
     trace, config, summary = inputs.choose_trace(checkpoint)
-    chosen = choices_in(key, trace)
-    attributed = "attribution" in panels
-    image = st.session_state[state.IMAGE]
-    player(
-        trace,
-        key=key,
-        panels=panels,
-        level=level,
-        chosen=chosen,
-        edited=edited_trace(checkpoint, chosen) if "edits" in panels else None,
-        attribution=attention.attribution(checkpoint) if attributed else None,
-        name=f"{checkpoint.name}-{image}",
-        address=state.address(),
-    )
-    if attributed:
-        attention.offer_attribution(checkpoint)
+    with above or st.container():
+        chosen = choices_in(key, trace)
+        attributed = "attribution" in panels
+        image = st.session_state[state.IMAGE]
+        player(
+            trace,
+            key=key,
+            panels=panels,
+            level=level,
+            chosen=chosen,
+            edited=edited_trace(checkpoint, chosen) if "edits" in panels else None,
+            attribution=attention.attribution(checkpoint) if attributed else None,
+            name=f"{checkpoint.name}-{image}",
+            address=state.address(),
+        )
+        if attributed:
+            attention.offer_attribution(checkpoint)
     caption = figures.provenance(checkpoint.name, image, trace.seed, config, summary)
     st.caption(caption)
     keep(trace, checkpoint, panels, caption)

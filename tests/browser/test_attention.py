@@ -9,7 +9,7 @@ from tests.browser.driving import own_problems, sentence, settle
 
 
 def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth(page, server):
-    page.goto(f"{server}/attention?position=17")
+    page.goto(f"{server}/attention?position=17&open=edits")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     expect(page.locator("select.choose-layer")).to_have_value("1")  # the last of two, unless a link says otherwise
     page.locator("svg.heat rect.cell").first.click()
@@ -25,6 +25,22 @@ def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth
     expect(page.locator(".panel-edits")).to_contain_text("Nothing is changed yet")
 
 
+def test_what_the_memory_reads_is_above_the_fold_and_the_rest_opens_on_demand(page, server):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{server}/attention")
+    lead = page.locator(".lead .heat")
+    expect(lead).to_be_in_viewport(ratio=0.9)
+    expect(page.locator(".panel-edits")).to_have_count(0)
+    expect(page.locator(".panel-attention .maps")).to_be_hidden()
+    page.get_by_text("Change one thing: what was it worth?").click()
+    expect(page.locator(".panel-edits")).to_be_visible()
+    settle(page)
+    assert "open=edits" in page.url
+    page.get_by_text("Where else attention goes, in numbers").click()
+    expect(page.locator(".panel-attention .maps")).to_be_visible()
+    expect(page.locator(".lead")).to_have_count(1)
+
+
 def views(page):
     return page.locator(".panel-attention select").evaluate_all("boxes => boxes.map((box) => box.value)")
 
@@ -38,7 +54,7 @@ def focused(page):
 
 
 def test_an_edit_and_another_image_keep_view_focus_and_scroll(page, server):
-    page.goto(f"{server}/attention?view=0.1.2.-1")
+    page.goto(f"{server}/attention?view=0.1.2.-1&open=maps,edits")
     page.locator(".player").wait_for()
     settle(page)
     page.locator("svg.heat text").first.click(force=True)  # on the number, which lies over its patch
@@ -80,7 +96,7 @@ def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
 
 
 def test_attribution_is_computed_in_the_background_and_follows_the_position(page, server):
-    page.goto(f"{server}/attention?image=test-21&position=2")
+    page.goto(f"{server}/attention?image=test-21&position=2&open=attribution")
     expect(page.locator(".panel-attribution")).to_contain_text("Not computed yet")
     page.get_by_role("button", name="Compute what mattered").click()
     panel = page.locator(".panel-attribution")
@@ -94,14 +110,14 @@ def test_attribution_is_computed_in_the_background_and_follows_the_position(page
     assert panel.locator("svg.heat").nth(2).inner_html() != before
 
 
-@pytest.mark.parametrize("path", ["step", "attention?view=1.-1.-1.5&edit=z0"])
+@pytest.mark.parametrize("path", ["step", "attention?view=1.-1.-1.5&edit=z0&open=maps,edits"])
 def test_every_figure_has_words_and_a_table(page, server, path):
     page.goto(f"{server}/{path}")
     page.locator(".player").wait_for()
     settle(page)
     silent = page.locator(".player [role=img]:not([aria-hidden]):not([aria-label])")
     assert silent.evaluate_all("nodes => nodes.map((node) => node.className.baseVal ?? node.className)") == []
-    figures = page.locator(".player figure:has([role=img]), .player .inverse:has([role=img])")
+    figures = page.locator(".player figure:visible:has([role=img]), .player .inverse:has([role=img])")
     assert figures.count() >= 4
     for figure in figures.all():
         figure.locator("summary").click()
@@ -127,7 +143,7 @@ def test_a_model_of_one_step_is_not_spoken_of_in_the_plural(page, server):
 
 
 def test_more_steps_than_trained_are_compared_at_the_same_step(page, server):
-    page.goto(f"{server}/attention?position=17")
+    page.goto(f"{server}/attention?position=17&open=edits")
     page.get_by_label("Supervision steps, N").select_option("12")
     expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
     expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points")  # six more steps change nothing at the sixth

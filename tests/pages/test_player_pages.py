@@ -230,6 +230,7 @@ def test_moving_costs_no_forward_and_a_second_visitor_pays_nothing(home, updates
 
 
 def test_an_attribution_is_computed_once_in_the_background(home):
+    home.query_params["open"] = "attribution"
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()

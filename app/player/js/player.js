@@ -263,7 +263,8 @@ function setThreshold(view, model, chosen) {
 function makePanels(root, model, actions) {
   const host = root.querySelector(".extras");
   host.replaceChildren();
-  return model.panels.map((name) => PANEL_MAKERS[name](host.appendChild(element("section", `panel panel-${name}`)), model, actions));
+  for (const old of root.querySelectorAll(".panels > .lead")) old.remove();
+  return model.panels.filter((name) => name in PANEL_MAKERS).map((name) => PANEL_MAKERS[name](host.appendChild(element("section", `panel panel-${name}`)), model, actions));
 }
 
 function render(view, model, position) {
