@@ -13,10 +13,12 @@ from vitrm.config import GLIMPSE_POLICIES
 CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
 GLIMPSE_SEED = "glimpse_seed"
-POSITION = "position"  # in the player, in moves; None: where it starts by itself
+POSITION = "position"  # in the player, in moves made; None: where it starts by itself
 VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
 THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own
+PRESENT = "present"  # "1": for a room with a beamer, the player alone
+PANELS = "panels"  # of the player, then: "look,answer,curves"; "": the usual ones
 DEPTH = "depth"  # how many times the trained number of supervision steps is run
 PART = "part"  # of the page about glimpses
 POLICY = "policy"  # who chooses the glimpses
@@ -45,6 +47,8 @@ DEFAULTS = {
     VIEW: "",
     EDIT: "",
     THRESHOLD: None,
+    PRESENT: "",
+    PANELS: "",
     DEPTH: 1,
     PART: "watch",
     POLICY: "random",
@@ -111,6 +115,8 @@ IN_URL = {
     VIEW: str,
     EDIT: str,
     THRESHOLD: _share,
+    PRESENT: _one_of(("", "1")),
+    PANELS: str,
     DEPTH: _depth,
     PART: _one_of(PARTS),
     POLICY: _one_of(GLIMPSE_POLICIES),

@@ -98,7 +98,7 @@ def show_board(asked: Asked | None, maze: Maze) -> bool:
     st.session_state.setdefault(_VERSION, 0)
     left, right = st.columns([1, 1.15], gap="large")
     with right:
-        _choose_new(asked, settings)
+        _choose_new(asked, settings, maze)
         st.segmented_control(
             "Which gem can be reached from S? Guess before you look",
             range(settings.gems),
@@ -134,13 +134,14 @@ def _settings(asked: Asked | None) -> MazeSettings:
     return asked.mazes if asked else MazeSettings()
 
 
-def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
+def _choose_new(asked: Asked | None, settings: MazeSettings, maze: Maze) -> None:
     """Another maze, by the length of its shortest path; in a larger grid, too, if the model can be given one."""
     sizes = [settings.size, *([settings.size + 2] if asked and asked.config.model.positions == "relative" else [])]
     lengths = offered_lengths(settings)
-    for key, options, usual in ((_LENGTH, lengths, lengths[(len(lengths) - 1) // 2]), (_SIZE, sizes, sizes[0])):
+    length = maze.solution.length if maze.solution else lengths[(len(lengths) - 1) // 2]
+    for key, options, usual in ((_LENGTH, lengths, length), (_SIZE, sizes, maze.size)):  # as the maze on the board
         if st.session_state.get(key) not in options:
-            st.session_state[key] = usual
+            st.session_state[key] = usual if usual in options else options[0]
 
     def new() -> None:
         source = replace(settings, size=st.session_state[_SIZE]).source
@@ -189,9 +190,10 @@ def _look() -> None:
 
 
 def ask(asked: Asked, maze: Maze, seen: bool) -> None:
-    """What the model makes of the maze, step by step; with the true answer marked, once it has been `seen`."""
+    """What the model makes of the maze, step by step; what tells the true answer, once that has been `seen`."""
+    told = seen or maze.solution is None
     unlike = unlike_training(maze, asked.mazes)
-    if unlike:
+    if unlike and told:  # it speaks of single gems
         st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
     depth = inputs.choose_depth(asked.config.model.supervision_steps)
     try:
@@ -209,11 +211,14 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
         reachable=None if probe is None else probe.reachable(shown.memory),
         probe_words="" if probe is None else words.probe_words(probe),
     )
-    chosen = choices_in("maze_player", shown)
+    chosen, panels = choices_in("maze_player", shown, predict=True), ("cells",) if told else ()
+    if not told:
+        st.caption("Guess first: what the memory holds of each cell is shown beside the true distances after that.")
     player(
         shown,
         key="maze_player",
-        panels=("cells",),
+        panels=panels,
+        predict=True,
         chosen=chosen,
         cells=by_cell,
         name="maze",
@@ -225,7 +230,7 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
     )
     caption = f"The maze on the board, of no split. {worth}"
     st.caption(caption)
-    keep(shown, asked.checkpoint, ("cells",), caption, image="maze", cells=by_cell)
+    keep(shown, asked.checkpoint, panels, caption, image="maze", cells=by_cell)
 
 
 def of_test_set(asked: Asked) -> list[Section]:

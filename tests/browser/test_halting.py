@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.driving import WIDTHS, at_each_width, open_home, own_problems, settle
+from tests.browser.driving import WIDTHS, at_each_width, go_to, open_home, own_problems, pick, settle
 from vitrm.runs.checkpoints import find_run
 
 
@@ -12,8 +12,7 @@ def test_a_page_without_a_player_keeps_its_address(page, server):
     page.goto(f"{server}/halting?checkpoint=digits")
     page.get_by_role("heading", name="When has it seen enough?").wait_for()
     settle(page)
-    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
-    settle(page)
+    pick(page, 6)
     assert "checkpoint=digits" in page.url
     assert "image=test-5" in page.url
     page.reload()
@@ -63,7 +62,7 @@ def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page,
 
 def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):
     open_home(page, server)
-    page.get_by_role("link", name="Halting").first.click()
+    go_to(page, "When to stop", "Halting")
     page.locator(".exits .badge").wait_for()
     settle(page)
     for value in (0.3, 0.95):

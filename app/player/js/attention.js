@@ -37,7 +37,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
   };
   const onPatch = (number) => ask(number === chosen.patch ? -1 : number);
   const left = figure(host.closest(".player").querySelector(".panels"), "What the memory reads now");
-  left.className = "lead"; // beside the picture and the answer, in place of the curves
+  left.className = "lead attention"; // beside the picture and the answer, in place of the curves
   const maps = host.appendChild(element("div", "maps"));
   const overlay = patchGrid(left, model, { image: true, onPatch });
   const bar = left.appendChild(attentionScale());
@@ -118,7 +118,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     ["x", sum(table[readout])], ["y", toState(readout, 0)], ["z", sum(Array.from({ length: a.tokens }, (_, k) => toState(readout, 1 + k)))],
   ];
   const stepOf = (readout) => Math.floor(readout / (model.recursions * model.memory));
-  const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory);
+  const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory) + 1;
   const reached = (readout) => Array.from({ length: total }, (_, p) => a.rollout[readout * total + p]);
   const rolledTop = Math.max(...a.rollout, 1e-6);
   let table = [], highest = 1, answerTable = [], answerHighest = 1, last = null;

@@ -76,13 +76,13 @@ def test_a_link_carries_every_choice():
         "left": "digits",
         "right": "digits-glimpse",
     }
-    app = open_page(**query, image="test-12", position="3")
+    app = open_page(**query, image="test-12", position="4")
     assert not app.exception
     assert not app.warning
     assert app.selectbox[0].value == digits.key
     first, second = players(app)
     assert first["shape"] == [1, 1, 3]
-    assert (first["start"], second["start"]) == (3, 2)  # the same supervision step
+    assert (first["start"], second["start"]) == (4, 3)  # the same supervision step
     assert {name: first["address"][name] for name in query} == query
     assert any("M = 1" in chart.proto.spec and "the exact" not in chart.proto.spec for chart in app.get("plotly_chart"))
 

@@ -56,11 +56,15 @@ def test_a_link_carries_the_maze_and_a_guess_shows_the_answer(page):
     assert board["maze"] == MAZE_4
     assert board["path"] is None
     assert player["label"] is None  # not before the learner has guessed
+    assert player["predict"]
+    assert "cells" not in player  # it has the true distances
+    assert app.selectbox(key="maze_length").value == 2  # as the maze on the board
     assert player["classes"] == ["orange", "sky blue"]
     assert not app.warning
     app.segmented_control(key="maze_guess").set_value(1).run()
     assert sent(app, "maze")["path"] == [[0, 0], [0, 1], [0, 2]]
     assert sent(app, "probs")["label"] == 0
+    assert sent(app, "probs")["cells"]["distances"][:3] == [0, 1, 2]
     assert any("**No.** The orange gem can be reached, in 2 steps" in each.value for each in app.markdown)
     app.button(key="new_maze").click().run()
     again = sent(app, "maze")
@@ -118,5 +122,6 @@ def test_the_test_set_is_measured_once_and_kept(page):
         assert part in captions
     assert len(app.get("plotly_chart")) == 6
     assert len(app.dataframe) == 4
+    app.toggle(key="maze_answer").set_value(True).run()
     assert sent(app, "probs")["cells"]["maps"][0]["name"].startswith("Probe")
     assert Path("runs/small/mazes.npz").exists()
