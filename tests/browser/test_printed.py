@@ -13,11 +13,11 @@ def test_a_figure_is_saved_in_the_width_asked_for_and_the_dialog_stays_open_mean
     page.get_by_role("button", name="Figures for a paper").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("84 × ")).to_be_visible()
-    width = dialog.get_by_label("Width, mm")
+    width = dialog.get_by_role("spinbutton", name="Width, mm")
     width.fill("174")
     width.press("Enter")
     expect(dialog.get_by_text("174 × ")).to_be_visible()
-    expect(dialog.locator("code")).to_contain_text("figsize=(174 / 25.4")
+    expect(dialog.locator("code").last).to_contain_text("figsize=(174 / 25.4")
     settle(page)
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="SVG").first.click()
