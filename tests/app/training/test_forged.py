@@ -28,7 +28,7 @@ REFUSED = "and the teacher, can do that"
 ACTS = [
     ("do_Pause", "running"),
     ("do_Stop training", "running"),
-    ("do_One supervision step", "paused"),
+    ("do_Single update", "paused"),
     ("do_Resume", "paused"),
     ("do_Stop at once", "stopping"),
     ("do_Leave the queue", "waiting"),
