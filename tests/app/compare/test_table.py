@@ -25,7 +25,7 @@ def test_measured_latency_stands_in_the_table_and_what_was_too_large_is_said(ent
 
 
 def test_a_model_that_takes_too_much_for_a_batch_is_not_measured(entry, compared, a_vit, monkeypatch):
-    shown = compared(entry("p", a_vit, 50.0), entry("wide", replace(a_vit, mlp_dim=4096 * a_vit.mlp_dim), 40.0))
+    shown = compared(entry("p", a_vit, 50.0), entry("wide", replace(a_vit, mlp_dim=65_536), 40.0))
     assert [is_measurable(each) for each in shown.entries] == [True, True]
     monkeypatch.setenv("VITRM_ANSWER_GB", "0.05")
     assert [is_measurable(each) for each in shown.entries] == [True, False]
