@@ -14,7 +14,7 @@ else
 TORCH := $(if $(strip $(NVIDIA)),ordinary,$(if $(filter Linux,$(shell uname -s)),cpu,ordinary))
 endif
 
-.PHONY: app test test-all check bench demo-run clean
+.PHONY: app test test-all check bench docs demo-run clean
 app: $(VENV)/.installed
 	$(BIN)/streamlit run app/Home.py
 
@@ -31,6 +31,10 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed
 	$(BIN)/vitrm bench
+
+docs: $(VENV)/.installed
+	$(PIP) install -q -e .[docs]
+	$(BIN)/mkdocs build --strict
 
 demo-run: $(VENV)/.installed
 	$(BIN)/vitrm train digits

@@ -36,6 +36,7 @@ def story() -> dict[str, list[st.Page]]:
 def main() -> None:
     """Page settings and navigation."""
     st.set_page_config(page_title="ViTRM", page_icon="🔁", layout="wide", initial_sidebar_state="auto")
+    st.html(ROOT / "app" / "page.css")
     descriptors.at_start()
     look_after_queue()
     page = st.navigation(story(), position="top")

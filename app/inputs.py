@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, state
 from app.cache import Checkpoint
+from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, VitrmError
 from vitrm.runs.summary import Summary
@@ -50,10 +51,11 @@ def select(
 
 
 def choose_checkpoint(
-    key: str = state.CHECKPOINT, recursive: bool = True, *, beside: DeltaGenerator | None = None
+    key: str = state.CHECKPOINT, recursive: bool = True, *, always: bool = True, beside: DeltaGenerator | None = None
 ) -> Checkpoint:
     """Pick one of the finished models on this machine, in the place `beside`; kept under the session key `key`.
 
+    Without `always` the choice is offered only where another model than the usual one is on show.
     With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
     """
     found = known_checkpoint(key)
@@ -61,7 +63,8 @@ def choose_checkpoint(
         st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
     with beside or st.container():
-        select("Model", list(cache.checkpoints()), key)
+        if always or found.name != state.DEFAULTS[key]:
+            select("Model", list(cache.checkpoints()), key)
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
         st.info(
@@ -105,18 +108,28 @@ def choose_trace(
     glimpses, `other_draws` whether others are offered. What cannot be shown is said in one sentence, and the page ends
     there.
     """
+    trace = find_trace(checkpoint, deeper=deeper, policy=policy, other_draws=other_draws)
+    if trace is None:
+        state.to_url()
+        st.stop()
+    return trace, *cache.facts(checkpoint)
+
+
+def find_trace(
+    checkpoint: Checkpoint, *, deeper: bool = False, policy: GlimpsePolicy = "random", other_draws: bool = True
+) -> Trace | None:
+    """`choose_trace` for a page that has more to show: None for what cannot be, which is said in one sentence."""
     try:
         config, summary = cache.facts(checkpoint)
         draws = other_draws and config.model.glimpse_patches is not None and policy == "random"
         image, seed = choose_image(cache.gallery(checkpoint), checkpoint, summary.split_sizes["test"], draws)
         depth = choose_depth(config.model.supervision_steps) if deeper else 1
         if depth > 1:
-            return cache.deeper_trace(checkpoint, image, seed, depth), config, summary
-        return cache.trace(checkpoint, image, seed, policy), config, summary
+            return cache.deeper_trace(checkpoint, image, seed, depth)
+        return cache.trace(checkpoint, image, seed, policy)
     except VitrmError as error:
         say(error, checkpoint)
-    state.to_url()
-    st.stop()
+    return None
 
 
 def choose_depth(trained: int) -> int:
@@ -142,16 +155,10 @@ def choose_image(
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
-    if gallery:
-        select(
-            "Pick an image by its true class",
-            sorted(gallery, key=lambda name: gallery[name].label),
-            state.IMAGE,
-            words=lambda name: gallery[name].class_names[gallery[name].label],
-            buttons=True,
-            take=_show,
-        )
-    with st.container(horizontal=True, key="choose_image"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):
+        if gallery:
+            pictures = {name: gallery[name].pixels for name in sorted(gallery, key=lambda name: (len(name), name))}
+            picker(pictures, st.session_state[state.IMAGE], "pictures", _show)
         st.button(
             "Random image",
             icon=":material/casino:",

@@ -174,10 +174,11 @@ def _kept(where: Path, entry: Entry, number: int, content: bytes) -> str | None:
 def _check(counts: Counter[str], left_out: list[str]) -> None:
     few = [name for name, count in counts.items() if count < LIMITS.each]
     if len(counts) < 2 or few:
-        found = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())) or "none"
-        why = f" Left out: {'; '.join(left_out[:3])}" if left_out else ""
+        found = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
+        least = f"2 classes or more, with {LIMITS.each} pictures or more each"
+        why = f". Left out: {'; '.join(left_out[:3])}" if left_out else ""
         raise DataError(
-            f"pictures that can be used: {found}; expected 2 classes or more, with {LIMITS.each} or more each.{why}"
+            f"it has too few pictures: {found}; expected {least}{why}"
         )
 
 

@@ -99,6 +99,14 @@ def readable(checkpoint: Checkpoint, kind: str) -> Report | None:
         return None
 
 
+def has(checkpoint: Checkpoint, kind: str) -> bool:
+    """Whether there is a report that can be read; one that is damaged is left for `ask_report` to say."""
+    try:
+        return stored(checkpoint, kind) is not None
+    except VitrmError:
+        return False
+
+
 def result(key: Key) -> Any:
     """What some work came to, if it has been done since the server started; else None."""
     job = background.find(key)

@@ -33,15 +33,43 @@ def sections(*parts: Section) -> None:
     Those that are open are in the session under `state.OPEN`, so in every address that `state` makes. One that a link
     names and the page does not have is said.
     """
-    names = [part.name for part in parts]
-    wanted = _opened()
-    if missing := [name for name in wanted if name not in names]:
-        st.warning(
-            f"The link opens “{missing[0][:40]}”, which this page does not have. Its sections are: {', '.join(names)}."
-        )
-        _keep(name for name in wanted if name in names)
+    _say_missing([part.name for part in parts])
     for part in parts:
         _section(part)
+
+
+def closer(label: str, parts: dict[str, str]) -> tuple[str, ...]:
+    """The names of those of `parts` (name: title) that the learner, or a link, wants to see inside a figure.
+
+    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name.
+    """
+    _say_missing(list(parts))
+    st.session_state["closer"] = list(_opened())
+
+    def choose() -> None:
+        _keep(name for name in parts if name in st.session_state["closer"])
+
+    st.pills(
+        label,
+        list(parts),
+        selection_mode="multi",
+        format_func=parts.get,
+        key="closer",
+        on_change=choose,
+        label_visibility="collapsed",
+    )
+    return tuple(name for name in parts if is_open(name))
+
+
+def show(name: str) -> None:
+    """Open a section."""
+    if not is_open(name):
+        _keep([*_opened(), name])
+
+
+def is_open(name: str) -> bool:
+    """Whether a section of that name is open."""
+    return name in _opened()
 
 
 def _section(part: Section) -> None:
@@ -56,6 +84,15 @@ def _section(part: Section) -> None:
     if box.open:
         with box:
             part.show()
+
+
+def _say_missing(names: list[str]) -> None:
+    """Say which section a link names that there is not, and forget it."""
+    if missing := [name for name in _opened() if name not in names]:
+        st.warning(
+            f"The link opens “{missing[0][:40]}”, which this page does not have. Its sections are: {', '.join(names)}."
+        )
+        _keep(name for name in _opened() if name in names)
 
 
 def _opened() -> list[str]:

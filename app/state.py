@@ -13,10 +13,12 @@ from vitrm.config import GLIMPSE_POLICIES
 CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
 GLIMPSE_SEED = "glimpse_seed"
-POSITION = "position"  # in the player, in moves; None: where it starts by itself
+POSITION = "position"  # in the player, in moves made; None: where it starts by itself
 VIEW = "view"  # layer.head.token.patch of the attention panel
 EDIT = "edit"  # what the edits panel changes
 THRESHOLD = "threshold"  # of the halting probability, 0..1; None: the checkpoint's own
+PRESENT = "present"  # "1": for a room with a beamer, the player alone
+PANELS = "panels"  # of the player, then: "look,answer,curves"; "": the usual ones
 DEPTH = "depth"  # how many times the trained number of supervision steps is run
 PART = "part"  # of the page about glimpses
 POLICY = "policy"  # who chooses the glimpses
@@ -31,6 +33,7 @@ MAZE_MODEL = "maze_model"
 TRAY = "tray"  # these pictures themselves (app/uploads/tray.py)
 COMPARED = "compared"  # which models are compared: key of a `Comparison`; "": the usual ones
 ALONG = "along"  # what the accuracy of each step is drawn against
+AGAINST = "against"  # and that of each model
 PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
 LEFT, RIGHT = "left", "right"  # the two models that are given the same image
 OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
@@ -44,6 +47,8 @@ DEFAULTS = {
     VIEW: "",
     EDIT: "",
     THRESHOLD: None,
+    PRESENT: "",
+    PANELS: "",
     DEPTH: 1,
     PART: "watch",
     POLICY: "random",
@@ -54,6 +59,7 @@ DEFAULTS = {
     DRAWING_MODEL: "digits-glimpse",
     COMPARED: "",
     ALONG: "step",
+    AGAINST: "parameters",
     PAPER: "parameters",
     PAPER_DATA: "CIFAR-10",
     PAPER_BATCH: 128,
@@ -66,8 +72,9 @@ DEFAULTS = {
 DEPTHS = (1, 2, 4)
 PARTS = ("watch", "draws", "choose", "guess", "policies")
 ALONGS = ("step", "layers", "multiply_adds")
+AGAINSTS = ("parameters", "multiply_adds", "layers")
 PAPERS = ("parameters", "batch-size", "ablation")
-COMPARE = (COMPARED, ALONG, PAPER, PAPER_DATA, PAPER_BATCH, LEFT, RIGHT)  # what the page that compares puts into a link
+COMPARE = (COMPARED, ALONG, AGAINST, PAPER, PAPER_DATA, PAPER_BATCH, LEFT, RIGHT)  # in a link of the page that compares
 
 
 def _small_int(text: str) -> int:
@@ -108,12 +115,15 @@ IN_URL = {
     VIEW: str,
     EDIT: str,
     THRESHOLD: _share,
+    PRESENT: _one_of(("", "1")),
+    PANELS: str,
     DEPTH: _depth,
     PART: _one_of(PARTS),
     POLICY: _one_of(GLIMPSE_POLICIES),
     DECK: _small_int,
     COMPARED: str,
     ALONG: _one_of(ALONGS),
+    AGAINST: _one_of(AGAINSTS),
     PAPER: _one_of(PAPERS),
     PAPER_DATA: _one_of(tuple(paper.TABLES)),
     PAPER_BATCH: _one_of(paper.BATCH_SIZES),

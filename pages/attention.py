@@ -4,13 +4,23 @@ import streamlit as st
 
 from app import cache, inputs, state
 from app.player.page import player_page
+from app.sections import closer, head, show
+
+PLAYER = "attention_player"
+CLOSER = {
+    "maps": "Where else attention goes, in numbers",
+    "edits": "Change one thing: what was it worth?",
+    "attribution": "What mattered: attribution",
+}
 
 state.start()
-st.title("What the memory reads")
-st.markdown(
-    "Only the memory looks at the image. Choose a layer, a head and a memory token, and move through the updates; "
-    "click a patch to turn the question around. Attention says where information *could* come from. It is no proof "
-    "that it mattered."
+model_place = head(
+    "What does the memory read?",
+    "Only the memory looks at the image: bright is what it reads at this update. Attention says where information "
+    "*could* come from; it is no proof that it mattered.",
 )
-player_page(inputs.choose_checkpoint(), "attention_player", ("attention", "edits", "attribution"), "single update")
+checkpoint = inputs.choose_checkpoint(beside=model_place)
+if st.session_state[state.EDIT] and PLAYER not in st.session_state:  # a link that names one is about that panel
+    show("edits")
+player_page(checkpoint, PLAYER, ("attention", *closer("Look closer", CLOSER)), "single update", first=True)
 cache.warm_up()

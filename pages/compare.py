@@ -7,29 +7,29 @@ from app.compare import view
 from app.compare.comparison import others
 from app.compare.pair import view as pair
 from app.compare.published import view as published
-from app.compare.verdict import mixture_verdict, provenance, verdict
+from app.compare.verdict import mixture_rows, provenance, verdict
+from app.sections import Section, head, is_open, sections
 
 state.start()
-st.title("Is it really better than just making it deeper?")
-st.markdown(
-    "A recursive model applies the same few layers again and again. It could also have more layers, each with weights "
-    "of its own. Here are models of both kinds, measured on the same images. Where recursion does not pay, you see it."
+place = head(
+    "The same weights again, or new ones?",
+    "A recursive model applies the same few layers again and again. Is that really better than just making it deeper, "
+    "with more layers that have weights of their own?",
 )
-shown, found = view.choose()
-st.markdown(f"{verdict(shown)} {mixture_verdict(shown)}")
-st.caption(provenance(shown))
-if elsewhere := others(found, shown):
-    st.caption(elsewhere)
-view.charts(shown)
-st.subheader("All numbers")
-view.table(shown)
-
-st.header("The same weights again, or new ones?")
+shown, found = view.choose(place)
+st.markdown(f"**{verdict(shown)}**")
 view.weights(shown)
-
-st.header("What the paper reports, and what we measured")
-published.show(found)
-
-st.header("The same image through two models")
+st.caption(" ".join(filter(None, [provenance(shown), others(found, shown)])))
+mixtures = [Section("mixture", "Is the soft mixture worth it?", lambda: view.mixture(shown))]
+sections(
+    Section("best", "Who is best of each family?", lambda: view.best(shown)),
+    Section("costs", "What does accuracy cost?", lambda: view.costs(shown)),
+    Section("steps", "What does each step add?", lambda: view.steps(shown)),
+    *(mixtures if mixture_rows(shown) else []),
+    Section("numbers", "All numbers, and the time they take here", lambda: view.table(shown)),
+    Section("published", "What does the paper report, and what did we measure?", lambda: published.show(found)),
+    Section("pair", "The same image through two models", pair.show),
+)
+if not is_open("pair"):  # whose players write the address
+    state.to_url(*state.COMPARE)
 cache.warm_up()
-pair.show()

@@ -4,14 +4,15 @@ import streamlit as st
 
 from app import cache, inputs, state
 from app.glimpses import view as glimpse_view
+from app.sections import head
 
 state.start()
-st.title("How much does it have to see?")
-st.markdown(
+place = head(
+    "How much does it have to see?",
     "Here the model reads only a few patches in each supervision step, so every step brings new evidence. **Watch** it "
-    "arrive, **draw** it anew, **choose** it yourself, **guess** before the model does, and see **which order** wins."
+    "arrive, **draw** it anew, **choose** it yourself, **guess** before the model does, and see **which order** wins.",
 )
-checkpoint = inputs.choose_checkpoint()
+checkpoint = inputs.choose_checkpoint(beside=place)
 model = inputs.configuration(checkpoint).model
 if model.glimpse_patches is None:
     st.info(

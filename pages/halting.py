@@ -3,43 +3,55 @@
 import streamlit as st
 
 from app import cache, figures, inputs, state
+from app.halting import figures as halting_figures
 from app.halting import view as halting_view
 from app.halting.exits.exits import exit_panel, exit_threshold
+from app.sections import Section, head, sections
+
+_TASKS = """
+1. Lower the threshold until the image leaves at step 1. What is saved, and is the answer right?
+2. Look for a random image that leaves at once and for one that runs every step. What makes it hard?
+3. Run more steps than the model was trained for. Does the answer get better?
+"""
 
 state.start()
-st.title("When has it seen enough?")
-st.markdown(
-    "After every supervision step the model also says how likely its answer is to be right: the **halting "
-    "probability**. Stop as soon as that passes a **threshold**, and easy images cost less than hard ones. "
-    "Is it to be trusted?"
+model_place = head(
+    "When has it seen enough?",
+    "After every step the model also says how likely its answer is to be right: the **halting probability**. It stops "
+    "as soon as that passes the **threshold**. Move it: what do you save, and what do you lose?",
 )
-checkpoint = inputs.choose_checkpoint()
+checkpoint = inputs.choose_checkpoint(beside=model_place)
 config = inputs.configuration(checkpoint)
-steps = config.model.supervision_steps
-image, split = st.container(), st.container()  # the split comes first: it can be shown where the images are absent
-with split:
-    st.header("All test images: does it pay?")
-    report = None
-    if steps == 1:
-        st.info(
-            f"“{checkpoint.name}” runs a single supervision step: there is nothing to stop early. Choose a model that "
-            "was trained with more, such as “digits-glimpse”."
-        )
-    else:
-        report = halting_view.judgement(checkpoint)
-    if report is not None:
-        halting_view.numbers(report, checkpoint, config)
-        halting_view.charts(report)
-        halting_view.examples(report, checkpoint, config)
+several = config.model.supervision_steps > 1
+panel, image = st.container(), st.container()
+report = None  # of all images: it is shown where this one is absent, too
+if several:
+    report = halting_view.judgement(checkpoint)
+else:
+    st.info(
+        f"“{checkpoint.name}” runs a single supervision step: there is nothing to stop early. Choose a model that "
+        "was trained with more, such as “digits-glimpse”."
+    )
+parts = [Section("try", "Three things to try", lambda: st.markdown(_TASKS))] if several else []
+if report is not None:
+    parts += [
+        Section("leaving", "Who leaves when, and rightly?", lambda: halting_view.leaving(report, checkpoint, config)),
+        Section("rules", "Is it better than a simple rule?", lambda: halting_view.rules(report)),
+        Section("meaning", "Does the probability mean what it says?", lambda: halting_view.meaning(report)),
+        Section("further", "What does a further step do?", lambda: halting_view.further(report)),
+    ]
+sections(*parts)
+if report is not None:
+    st.caption(halting_figures.provenance(checkpoint.name, config, report))
 cache.warm_up()
 with image:
-    st.header("One image: when does it stop?")
-    st.markdown(
-        "1. Lower the threshold until the image leaves at step 1. What is saved, and is the answer right?\n"
-        "2. Look for a random image that leaves at once and for one that runs every step. What makes it hard?\n"
-        "3. Run more steps than the model was trained for. Does the answer get better?"
-    )
-    trace, _, summary = inputs.choose_trace(checkpoint, deeper=True)
+    trace = inputs.find_trace(checkpoint, deeper=True)
+    if trace is not None:
+        summary = cache.facts(checkpoint)[1]
+        st.caption(figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary))
+with panel:
+    if report is not None and report.faults:
+        st.warning(report.verdict)
     chosen = exit_threshold("exit_panel", st.session_state[state.THRESHOLD])
     st.session_state[state.THRESHOLD] = chosen
     exit_panel(
@@ -47,7 +59,6 @@ with image:
         config.model,
         key="exit_panel",
         start=chosen,
-        chosen=report and report.chosen.threshold,
+        report=report,
         address=state.address(state.DEPTH),
     )
-    st.caption(figures.provenance(checkpoint.name, st.session_state[state.IMAGE], trace.seed, config, summary))

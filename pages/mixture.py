@@ -45,8 +45,7 @@ one_image = (
 )
 sections(
     *one_image,
-    Section("worth", "All test images: what is the mixture worth?", lambda: mixture_view.worth(checkpoint, config)),
-    Section("steps", "All test images: which steps are used?", lambda: mixture_view.steps(checkpoint, config)),
+    *mixture_view.of_test_set(checkpoint, config),
     Section("how", "How does the mixture work?", lambda: mixture_diagram(config.model, key="mixture_diagram")),
     Section("published", "What is published, and what is our reading?", lambda: mixture_view.reading(config.model)),
 )

@@ -1,26 +1,13 @@
-"""The landing page: a trained model refines its answer on a real digit, step by step."""
+"""The landing page: a trained model refines its answer on a real picture, step by step."""
 
 import streamlit as st
 
 from app import cache, inputs, state
 from app.diagram.diagram import diagram
-from app.player.page import player_page
+from app.player.page import lesson, player_page
+from app.sections import Section, sections
 
-CHECKPOINT = "digits-glimpse"  # the lesson of this page is told about this one
-
-state.start()
-st.title("Watch a tiny vision model refine its answer")
-st.markdown(
-    "**ViTRM** applies one small transformer block again and again. Here it may look at only a quarter of the image "
-    "in each step, so you can watch the evidence arrive and the answer settle. Press **Play**, or use the arrow keys."
-)
-config = player_page(inputs.checkpoint(CHECKPOINT), "player")
-
-st.header("What the model is")
-diagram(config.model, key="diagram")
-
-st.header("Where to go next")
-cards = [
+CARDS = [
     ("Step through it", "Every update with its equation, its tensor shapes and the lines that do it.",
      "step", "Step through", ":material/footprint:"),
     ("See what it reads", "Which patches each memory token attends to, and what was worth reading.",
@@ -39,13 +26,33 @@ cards = [
      "train", "Train", ":material/model_training:"),
 ]  # fmt: skip
 ROW = 4
-columns = [column for _ in range(0, len(cards), ROW) for column in st.columns(ROW, border=True)]
-for column, (title, text, page, label, icon) in zip(columns, cards, strict=True):
-    with column:
-        st.markdown(f"**{title}**\n\n{text}")
-        st.page_link(f"../pages/{page}.py", label=label, icon=icon)
-st.markdown("The same from Python, and from a terminal:")
-python, terminal = st.columns(2)
-python.code(f'import vitrm\nmodel = vitrm.load("{CHECKPOINT}")\ntrace = vitrm.trace(model, image)', language="python")
-terminal.code("vitrm train digits\nvitrm evaluate digits-glimpse --halting\nvitrm bench", language="sh")
+
+
+def ways_on() -> None:
+    """The other pages, and what each of them is for."""
+    columns = [column for _ in range(0, len(CARDS), ROW) for column in st.columns(ROW, border=True)]
+    for column, (title, text, page, label, icon) in zip(columns, CARDS, strict=True):
+        with column:
+            st.markdown(f"**{title}**\n\n{text}")
+            st.page_link(f"../pages/{page}.py", label=label, icon=icon)
+
+
+def commands() -> None:
+    """The same in Python and in a terminal."""
+    python, terminal = st.columns(2)
+    lines = ("import vitrm", f'model = vitrm.load("{checkpoint.name}")', "trace = vitrm.trace(model, image)")
+    python.code("\n".join(lines), language="python")
+    terminal.code("vitrm train digits\nvitrm evaluate digits-glimpse --halting\nvitrm bench", language="sh")
+
+
+state.start()
+st.title("Watch a tiny vision model refine its answer")
+checkpoint = inputs.choose_checkpoint(always=False)
+st.markdown(lesson(inputs.configuration(checkpoint).model))
+config = player_page(checkpoint, "player", predict=True, ask=True)
+sections(
+    Section("model", "What is the model?", lambda: diagram(config.model, key="diagram")),
+    Section("next", "Where to go next?", ways_on),
+    Section("python", "How is it done from Python, and from a terminal?", commands),
+)
 cache.warm_up()

@@ -215,6 +215,12 @@ def stand_in(put: Callable[[Any, str, Any], None] = setattr) -> None:
     put(Trainings, "start", lambda queue: (queue.look(everything=True), queue)[1])
 
 
+SECTIONS = (  # of all pages: a closed one makes nothing, and a name that a page does not have is said
+    "answer", "worth", "steps", "how", "published", "leaving", "rules", "meaning", "further", "best", "costs",
+    "mixture", "numbers", "pair", "length", "exits", "beyond", "flood", "maps", "edits", "attribution",
+)  # fmt: skip
+
+
 class Opener:
     """Opens pages over damaged folders, all in one session: `runs/` of the current folder is used."""
 
@@ -238,6 +244,7 @@ class Opener:
                 self.app.session_state[key] = run.name
                 self.app.session_state["train_view"] = ("Watch", "Compare")[case.number % 3 == 2]
                 self.app.session_state["look_inside"] = True
+                self.app.session_state["page"], self.app.session_state["open"] = page, ",".join(SECTIONS)
                 self.forget()
                 self.app.switch_page(f"../pages/{page}.py").run()
                 for error in self.app.exception:

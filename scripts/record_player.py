@@ -25,10 +25,10 @@ FIRST_MS, STEP_MS, LAST_MS = 1500, 1100, 3000  # how long each step is looked at
 
 
 def frames(page: Page, address: str) -> list[Image.Image]:
-    """The player at the first update, then after each supervision step."""
+    """The player before the first step, then after each supervision step."""
     page.goto(address)
     player = page.locator(".player")
-    player.locator(".bars li").first.wait_for()
+    player.locator(".sentence:not(:empty)").wait_for()
     page.wait_for_timeout(2000)  # fonts, and the layout of what stands above
     player.press("Home")
     seen = [player.screenshot(animations="disabled")]

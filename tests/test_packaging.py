@@ -142,7 +142,9 @@ def visit(address, page):
                 return titles, errors, colour
 
 
-def test_the_citation_names_this_version_and_both_papers():
+def test_citation_and_changes_name_this_version_and_the_citation_both_papers():
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^version: (.*)$", text, re.MULTILINE)[1] == vitrm.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (.*)$", changes, re.MULTILINE)[1] == vitrm.__version__
     assert re.findall(r"url: https://arxiv.org/abs/(\S+)", text) == ["2603.19503", "2607.00774"]

@@ -42,7 +42,7 @@ _HOME = {
     "trace_of": "traces.adapter",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 (one list of the names, not two)
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 
 def __getattr__(name: str) -> Any:

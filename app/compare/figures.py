@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 from app import colours
 from app.charts import styled
 from app.compare.comparison import Comparison, Entry, Step
-from app.compare.labels import count, labels, percent
-from app.compare.places import label_places
+from app.compare.labels import count, numbers, percent, ranked
+from app.compare.places import places
 from vitrm.nets.cost import multiply_adds
 
 STYLES = {
@@ -58,14 +58,12 @@ def style(family: str) -> tuple[str, str]:
 
 
 def accuracy_against(comparison: Comparison, axis: Axis, values: Sequence[float] | None = None) -> go.Figure:
-    """Accuracy against a quantity on a logarithmic axis, a labelled point for each entry.
+    """Accuracy against a quantity on a logarithmic axis, a numbered point for each entry.
 
     `values` are the quantities where they are not `axis.of` of the entries: in their order.
     """
     entries = comparison.entries
     across = [axis.of(entry) for entry in entries] if values is None else list(values)
-    names = labels(comparison)
-    places = label_places([(x, entry.accuracy) for x, entry in zip(across, entries, strict=True)], names)
     figure = go.Figure()
     for family in dict.fromkeys(entry.family for entry in entries):
         members = [k for k, entry in enumerate(entries) if entry.family == family]
@@ -75,18 +73,44 @@ def accuracy_against(comparison: Comparison, axis: Axis, values: Sequence[float]
             x=[across[k] for k in members],
             y=[entries[k].accuracy for k in members],
             error_y={"array": spreads, "visible": any(spreads), "thickness": 1.5, "width": 5},
-            mode="markers+text",
-            text=[names[k] for k in members],
-            textposition=[places[k] for k in members],
-            textfont={"size": 12},
-            cliponaxis=False,
+            mode="markers",
             name=family,
             marker={"color": color, "symbol": symbol, "size": 12},
             customdata=[[entries[k].name, count(across[k]), percent(entries[k])] for k in members],
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]} " + axis.title + "<br>%{customdata[2]}"
             "<extra></extra>",
         )
+    points = [(x, entry.accuracy) for x, entry in zip(across, entries, strict=True)]
+    add_names(figure, points, numbers(comparison))
     return on_log_axis(figure, axis.title, "test accuracy, %", across, [entry.accuracy for entry in entries])
+
+
+def add_names(
+    figure: go.Figure, points: Sequence[tuple[float, float]], names: Sequence[str], *, logarithmic: bool = True
+) -> None:
+    """What each point is called, beside it; where several stand in one place, a list of them."""
+    found = places(points, names, logarithmic=logarithmic)
+    figure.add_scatter(
+        x=[place.x for place in found],
+        y=[place.y for place in found],
+        mode="markers+text",
+        marker={"size": 15, "opacity": 0},  # the names keep their distance from it
+        text=[place.text for place in found],
+        textposition=[f"middle {place.side}" for place in found],
+        textfont={"size": 12},
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def key_rows(comparison: Comparison, axis: Axis | None = None) -> list[dict[str, str]]:
+    """The list beside a figure: what each number is called, and what it stands at."""
+    return [
+        {"no.": str(number), "model": entry.name, "test accuracy": percent(entry)}
+        | ({} if axis is None else {axis.title: count(axis.of(entry))})
+        for number, entry in enumerate(ranked(comparison), start=1)
+    ]
 
 
 def per_step(comparison: Comparison, along: str) -> go.Figure:
@@ -124,19 +148,7 @@ def per_step(comparison: Comparison, along: str) -> go.Figure:
                 hovertemplate=f"<b>{entry.name}</b>, step %{{customdata}}<br>%{{y:.1f}} %<extra></extra>",
                 customdata=[f"{step.number}{', beyond training' * step.beyond}" for step in run],
             )
-    names = labels(comparison)
-    figure.add_scatter(
-        x=[x for x, _ in ends],
-        y=[y for _, y in ends],
-        mode="markers+text",
-        marker={"size": 11, "opacity": 0},  # the names keep their distance from it
-        text=names,
-        textposition=label_places(ends, names, logarithmic=along != "step"),
-        textfont={"size": 12},
-        cliponaxis=False,
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    add_names(figure, ends, numbers(comparison), logarithmic=along != "step")
     if along != "step":
         return on_log_axis(figure, title, "test accuracy, %", xs, ys)
     figure.update_xaxes(dtick=1 if max(xs) <= 16 else None, range=[0.4, max(xs) + 0.6])

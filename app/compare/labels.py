@@ -1,27 +1,19 @@
-"""Names and numbers in few signs, as they stand beside a point of a figure."""
+"""Names and numbers in few signs, as they stand in a figure and the list beside it."""
 
 from __future__ import annotations
 
 from app.compare.comparison import Comparison, Entry
 
 
-def labels(comparison: Comparison) -> list[str]:
-    """What stands beside the points: the parts of a name by which the entries of its family differ."""
-    made = []
-    for entry in comparison.entries:
-        relatives = [other.name.split(", ") for other in comparison.entries if other.family == entry.family]
-        parts = entry.name.split(", ")
-        if len(relatives) == 1:
-            kept = parts[:1]
-        else:
-            kept = [part for part in parts if not all(part in other for other in relatives)]
-        made.append(short_name(", ".join(kept or parts)))
-    return made if len(set(made)) == len(made) else [short_name(entry.name) for entry in comparison.entries]
+def ranked(comparison: Comparison) -> list[Entry]:
+    """The entries, the most accurate first: the number of each in all figures and tables is its place here, from 1."""
+    return sorted(comparison.entries, key=lambda entry: -entry.accuracy)
 
 
-def short_name(name: str) -> str:
-    """The name of a model, no longer than fits beside a point."""
-    return name if len(name) <= 24 else f"{name[:15]}…{name[-8:]}"
+def numbers(comparison: Comparison) -> list[str]:
+    """The number of each entry, in the order of the comparison."""
+    order = ranked(comparison)
+    return [str(1 + next(k for k, other in enumerate(order) if other is entry)) for entry in comparison.entries]
 
 
 def percent(entry: Entry) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.compare.comparison import Comparison, Entry
+from app.compare.labels import ranked
 from app.inference import Limits
 from vitrm.config import AnyModelConfig
 from vitrm.errors import LimitError
@@ -40,6 +41,7 @@ def rows(comparison: Comparison, speeds: Speeds | None = None) -> list[dict[str,
     """The table: one row per entry, the most accurate first; with latency and memory once they have been measured."""
     return [
         {
+            "no.": str(number),
             "model": entry.name,
             "family": entry.family,
             "test accuracy, %": round(entry.accuracy, 2),
@@ -55,7 +57,7 @@ def rows(comparison: Comparison, speeds: Speeds | None = None) -> list[dict[str,
             "image": f"{entry.config.image_size} × {entry.config.image_size} × {entry.config.channels}",
             "training": entry.training,
         }
-        for entry in sorted(comparison.entries, key=lambda entry: -entry.accuracy)
+        for number, entry in enumerate(ranked(comparison), start=1)
     ]
 
 

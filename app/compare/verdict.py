@@ -7,44 +7,38 @@ from dataclasses import replace
 from typing import Any
 
 from app.compare.comparison import Comparison, Entry
-from app.compare.labels import percent
+from app.compare.labels import count, percent
+from app.compare.labels import ranked as by_accuracy
+from app.figures import points
 from vitrm.config import AnyModelConfig
 
 
 def verdict(comparison: Comparison) -> str:
     """Who is ahead, in a sentence or two that follow from the numbers."""
-    ranked = sorted(comparison.entries, key=lambda entry: -entry.accuracy)
+    ranked = by_accuracy(comparison)
     if len(ranked) < 2:
         return "There is one model of these data: nothing to compare it with yet."
-    best = {}
-    for entry in ranked:
-        best.setdefault(entry.family, entry)
-    said = ", ".join(f"{name} {percent(entry)} ({entry.name})" for name, entry in best.items())
-    text = f"The best of each family: {said}." if len(best) > 1 else f"All are {ranked[0].family}: the best is {said}."
-    chance = _noise(ranked[0], ranked[1], comparison.test_images)
-    text += f" Differences below {chance:.1f} points (two standard errors) may be chance."
     pair = _trained_alike(ranked)
     if pair is None and len({entry.is_recursive for entry in ranked}) == 2:
-        return (
-            f"{text} Those with recursion and those without were trained differently: that says more than the models."
-        )
+        return "Those with recursion and those without were trained differently: that says more than the models."
     if pair is None:
         lacking = "without" if ranked[0].is_recursive else "with"
-        return f"{text} None of them is {lacking} recursion: whether recursion pays cannot be seen from these."
+        return f"None of them is {lacking} recursion: whether recursion pays cannot be seen from these."
     recursive, plain = pair
-    if not comparison.is_grid:
-        text += " Of those that were trained alike:"
     gap = recursive.accuracy - plain.accuracy
     seeds = min(len(plain.seeds), len(recursive.seeds))
     noise = _noise(recursive, plain, comparison.test_images)
     if abs(gap) <= noise:
-        found = f"between {recursive.name} and {plain.name} there is no difference beyond chance ({gap:+.1f} points)."
+        found = (
+            f"between {recursive.name} and {plain.name}, the best without recursion, there is no difference beyond "
+            f"chance ({points(gap)}; up to {noise:.1f} may be)."
+        )
     elif gap > 0:
         found = f"with recursion {recursive.name} is {gap:.1f} points ahead of {plain.name}, the best without."
     else:
         found = f"recursion is behind here: {plain.name}, without any, leads {recursive.name} by {-gap:.1f} points."
-    found = found if text.endswith(":") else found[0].upper() + found[1:]
-    return f"{text} {found}" + (" One seed: another may turn this round." if seeds == 1 and abs(gap) > noise else "")
+    found = found[0].upper() + found[1:] if comparison.is_grid else f"Of those that were trained alike: {found}"
+    return found + (" One seed: another may turn this round." if seeds == 1 and abs(gap) > noise else "")
 
 
 def _trained_alike(ranked: Sequence[Entry]) -> tuple[Entry, Entry] | None:
@@ -60,27 +54,48 @@ def _trained_alike(ranked: Sequence[Entry]) -> tuple[Entry, Entry] | None:
     return None
 
 
-def mixture_verdict(comparison: Comparison) -> str:
-    """What the soft mixture is worth against reading the last step alone, at each recursion depth; "" without such."""
+def best_rows(comparison: Comparison) -> list[dict[str, str]]:
+    """The best of each family, the most accurate first."""
+    best: dict[str, tuple[int, Entry]] = {}
+    for number, entry in enumerate(by_accuracy(comparison), start=1):
+        best.setdefault(entry.family, (number, entry))
+    return [
+        {
+            "no.": str(number),
+            "best of its family": f"{entry.name} ({family})",
+            "test accuracy": percent(entry),
+            "parameters": count(entry.parameters),
+        }
+        for family, (number, entry) in best.items()
+    ]
+
+
+def mixture_rows(comparison: Comparison) -> list[dict[str, str]]:
+    """What the soft mixture is worth against reading the last step alone, at each recursion depth; [] without such."""
 
     def but_mixture(entry: Entry) -> AnyModelConfig:
         return replace(entry.config, mixture="last")
 
     mixed = [entry for entry in comparison.entries if entry.config.mixes and entry.config.mixture == "token"]
     last = [entry for entry in comparison.entries if entry.config.mixes and entry.config.mixture == "last"]
-    said = []
+    rows = []
     for soft in sorted(mixed, key=lambda entry: entry.config.recursion_depth):
         for hard in last:
             if but_mixture(soft) != but_mixture(hard) or soft.recipe != hard.recipe:
                 continue
             gap = soft.accuracy - hard.accuracy
             clear = abs(gap) > _noise(soft, hard, comparison.test_images)
-            judged = ("ahead" if gap > 0 else "behind") if clear else "no difference beyond chance"
-            seeds = min(len(soft.seeds), len(hard.seeds))
-            said.append(
-                f"R = {soft.config.recursion_depth}: {gap:+.1f} points, {judged} ({seeds} seed{'s' * (seeds != 1)})"
+            rows.append(
+                {
+                    "recursion depth R": str(soft.config.recursion_depth),
+                    "soft mixture": percent(soft),
+                    "last step alone": percent(hard),
+                    "difference": points(gap),
+                    "judged": ("ahead" if gap > 0 else "behind") if clear else "may be chance",
+                    "seeds": str(min(len(soft.seeds), len(hard.seeds))),
+                }
             )
-    return f"The soft mixture against the last step alone, {'; '.join(said)}." if said else ""
+    return rows
 
 
 def _noise(one: Entry, other: Entry, n: int) -> float:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import inputs, reports, state
 from app.compare import cache as compare_cache
 from app.compare import comparison, figures, latency
 from app.compare.comparison import Comparison, Entry
 from app.compare.deeper import as_deep, deeper_words
+from app.compare.labels import percent
 from app.compare.table import BATCHES, Speeds, rows, speed_words
 from app.compare.unrolled.unrolled import Drawn, unrolled
+from app.compare.verdict import best_rows, mixture_rows
 from app.compare.widgets import chart
 from vitrm.nets.cost import vit_parameters
 
 _ALONG = {"step": "steps", "layers": "layers", "multiply_adds": "multiply-adds"}
+_AGAINST = {"parameters": "parameters", "multiply_adds": "multiply-adds", "layers": "layers applied"}
 
 
-def choose() -> tuple[Comparison, list[Comparison]]:
-    """Pick what is compared; it, and all there is. What cannot be read is said."""
+def choose(place: DeltaGenerator) -> tuple[Comparison, list[Comparison]]:
+    """Pick, in that place, what is compared; it, and all there is. What cannot be read is said."""
     found, unread = compare_cache.comparisons()
     for sentence in unread:
         st.warning(f"Left out: {sentence}")
@@ -31,7 +35,8 @@ def choose() -> tuple[Comparison, list[Comparison]]:
         st.warning(f"The link names the comparison “{wanted[:40]}”, which is not here; showing “{found[0].title}”.")
         shown, st.session_state[state.COMPARED] = found[0], ""
     titles = {each.key: f"{each.title} ({_models(each)})" for each in found}
-    key = inputs.select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
+    with place:
+        key = inputs.select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
     return next(each for each in found if each.key == key), found
 
 
@@ -40,51 +45,56 @@ def _models(each: Comparison) -> str:
     return models if each.trainings == len(each.entries) else f"{models}, {each.trainings} trainings"
 
 
-def charts(shown: Comparison) -> None:
-    """Accuracy against what it takes, and step by step."""
-    left, right = st.columns(2)
-    with left:
-        st.subheader("Against parameters", anchor=False)
-        _against(shown, "parameters")
-    with right:
-        st.subheader("Against multiply-adds", anchor=False)
-        _against(shown, "multiply_adds")
+def best(shown: Comparison) -> None:
+    """The best of each family."""
+    st.table(best_rows(shown), hide_index=True)
+
+
+def costs(shown: Comparison) -> None:
+    """Accuracy against what it takes."""
+    against = inputs.select(
+        "Accuracy against", list(_AGAINST), state.AGAINST, words=_AGAINST.get, buttons=True, required=True
+    )
+    axis = figures.AXES[against]
+    chart(figures.accuracy_against(shown, axis), figures.against_words(shown, axis), f"against_{against}")
+    st.table(figures.key_rows(shown, axis), hide_index=True)
+    said = {
+        "parameters": "A recursive model moves left here, where its weights are counted once.",
+        "multiply_adds": "A recursive model does not move left here: every use of its weights counts.",
+        "layers": "Layers applied one after the other, whether or not they share weights: is a point with shared "
+        "weights as high as one with as many layers of its own?",
+    }[against]
     st.caption(
         "Each point is one model" + (", its mean over seeds; bars: standard deviation" if _spreads(shown) else "")
-        + ". Up and to the left is better. A recursive model moves left in the first figure, where its weights are "
-        "counted once, but not in the second, where every use of them counts. Where models were trained for different "
-        "times or by different recipes, their distance says as much about these as about the family."
+        + f". Up and to the left is better. {said} Where models were trained for different times or by different "
+        "recipes, their distance says as much about these as about the family."
     )  # fmt: skip
-    left, right = st.columns(2)
-    with left:
-        st.subheader("Against depth", anchor=False)
-        _against(shown, "layers")
-        st.caption(
-            "Effective depth: layers applied one after the other, whether or not they share weights. Is a point with "
-            "shared weights as high as one with as many layers of its own?"
-        )
-    with right:
-        st.subheader("Step by step", anchor=False)
-        along = inputs.select("Drawn against", list(_ALONG), state.ALONG, words=_ALONG.get, buttons=True)
-        figure, words = figures.per_step(shown, along), figures.per_step_words(shown)
-        chart(figure, words, "per_step")
-        st.caption(
-            "A model that answers once is one point. Dotted: steps beyond those it was trained with. Of an SR-ViT: if "
-            "the recursion of every stage ended after that step; it was trained for all of them only. A rising line "
-            "does not yet say that recursion pays: compare it with the single points."
-        )
-    with st.expander("The numbers behind the steps"):
-        st.dataframe(figures.step_rows(shown), hide_index=True, width="stretch")
+
+
+def steps(shown: Comparison) -> None:
+    """Accuracy step by step."""
+    along = inputs.select("Drawn against", list(_ALONG), state.ALONG, words=_ALONG.get, buttons=True)
+    chart(figures.per_step(shown, along), figures.per_step_words(shown), "per_step")
+    st.table(figures.key_rows(shown), hide_index=True)
+    st.caption(
+        "A model that answers once is one point. Dotted: steps beyond those it was trained with. Of an SR-ViT: if "
+        "the recursion of every stage ended after that step; it was trained for all of them only. A rising line "
+        "does not yet say that recursion pays: compare it with the single points."
+    )
+    st.dataframe(figures.step_rows(shown), hide_index=True, width="stretch")
+
+
+def mixture(shown: Comparison) -> None:
+    """What the soft mixture is worth, where it was trained with and without."""
+    st.table(mixture_rows(shown), hide_index=True)
+    st.caption(
+        "The same model, trained to read the soft mixture of its recursion steps, or the last of them alone. A "
+        "difference within two standard errors may be chance."
+    )
 
 
 def _spreads(shown: Comparison) -> bool:
     return any(entry.spread is not None for entry in shown.entries)
-
-
-def _against(shown: Comparison, name: str) -> None:
-    axis = figures.AXES[name]
-    figure, words = figures.accuracy_against(shown, axis), figures.against_words(shown, axis)
-    chart(figure, words, f"against_{name}")
 
 
 def table(shown: Comparison) -> None:
@@ -147,16 +157,17 @@ def weights(shown: Comparison) -> None:
     ):
         color, _ = figures.style(deep.family_title)
         remark = deeper_words(recursive)
-        drawn.append(Drawn("Just make it deeper", deep, vit_parameters(deep), color, remark))
+        drawn.append(Drawn("Just make it deeper", deep, vit_parameters(deep), color, remark=remark))
     if not drawn:
         drawn = [_drawn(entry) for entry in ranked[:2]]
     unrolled(drawn, key="unrolled")
     st.caption(
-        "Each square is one layer that is applied; the same colour is the same weights. Underlined z: an update of the "
-        "memory, y: of the answer. The bars compare the parameters of these models. Depth that is bought with the same "
-        "weights costs no parameters; it costs as many multiply-adds as any other."
+        "The deepest of each family, and the plain ViT that is as deep. Each square is one layer that is applied; the "
+        "same colour is the same weights. Underlined z: an update of the memory, y: of the answer. The bars compare "
+        "the parameters. Depth that is bought with the same weights costs no parameters; it costs as many "
+        "multiply-adds as any other."
     )
 
 
 def _drawn(entry: Entry) -> Drawn:
-    return Drawn(entry.name, entry.config, entry.parameters, figures.style(entry.family)[0])
+    return Drawn(entry.name, entry.config, entry.parameters, figures.style(entry.family)[0], percent(entry))

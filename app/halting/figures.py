@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import plotly.graph_objects as go
 from app import colours
 from app.charts import styled
 from vitrm.config import Config
-from vitrm.judge.halting import Example, HaltingReport
+from vitrm.judge.halting import HaltingReport
 from vitrm.judge.replay import Point
 
 RULES = {"learned": "learned halting", "entropy": "low entropy", "change": "little change of z"}
@@ -65,29 +64,7 @@ def accuracy_for_cost(report: HaltingReport) -> go.Figure:
         name="the same exits, dealt at random",
         marker={"symbol": "x", "size": 11, "color": colours.GREY},
     )
-    return styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=460)
-
-
-def exits(report: HaltingReport) -> go.Figure:
-    """How many images leave after each step, and how many of them are right."""
-    figure = go.Figure()
-    steps = [out.step for out in report.exits]
-    right = [100 * out.share * (out.accuracy or 0) for out in report.exits]
-    wrong = [100 * out.share * (1 - (out.accuracy or 0)) for out in report.exits]
-    labels = ["" if out.accuracy is None else f"{100 * out.accuracy:.0f} %" for out in report.exits]
-    figure.add_bar(x=steps, y=right, name="right", marker_color=colours.RIGHT)
-    figure.add_bar(
-        x=steps,
-        y=wrong,
-        name="wrong",
-        marker_color=colours.WRONG,
-        text=labels,
-        textposition="outside",
-        cliponaxis=False,
-    )
-    figure.update_layout(barmode="stack", uniformtext={"mode": "show", "minsize": 11})
-    figure.update_xaxes(dtick=1 if steps[-1] <= 16 else None)
-    return styled(figure, "left after supervision step", "share of the test images, %")
+    return styled(figure, "multiply-adds per image, millions", "test accuracy, %", height=440)
 
 
 def reliability(report: HaltingReport) -> go.Figure:
@@ -136,26 +113,9 @@ def flips(report: HaltingReport) -> go.Figure:
     return styled(figure, "supervision step", "share of the test images, %")
 
 
-def late_words(report: HaltingReport) -> str:
-    """Whether those that leave last are the harder ones, by how many of them are right when they leave."""
-    used = [out for out in report.exits if out.share > 0]
-    if len(used) == 1:
-        return f"All images leave after step {used[0].step}."
-    images, (*early, late) = report.split_sizes["test"], used
-    share = sum(out.share for out in early)
-    before, after = sum(out.share * out.accuracy for out in early) / share, late.accuracy
-    error = math.sqrt(before * (1 - before) / (images * share) + after * (1 - after) / (images * late.share))
-    judged = "hard images leave late" if before - after > 2 * error else "that the late ones are harder does not show"
-    return (
-        f"Of those that leave last, after step {late.step}, {100 * after:.1f} % are right "
-        f"(n = {round(images * late.share):,}), of those before them {100 * before:.1f} %: {judged}."
-    )
-
-
 def alternatives(report: HaltingReport) -> dict[str, str]:
     """What each figure shows, in a sentence or two, for those who cannot see it."""
     chosen, last, oracle = report.chosen, report.anytime[-1], report.oracle
-    busiest = max(report.exits, key=lambda out: out.share)
     gap = max(report.reliability, key=lambda b: abs(b.halt_prob - b.accuracy) * b.count)
     rows = flip_table(report)
     worst = max(rows[1:], key=lambda row: row["became wrong, %"], default=rows[0])
@@ -167,11 +127,6 @@ def alternatives(report: HaltingReport) -> dict[str, str]:
             f"multiply-adds; every step: {100 * last.accuracy:.1f} % at {last.mean_multiply_adds / 1e6:.1f} "
             f"million; perfect halting: {100 * oracle.accuracy:.1f} % at {oracle.mean_multiply_adds / 1e6:.1f} "
             f"million; the same exits at random: {100 * report.random_exit_accuracy:.1f} %."
-        ),
-        "exits": (
-            f"Images by the step at which they leave. Most leave after step {busiest.step}: "
-            f"{100 * busiest.share:.0f} %, of which {100 * (busiest.accuracy or 0):.0f} % are right. "
-            f"{100 * report.exits[-1].share:.0f} % run all {len(report.exits)} steps."
         ),
         "reliability": (
             f"Halting probability against share of right answers. The largest weighted gap: where it says "
@@ -284,31 +239,6 @@ def ranking(report: HaltingReport) -> str:
         f"{len(report.anytime)} steps of {report.split_sizes['test']:,} test images together"
         + (f"; by step from {min(areas):.2f} to {max(areas):.2f}." if areas else ".")
     )
-
-
-def example_caption(example: Example, classes: tuple[str, ...]) -> str:
-    """True class, answers in order and exit of one image, short enough to stand under its picture."""
-    return f"{classes[example.label]}: {answers(example, classes)} · left after {example.exit_step}"
-
-
-def answers(example: Example, classes: tuple[str, ...]) -> str:
-    """The answers after each step, equal ones in a row said once: "2 → 4 → 7"."""
-    given = [classes[k] for k in example.answers]
-    return " → ".join(name for n, name in enumerate(given) if n == 0 or name != given[n - 1])
-
-
-def example_table(examples: Sequence[Example], classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """One row per image."""
-    return [
-        {
-            "test image": example.index,
-            "true class": classes[example.label],
-            "answer after each step": ", ".join(classes[k] for k in example.answers),
-            "halting probability": ", ".join(f"{p:.2f}" for p in example.halt_prob),
-            "left after step": example.exit_step,
-        }
-        for example in examples
-    ]
 
 
 def _interval(bounds: tuple[float, float] | None) -> str | None:

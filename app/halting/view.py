@@ -1,35 +1,18 @@
-"""The judgement of a model's halting on screen: numbers, figures with the tables behind them, and images to look at."""
+"""The judgement of a model's halting on screen: figures with the tables behind them, and images to look at."""
 
 from __future__ import annotations
 
-import io
 from urllib.parse import urlencode
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 
 from app import cache, reports, state
 from app.cache import Checkpoint
 from app.halting import figures as halting_figures
+from app.halting.leaving.leaving import leaving as leaving_panel
 from vitrm.config import Config
 from vitrm.judge.halting import Example, HaltingReport
-
-_SIDE = 96  # pixels of a picture on screen
-_KINDS = {
-    "earliest": (
-        "Left first",
-        "The first to leave with the chosen threshold, the surest before the others. Easy, or just sure of itself?",
-    ),
-    "latest": (
-        "Left last",
-        "The last to leave, the least sure before the others. Would you have known?",
-    ),
-    "made_worse": (
-        "Made worse by more steps",
-        "Right after some step, wrong after the last. Leaving in time would have kept the right answer.",
-    ),
-}
+from vitrm.judge.pictures import png
 
 
 def judgement(checkpoint: Checkpoint) -> HaltingReport | None:
@@ -43,108 +26,62 @@ def judgement(checkpoint: Checkpoint) -> HaltingReport | None:
     return reports.ask_report(checkpoint, "halting", words, pictures=True)
 
 
-def numbers(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> None:
-    """The verdict in words, and what the chosen threshold is worth."""
-    chosen, everything = report.chosen, report.anytime[-1]
-    (st.warning if report.faults else st.markdown)(report.verdict)
-    right, used, work, chance = st.columns(4)
-    gain = 100 * (chosen.accuracy - everything.accuracy)
-    right.metric(
-        "Accuracy with halting",
-        f"{100 * chosen.accuracy:.1f} %",
-        f"{gain:+.1f} points against every step",
-        delta_color="off",
-        delta_arrow="off",
+def leaving(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> None:
+    """Who leaves when, and rightly, and the images that tell the most: they follow the threshold."""
+    own = st.session_state[state.THRESHOLD]
+    pictures = _pictures(checkpoint, report)
+    leaving_panel(
+        report,
+        config.model,
+        "leaving",
+        classes=config.data.classes or tuple(str(k) for k in range(config.model.num_classes)),
+        pictures=pictures,
+        link=lambda example: _link(checkpoint, example),
+        threshold=config.model.halt_threshold if own is None else own,
     )
-    used.metric("Steps used, mean", f"{chosen.mean_steps:.2f} of {len(report.anytime)}")
-    share = chosen.mean_multiply_adds / everything.mean_multiply_adds
-    work.metric("Multiply-adds, against every step", f"{100 * share:.0f} %")
-    chance.metric(
-        "Same exits dealt at random",
-        f"{100 * report.random_exit_accuracy:.1f} %",
-        help="As many images leave after each step, but chance decides which: what choosing them well is worth",
+    first, last, worse = (len(each) for each in (report.earliest, report.latest, report.made_worse))
+    st.caption(
+        f"Not a sample of the test images: with the threshold that validation chose ({report.chosen.threshold:.4f}) "
+        f"these are the {first} that left first, the {last} that left last, and {worse} of the "
+        f"{report.made_worse_count:,} (of {report.split_sizes['test']:,}) that were right after some step and wrong "
+        "after the last. Each has glimpses of its own and leads to its player, in a new tab."
+        + ("" if pictures else " The images themselves are not on this machine.")
     )
-    st.caption(halting_figures.provenance(checkpoint.name, config, report))
 
 
-def charts(report: HaltingReport) -> None:
-    """The figures, what to read in them and what not, and the tables behind them."""
-    said = halting_figures.alternatives(report)
-
-    def chart(name: str, caption: str) -> None:
-        figure = getattr(halting_figures, name)(report)
-        st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
-        st.caption(caption)
-
-    st.subheader("What accuracy costs")
-    chart(
+def rules(report: HaltingReport) -> None:
+    """Whether learned halting is better than rules that need no training."""
+    st.markdown(report.comparison)
+    _chart(
         "accuracy_for_cost",
+        report,
         "Each line is one rule as its threshold moves; up and to the left is better. Learned halting is worth having "
         "where it lies above the grey line, which needs no halting at all, and above the rules that need no training. "
         "Dots and star: the threshold that validation chose. Perfect halting looks at the true class; no rule can.",
     )
-    st.markdown(report.comparison)
-    left, middle, far = st.columns(3)
-    with left:
-        st.subheader("Who leaves when")
-        chart(
-            "exits",
-            "With the chosen threshold. Above each bar: how many of them are right. "
-            f"{halting_figures.late_words(report)}",
-        )
-    with middle:
-        st.subheader("Does it mean what it says?")
-        chart("reliability", "Below the dashed line the model is too sure of itself. Larger dots: more answers.")
-    with far:
-        st.subheader("What a further step does")
-        chart("flips", "Every step also makes some right answers wrong; more steps are not always better.")
-    with st.expander("The numbers behind the figures"):
-        st.caption(halting_figures.ranking(report))
-        for name, rows in (
-            ("Who leaves when, and how well each step knows right from wrong", halting_figures.step_table(report)),
-            ("What a further step does", halting_figures.flip_table(report)),
-            ("Does it mean what it says? All steps together", halting_figures.reliability_table(report)),
-            ("What accuracy costs", halting_figures.policy_table(report)),
-        ):
-            st.markdown(f"**{name}**")
-            st.dataframe(rows, hide_index=True, width="stretch")
+    st.dataframe(halting_figures.policy_table(report), hide_index=True, width="stretch")
 
 
-def examples(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> None:
-    """The images that tell the most, each with a link to the player; in words alone where the images are absent."""
-    st.header("Images worth a look")
-    classes = config.data.classes or tuple(str(k) for k in range(config.model.num_classes))
-    pictures = _pictures(checkpoint, report)
-    st.caption(
-        f"From the test split of {config.data.title} (n = {report.split_sizes['test']:,}), each image with "
-        "glimpses of its own, learned halting with the threshold above. Under each image: its true class, then the "
-        "answers over the steps. "
-        + ("Each leads to the player, in a new tab." if pictures else "The images themselves are not on this machine.")
-    )
-    stops = [out.step for out in report.exits if out.share > 0]
-    for kind, (title, caption) in _KINDS.items():
-        found = getattr(report, kind)
-        st.subheader(title)
-        if kind == "made_worse":
-            count, total = report.made_worse_count, report.split_sizes["test"]
-            caption = f"{caption} They are {count:,} of {total:,} images; the largest losses first."  # noqa: PLW2901
-        st.caption(caption)
-        if kind != "made_worse" and len(stops) == 1:
-            st.markdown(f"With this threshold every image leaves after step {stops[0]}: none is first, none last.")
-        elif not found:
-            st.markdown("There is none.")
-        elif not pictures:
-            st.dataframe(halting_figures.example_table(found, classes), hide_index=True, width="stretch")
-        else:
-            with st.container(horizontal=True, gap="small", key=f"examples_{kind}"):
-                for example in found:
-                    st.image(
-                        pictures[example.index],
-                        caption=halting_figures.example_caption(example, classes),
-                        width=_SIDE,
-                        link=_link(checkpoint, example),
-                        alt=f"Test image {example.index}, {halting_figures.example_caption(example, classes)}",
-                    )
+def meaning(report: HaltingReport) -> None:
+    """Whether the halting probability means what it says, and whether it tells right from wrong."""
+    if not report.faults:  # which stand above the figure
+        st.markdown(report.verdict)
+    _chart("reliability", report, "Below the dashed line the model is too sure of itself. Larger dots: more answers.")
+    st.caption(halting_figures.ranking(report))
+    st.dataframe(halting_figures.step_table(report), hide_index=True, width="stretch")
+    st.dataframe(halting_figures.reliability_table(report), hide_index=True, width="stretch")
+
+
+def further(report: HaltingReport) -> None:
+    """What each further step does."""
+    _chart("flips", report, "Every step also makes some right answers wrong; more steps are not always better.")
+    st.dataframe(halting_figures.flip_table(report), hide_index=True, width="stretch")
+
+
+def _chart(name: str, report: HaltingReport, caption: str) -> None:
+    figure, said = getattr(halting_figures, name)(report), halting_figures.alternatives(report)[name]
+    st.plotly_chart(figure, key=name, width="stretch", alt=said, config={"displayModeBar": False})
+    st.caption(caption)
 
 
 def _link(checkpoint: Checkpoint, example: Example) -> str:
@@ -155,25 +92,14 @@ def _link(checkpoint: Checkpoint, example: Example) -> str:
     )
 
 
-def _pictures(checkpoint: Checkpoint, report: HaltingReport) -> dict[int, Image.Image]:
-    """The test images it names, large enough to be looked at; {} where they are not on this machine."""
+def _pictures(checkpoint: Checkpoint, report: HaltingReport) -> dict[int, bytes]:
+    """The test images it names as PNG; {} where they are not on this machine."""
     wanted = {example.index for example in report.examples}
     if wanted <= report.images.keys():
-        return {index: _enlarged(Image.open(io.BytesIO(report.images[index]))) for index in wanted}
+        return {index: report.images[index] for index in wanted}
     if not cache.images_here(checkpoint):
         return {}
     images = cache.dataset(checkpoint).test.images
     if max(wanted) >= len(images):  # other images than those it was made of
         return {}
-    return {index: _enlarged(_image(images[index].numpy())) for index in wanted}
-
-
-def _image(pixels: np.ndarray) -> Image.Image:
-    """(C, H, W) uint8 as an image."""
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-
-
-def _enlarged(image: Image.Image) -> Image.Image:
-    """Twice the size on screen, for sharp displays, each pixel a square."""
-    scale = max(1, 2 * _SIDE // max(image.size))
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    return {index: png(images[index].numpy()) for index in wanted}

@@ -26,7 +26,8 @@ function percent(p) {
 
 function isDark(root) {
   const probe = root.appendChild(element("i"));
-  probe.style.color = "var(--st-background-color, white)";
+  probe.style.forcedColorAdjust = "none"; // or its colour would be that of all text
+  probe.style.color = "var(--paper, white)"; // with forced colours not the theme's
   const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
   probe.remove();
   return 0.299 * r + 0.587 * g + 0.114 * b < 128;
@@ -142,8 +143,8 @@ function patchGrid(host, model, { image = false, numbers = false, onPatch = null
     const x = (patch % across) * side, y = Math.floor(patch / across) * side;
     const cell = add(svg, "rect", { x, y, width: side, height: side, class: image ? "cell over" : "cell" });
     cell.dataset.patch = patch;
-    const text = numbers && total <= 100
-      ? add(svg, "text", { x: x + side / 2, y: y + side / 2 + 4, "text-anchor": "middle", "font-size": total > 36 ? 9 : 13 }, "") : null;
+    const text = numbers && total <= 64
+      ? add(svg, "text", { x: x + side / 2, y: y + side / 2 + 4, "text-anchor": "middle", "font-size": total > 36 ? 13.5 : 14 }, "") : null;
     return { cell, text };
   });
   if (onPatch) {

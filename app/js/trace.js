@@ -1,5 +1,5 @@
-// A trace as it came from Python, and where a position stands in it. Position i counts moves: in each recursion
-// step M memory updates, then the answer update.
+// A trace as it came from Python, and where a position stands in it. A position counts the moves made: 0 is before the
+// first; in each recursion step come M memory updates, then the answer update.
 
 const WALL = 0, START = 2, FIRST_GEM = 3; // cells of a maze, as in vitrm/mazes.py
 
@@ -21,24 +21,34 @@ function decode(data) {
     ownThreshold: data.threshold, // tau of the configuration; `threshold` is the learner's
     perStep: recursions * perRecursion,
     count: steps * recursions * perRecursion,
+    first: data.predict ? 0 : 1, // the position it can be taken back to
     pixels: bytes(data.pixels),
     probs,
     halt: floats(data.halt),
     answerChange: floats(data.answerChange),
     memoryChange: floats(data.memoryChange),
     kl: floats(data.kl),
-    // the classes that ever got the most, always in the same place, so that rows never jump; of a maze all, in order
-    shown: data.cells ? [...peak.keys()] : peak.map((_, c) => c).sort((a, b) => peak[b] - peak[a]).slice(0, SHOWN_CLASSES),
-    classColour: (c, k) => (data.cells ? data.cells.colours[FIRST_GEM + c] : `var(--class-${k})`),
+    shown: data.classColours ? [...peak.keys()] : shownClasses(peak, data.predict),
+    classColour: (c, k) => (data.classColours ? data.classColours[c] : `var(--class-${k})`),
   };
+}
+
+// The classes that ever got the most, always in the same place, so that rows never jump; where the learner is to predict,
+// in an order that tells nothing
+function shownClasses(peak, predict) {
+  const most = peak.map((_, c) => c).sort((a, b) => peak[b] - peak[a]).slice(0, SHOWN_CLASSES);
+  return predict ? most.sort((a, b) => a - b) : most;
 }
 
 function bytes(text) {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 
-// Where position i stands: step n, recursion t, the read-out it shows (an index into the arrays), and the kind of move.
-function locate(model, i) {
+// Where a position stands: step n, recursion t, the read-out it shows (an index into the arrays), and the kind of move.
+// Before the first move n and the read-out are -1.
+function locate(model, position) {
+  if (position === 0) return { n: -1, t: 0, m: 0, isAnswer: false, readout: -1 };
+  const i = position - 1;
   const n = Math.floor(i / model.perStep);
   const t = Math.floor((i % model.perStep) / model.perRecursion);
   const m = i % model.perRecursion;
@@ -49,17 +59,18 @@ function locate(model, i) {
 
 function stops(model, level) {
   const every = { "supervision step": model.perStep, "recursion step": model.perRecursion, "single update": 1 }[level];
-  return Array.from({ length: model.count / every }, (_, k) => (k + 1) * every - 1);
+  return Array.from({ length: model.count / every }, (_, k) => (k + 1) * every);
 }
 
 // Where this trace stands when it is to stand with another one of the same page: the same supervision step and kind of
 // move, or the nearest there is; a trace that is over stays at its end.
 function follow(model, place) {
   const n = place.n;
-  if (n >= model.steps) return model.count - 1;
+  if (n < 0) return model.first;
+  if (n >= model.steps) return model.count;
   const t = place.isAnswer ? model.recursions - 1 : Math.min(place.t, model.recursions - 1);
   const m = place.isAnswer ? model.memory : Math.min(place.m, model.memory - 1);
-  return n * model.perStep + t * model.perRecursion + m;
+  return n * model.perStep + t * model.perRecursion + m + 1;
 }
 
 // The first supervision step whose halting probability exceeds the threshold; null if none does
@@ -88,7 +99,7 @@ function decodeAttention(attention) {
 }
 
 function clamp(position, model) {
-  return Math.max(0, Math.min(model.count - 1, Math.round(position) || 0));
+  return Math.max(model.first, Math.min(model.count, Math.round(position) || 0));
 }
 
 function probabilities(model, readout) {

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from app import cache, inputs, reports, state
+from app import cache, inputs, reports, sections, state
 from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import cache as maze_cache
@@ -20,6 +21,7 @@ from app.mazes.cells import cell_maps
 from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
 from app.player.page import choices_in, keep
 from app.player.player import player
+from app.sections import Section
 from vitrm.config import Config
 from vitrm.config.mazes import COLOURS, MazeSettings
 from vitrm.errors import DataError, VitrmError
@@ -39,8 +41,8 @@ class Asked(NamedTuple):
     mazes: MazeSettings  # of its training
 
 
-def choose_model() -> Asked | None:
-    """Pick one of the models that were trained on mazes; None, and how to have one, where there is none."""
+def choose_model(place: DeltaGenerator) -> Asked | None:
+    """Pick, in that place, one of the models that were trained on mazes; None, and how to have one, without any."""
     trained, wanted = maze_cache.models(), st.session_state[state.MAZE_MODEL]
     names = [name for name, config in trained.items() if config.model.recurrent]
     if wanted not in names:
@@ -59,7 +61,9 @@ def choose_model() -> Asked | None:
             f"solved. To train one, on the Train page or in a terminal: `{_TRAIN[0]}`, then `{_TRAIN[1]}`."
         )
         return None
-    checkpoint = inputs.checkpoint(inputs.select("Model", names, state.MAZE_MODEL))
+    with place:
+        name = inputs.select("Model", names, state.MAZE_MODEL)
+    checkpoint = inputs.checkpoint(name)
     config = inputs.configuration(checkpoint)
     return Asked(checkpoint, config, config.data.mazes)
 
@@ -93,7 +97,7 @@ def show_board(asked: Asked | None, maze: Maze) -> bool:
     st.session_state.setdefault(_VERSION, 0)
     left, right = st.columns([1, 1.15], gap="large")
     with right:
-        _choose_new(asked, settings)
+        _choose_new(asked, settings, maze)
         st.segmented_control(
             "Which gem can be reached from S? Guess before you look",
             range(settings.gems),
@@ -129,13 +133,14 @@ def _settings(asked: Asked | None) -> MazeSettings:
     return asked.mazes if asked else MazeSettings()
 
 
-def _choose_new(asked: Asked | None, settings: MazeSettings) -> None:
+def _choose_new(asked: Asked | None, settings: MazeSettings, maze: Maze) -> None:
     """Another maze, by the length of its shortest path; in a larger grid, too, if the model can be given one."""
     sizes = [settings.size, *([settings.size + 2] if asked and asked.config.model.positions == "relative" else [])]
     lengths = offered_lengths(settings)
-    for key, options, usual in ((_LENGTH, lengths, lengths[(len(lengths) - 1) // 2]), (_SIZE, sizes, sizes[0])):
+    length = maze.solution.length if maze.solution else lengths[(len(lengths) - 1) // 2]
+    for key, options, usual in ((_LENGTH, lengths, length), (_SIZE, sizes, maze.size)):  # as the maze on the board
         if st.session_state.get(key) not in options:
-            st.session_state[key] = usual
+            st.session_state[key] = usual if usual in options else options[0]
 
     def new() -> None:
         source = replace(settings, size=st.session_state[_SIZE]).source
@@ -178,13 +183,16 @@ def _draw(text: str) -> None:
 
 
 def _look() -> None:
-    st.session_state[_ANSWER] = st.session_state[_GUESS] is not None
+    guessed = st.session_state[_ANSWER] = st.session_state[_GUESS] is not None
+    if guessed:
+        sections.show("answer")
 
 
 def ask(asked: Asked, maze: Maze, seen: bool) -> None:
-    """What the model makes of the maze, step by step; with the true answer marked, once it has been `seen`."""
+    """What the model makes of the maze, step by step; what tells the true answer, once that has been `seen`."""
+    told = seen or maze.solution is None
     unlike = unlike_training(maze, asked.mazes)
-    if unlike:
+    if unlike and told:  # it speaks of single gems
         st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
     depth = inputs.choose_depth(asked.config.model.supervision_steps)
     try:
@@ -202,11 +210,14 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
         reachable=None if probe is None else probe.reachable(shown.memory),
         probe_words="" if probe is None else words.probe_words(probe),
     )
-    chosen = choices_in("maze_player", shown)
+    chosen, panels = choices_in("maze_player", shown, predict=True), ("cells",) if told else ()
+    if not told:
+        st.caption("Guess first: what the memory holds of each cell is shown beside the true distances after that.")
     player(
         shown,
         key="maze_player",
-        panels=("cells",),
+        panels=panels,
+        predict=True,
         chosen=chosen,
         cells=by_cell,
         name="maze",
@@ -218,75 +229,92 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
     )
     caption = f"The maze on the board, of no split. {worth}"
     st.caption(caption)
-    keep(shown, asked.checkpoint, ("cells",), caption, image="maze", cells=by_cell)
+    keep(shown, asked.checkpoint, panels, caption, image="maze", cells=by_cell)
 
 
-def test_set(asked: Asked) -> None:
-    """What the model makes of all test mazes by the length of their paths, and of mazes unlike those it has seen."""
-    report = _measured(asked.checkpoint)
-    if report is None:
-        return
-    threshold, chosen_by = _threshold(asked)
+def of_test_set(asked: Asked) -> list[Section]:
+    """What the model makes of all test mazes, and of mazes unlike those it has seen; or the way to have it measured."""
+    if not reports.has(asked.checkpoint, "mazes"):
+        return [Section("test", "All test mazes", lambda: _measured(asked.checkpoint))]
+    report = reports.stored(asked.checkpoint, "mazes")
+
+    def part(name: str, title: str, show: Callable[[Asked, MazeReport], None]) -> Section:
+        def shown() -> None:
+            show(asked, report)
+            st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
+
+        return Section(name, title, shown)
+
+    return [
+        part("length", "All test mazes: does a longer path need more steps?", _length),
+        part("worth", "All test mazes: what are the steps worth?", _worth),
+        part("exits", "Does it know that a long path needs longer?", _exits),
+        part("beyond", "What does it make of mazes beyond its training?", _beyond),
+        *([part("flood", "Does “reachable” spread like a flood?", _probe)] if report.probe is not None else []),
+    ]
+
+
+def _chart(figure: go.Figure, name: str, asked: Asked, report: MazeReport, caption: str) -> None:
     judged = reports.readable(asked.checkpoint, "difficulty")
-    said = words.alternatives(report, threshold, judged)
+    said = words.alternatives(report, _threshold(asked)[0], judged)[name]
+    st.plotly_chart(figure, key=name, width="stretch", alt=said, config={"displayModeBar": False})
+    st.caption(caption)
+
+
+def _length(asked: Asked, report: MazeReport) -> None:
+    judged = reports.readable(asked.checkpoint, "difficulty")
     st.markdown(words.verdict(report, judged))
-    st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
+    _chart(
+        figures.accuracy_map(report),
+        "accuracy_map",
+        asked,
+        report,
+        "Row: mazes with paths of that length. Column: what they would be answered after that step. Where steps "
+        "carry the search, light begins farther right for longer paths. A map that is alike in all columns says "
+        "that the steps do not matter; it does not say why.",
+    )
+    st.dataframe(tables.length_table(report, judged), hide_index=True, width="stretch")
 
-    def chart(figure: go.Figure, name: str, caption: str) -> None:
-        st.plotly_chart(figure, key=name, width="stretch", alt=said[name], config={"displayModeBar": False})
-        st.caption(caption)
 
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Does a longer path need more steps?")
-        chart(
-            figures.accuracy_map(report),
-            "accuracy_map",
-            "Row: mazes with paths of that length. Column: what they would be answered after that step. Where steps "
-            "carry the search, light begins farther right for longer paths. A map that is alike in all columns says "
-            "that the steps do not matter; it does not say why.",
-        )
-    with right:
-        st.subheader("What are the steps worth?")
-        chart(
-            figures.accuracy_by_length(report, judged),
-            "accuracy_by_length",
-            "Steps are worth the gap between the blue lines. Compare with the control (no recursion), where it was "
-            "measured, and with guesses that follow no way: the nearest gem, and trees boosted on what lies around "
-            "start and gems. Being above them does not prove a search: only that none of them explains the answers.",
-        )
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Does it know that a long path needs longer?")
-        chart(
-            figures.exits_by_length(report, threshold),
-            "exits_by_length",
-            f"Where mazes leave by the learned halting, with {chosen_by}; white: the mean. A rising line says that "
-            "halting follows the length. It may follow what goes with length, such as free space, instead.",
-        )
-        st.markdown(words.exit_words(report, threshold))
-    with right:
-        st.subheader("Beyond its training")
-        chart(
-            figures.other_mazes(report),
-            "other_mazes",
-            "Freshly drawn mazes; n, cells, walls and lengths of each kind stand in the table below. A line that "
-            "still rises in the shaded part says that more steps help where the training had none. One that falls: the "
-            "recursion was never asked to stay.",
-        )
-        for reason in report.left_out:
-            st.caption(f"Not tried, {reason}.")
-    if report.probe is not None:
-        _probe(report, chart)
-    with st.expander("The numbers behind the figures"):
-        for name, rows in (
-            *([("What the probes tell", tables.probe_table(report))] if report.probe is not None else []),
-            ("Accuracy by length of the path, test split", tables.length_table(report, judged)),
-            ("Where mazes of each length leave", tables.exit_table(report, threshold)),
-            ("Mazes of other kinds", tables.other_table(report)),
-        ):
-            st.markdown(f"**{name}**")
-            st.dataframe(rows, hide_index=True, width="stretch")
+def _worth(asked: Asked, report: MazeReport) -> None:
+    _chart(
+        figures.accuracy_by_length(report, reports.readable(asked.checkpoint, "difficulty")),
+        "accuracy_by_length",
+        asked,
+        report,
+        "Steps are worth the gap between the blue lines. Compare with the control (no recursion), where it was "
+        "measured, and with guesses that follow no way: the nearest gem, and trees boosted on what lies around "
+        "start and gems. Being above them does not prove a search: only that none of them explains the answers.",
+    )
+
+
+def _exits(asked: Asked, report: MazeReport) -> None:
+    threshold, chosen_by = _threshold(asked)
+    _chart(
+        figures.exits_by_length(report, threshold),
+        "exits_by_length",
+        asked,
+        report,
+        f"Where mazes leave by the learned halting, with {chosen_by}; white: the mean. A rising line says that "
+        "halting follows the length. It may follow what goes with length, such as free space, instead.",
+    )
+    st.markdown(words.exit_words(report, threshold))
+    st.dataframe(tables.exit_table(report, threshold), hide_index=True, width="stretch")
+
+
+def _beyond(asked: Asked, report: MazeReport) -> None:
+    _chart(
+        figures.other_mazes(report),
+        "other_mazes",
+        asked,
+        report,
+        "Freshly drawn mazes; n, cells, walls and lengths of each kind stand in the table below. A line that "
+        "still rises in the shaded part says that more steps help where the training had none. One that falls: the "
+        "recursion was never asked to stay.",
+    )
+    for reason in report.left_out:
+        st.caption(f"Not tried, {reason}.")
+    st.dataframe(tables.other_table(report), hide_index=True, width="stretch")
 
 
 def _measured(checkpoint: Checkpoint) -> MazeReport | None:
@@ -300,26 +328,30 @@ def _measured(checkpoint: Checkpoint) -> MazeReport | None:
     return reports.ask_report(checkpoint, "mazes", words)
 
 
-def _probe(report: MazeReport, chart: Callable[[go.Figure, str, str], None]) -> None:
+def _probe(asked: Asked, report: MazeReport) -> None:
     """Whether "reachable" spreads in the memory like a flood, over the test mazes."""
-    st.subheader("Does “reachable” spread through the memory like a flood?")
     left, right = st.columns(2, gap="large")
     with left:
-        chart(
+        _chart(
             figures.probe_map(report),
             "probe_map",
+            asked,
+            report,
             "Row: all test cells at that true distance from the start (none: no way leads there). Column: after that "
             "step, the share of them that a linear probe on the cell's own memory token calls reachable. A flood is an "
             "edge that runs slanted, with a dark last row. The probe says what is there to be read, not that the model "
             "reads it.",
         )
     with right:
-        chart(
+        _chart(
             figures.probe_accuracy(report),
             "probe_accuracy",
+            asked,
+            report,
             "How often the probes are right (mean of reachable and cut-off cells; chance 50 %), beside the same probes "
             "on a model of this shape that was never trained. Only what lies above that line was learned.",
         )
+    st.dataframe(tables.probe_table(report), hide_index=True, width="stretch")
 
 
 def _threshold(asked: Asked) -> tuple[float, str]:

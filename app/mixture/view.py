@@ -9,6 +9,7 @@ from app.cache import Checkpoint, facts
 from app.mixture import cache
 from app.mixture import figures as mixture_figures
 from app.mixture.panel.panel import impossible, mixture_view
+from app.sections import Section
 from vitrm.config import AnyModelConfig, Config, SRViTConfig
 from vitrm.errors import VitrmError
 from vitrm.judge.mixture import MixtureReport
@@ -83,11 +84,19 @@ def answers(trace: MixtureTrace) -> None:
     st.caption("With the mixture replaced, the model does what it was never trained for.")
 
 
+def of_test_set(checkpoint: Checkpoint, config: Config) -> list[Section]:
+    """What is known over all test images; where nothing is, the way to it."""
+    if not reports.has(checkpoint, "mixture"):
+        return [Section("worth", "All test images: is it a mixture at all?", lambda: judgement(checkpoint))]
+    return [
+        Section("worth", "All test images: what is the mixture worth?", lambda: worth(checkpoint, config)),
+        Section("steps", "All test images: which steps are used?", lambda: steps(checkpoint, config)),
+    ]
+
+
 def worth(checkpoint: Checkpoint, config: Config) -> None:
     """What the mixture is worth over all test images."""
-    report = judgement(checkpoint)
-    if report is None:
-        return
+    report = reports.stored(checkpoint, "mixture")
     st.table(mixture_figures.worth_table(report), hide_index=True)
     said = mixture_figures.alternatives(report)["accuracy"]
     st.plotly_chart(mixture_figures.accuracy(report), key="accuracy", width="stretch", alt=said, config=_PLAIN)
@@ -103,9 +112,7 @@ def worth(checkpoint: Checkpoint, config: Config) -> None:
 
 def steps(checkpoint: Checkpoint, config: Config) -> None:
     """Which steps the routers use over all test images, and whether one has collapsed."""
-    report = judgement(checkpoint)
-    if report is None:
-        return
+    report = reports.stored(checkpoint, "mixture")
     (st.warning if report.faults else st.markdown)(report.verdict)
     said = mixture_figures.alternatives(report)
     for tokens, column in zip(("patches", "class token"), st.columns(2), strict=True):

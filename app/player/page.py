@@ -13,42 +13,65 @@ from app.cache import Checkpoint
 from app.player.cells import Cells
 from app.player.player import Choices, choices, player
 from app.player.standalone import standalone
-from vitrm.config import Config
+from vitrm.config import Config, ModelConfig
 from vitrm.errors import ConfigError
 from vitrm.traces.trace import Trace
 
 
 def player_page(
-    checkpoint: Checkpoint, key: str, panels: tuple[str, ...] = (), level: str = "supervision step"
+    checkpoint: Checkpoint,
+    key: str,
+    panels: tuple[str, ...] = (),
+    level: str = "supervision step",
+    *,
+    predict: bool = False,
+    ask: bool = False,
+    first: bool = False,
 ) -> Config:
     """Pick a test image, and the player `key` for its trace with these panels; what it is worth, and files to keep.
 
-    `level` is what "next" moves by at first. What cannot be shown is said in one sentence, and the page ends there.
+    With `first` the player stands above what picks the image; `level`, `predict` and `ask` are its own. What cannot be
+    shown is said in one sentence, and the page ends there.
     """
+    above = st.container() if first else None
     trace, config, summary = inputs.choose_trace(checkpoint)
-    chosen = choices_in(key, trace)
-    attributed = "attribution" in panels
-    image = st.session_state[state.IMAGE]
-    player(
-        trace,
-        key=key,
-        panels=panels,
-        level=level,
-        chosen=chosen,
-        edited=edited_trace(checkpoint, chosen) if "edits" in panels else None,
-        attribution=attention.attribution(checkpoint) if attributed else None,
-        name=f"{checkpoint.name}-{image}",
-        address=state.address(),
-    )
-    if attributed:
-        attention.offer_attribution(checkpoint)
+    with above or st.container():
+        chosen = choices_in(key, trace, predict=predict)
+        attributed = "attribution" in panels
+        image = st.session_state[state.IMAGE]
+        player(
+            trace,
+            key=key,
+            panels=panels,
+            level=level,
+            predict=predict,
+            ask=ask,
+            chosen=chosen,
+            edited=edited_trace(checkpoint, chosen) if "edits" in panels else None,
+            attribution=attention.attribution(checkpoint) if attributed else None,
+            name=f"{checkpoint.name}-{image}",
+            address=state.address(),
+        )
+        if attributed:
+            attention.offer_attribution(checkpoint)
     caption = figures.provenance(checkpoint.name, image, trace.seed, config, summary)
     st.caption(caption)
     keep(trace, checkpoint, panels, caption)
     return config
 
 
-def choices_in(key: str, trace: Trace) -> Choices:
+def lesson(model: ModelConfig) -> str:
+    """What there is to watch of a model, in two sentences."""
+    sees = "the whole image"
+    if model.glimpse_patches is not None:
+        sees = f"only {model.glimpse_patches} of the image's {model.num_patches} patches"
+    return (
+        f"**ViTRM** applies one small transformer block again and again; in each step it sees {sees}. "
+        "Pick a picture, say what it is, then press **Play** and watch the answer settle."
+    )
+
+
+def choices_in(key: str, trace: Trace, *, predict: bool = False) -> Choices:
     """Where the player `key` stands: what was chosen in it, or what the link says before it has been shown.
 
     What a link names that the trace does not have is said, and left out.
@@ -56,22 +79,23 @@ def choices_in(key: str, trace: Trace) -> Choices:
     session = st.session_state
     start = Choices(session[state.POSITION], session[state.VIEW], session[state.EDIT], session[state.THRESHOLD])
     if key not in session:
-        start = _possible(start, trace)
+        start = _possible(start, trace, first=0 if predict else 1)
     chosen = choices(key, start)
     session[state.POSITION], session[state.VIEW], session[state.EDIT] = chosen.position, chosen.view, chosen.edit
     session[state.THRESHOLD] = chosen.threshold
     return chosen
 
 
-def _possible(start: Choices, trace: Trace) -> Choices:
+def _possible(start: Choices, trace: Trace, *, first: int) -> Choices:
     """The same with a position that this trace has. What else it does not have is said."""
     steps, recursions, memory = trace.halt_logit.shape
     moves = steps * recursions * (memory + 1)
-    if start.position is not None and not 0 <= start.position < moves:
+    if start.position is not None and not 0 <= start.position <= moves:
         st.warning(
-            f"The link names position {start.position}; here they go from 0 to {moves - 1}. Showing the nearest one."
+            f"The link names position {start.position}; here they go from {first} to {moves}. Showing the nearest one."
         )
-        start = replace(start, position=min(max(start.position, 0), moves - 1))
+    if start.position is not None:
+        start = replace(start, position=min(max(start.position, first), moves))
     if start.view and trace.patch_attention is not None:
         depth, heads, tokens = trace.patch_attention.shape[3:6]
         limits = {"layer": depth, "head": heads, "memory token": tokens}

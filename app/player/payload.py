@@ -13,10 +13,11 @@ from app.change import offered_counts
 from app.component import encoded
 from app.player.cells import Cells, cell_colours, telling, wave
 from app.player.source import method_source
+from vitrm.data.mazes import FIRST_GEM
 from vitrm.traces.rollout import rollout
 from vitrm.traces.trace import Trace
 
-PANELS = ("glimpses", "equations", "memory", "attention", "attribution", "edits", "cells")
+PANELS = ("glimpses", "equations", "memory", "attention", "maps", "attribution", "edits", "cells")
 _FINE = 700_000  # attention weights of a trace up to which 16 bits are spent on each; 8 beyond, to stay below 3 MB
 
 
@@ -33,17 +34,19 @@ def payload(
 
     The edits panel compares with `edited`, the trace of the same image under `edit` (see `app.change.parse_edit`); the
     attribution panel shows `attribution`, or says that there is none yet; the cells panel shows `cells`, if the image
-    is a maze. What depends on the trace alone is made once for each trace, and forgotten with it.
+    is a maze, whose colours the classes then have. What depends on the trace alone is made once for each trace, and
+    forgotten with it.
 
     Read-outs are flattened to one axis, R = N * T * M, in the order in which they happen.
     """
     values = _once(trace, "base", _base) | {"panels": list(panels)}
+    values["classColours"] = cell_colours()[FIRST_GEM:] if cells else None
     content = {"equations": _equations, "memory": _memory, "attention": _attention}
     for panel in panels:
         if panel == "edits":
             values[panel] = _edits(trace, edit, edited)
-        elif panel == "glimpses":
-            continue  # made of what every player is sent
+        elif panel in {"glimpses", "maps"}:
+            continue  # made of what every player, or the attention panel, is sent
         elif panel == "attribution":
             values[panel] = attribution and _attribution(trace, attribution)
         elif panel == "cells":
@@ -69,6 +72,7 @@ def _base(trace: Trace) -> dict[str, Any]:
     return {
         "classes": list(trace.class_names),
         "label": trace.label,
+        "seed": trace.seed,
         "channels": channels,
         "imageSize": size,
         "patchSize": trace.patch_size,
@@ -131,15 +135,16 @@ def _equations(trace: Trace) -> list[dict[str, Any]]:
 
 
 def _memory(trace: Trace) -> dict[str, Any]:
-    """Cosine similarity between memory tokens (R, K, K), and their path in the plane that shows most of it."""
+    """Cosine similarity between memory tokens, and their path in the plane that shows most of it."""
     tokens = trace.memory.shape[-2]
     states = trace.memory.reshape(-1, *trace.memory.shape[3:])  # (R, K, D)
+    states = np.concatenate([trace.initial_memory[None], states])  # the learned start comes first
     unit = states / np.maximum(np.linalg.norm(states, axis=-1, keepdims=True), 1e-12)
-    path, explained = principal_plane(np.concatenate([trace.initial_memory[None], states]))
+    path, explained = principal_plane(states)
     return {
         "tokens": tokens,
-        "similarity": encoded(np.round(unit @ unit.swapaxes(-1, -2) * 127), np.int8),
-        "path": encoded(path),  # (1 + R, K, 2); the first entry is the learned start
+        "similarity": encoded(np.round(unit @ unit.swapaxes(-1, -2) * 127), np.int8),  # (1 + R, K, K)
+        "path": encoded(path),  # (1 + R, K, 2)
         "explained": [round(float(share), 4) for share in explained],
     }
 

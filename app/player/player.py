@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app import state
 from app.attention.attribution import Attribution
-from app.component import DRAWING, TRACE, component
+from app.component import DRAWING, TRACE, component, read
 from app.player.cells import Cells
 from app.player.payload import payload
 from vitrm.traces.trace import Trace
@@ -21,17 +22,19 @@ from vitrm.traces.trace import Trace
 class Choices:
     """What the learner has chosen inside a player."""
 
-    position: int | None = None  # in moves, where it last came to rest
+    position: int | None = None  # in moves made, where it last came to rest; 0 is before the first
     view: str = ""  # "layer.head.token.patch" of the attention panel
     edit: str = ""  # see `app.change.parse_edit`
     threshold: float | None = None  # for halting; None: the model's own
 
 
+FIGURES = ("look", "answer", "curves")  # of every player, beside its panels
 SCRIPTS = (
     *(TRACE, DRAWING),
-    *(f"js/{part}.js" for part in ("chart", "player", "picture", "glimpses", "equations", "memory")),
-    *(f"js/{part}.js" for part in ("attention", "attribution", "edits", "cells")),
+    *(f"js/{part}.js" for part in ("guess", "present", "chart", "player", "picture", "glimpses", "equations")),
+    *(f"js/{part}.js" for part in ("memory", "attention", "attribution", "edits", "cells")),
 )
+_PRESENT = read(__file__, "present.css")
 _component = component("vitrm_player", __file__, html="player.html", css="player.css", js=(*SCRIPTS, "js/component.js"))
 
 
@@ -49,6 +52,8 @@ def player(
     name: str = "",
     together: str = "",
     marks: Sequence[tuple[int, str]] = (),
+    predict: bool = False,
+    ask: bool = False,
     address: Mapping[str, str | None] | None = None,
 ) -> None:
     """Show the player for a trace; `choices(key)` tells what was chosen in it.
@@ -58,6 +63,8 @@ def player(
     is what a saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then
     have. Players with the same `together` move in step: the same supervision step in each.
     `marks` are (supervision step from 0, text) pairs, drawn into the curves.
+    With `predict` it opens before the first step, and shows nothing of steps that the learner has not been to; with
+    `ask` the true class is hidden, too, until the learner has guessed it or asked for it.
     `address` is what the page's address says besides these choices (None: nothing about this name); a player that is
     given none leaves the address alone.
     """
@@ -66,6 +73,8 @@ def player(
     start = st.session_state[f"{key}_start"]
     data = payload(trace, panels, chosen.edit, edited, attribution, cells=cells) | {
         "level": level,
+        "predict": predict,
+        "ask": ask,
         "title": title,
         "name": name or key,
         "together": together,
@@ -73,8 +82,28 @@ def player(
         "start": start.position,
         "view": start.view,
         "chosenThreshold": start.threshold,
-        "address": None if address is None else dict(address),
+        "address": None,
     }
+    if address is not None:
+        own = {name: st.session_state[name] or None for name in (state.PRESENT, state.PANELS)}
+        data |= {"address": dict(address) | own}
+
+    presenting = st.session_state[state.PRESENT] == "1" and not together
+    there, usual = showable(trace, panels)
+    shown, unknown = shown_panels(st.session_state[state.PANELS], there)
+    if presenting:
+        st.html(f"<style>{_PRESENT.replace('PLAYER', key)}</style>")
+        if unknown and key not in st.session_state:
+            names = ", ".join(f"“{name[:20]}”" for name in unknown)
+            st.warning(f"The link names {names} to be on show; here there are {', '.join(there)}.")
+    data |= {"present": presenting, "onShow": shown, "showable": {"there": there, "usual": usual}}
+
+    def present() -> None:
+        st.session_state[state.PRESENT] = "1" if st.session_state[key].get("present") else ""
+
+    def choose_panels() -> None:
+        st.session_state[state.PANELS] = shown_panels(str(st.session_state[key].get("shown") or ""), there)[0]
+
     _component(
         data=data,
         key=key,
@@ -83,7 +112,23 @@ def player(
         on_view_change=lambda: None,
         on_edit_change=lambda: None,
         on_threshold_change=lambda: None,
+        on_present_change=present,
+        on_shown_change=choose_panels,
     )
+
+
+def showable(trace: Trace, panels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What can be on show alone, of a player with these panels, and what of it usually is."""
+    more = [panel for panel in panels if panel not in {"attention", "maps"}]
+    if "attention" in panels and trace.patch_attention is not None:  # it stands in place of the image
+        return ["attention", "answer", *more], ["attention", "answer"]
+    return [*FIGURES, *more], [*FIGURES]
+
+
+def shown_panels(text: str, there: Sequence[str]) -> tuple[str, list[str]]:
+    """What a link names, "look,memory", of what is there, in its order; and what it names beside that."""
+    named = [part for part in text.split(",") if part]
+    return ",".join(name for name in there if name in named), [name for name in named if name not in there]
 
 
 def choices(key: str, start: Choices) -> Choices:

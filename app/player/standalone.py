@@ -32,6 +32,8 @@ def recorded(
     shown = [panel for panel in panels if panel not in absent]
     return payload(trace, shown, attribution=attribution, cells=cells) | {
         "level": "supervision step",
+        "predict": False,
+        "ask": False,
         "title": "",
         "name": name,
         "together": "",
@@ -40,6 +42,9 @@ def recorded(
         "view": "",
         "chosenThreshold": None,
         "address": None,
+        "present": False,
+        "onShow": "",
+        "showable": {"there": [], "usual": []},
     }
 
 

@@ -37,7 +37,7 @@ def new_training() -> None:
     if source is None:
         return
     try:
-        config = PRESETS[name].with_fields({"data.source": source} | changes)
+        config = PRESETS[name].with_fields({"data.source": source} | own_pictures.fitting(source) | changes)
         trainings.check(config, visitors.visitor())
     except VitrmError as error:
         st.error(in_words(str(error)))

@@ -9,6 +9,7 @@ import streamlit as st
 from app import own_data, visitors
 from app.own_data import LIMITS
 from app.training import cache
+from vitrm.config import PRESETS
 from vitrm.data.images import FORMATS
 from vitrm.errors import DataError, RunError
 
@@ -49,6 +50,21 @@ def choose() -> str | None:
     if not own_data.is_used(source, cache.trainings().runs):
         st.button("Remove these pictures", icon=":material/delete:", key="own_remove", on_click=_remove)
     return source
+
+
+def fitting(source: str) -> dict[str, int]:
+    """What a preset has to give up to be trained on so few pictures: a batch is half of them at most; said below."""
+    place = own_data.folder(source)
+    if place is None:
+        return {}
+    try:
+        half = own_data.about(place).pictures // 2
+    except RunError:
+        return {}  # removed just now, which the queue says
+    if half >= PRESETS["photos"].train.batch_size:
+        return {}
+    st.caption(f"With so few pictures a batch is {half} of them, where your own settings say nothing else.")
+    return {"train.batch_size": half}
 
 
 def _take(content: bytes) -> tuple[str | None, list[str]]:

@@ -57,7 +57,7 @@ def recordings() -> Iterator[Recording]:
     run, config = _bundled(GLIMPSES)
     judged = run.report("halting")
     for image, trace in _gallery(run).items():
-        data = exits_payload(trace, config.model, judged and judged.chosen.threshold)
+        data = exits_payload(trace, config.model, judged)
         yield Recording(HALTING, image, trace, _caption(run, config, trace, image), data)
     run, config = _bundled(MAZES)
     for image, trace in _gallery(run).items():

@@ -60,6 +60,7 @@ def test_a_damaged_gallery_is_said_where_its_model_is_chosen(bundled, key, page,
     app = AppTest.from_file(HOME, default_timeout=120)
     app.run()
     app.session_state[key] = folder.name
+    app.session_state["page"], app.session_state["open"] = page, "pair"
     app.switch_page(f"../pages/{page}.py").run()
     assert not app.exception
     assert "gallery.npz' is no trace file, or damaged" in app.error[0].value

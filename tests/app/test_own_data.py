@@ -86,8 +86,8 @@ def test_other_data_is_nobodys_own(source):
     ("content", "why"),
     [
         (b"GIF89a", "not a ZIP file"),
-        (pets(each=3), "blue: 3, red: 3; expected 2 classes or more, with 4 or more each"),
-        (pets(each=0, a__x=b"text", b__x=b"text"), "can be used: none; .*Left out: “a/x”: not an image file"),
+        (pets(each=3), "too few pictures: blue 3, red 3; expected 2 classes or more, with 4 pictures or more each"),
+        (pets(each=0, a__x=b"text", b__x=b"text"), "too few pictures: none; .*Left out: “a/x”: not an image file"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_and_nothing_of_it_stays(content, why):

@@ -180,5 +180,17 @@ def sentence(page: Page):
 
 def open_home(page: Page, server: str, query: str = "") -> None:
     page.goto(f"{server}/{query}")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    expect(sentence(page)).to_contain_text("Before the first step")
+    settle(page)
+
+
+def go_to(page: Page, group: str, title: str) -> None:
+    """Another page, by the navigation."""
+    page.get_by_test_id("stHeader").get_by_text(group, exact=True).click()
+    page.get_by_role("menuitem", name=title).click()
+
+
+def pick(page: Page, number: int) -> None:
+    """Pick a picture by its place in the row, from 1."""
+    page.get_by_role("radio", name=f"Picture {number} of ").check()
     settle(page)

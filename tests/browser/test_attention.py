@@ -5,11 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.driving import own_problems, sentence, settle
+from tests.browser.driving import own_problems, pick, sentence, settle
 
 
 def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth(page, server):
-    page.goto(f"{server}/attention?position=17")
+    page.goto(f"{server}/attention?position=18&open=edits")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     expect(page.locator("select.choose-layer")).to_have_value("1")  # the last of two, unless a link says otherwise
     page.locator("svg.heat rect.cell").first.click()
@@ -20,9 +20,25 @@ def test_a_click_on_a_patch_says_who_reads_it_and_an_edit_says_what_it_was_worth
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")  # the place is kept
     settle(page)
     assert "edit=z0" in page.url
-    assert "position=17" in page.url
+    assert "position=18" in page.url
     page.get_by_role("button", name="Undo all").click()
     expect(page.locator(".panel-edits")).to_contain_text("Nothing is changed yet")
+
+
+def test_what_the_memory_reads_is_above_the_fold_and_the_rest_opens_on_demand(page, server):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{server}/attention")
+    lead = page.locator(".lead .heat")
+    expect(lead).to_be_in_viewport(ratio=0.9)
+    expect(page.locator(".panel-edits")).to_have_count(0)
+    expect(page.locator(".panel-attention .maps")).to_be_hidden()
+    page.get_by_text("Change one thing: what was it worth?").click()
+    expect(page.locator(".panel-edits")).to_be_visible()
+    settle(page)
+    assert "open=edits" in page.url
+    page.get_by_text("Where else attention goes, in numbers").click()
+    expect(page.locator(".panel-attention .maps")).to_be_visible()
+    expect(page.locator(".lead")).to_have_count(1)
 
 
 def views(page):
@@ -38,7 +54,7 @@ def focused(page):
 
 
 def test_an_edit_and_another_image_keep_view_focus_and_scroll(page, server):
-    page.goto(f"{server}/attention?view=0.1.2.-1")
+    page.goto(f"{server}/attention?view=0.1.2.-1&open=maps,edits")
     page.locator(".player").wait_for()
     settle(page)
     page.locator("svg.heat text").first.click(force=True)  # on the number, which lies over its patch
@@ -67,6 +83,7 @@ def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
     page.goto(f"{server}/attention?view=1.2.3.9999")  # no such patch: none
     box = page.locator("select.choose-patch")
     expect(box).to_have_value("-1")
+    settle(page)  # the panel may be made anew until then, with what has been typed
     box.focus()
     page.keyboard.type("row 2, column 3")
     expect(page.locator(".inverse")).to_contain_text("Who reads the patch in row 2, column 3")
@@ -75,12 +92,12 @@ def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
 
 
 def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
-    page.goto(f"{server}/attention?position=2&edit=p5")  # patch 5 is not read before the second step
+    page.goto(f"{server}/attention?position=3&edit=p5")  # patch 5 is not read before the second step
     expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points and the halting probability by 0.000")
 
 
 def test_attribution_is_computed_in_the_background_and_follows_the_position(page, server):
-    page.goto(f"{server}/attention?image=test-21&position=2")
+    page.goto(f"{server}/attention?image=test-21&position=3&open=attribution")
     expect(page.locator(".panel-attribution")).to_contain_text("Not computed yet")
     page.get_by_role("button", name="Compute what mattered").click()
     panel = page.locator(".panel-attribution")
@@ -94,14 +111,14 @@ def test_attribution_is_computed_in_the_background_and_follows_the_position(page
     assert panel.locator("svg.heat").nth(2).inner_html() != before
 
 
-@pytest.mark.parametrize("path", ["step", "attention?view=1.-1.-1.5&edit=z0"])
+@pytest.mark.parametrize("path", ["step?position=3", "attention?view=1.-1.-1.5&edit=z0&open=maps,edits"])
 def test_every_figure_has_words_and_a_table(page, server, path):
     page.goto(f"{server}/{path}")
     page.locator(".player").wait_for()
     settle(page)
     silent = page.locator(".player [role=img]:not([aria-hidden]):not([aria-label])")
     assert silent.evaluate_all("nodes => nodes.map((node) => node.className.baseVal ?? node.className)") == []
-    figures = page.locator(".player figure:has([role=img]), .player .inverse:has([role=img])")
+    figures = page.locator(".player figure:visible:has([role=img]), .player .inverse:has([role=img])")
     assert figures.count() >= 4
     for figure in figures.all():
         figure.locator("summary").click()
@@ -112,9 +129,7 @@ def test_every_figure_has_words_and_a_table(page, server, path):
     before = bars.last.inner_text()
     page.locator(".player").press("End")
     expect(bars.last).not_to_have_text(before)
-    group = page.get_by_role("radiogroup", name="Pick an image by its true class")
-    group.get_by_text("7", exact=True).click()
-    settle(page)
+    pick(page, 4)
     expect(page.locator("figure.answer details[open] tr")).to_have_count(11)  # open as it was
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     assert own_problems(page) == []
@@ -127,7 +142,7 @@ def test_a_model_of_one_step_is_not_spoken_of_in_the_plural(page, server):
 
 
 def test_more_steps_than_trained_are_compared_at_the_same_step(page, server):
-    page.goto(f"{server}/attention?position=17")
+    page.goto(f"{server}/attention?position=18&open=edits")
     page.get_by_label("Supervision steps, N").select_option("12")
     expect(page.locator(".panel-edits")).to_contain_text("At this point the edit moves the probability")
     expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points")  # six more steps change nothing at the sixth

@@ -1,16 +1,18 @@
 """When has it seen enough?"""
 
+import re
+
 from playwright.sync_api import expect
 
-from tests.browser.driving import WIDTHS, at_each_width, open_home, own_problems, settle
+from tests.browser.driving import WIDTHS, at_each_width, go_to, open_home, own_problems, pick, settle
+from vitrm.runs.checkpoints import find_run
 
 
 def test_a_page_without_a_player_keeps_its_address(page, server):
     page.goto(f"{server}/halting?checkpoint=digits")
     page.get_by_role("heading", name="When has it seen enough?").wait_for()
     settle(page)
-    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
-    settle(page)
+    pick(page, 6)
     assert "checkpoint=digits" in page.url
     assert "image=test-5" in page.url
     page.reload()
@@ -39,16 +41,16 @@ def move_threshold(page, value):
 def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page, server):
     open_halting(page, server, "?image=test-9")
     badge, exits = page.locator(".exits .badge"), page.locator(".exits thead .exit")
-    expect(badge).to_have_text("stopped at 4 of 6")
+    expect(badge).to_have_text("stopped at 4 of 6: wrong ✗")
     expect(exits).to_have_text("4")
     verdict = page.locator(".exits .verdict")
     expect(verdict).to_contain_text("Saves 2 of 6 steps and 33 % of the multiply-adds")
     expect(verdict).to_contain_text("which is wrong. Running every step would have ended with 3, which is right")
     page.talk.sent.clear()
     slider = move_threshold(page, 0.05)
-    expect(badge).to_have_text("stopped at 1 of 6")
+    expect(badge).to_have_text("stopped at 1 of 6: right ✓")
     move_threshold(page, 0.99)
-    expect(badge).to_have_text("ran all 6 steps")
+    expect(badge).to_have_text("ran all 6 steps: right ✓")
     expect(verdict).to_contain_text("never passed, so nothing is saved")
     assert page.talk.sent == []
     slider.dispatch_event("change")
@@ -60,7 +62,7 @@ def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page,
 
 def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):
     open_home(page, server)
-    page.get_by_role("link", name="Halting").first.click()
+    go_to(page, "When to stop", "Halting")
     page.locator(".exits .badge").wait_for()
     settle(page)
     for value in (0.3, 0.95):
@@ -86,7 +88,7 @@ def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page,
 
 def test_the_threshold_can_be_chosen_with_a_button_and_dragged_in_the_figure(page, server):
     open_halting(page, server, "?image=test-9&threshold=0.2")
-    expect(page.locator(".exits .badge")).to_have_text("stopped at 1 of 6")
+    expect(page.locator(".exits .badge")).to_contain_text("stopped at 1 of 6")
     own = page.get_by_role("button", name="0.50 as in training")
     own.click()
     expect(own).to_have_attribute("aria-pressed", "true")
@@ -97,32 +99,86 @@ def test_the_threshold_can_be_chosen_with_a_button_and_dragged_in_the_figure(pag
     page.mouse.down()
     page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2 - 32, steps=4)
     page.mouse.up()
-    expect(page.locator(".exits .badge")).to_have_text("stopped at 5 of 6")
+    expect(page.locator(".exits .badge")).to_contain_text("stopped at 5 of 6")
     settle(page)
     assert "threshold=0.7" in page.url
 
 
+def all_images(page):
+    """What the page says of all test images, and where its point stands on the curve."""
+    here = page.locator(".exits .here")
+    return [*page.locator(".exits dd").all_inner_texts(), here.get_attribute("cx"), here.get_attribute("cy")]
+
+
+def test_the_threshold_is_one_thing_on_the_whole_page(page, server):
+    open_halting(page, server, "?open=leaving")
+    bars = page.locator(".leaving .bars")
+    expect(bars).to_have_attribute("aria-label", re.compile("at threshold 0.50"))
+    report = find_run("digits-glimpse").report("halting")
+    page.talk.sent.clear()
+    seen = []
+    for threshold in (0.2, 0.6, 0.995):
+        move_threshold(page, threshold)
+        left = next(out for out in reversed(report.leaving) if out.threshold <= threshold)
+        expect(page.locator(".exits dd").first).to_have_text(f"{100 * sum(left.right) / 359:.1f}\u00a0%")
+        steps = sum(n * count for n, count in enumerate(left.images, start=1)) / 359
+        expect(page.locator(".exits dd").nth(1)).to_have_text(f"{steps:.2f}")
+        said = "; ".join(
+            f"{count} after step {n}, {count - right} of them wrong"
+            for n, (count, right) in enumerate(zip(left.images, left.right, strict=True), start=1)
+        )
+        expect(bars).to_have_attribute("aria-label", re.compile(said))
+        rows = page.locator(".leaving .step").evaluate_all(
+            "rows => rows.map((row) => row.querySelectorAll('a').length)"
+        )
+        exits = [
+            next((n for n, p in enumerate(one.halt_prob) if p > threshold), 5)
+            for one in {one.index: one for one in report.examples}.values()
+        ]
+        assert rows == [exits.count(n) for n in range(6)]
+        seen.append(all_images(page))
+    assert seen[0] != seen[1] != seen[2]
+    assert page.talk.sent == []
+
+
+def test_an_arrow_is_a_hundredth_and_with_shift_a_thousandth(page, server):
+    open_halting(page, server)
+    shown = page.locator(".exits .name output")
+    slider = page.get_by_label("Stop when the halting probability exceeds")
+    slider.focus()
+    for key, value in (("ArrowRight", "0.51"), ("Shift+ArrowRight", "0.511"), ("ArrowLeft", "0.501"), ("End", "0.999")):
+        slider.press(key)
+        expect(shown).to_have_text(value)
+    expect(page).to_have_url(re.compile("threshold=0.999"))
+
+
+def test_of_twenty_four_steps_the_exit_is_in_view_and_the_figure_says_that_it_scrolls(page, server):
+    open_halting(page, server, "?depth=4&threshold=0.999")
+    expect(page.locator(".exits .more")).to_contain_text("24 steps: scroll the figure sideways")
+    expect(page.locator(".exits thead .exit")).to_be_in_viewport()
+    move_threshold(page, 0.05)
+    expect(page.locator(".exits thead .exit")).to_have_text("1")
+    expect(page.locator(".exits thead .exit")).to_be_in_viewport()
+
+
 def test_the_halting_page_fits_and_every_figure_has_words(page, server):
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
-    open_halting(page, server)
-    expect(page.get_by_text("Images worth a look")).to_be_visible()
+    open_halting(page, server, "?open=leaving,rules,meaning,further")
     charts = page.get_by_test_id("stPlotlyChart")
-    expect(charts).to_have_count(4)
+    expect(charts).to_have_count(3)
     for width in at_each_width(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         over = page.locator(".exits .scroll").evaluate("node => node.scrollWidth - node.clientWidth")
         assert over <= 0
-        tops = [charts.nth(k).bounding_box()["y"] for k in (1, 2, 3)]
-        assert len(set(tops)) == (1 if width == 1440 else 3)
     said = charts.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
-    starts = ("Accuracy against work", "Images by the step", "Halting probability against", "Answers that become")
-    assert [text.startswith(start) for text, start in zip(said, starts, strict=True)] == [True] * 4
+    starts = ("Accuracy against work", "Halting probability against", "Answers that become")
+    assert [text.startswith(start) for text, start in zip(said, starts, strict=True)] == [True] * 3
 
 
 def test_an_image_worth_a_look_leads_to_the_player_at_that_image(page, server):
-    open_halting(page, server)
+    open_halting(page, server, "?open=leaving")
     with page.context.expect_page() as opened:
-        page.locator(".st-key-examples_made_worse a").first.click()
+        page.locator(".leaving .image").first.click()
     other = opened.value
     expect(other.locator(".player")).to_be_visible()
     index = other.url.partition("image=test-")[2].partition("&")[0]

@@ -3,27 +3,28 @@
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.driving import open_home, own_problems, sentence, settle
+from tests.browser.driving import go_to, open_home, own_problems, sentence, settle
 
 
 def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
     open_home(page, server)
-    page.get_by_role("link", name="Step through").first.click()
+    go_to(page, "Look inside", "Step through")
     expect(page.get_by_role("heading", name="Step through the recursion")).to_be_visible()
     settle(page)
-    for _ in range(3):
+    expect(sentence(page)).to_contain_text("Before the first step")
+    for _ in range(6):
         page.locator(".player").press("ArrowRight")
         settle(page)
-    assert "position=5" in page.url
+    assert "position=6" in page.url
     page.go_back()
     expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
     expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
     settle(page)
-    assert "position=5" in page.url
+    assert "position=6" in page.url
 
 
 def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_nothing(page, server, tmp_path):
-    page.goto(f"{server}/step?position=8")
+    page.goto(f"{server}/step?position=9")
     expect(sentence(page)).to_contain_text("Supervision step 3 of 6, answer update")
     size = page.locator(".player").bounding_box()
     with page.expect_download() as download:
@@ -51,11 +52,11 @@ def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_noth
 
 
 def test_a_shorter_trace_on_the_way_does_not_lose_the_place(page, server):
-    page.goto(f"{server}/step?position=17")
+    page.goto(f"{server}/step?position=18")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     for name, there in (("digits", "Supervision step 1 of 1"), ("digits-glimpse", "Supervision step 6 of 6")):
         page.get_by_role("combobox", name="Model").fill(name)
         page.get_by_role("option", name=name, exact=True).click()
         expect(sentence(page)).to_contain_text(f"{there}, answer update")
         settle(page)
-    assert "position=17" in page.url
+    assert "position=18" in page.url

@@ -1,31 +1,71 @@
 """Home: one image played through the recursion."""
 
+import re
+
 from playwright.sync_api import expect
 
-from tests.browser.driving import WIDTHS, at_each_width, open_home, sentence, settle
+from tests.browser.driving import WIDTHS, at_each_width, open_home, pick, sentence, settle
+
+GUESSES = "Your guess"
 
 
-def test_the_page_is_filled_on_arrival_changes_with_the_image_and_stays_on_this_machine(page, server):
+def guess(page, name):
+    page.get_by_role("group", name=GUESSES).get_by_role("button", name=name, exact=True).click()
+
+
+def test_nothing_tells_the_answer_before_the_first_step_and_the_true_class_is_said_after_a_guess(page, server):
     open_home(page, server)
-    first = page.locator(".bars").inner_text()
+    expect(page.locator(".bars")).to_be_hidden()
+    expect(page.locator("svg.chart")).to_have_attribute("aria-label", re.compile("Nothing has been computed yet"))
     page.locator(".player").press("End")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
-    answer = sentence(page).locator("b").inner_text()
-    group = page.get_by_role("radiogroup", name="Pick an image by its true class")
-    wanted = "3" if answer != "3" else "4"
-    group.get_by_text(wanted, exact=True).click()
-    expect(page.locator(".bars small")).to_have_text("true class")
-    expect(page.locator(".bars li", has=page.locator("small"))).to_contain_text(wanted)
-    settle(page)
-    assert page.locator(".bars").inner_text() != first
-    page.locator(".player").press("End")
-    expect(sentence(page)).not_to_contain_text(f"answers {answer} ")
+    expect(page.locator(".bars small")).to_have_count(0)
+    guess(page, "8")
+    expect(page.locator(".told")).to_have_text("You said 8; the true class is 3.")
+    expect(page.locator(".bars li", has=page.locator("small", has_text="true class"))).to_contain_text("3")
+    expect(page.get_by_role("group", name=GUESSES)).to_be_hidden()
+    pick(page, 1)
+    expect(sentence(page)).to_contain_text("Before the first step")  # though the last one had been played to its end
+    assert "position" not in page.url
+    expect(page.locator(".told")).to_be_hidden()
+    guess(page, "Tell me")
+    expect(page.locator(".told")).to_have_text("The true class is 8.")
     assert page.problems == []
     assert page.outside == []
 
 
+def test_steps_that_have_not_been_reached_are_not_shown(page, server):
+    open_home(page, server)
+    page.locator(".player").press("ArrowRight")
+    known = page.locator("svg.chart #known rect")
+    width = float(known.get_attribute("width"))
+    page.locator(".curves summary").click()
+    expect(page.locator(".curves tr")).to_have_count(3)  # a heading and the two read-outs of the first step
+    expect(page.get_by_role("button", name="Jump to halt", exact=True)).to_be_visible()
+    page.locator(".player").press("End")
+    expect(page.locator(".curves tr")).to_have_count(13)
+    expect(page.get_by_role("button", name="Jump to halt: step 4")).to_be_visible()
+    page.locator(".player").press("Home")
+    expect(page.locator(".curves tr")).to_have_count(13)  # what has been seen stays known
+    assert float(known.get_attribute("width")) > 4 * width
+
+
+def test_six_steps_take_eight_to_ten_seconds(page, server):
+    page.clock.install()
+    open_home(page, server)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+    page.locator("button.play").click()
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")  # at once
+    page.clock.run_for(8_000)
+    expect(sentence(page)).to_contain_text("Supervision step 5 of 6")
+    page.clock.run_for(2_000)
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    expect(page.locator("button.play")).to_contain_text("Play")
+
+
 def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, server):
     open_home(page, server)
+    page.locator("select.speed").select_option("fast")
     page.talk.sent.clear()
     page.locator("button.play").click()
     page.locator(".sentence", has_text="Supervision step 5 of 6").wait_for()
@@ -51,16 +91,27 @@ def test_the_keyboard_moves_through_every_level(page, server):
     open_home(page, server)
     player = page.locator(".player")
     player.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6, answer update")
     page.locator("select.level").select_option("single update")
     player.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 3 of 6, memory iteration 1 of 2")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, memory iteration 1 of 2")
     player.press("Home")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6, memory iteration 1 of 2")
+    expect(sentence(page)).to_contain_text("Before the first step")
     player.press("End")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     player.press("ArrowLeft")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
+
+
+def test_on_a_telephone_picture_bars_and_play_are_visible_together(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 640})
+    open_home(page, server)
+    page.locator(".player").press("ArrowRight")
+    page.locator(".sentence").evaluate("node => node.scrollIntoView()")
+    for part in (".image", ".bars", "button.play"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    page.locator(".curves").evaluate("node => node.scrollIntoView()")
+    expect(page.locator("button.play")).to_be_in_viewport(ratio=1)
 
 
 def test_a_link_restores_the_image_and_a_position_beyond_the_end_is_the_last_one(page, server):
@@ -68,7 +119,7 @@ def test_a_link_restores_the_image_and_a_position_beyond_the_end_is_the_last_one
     expect(page.get_by_text("test split, number 17, glimpse seed 2")).to_be_visible()
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     settle(page)
-    assert "position=17" in page.url
+    assert "position=18" in page.url
 
 
 def test_nothing_hangs_over_the_edge(page, server):
@@ -78,25 +129,27 @@ def test_nothing_hangs_over_the_edge(page, server):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
         assert over <= 0
+        assert page.evaluate(SMALLEST) >= 12 - 1e-3
 
 
 def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_control(page, server):
     open_home(page, server)
     page.keyboard.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 2 of 6")
-    page.get_by_role("radiogroup", name="Pick an image by its true class").get_by_text("5", exact=True).click()
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    pick(page, 6)
+    page.keyboard.press("ArrowRight")  # the next picture
     settle(page)
-    page.keyboard.press("ArrowRight")
-    settle(page)
-    expect(sentence(page)).to_contain_text("Supervision step 2 of 6")
+    expect(page.get_by_role("radio", name="Picture 7 of ")).to_be_checked()
+    expect(sentence(page)).to_contain_text("Before the first step")
     page.get_by_role("button", name="Random image").click()
     settle(page)
     page.keyboard.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 3 of 6")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
 
 
 def test_the_threshold_can_be_moved_and_is_in_the_address(page, server):
     open_home(page, server)
+    page.locator(".player").press("ArrowRight")
     badge = page.locator(".badge")
     expect(badge).to_contain_text("With threshold 0.50")
     threshold = page.get_by_role("slider", name="Threshold for halting")
@@ -113,3 +166,53 @@ def test_the_threshold_can_be_moved_and_is_in_the_address(page, server):
     assert "threshold=0.98" in page.url
     page.goto(page.url)
     expect(page.locator(".badge")).to_contain_text("With threshold 0.98")
+
+
+SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
+    const hosts = [...document.querySelectorAll("*")].filter((host) => host.shadowRoot);
+    const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    const nodes = hosts.flatMap((host) => [...host.shadowRoot.querySelectorAll("*")])
+        .filter((node) => node.checkVisibility() && hasText(node));
+    return Math.min(...nodes.map((node) => {
+        const scale = node.ownerSVGElement ? node.getScreenCTM().a : node.currentCSSZoom;
+        return parseFloat(getComputedStyle(node).fontSize) * scale;
+    }));
+}"""
+
+
+def test_in_a_room_with_a_beamer_one_screen_in_large_type_is_moved_through_by_keyboard_alone(page, server):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_home(page, server)
+    page.get_by_role("button", name="Present").click()
+    expect(page.locator(".player.present")).to_be_visible()
+    settle(page)
+    assert "present=1" in page.url
+    page.keyboard.press("Space")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    page.keyboard.press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    for part in (".image", ".bars", ".gauge", "svg.chart", ".transport"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    assert page.evaluate(SMALLEST) >= 20 - 1e-3
+    for hidden in (
+        page.get_by_role("heading", name="Watch a tiny"),
+        page.locator(".note").first,
+        page.get_by_role("banner"),
+    ):
+        expect(hidden).to_be_hidden()
+    page.keyboard.press("3")
+    expect(page.locator("svg.chart")).to_be_hidden()
+    settle(page)
+    assert "panels=look%2Canswer" in page.url
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Watch a tiny")).to_be_visible()
+    settle(page)
+    assert "present" not in page.url
+    assert page.problems == []
+
+
+def test_a_link_names_what_is_on_show_and_what_it_names_that_is_not_there_is_said(page, server):
+    page.goto(f"{server}/step?present=1&panels=memory,nothing")
+    expect(page.locator(".player.present .panel-memory")).to_be_visible()
+    expect(page.locator(".player .image")).to_be_hidden()
+    expect(page.get_by_text("The link names “nothing” to be on show")).to_be_visible()

@@ -58,16 +58,21 @@ def test_a_page_about_recursion_says_that_a_model_has_none(page):
     assert {"digits", "vit-tiny-deep"} <= set(app.selectbox[0].options)
 
 
-def test_picking_another_class_shows_an_image_of_that_class(home):
+def test_the_landing_page_is_about_the_model_that_the_link_names(home):
+    home.query_params["checkpoint"] = "digits"
     home.run()
-    before = player_data(home)
-    choice = home.segmented_control[0]
-    other = next(option for option in choice.options if option != before["classes"][before["label"]])
-    choice.select(other).run()
     assert not home.exception
-    after = player_data(home)
-    assert after["classes"][after["label"]] == other
-    assert after["pixels"] != before["pixels"]
+    assert player_data(home)["shape"] == [1, 1, 3]
+    assert "checkpoint digits," in home.caption[0].value
+    assert "the whole image" in home.markdown[0].value
+    assert home.selectbox[0].value == "digits"
+
+
+def test_the_landing_page_says_that_there_is_no_such_model(home):
+    home.query_params["checkpoint"] = "no-such-model"
+    home.run()
+    assert "no checkpoint “no-such-model”" in home.warning[0].value
+    assert "checkpoint digits-glimpse" in home.caption[0].value
 
 
 def test_a_random_image_and_other_glimpses_are_computed_live(home):
@@ -176,13 +181,15 @@ def test_an_edit_that_cannot_be_made_is_said_and_left_out(home, edit):
 def test_the_player_is_sent_the_address_of_the_trace_and_defaults_are_left_out(home):
     home.query_params["image"] = "test-17"
     home.run()
-    assert player_data(home)["address"] == {"checkpoint": None, "image": "test-17", "glimpse_seed": None, "open": None}
+    address = player_data(home)["address"]
+    assert address.pop("image") == "test-17"
+    assert address == dict.fromkeys(("checkpoint", "glimpse_seed", "open", "present", "panels"))
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("position", 9999, "position 9999; here they go from 0 to 17"),
+        ("position", 9999, "position 9999; here they go from 1 to 18"),
         ("position", -3, "position -3; here"),
         ("view", "1.7.2.3", "head 8 (there are 4)"),
         ("view", "5.-1.99.-1", "layer 6 (there are 2), memory token 100 (there are 8)"),
@@ -230,6 +237,7 @@ def test_moving_costs_no_forward_and_a_second_visitor_pays_nothing(home, updates
 
 
 def test_an_attribution_is_computed_once_in_the_background(home):
+    home.query_params["open"] = "attribution"
     open_page(home, "attention", image="test-12")
     assert player_data(home)["attribution"] is None
     next(button for button in home.button if button.label == "Compute what mattered").click().run()

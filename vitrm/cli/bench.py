@@ -19,7 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch-sizes", nargs="+", type=positive, default=[128, 1024], help="of --training")
     parser.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
-    parser.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
+    instead.add_argument(
+        "--agreement", nargs="+", metavar="NAME", help="instead: these models here against the CPU, in fp32 and bf16"
+    )
     parser.add_argument("--repeats", type=positive, default=7)
     parser.add_argument("--json", action="store_true")
     add_device(parser)
@@ -28,19 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Print the table, or JSON."""
+    from vitrm.bench.agreement import agreement_table, bench_agreement
     from vitrm.bench.early_exit import bench_halting, halting_table
     from vitrm.bench.savings import bench_savings, savings_table
     from vitrm.bench.training import bench_training, training_table
     from vitrm.runs.checkpoints import find_run
 
     device, show = find_device(arguments), savings_table
-    training = arguments.training or (device.startswith("cuda") and not arguments.halting)
+    other = arguments.halting or arguments.agreement
+    training = arguments.training or (device.startswith("cuda") and not other)
     if not training:
         no_settings(settings, "only bench --training takes settings")
     if arguments.halting:
         judged = find_run(arguments.halting)
         split = load_data(judged.config(), arguments.data_root).test
         result, show = bench_halting(judged, split, device, arguments.repeats), halting_table
+    elif arguments.agreement:
+        result, show = bench_agreement(arguments.agreement, device), agreement_table
     elif training:
         result = bench_training(
             arguments.presets or ["paper"],

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from operator import le
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -17,12 +19,16 @@ from vitrm.judge.pictures import check_png, png
 from vitrm.judge.replay import (
     SIGN,
     TOLERANCE,
+    Exit,
+    Leaving,
     Point,
     ReliabilityBin,
     Rule,
     calibration,
     calibration_error,
+    exit_counts,
     flips,
+    leaving,
     point,
     replay,
 )
@@ -38,15 +44,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report s
     from vitrm.model import ViTRM
 
 EXAMPLES = 8  # images of each kind
-
-
-@dataclass(frozen=True)
-class Exit:
-    """The images that left after one supervision step."""
-
-    step: Positive
-    share: Share  # of all images
-    accuracy: Share | None  # None if nobody left here
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class HaltingReport(Report):
 
     kind: ClassVar[str] = "halting"
     file: ClassVar[str] = "halting.json"
-    format: ClassVar[int] = 5
+    format: ClassVar[int] = 6
 
     split_sizes: dict[str, Positive]
     seed: Seed
@@ -98,6 +95,7 @@ class HaltingReport(Report):
     chosen_on_val: Point
     competitors: dict[Rule, Point]  # the rules that need no training, their thresholds chosen in the same way
     exits: tuple[Exit, ...]  # of the chosen threshold
+    leaving: tuple[Leaving, ...]  # learned halting as its threshold rises from 0 to 1: wherever that changes anything
     random_exit_accuracy: Share  # the same histogram of exits, dealt out at random (its exact mean)
     oracle: Point  # leaves at the first right answer: what perfect halting would reach
     earliest: tuple[Example, ...]  # first to leave, the most certain before the others
@@ -163,6 +161,13 @@ class HaltingReport(Report):
         expect(abs(sum(out.share for out in self.exits) - 1) < 1e-3, "exits: their shares do not add up to 1")
         for k, out in enumerate(self.exits):
             expect((out.accuracy is None) == (out.share == 0), f"exits[{k}].accuracy is of images that left there")
+        expect(bool(self.leaving) and self.leaving[0].threshold == 0, "leaving: expected to begin with threshold 0")
+        for before, after in pairwise(self.leaving):
+            expect(before.threshold < after.threshold, "leaving: expected rising thresholds")
+        for k, out in enumerate(self.leaving):
+            entries(steps, **{f"leaving[{k}].images": out.images, f"leaving[{k}].right": out.right})
+            expect(sum(out.images) == self.split_sizes["test"], f"leaving[{k}].images: expected all test images")
+            expect(all(map(le, out.right, out.images)), f"leaving[{k}].right: more than have left")
         expect((self.pooled_auroc is None) == (self.pooled_auroc_interval is None), "pooled_auroc lacks its interval")
         for example in self.examples:
             entries(steps, answers=example.answers, halt_prob=example.halt_prob)
@@ -252,7 +257,8 @@ def _report(
         chosen=chosen,
         chosen_on_val=chosen_on_val,
         competitors=competitors,
-        exits=tuple(_exits(right, exits, steps)),
+        exits=tuple(_exits(right, exits)),
+        leaving=tuple(leaving(on_test, [chosen.threshold, model.config.halt_threshold])),
         random_exit_accuracy=random_exit_accuracy,
         oracle=point(right, first_right, costs, 0.0),
         **examples(outputs[1].logits[:steps], prob, test.labels.cpu(), exits, worse, seed=seed),
@@ -387,11 +393,6 @@ def examples(
     }
 
 
-def _exits(right: Tensor, exits: Tensor, steps: int) -> list[Exit]:
-    hits = right.gather(0, exits[None])[0].double()
-    found = []
-    for n in range(steps):
-        here = exits == n
-        accuracy = float(hits[here].mean()) if bool(here.any()) else None
-        found.append(Exit(step=n + 1, share=float(here.double().mean()), accuracy=accuracy))
-    return found
+def _exits(right: Tensor, exits: Tensor) -> Iterator[Exit]:
+    for n, (left, hits) in enumerate(zip(*exit_counts(right, exits), strict=True), start=1):
+        yield Exit(step=n, share=left / len(exits), accuracy=hits / left if left else None)

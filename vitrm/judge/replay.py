@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from vitrm.reading import Amount, Positive, Share
+from vitrm.reading import Amount, Count, Positive, Share
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever reads a report should not wait for it
     from torch import Tensor
@@ -29,6 +30,24 @@ class Point:
     accuracy: Share
     mean_steps: Amount  # supervision steps
     mean_multiply_adds: Amount  # per image
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The images that left after one supervision step."""
+
+    step: Positive
+    share: Share  # of all images
+    accuracy: Share | None  # None if nobody left here
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Who leaves when under learned halting with one threshold; N entries per list over supervision steps."""
+
+    threshold: Share
+    images: tuple[Count, ...]  # how many leave after each step
+    right: tuple[Count, ...]  # of them answered rightly
 
 
 @dataclass(frozen=True)
@@ -100,6 +119,30 @@ def point(right: Tensor, exits: Tensor, costs: Tensor, threshold: float) -> Poin
         mean_steps=float(exits.double().mean()) + 1,
         mean_multiply_adds=float(costs[exits].mean()),
     )
+
+
+def exit_counts(right: Tensor, exits: Tensor) -> tuple[list[int], list[int]]:
+    """How many images (n,) of right (N, n) leave at each step, by `exits` from 0, and how many of these are right."""
+    import torch
+
+    hits = right.gather(0, exits[None])[0]
+    return (
+        torch.bincount(exits, minlength=len(right)).tolist(),
+        torch.bincount(exits[hits], minlength=len(right)).tolist(),
+    )
+
+
+def leaving(run: Replay, more: list[float]) -> Iterator[Leaving]:
+    """Learned halting at every thousandth from 0 to 1 and at the thresholds `more`, those within that range.
+
+    A threshold at which everybody leaves as at the one before is left out.
+    """
+    costs, before = run.right.new_zeros(len(run.right)).double(), None
+    for threshold in sorted({k / 1000 for k in range(1001)} | {t for t in more if 0 <= t <= 1}):
+        images, right = exit_counts(run.right, run.play("learned", threshold, costs)[1])
+        if (images, right) != before:
+            yield Leaving(threshold, tuple(images), tuple(right))
+        before = images, right
 
 
 def flips(right: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

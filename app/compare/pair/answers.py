@@ -94,9 +94,9 @@ def answer_rows(answer: Answer, count: int) -> list[dict[str, Any]]:
 
 
 def same_place(position: int | None, first: Trace, other: Trace) -> int | None:
-    """Where `other` stands, in moves, when `first` stands at `position`: after the same supervision step."""
+    """Where `other` stands, in moves made, when `first` stands at `position`: after the same supervision step."""
     if position is None or other is first:
         return position
     moves = [run.halt_logit.shape[1] * (run.halt_logit.shape[2] + 1) for run in (first, other)]
-    step = min(max(position, 0) // moves[0], len(other.halt_logit) - 1)
-    return (step + 1) * moves[1] - 1
+    step = min(max(position - 1, 0) // moves[0], len(other.halt_logit) - 1)
+    return (step + 1) * moves[1]

@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 
 from app import paper
 from app.compare.comparison import Entry
-from app.compare.figures import DASHES, framed, on_log_axis, style
-from app.compare.places import label_places
+from app.compare.figures import DASHES, add_names, framed, on_log_axis, style
 
 
 def paper_by_batch(data: str) -> go.Figure:
@@ -42,7 +41,6 @@ def paper_by_parameters(data: str, batch_size: int) -> go.Figure:
     column = paper.BATCH_SIZES.index(batch_size)
     rows = [row for row in paper.TABLES[data] if row.accuracy[column] is not None]
     points = [(1e6 * row.millions, row.accuracy[column]) for row in rows]
-    places = label_places(points, [row.model for row in rows])
     figure = go.Figure()
     for family in dict.fromkeys(row.family for row in rows):
         members = [k for k, row in enumerate(rows) if row.family == family]
@@ -50,15 +48,13 @@ def paper_by_parameters(data: str, batch_size: int) -> go.Figure:
         figure.add_scatter(
             x=[points[k][0] for k in members],
             y=[points[k][1] for k in members],
-            mode="markers+text",
-            text=[rows[k].model for k in members],
-            textposition=[places[k] for k in members],
-            textfont={"size": 12},
-            cliponaxis=False,
+            mode="markers",
+            customdata=[rows[k].model for k in members],
             name=family,
             marker={"symbol": f"{symbol}-open", "size": 12, "color": color, "line": {"width": 2.5}},
-            hovertemplate="<b>%{text}</b>, paper<br>%{x:.3s} parameters<br>%{y:.1f} %<extra></extra>",
+            hovertemplate="<b>%{customdata}</b>, paper<br>%{x:.3s} parameters<br>%{y:.1f} %<extra></extra>",
         )
+    add_names(figure, points, [str(paper.TABLES[data].index(row) + 1) for row in rows])
     return on_log_axis(figure, "parameters", "test accuracy, %", [x for x, _ in points], [y for _, y in points])
 
 
@@ -120,12 +116,12 @@ def is_ablation(entry: Entry) -> bool:
 def paper_rows(data: str) -> list[dict[str, Any]]:
     """Table 1 or 2 as the paper has it."""
     return [
-        {"model": row.model, "parameters, millions": row.millions}
+        {"no.": str(number), "model": row.model, "parameters, millions": row.millions}
         | {
             f"batch {size}": "out of memory" if accuracy is None else f"{accuracy:.1f}"
             for size, accuracy in zip(paper.BATCH_SIZES, row.accuracy, strict=True)
         }
-        for row in paper.TABLES[data]
+        for number, row in enumerate(paper.TABLES[data], start=1)
     ]
 
 

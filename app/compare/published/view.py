@@ -50,8 +50,7 @@ def show(found: list[Comparison]) -> None:
             said = f"{number} at batch {batch}." + (f" {', '.join(lost)} ran out of memory." if lost else "")
         chart(made, words, f"paper_{what}")
         st.caption(f"{said} Reported by the paper, not measured here; open marks.")
-        with st.expander("The paper's numbers"):
-            st.dataframe(rows, hide_index=True, width="stretch")
+        st.dataframe(rows, hide_index=True, width="stretch")
     with right:
         _ours(found, what, data)
 
@@ -89,5 +88,4 @@ def _ours(found: list[Comparison], what: str, data: str) -> None:
         f"{provenance(some)} Another scale than the paper's and its own axis: set the shapes side by side, "
         "never the numbers."
     )
-    with st.expander("Our numbers"):
-        st.dataframe(rows_of(some), hide_index=True, width="stretch")
+    st.dataframe(rows_of(some), hide_index=True, width="stretch")

@@ -19,12 +19,13 @@ _SIGNS = {"memory": ("z", "z"), "answer": ("y", "y")}  # what stands under a pas
 
 @dataclass(frozen=True)
 class Drawn:
-    """A model to be drawn: what it is called, its configuration, its parameters, and a remark."""
+    """A model to be drawn: its name, configuration, parameters, accuracy in words (untrained: ""), and a remark."""
 
     name: str
     config: AnyModelConfig
     parameters: int
     color: str  # of its family
+    accuracy: str = ""
     remark: str = ""
 
 
@@ -45,7 +46,8 @@ def drawing(models: Sequence[Drawn], dark: bool) -> str:
 def _words(model: Drawn) -> str:
     unique, applied = model.config.unique_layers, model.config.unrolled_layers
     how = f"applied {applied} times in all" if applied > unique else "applied once each"
-    return f"{model.name}: {_layers(unique)} with weights of {'its' if unique == 1 else 'their'} own, {how}."
+    reached = f" Test accuracy {model.accuracy}." if model.accuracy else ""
+    return f"{model.name}: {_layers(unique)} with weights of {'its' if unique == 1 else 'their'} own, {how}.{reached}"
 
 
 def _layers(count: int) -> str:
@@ -60,7 +62,8 @@ def _card(model: Drawn, most: int, dark: bool) -> str:
     share = 100 * model.parameters / most
     remark = f"<p class='remark'>{escape(model.remark)}</p>" if model.remark else ""
     return (
-        f"<div class='part'><h4>{escape(model.name)} <small>{escape(config.family_title)}</small></h4>"
+        f"<div class='part'><h2>{escape(model.name)} <small>{escape(config.family_title)}</small></h2>"
+        f"<p class='reached'>{escape(model.accuracy or 'not trained')}</p>"
         f"<p class='what'>Weights: {_layers(unique)}, {model.parameters:,} parameters in all</p>"
         f"<div class='bar'><i style='width:{max(share, 0.4):.2f}%;background:{model.color}'></i></div>"
         f"<div class='stored'>{stored}</div>"

@@ -1,28 +1,47 @@
-// Early exit for one image: the threshold moves here, in the browser, and everything follows without a message to the
-// server; where it comes to rest is reported once. The table under the curve is that curve in numbers. What it draws
-// with is the player's (trace.js, drawing.js).
+// Early exit with a threshold that moves here, in the browser: for one image and for all test images at once, without a
+// message to the server; where it comes to rest is reported once. The table under the curve is that curve in numbers.
+// What it draws with is the player's (trace.js, drawing.js).
 
-const HEIGHT = 184, TOP = 24, BOTTOM = 10; // pixels
+const HEIGHT = 176, TOP = 24, BOTTOM = 10; // pixels
+const LOW = 0.01, HIGH = 0.999, STEP = 0.01, FINE = 0.001, REST_MS = 400;
 
-// `sent` is what exits.py makes; `setStateValue(name, value)` tells Python what the learner chose.
-function mountExits({ data: sent, parentElement, setStateValue }) {
-  const data = { ...sent, pixels: bytes(sent.pixels) };
+// `data` is what exits.py makes; `setStateValue(name, value)` tells Python what the learner chose.
+function mountExits({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".exits");
   root.vitrmLeave?.();
   // For new data, another image say, the learner's threshold stays with the element.
   const state = (root.vitrm ??= { threshold: data.start ?? data.threshold, chosen: data.start !== null });
   if (!state.chosen) state.threshold = data.threshold; // the checkpoint's own
   const slider = root.querySelector(".threshold");
-  const view = build(root, data);
+  root.querySelector(".presets").replaceChildren(...data.presets.map(([value, name]) => {
+    const button = element("button", "", `${level(value)} ${name}`);
+    button.type = "button";
+    button.dataset.threshold = value;
+    return button;
+  }));
+  const one = data.one && { ...data.one, pixels: bytes(data.one.pixels) };
+  root.querySelector(".one").hidden = one === null;
+  root.querySelector(".body").classList.toggle("both", one !== null && data.all !== null);
+  const views = [...(one ? [buildOne(root, one)] : []), ...(data.all ? [buildAll(root, decodeAll(data.all))] : [])];
+  root.querySelector(".all").hidden = data.all === null;
   const stop = new AbortController();
   const on = (target, type, handler) => target.addEventListener(type, handler, { signal: stop.signal });
+  let resting = null;
 
   function show(threshold) {
-    state.threshold = Math.min(0.999, Math.max(0.01, threshold));
+    state.threshold = Math.min(HIGH, Math.max(LOW, threshold));
     slider.value = state.threshold;
-    view.render(state.threshold);
+    slider.setAttribute("aria-valuetext", level(state.threshold));
+    root.querySelector(".name output").textContent = level(state.threshold);
+    for (const button of root.querySelectorAll("[data-threshold]")) {
+      button.setAttribute("aria-pressed", String(Math.abs(Number(button.dataset.threshold) - state.threshold) < 5e-4));
+    }
+    for (const view of views) view.render(state.threshold);
+    announce(state.threshold);
   }
   function rest() {
+    clearTimeout(resting);
+    resting = null;
     const own = Math.abs(state.threshold - data.threshold) < 5e-4;
     state.chosen = !own;
     setStateValue("threshold", own ? null : Number(state.threshold.toFixed(4)));
@@ -30,6 +49,15 @@ function mountExits({ data: sent, parentElement, setStateValue }) {
   }
   on(slider, "input", () => show(Number(slider.value)));
   on(slider, "change", rest);
+  on(slider, "keydown", (event) => {
+    const way = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault(); // the slider's own step is the finest
+    show(Number((state.threshold + way * (event.shiftKey ? FINE : STEP)).toFixed(3)));
+    clearTimeout(resting);
+    resting = setTimeout(rest, REST_MS);
+  });
+  on(slider, "blur", () => resting !== null && rest());
   on(root, "click", (event) => {
     const preset = event.target.closest("[data-threshold]");
     if (!preset) return;
@@ -44,21 +72,22 @@ function mountExits({ data: sent, parentElement, setStateValue }) {
     svg.setPointerCapture(event.pointerId);
     event.preventDefault();
   });
-  on(svg, "pointermove", (event) => dragging && show(view.thresholdAt(event)));
+  on(svg, "pointermove", (event) => dragging && show(Number(views[0].thresholdAt(event).toFixed(3))));
   on(svg, "pointerup", () => {
     if (dragging) rest();
     dragging = false;
   });
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
-    view.layout();
+    for (const view of views) view.layout();
     show(state.threshold);
   };
   const resize = new ResizeObserver(redraw);
-  resize.observe(root.querySelector(".top")); // its width changes with the page's, its height only with its text
+  resize.observe(root.querySelector(".control")); // its width changes with the page's, its height only with its text
   redraw();
   writeAddress(data, state);
   root.vitrmLeave = () => {
+    clearTimeout(resting);
     stop.abort();
     resize.disconnect();
   };
@@ -69,24 +98,18 @@ function writeAddress(data, state) {
   replaceAddress({ ...data.address, threshold: state.chosen ? String(Number(state.threshold.toFixed(4))) : null });
 }
 
-function build(root, data) {
+// One image: its halting probability step by step, and what it would answer at every exit.
+function buildOne(root, data) {
   const find = (selector) => root.querySelector(selector);
   const steps = data.halt.length, svg = find(".chart"), scroll = find(".scroll");
   const answers = data.probs.map(largest);
-  const last = data.cost[steps - 1];
   drawImage(find(".image"), { ...data, glimpse: false });
-  find(".image").setAttribute("aria-label", data.label === null ? "The image" : `The image, a ${data.classes[data.label]}`);
+  find(".image").setAttribute("aria-label", data.label === null ? "The image" : `The image, true class ${data.classes[data.label]}`);
   find(".truth").textContent = data.label === null ? "" : `true class: ${data.classes[data.label]}`;
-  find(".presets").replaceChildren(...data.presets.map(([value, name]) => {
-    const button = element("button", "", `${digits(value)} ${name}`);
-    button.type = "button";
-    button.dataset.threshold = value;
-    return button;
-  }));
 
   const head = element("tr"), body = find("tbody");
   head.append(element("th", "", "after step"), ...each(steps, (n) => element("th", "", String(n + 1))));
-  head.firstChild.scope = "row";
+  for (const cell of head.cells) cell.scope = "col";
   find("thead").replaceChildren(head);
   const row = (name, cell) => {
     const line = element("tr");
@@ -103,15 +126,13 @@ function build(root, data) {
       return cell;
     })] : []),
     row("answers", (n) => {
-      const right = data.label === null ? "" : answers[n] === data.label ? "right" : "wrong";
-      const mark = { right: " ✓", wrong: " ✗" }[right] ?? "";
-      const cell = element("td", right, data.classes[answers[n]] + mark);
+      const right = judged(data, answers[n]);
+      const cell = element("td", right, data.classes[answers[n]] + MARKS[right]);
       if (right) cell.title = right;
       return cell;
     }),
     row("sure of it, %", (n) => element("td", "", hundredths(data.probs[n][answers[n]]))),
     row("halting probability", (n) => element("td", "", digits(data.halt[n]))),
-    row("share of the work, %", (n) => element("td", "", hundredths(data.cost[n] / last))),
   );
   const rows = [head, ...body.rows];
   for (const line of rows) {
@@ -125,9 +146,15 @@ function build(root, data) {
   return {
     layout() {
       const widest = Math.max(...data.classes.map((name) => name.length));
-      gutter = scroll.clientWidth < 420 ? 66 : 84;
-      column = Math.max(steps > 12 ? 40 : 32, 7 * widest + 20, (scroll.clientWidth - gutter) / steps);
+      const space = scroll.clientWidth;
+      gutter = space < 420 ? 66 : 76;
+      column = Math.max(Math.min(7 * widest + 20, 74), 40, (space - gutter) / steps);
+      if (steps <= data.trainedSteps && gutter + 6 * 32 <= space) column = Math.max(32, (space - gutter) / steps);
       width = gutter + column * steps;
+      const over = width > space + 1;
+      scroll.classList.toggle("over", over);
+      find(".more").hidden = !over;
+      find(".more").textContent = over ? `${steps} steps: scroll the figure sideways, or move the threshold; it follows.` : "";
       const table = find("table");
       table.classList.toggle("tight", column < 44);
       table.style.width = `${width}px`;
@@ -149,6 +176,7 @@ function build(root, data) {
       parts.run = add(svg, "path", { class: "curve" });
       parts.path = path;
       parts.dots = data.halt.map((p, n) => add(svg, "circle", { class: "dot", cx: x(n), cy: y(p), r: 5 }));
+      parts.cross = add(svg, "path", { class: "cross" });
       parts.limit = add(svg, "line", { class: "limit", x1: gutter, x2: width });
       parts.name = add(svg, "text", { class: "limit-name", x: 0 });
       parts.grip = add(svg, "line", { class: "grip", x1: 0, x2: width });
@@ -158,35 +186,44 @@ function build(root, data) {
       return 1 - (event.clientY - top - TOP) / (HEIGHT - TOP - BOTTOM);
     },
     render(threshold) {
-      const found = data.halt.findIndex((p) => p > threshold);
-      const exit = found < 0 ? steps - 1 : found;
-      find("output").textContent = digits(threshold);
-      find(".threshold").setAttribute("aria-valuetext", digits(threshold));
-      for (const button of root.querySelectorAll("[data-threshold]")) {
-        button.setAttribute("aria-pressed", String(Math.abs(Number(button.dataset.threshold) - threshold) < 5e-4));
-      }
+      const exit = exitStep(data.halt, threshold), never = !(data.halt[exit] > threshold);
+      const right = judged(data, answers[exit]);
+      for (const name of ["right", "wrong"]) root.classList.toggle(name, right === name);
       parts.run.setAttribute("d", parts.path(0, exit + 1));
       parts.dots.forEach((dot, n) => {
         dot.classList.toggle("unrun", n > exit);
+        dot.classList.toggle("stop", n === exit);
         dot.setAttribute("r", n === exit ? 8 : 5);
       });
+      const [left, up] = [x(exit), y(data.halt[exit])];
+      parts.cross.setAttribute("d", `M${left - 4} ${up - 4}l8 8m0 -8l-8 8`);
       for (const line of [parts.limit, parts.grip]) for (const end of ["y1", "y2"]) line.setAttribute(end, y(threshold));
       parts.name.setAttribute("y", y(threshold) + 4);
-      parts.name.textContent = `▸ ${digits(threshold)}`;
+      parts.name.textContent = `▸ ${level(threshold)}`;
       for (const line of rows) {
         for (let n = 0; n < steps; n++) {
           line.cells[n + 1].classList.toggle("exit", n === exit);
           line.cells[n + 1].classList.toggle("unrun", n > exit);
         }
       }
+      if (scroll.classList.contains("over")) { // the exit stays in view
+        const far = x(exit) + column - scroll.clientWidth, near = x(exit) - column - gutter;
+        scroll.scrollLeft = Math.max(far, Math.min(scroll.scrollLeft, Math.max(0, near)));
+      }
       const badge = find(".badge"), all = exit === steps - 1;
-      badge.classList.toggle("all", all);
-      badge.textContent = all ? `ran all ${steps} step${steps > 1 ? "s" : ""}` : `stopped at ${exit + 1} of ${steps}`;
-      find(".verdict span").textContent = sentence(data, answers, exit, found < 0);
+      const where = all ? `ran all ${steps} step${steps > 1 ? "s" : ""}` : `stopped at ${exit + 1} of ${steps}`;
+      badge.textContent = right ? `${where}: ${right}${MARKS[right]}` : where;
+      find(".verdict span").textContent = sentence(data, answers, exit, never);
       const curve = data.halt.map((p, n) => `${digits(p)} after step ${n + 1}`).join(", ");
-      svg.setAttribute("aria-label", `Halting probability: ${curve}. Threshold ${digits(threshold)}: ${badge.textContent}.`);
+      svg.setAttribute("aria-label", `Halting probability: ${curve}. Threshold ${level(threshold)}: ${badge.textContent}.`);
     },
   };
+}
+
+const MARKS = { right: " ✓", wrong: " ✗", "": "" };
+
+function judged(data, answer) {
+  return data.label === null ? "" : answer === data.label ? "right" : "wrong";
 }
 
 // What this exit saves, and what it costs: in words, because that is the lesson.
@@ -207,16 +244,7 @@ function sentence(data, answers, exit, never) {
   return `${work} ${answer} ${later}${beyond}`;
 }
 
-function each(count, make) {
-  return Array.from({ length: count }, (_, n) => make(n));
-}
-
 // In percent, where the row says so; 100 only for all of it
 function hundredths(p) {
   return p >= 0.995 && p < 1 ? ">99" : String(Math.round(100 * p));
-}
-
-// Two digits, more near 1, where halting probabilities crowd.
-function digits(p) {
-  return p.toFixed(p > 0.9895 ? 3 : 2);
 }

@@ -63,7 +63,7 @@ export default function (component) {
     cells.forEach((cell, place) => {
       const code = state.cells[place];
       cell.style.background = data.colours[code];
-      cell.textContent = code === START ? "S" : code >= FIRST_GEM ? String(code - FIRST_GEM + 1) : "";
+      cell.dataset.sign = code === START ? "S" : code >= FIRST_GEM ? code - FIRST_GEM + 1 : ""; // seen; the name says it in words
       cell.classList.toggle("gem", code >= FIRST_GEM);
       cell.tabIndex = place === state.at ? 0 : -1;
       cell.setAttribute("aria-label", `row ${Math.floor(place / side) + 1}, column ${(place % side) + 1}, ${names[code]}`);

@@ -1,7 +1,7 @@
 // What the memory reads from the image, what the answer reads from the memory, and what reached the answer in the end
 
 function attentionPanel(host, model, { chosen: kept, choose, go }) {
-  host.append(element("h4", "", "What the memory reads"));
+  host.append(element("h4", "", "Which layer, head, memory token"));
   const a = model.attention;
   if (!a) {
     host.append(element("p", "note", "This model mixes tokens with an MLP; there are no attention weights to show."));
@@ -30,14 +30,15 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
   const tell = () => choose("view", [chosen.layer, chosen.head, chosen.token, chosen.patch ?? -1].join("."));
 
   // The figures
-  const maps = host.appendChild(element("div", "maps"));
   const figure = (parent, title) => {
     const box = parent.appendChild(element("figure"));
     box.append(element("figcaption", "", title));
     return box;
   };
   const onPatch = (number) => ask(number === chosen.patch ? -1 : number);
-  const left = figure(maps, "Attention to the patches, on the image");
+  const left = figure(host.closest(".player").querySelector(".panels"), "What the memory reads now");
+  left.className = "lead attention"; // beside the picture and the answer, in place of the curves
+  const maps = host.appendChild(element("div", "maps"));
   const overlay = patchGrid(left, model, { image: true, onPatch });
   const bar = left.appendChild(attentionScale());
   const leftNote = left.appendChild(element("p", "note"));
@@ -95,6 +96,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     ...table.map((row, r) => [...stripPlace(r), place(model.patches[stepOf(r)][largest(row)]), (100 * row[largest(row)]).toFixed(2)]),
   ]);
   const inverse = host.appendChild(element("div", "inverse"));
+  for (const more of [maps, pair]) more.hidden = !model.panels.includes("maps"); // on demand
 
   // The numbers
   const mean = (array, columns, readout, rows, k, column) => {
@@ -116,7 +118,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     ["x", sum(table[readout])], ["y", toState(readout, 0)], ["z", sum(Array.from({ length: a.tokens }, (_, k) => toState(readout, 1 + k)))],
   ];
   const stepOf = (readout) => Math.floor(readout / (model.recursions * model.memory));
-  const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory);
+  const positionOf = (readout) => Math.floor(readout / model.memory) * model.perRecursion + (readout % model.memory) + 1;
   const reached = (readout) => Array.from({ length: total }, (_, p) => a.rollout[readout * total + p]);
   const rolledTop = Math.max(...a.rollout, 1e-6);
   let table = [], highest = 1, answerTable = [], answerHighest = 1, last = null;
@@ -147,7 +149,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     patch.value = chosen.patch ?? -1;
     inverse.replaceChildren();
     if (chosen.patch === null) {
-      inverse.append(element("p", "note", "Click a patch above to see which memory tokens read it, and when."));
+      inverse.append(element("p", "note", "Click a patch on the picture to see which memory tokens read it, and when."));
       return;
     }
     inverse.append(element("figcaption", "", `Who reads the patch in ${place(chosen.patch)}, and when`));
@@ -242,6 +244,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
       "The answer update never sees the image: its attention goes to itself (y) and to the memory tokens (1, 2, …).";
     thumbnails.forEach(({ button }, k) => button.classList.toggle("now", k === r));
     refreshNumbers(host);
+    refreshNumbers(left);
   }
   refresh();
   return { layout() {}, draw };

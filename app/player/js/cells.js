@@ -91,6 +91,8 @@ function cellsPanel(host, model, { go }) {
     how.textContent = chosen().how;
   }
   function draw(place) {
+    host.hidden = place.n < 0; // nothing has been computed
+    if (host.hidden) return;
     now = place;
     const updates = place.readout + 1; // memory updates made so far
     const reached = maze.distances.filter((d) => d >= 0 && d <= updates).length, all = maze.distances.filter((d) => d >= 0).length;
@@ -124,7 +126,7 @@ function cellsPanel(host, model, { go }) {
   });
   wave.addEventListener("click", (event) => {
     const moment = Number(event.target.dataset.moment ?? -1);
-    if (moment >= 0) go(Math.floor(moment / model.memory) * model.perRecursion + (moment % model.memory));
+    if (moment >= 0) go(Math.floor(moment / model.memory) * model.perRecursion + (moment % model.memory) + 1);
   });
   return { layout: drawWave, draw };
 }
@@ -138,7 +140,7 @@ function mazeGrid(host, maze) {
     const cell = add(svg, "rect", { class: "cell", x, y, width: wide, height: wide });
     const inset = wide * 0.1;
     const wall = code === WALL ? add(svg, "rect", { class: "brick", x: x + inset, y: y + inset, width: wide - 2 * inset, height: wide - 2 * inset }) : null;
-    const text = add(svg, "text", { x: x + wide / 2, y: y + wide / 2 + 4, "text-anchor": "middle", "font-size": wide > 34 ? 13 : 10 }, "");
+    const text = add(svg, "text", { x: x + wide / 2, y: y + wide / 2 + 4, "text-anchor": "middle", "font-size": wide > 34 ? 15 : 13 }, "");
     if (code >= START) {
       add(svg, "circle", { class: "mark-cell", cx: x + wide * 0.2, cy: y + wide * 0.2, r: wide * 0.14, fill: maze.colours[code] });
     }

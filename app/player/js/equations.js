@@ -17,10 +17,10 @@ function equationsPanel(host, model) {
     layout() {},
     draw(place) {
       const looks = place.t === 0 && place.m === 0 && (place.n === 0 || model.glimpse);
-      const now = place.isAnswer ? ["answer", "read"] : looks ? ["look", "memory"] : ["memory"];
+      const now = place.n < 0 ? [] : place.isAnswer ? ["answer", "read"] : looks ? ["look", "memory"] : ["memory"];
       for (const row of rows) row.item.classList.toggle("now", now.includes(row.id));
       const shown = model.equations.filter((equation) => now.includes(equation.id));
-      where.textContent = `The lines that do it: ${shown.map((e) => `${e.file}, line ${e.line}`).join("; ")}.`;
+      where.textContent = !now.length ? "No line has run yet." : `The lines that do it: ${shown.map((e) => `${e.file}, line ${e.line}`).join("; ")}.`;
       const text = shown.map((equation) => equation.source).join("\n\n");
       if (code.textContent !== text) code.textContent = text;
     },

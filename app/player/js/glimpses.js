@@ -10,7 +10,7 @@ function glimpsesPanel(host, model, { go }) {
   const steps = Array.from({ length: model.steps }, (_, n) => {
     const seen = new Set(model.patches.slice(0, n + 1).flat()), readout = (n + 1) * model.recursions * model.memory - 1;
     const probs = probabilities(model, readout), best = largest(probs);
-    return { n, seen, readout, probs, best, share: seen.size / total, halt: model.halt[readout], end: (n + 1) * model.perStep - 1 };
+    return { n, seen, readout, probs, best, share: seen.size / total, halt: model.halt[readout], end: (n + 1) * model.perStep };
   });
   const strip = host.appendChild(element("div", "strip"));
   const frames = steps.map((step) => {

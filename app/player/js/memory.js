@@ -14,7 +14,7 @@ function memoryPanel(host, model) {
   const names = Array.from({ length: tokens }, (_, k) => `token ${k + 1}`);
   let last = null;
   numbersBehind(left, "similarity", () => [
-    ["cosine", ...names], ...names.map((name, k) => [name, ...names.map((_, j) => (similarity[(last.readout * tokens + k) * tokens + j] / 127).toFixed(2))]),
+    ["cosine", ...names], ...names.map((name, k) => [name, ...names.map((_, j) => (similarity[((last.readout + 1) * tokens + k) * tokens + j] / 127).toFixed(2))]),
   ]);
   const right = grid.appendChild(element("figure"));
   right.append(element("figcaption", "", "Path of each memory token"));
@@ -50,15 +50,21 @@ function memoryPanel(host, model) {
     add(plane, "path", { class: "trail future", d: line(k, count - 1) });
     const trail = add(plane, "path", { class: "trail" });
     add(plane, "circle", { class: "start", cx: px(0, k), cy: py(0, k), r: 3 });
-    const dot = add(plane, "circle", { class: "dot", r: tokens > 24 ? 4 : 7 });
-    const label = tokens > 24 ? null : add(plane, "text", { class: "dot-name", "text-anchor": "middle" }, String(k + 1));
+    const dot = add(plane, "circle", { class: "dot" });
+    const label = tokens > 24 ? null : add(plane, "text", { class: "dot-name", "text-anchor": "middle", "dominant-baseline": "central" }, String(k + 1));
     return { trail, dot, label };
   });
   return {
-    layout() {},
+    layout() {
+      const scale = 300 / (plane.clientWidth || 300); // 12 pixels, however large the picture is
+      for (const { dot, label } of trails) {
+        dot.setAttribute("r", (tokens > 24 ? 4 : 8) * scale);
+        label?.setAttribute("font-size", 12 * scale);
+      }
+    },
     draw(place) {
       last = place;
-      const base = place.readout * tokens * tokens;
+      const base = (place.readout + 1) * tokens * tokens;
       let sum = 0;
       cells.forEach((cell, k) => {
         const value = similarity[base + k] / 127;
@@ -75,7 +81,7 @@ function memoryPanel(host, model) {
         trail.setAttribute("d", line(k, place.readout + 1));
         const x = px(place.readout + 1, k), y = py(place.readout + 1, k);
         dot.setAttribute("cx", x); dot.setAttribute("cy", y);
-        label?.setAttribute("x", x); label?.setAttribute("y", y + 3.5);
+        label?.setAttribute("x", x); label?.setAttribute("y", y);
       });
       refreshNumbers(host);
     },

@@ -2,19 +2,13 @@
 
 import pytest
 
-from app.compare.labels import count, labels, percent, short_name
+from app.compare.labels import count, numbers, percent, ranked
 
 
-def test_a_label_says_what_tells_an_entry_from_others_of_its_family(compared, mixed):
-    assert labels(compared(*mixed)) == [
-        *("R = 1, last step", "R = 2, soft mixture", "R = 2, last step", "R = 4, last step", "R = 4, soft mixture"),
-        "tiny",
-    ]
-
-
-def test_a_long_name_keeps_its_ends():
-    assert short_name("a" * 20 + "b" * 10) == "a" * 15 + "…" + "b" * 8
-    assert short_name("a" * 24) == "a" * 24
+def test_the_number_of_an_entry_is_its_place_by_accuracy_in_every_figure_and_table(compared, mixed):
+    shown = compared(*mixed)
+    assert numbers(shown) == ["3", "2", "4", "1", "5", "6"]
+    assert [entry.accuracy for entry in ranked(shown)] == [63.0, 60.1, 60.0, 60.0, 60.0, 50.0]
 
 
 @pytest.mark.parametrize(("number", "words"), [(999, "999"), (86_000, "86 k"), (3_600_000, "3.6 M"), (2e9, "2 G")])

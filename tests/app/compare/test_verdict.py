@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.compare.verdict import mixture_verdict, verdict
+from app.compare.verdict import best_rows, mixture_rows, verdict
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,10 @@ from app.compare.verdict import mixture_verdict, verdict
     [
         (55.0, "With recursion r is 5.0 points ahead of p, the best without. One seed"),
         (45.0, "Recursion is behind here: p, without any, leads r by 5.0 points."),
-        (50.5, "there is no difference beyond chance (+0.5 points)"),  # two standard errors are 1.4 points at 10,000
+        (
+            50.5,
+            "there is no difference beyond chance (+0.5 points; up to 1.4 may be)",
+        ),  # two standard errors are 1.4 points at 10,000
     ],
 )
 def test_the_verdict_follows_the_numbers_and_their_uncertainty(entry, compared, a_vitrm, a_vit, recursive, said):
@@ -20,18 +23,31 @@ def test_the_verdict_follows_the_numbers_and_their_uncertainty(entry, compared, 
 
 
 def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(compared, mixed):
-    assert mixture_verdict(compared(*mixed)) == (
-        "The soft mixture against the last step alone, R = 2: +0.1 points, no difference beyond chance (3 seeds); "
-        "R = 4: -3.0 points, behind (3 seeds)."
-    )
-    assert mixture_verdict(compared(mixed[0])) == ""
+    rows = mixture_rows(compared(*mixed))
+    assert [list(row.values()) for row in rows] == [
+        ["2", "60.1 ± 0.3 %", "60.0 ± 0.3 %", "+0.1 points", "may be chance", "3"],
+        ["4", "60.0 ± 0.3 %", "63.0 ± 0.3 %", "-3.0 points", "behind", "3"],
+    ]
+    assert mixture_rows(compared(mixed[0])) == []
+
+
+def test_no_difference_has_no_sign(entry, compared, a_vitrm, a_vit):
+    said = verdict(compared(entry("r", a_vitrm, 49.99), entry("p", a_vit, 50.0)))
+    assert "(0.0 points; up to" in said
+
+
+def test_the_best_of_each_family_is_a_row_with_its_number_and_its_name_in_full(compared, mixed):
+    rows = best_rows(compared(*mixed))
+    assert [(row["no."], row["best of its family"], row["test accuracy"]) for row in rows] == [
+        ("1", "sr-vit-tiny, R = 4, last step (SR-ViT)", "63.0 ± 0.3 %"),
+        ("6", "tiny, last step (ViTRM)", "50.0 %"),
+    ]
 
 
 def test_a_difference_within_the_spread_of_the_seeds_is_none(entry, compared, a_vitrm, a_vit):
     wide = {"spread": 4.0, "seeds": (0, 1, 2, 3)}  # standard error 2: two of the difference are 5.7 points
     said = verdict(compared(entry("r", a_vitrm, 55.0, **wide), entry("p", a_vit, 50.0, **wide)))
     assert "no difference beyond chance" in said
-    assert "55.0 ± 4.0 %" in said
 
 
 def test_models_that_were_trained_differently_are_not_said_to_show_anything_about_recursion(

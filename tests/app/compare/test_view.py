@@ -33,20 +33,34 @@ def players(app):
     return [json.loads(block.proto.json) for block in app.get("bidi_component") if "probs" in block.proto.json]
 
 
-def test_the_page_is_filled_on_arrival_with_a_grid_the_paper_and_two_players():
+EVERY = "best,costs,steps,mixture,numbers,published,pair"
+
+
+def test_the_page_opens_with_the_picture_of_the_weights_and_one_sentence():
     app = open_page()
     assert not app.exception
     assert not app.warning
-    charts = app.get("plotly_chart")
-    assert len(charts) == 6
+    assert not app.get("plotly_chart")  # all sections are closed
+    assert not players(app)
+    (picture,) = [json.loads(block.proto.json)["html"] for block in app.get("bidi_component")]
+    assert "Just make it deeper" in picture
     assert app.selectbox[0].value == compare_cache.comparisons()[0][0].key
+    assert "test split, n = 10,000; chance 10 %" in app.caption[1].value
+    assert "no difference beyond chance" in app.markdown[1].value
+
+
+def test_a_link_opens_every_section_the_paper_and_two_players_among_them():
+    app = open_page(open=EVERY)
+    assert not app.exception
+    assert not app.warning
+    assert len(app.get("plotly_chart")) == 4
     captions = " ".join(caption.value for caption in app.caption)
-    for part in ("test split, n = 10,000; chance 10 %", "Reported by the paper, not measured here"):
-        assert part in captions
+    assert "Reported by the paper, not measured here" in captions
     first, second = players(app)
     assert first["together"] == second["together"] == "compare"
     assert first["pixels"] == second["pixels"]
     assert first["address"]["left"] is None  # defaults stay out of the link
+    assert first["address"]["open"] == EVERY
     assert second["address"] is None
 
 
@@ -56,23 +70,27 @@ def test_a_link_carries_every_choice():
     query = {
         "compared": digits.key,
         "along": "layers",
+        "against": "multiply_adds",
+        "open": "steps,costs,published,pair",
         "paper": "ablation",
         "left": "digits",
         "right": "digits-glimpse",
     }
-    app = open_page(**query, image="test-12", position="3")
+    app = open_page(**query, image="test-12", position="4")
     assert not app.exception
     assert not app.warning
     assert app.selectbox[0].value == digits.key
     first, second = players(app)
     assert first["shape"] == [1, 1, 3]
-    assert (first["start"], second["start"]) == (3, 2)  # the same supervision step
+    assert (first["start"], second["start"]) == (4, 3)  # the same supervision step
     assert {name: first["address"][name] for name in query} == query
     assert any("M = 1" in chart.proto.spec and "the exact" not in chart.proto.spec for chart in app.get("plotly_chart"))
 
 
 def test_what_a_link_names_and_is_not_here_is_said():
-    app = open_page(compared="no-such", along="sideways", paper_batch="100", left="nobody", right="cifar10-tiny")
+    app = open_page(
+        compared="no-such", along="sideways", paper_batch="100", left="nobody", right="cifar10-tiny", open="pair"
+    )
     assert not app.exception
     said = " ".join(warning.value for warning in app.warning)
     for part in ("“no-such”, which is not here", "along=sideways", "paper_batch=100", "no checkpoint “nobody” here",
@@ -95,7 +113,7 @@ def test_a_model_without_recursion_shows_its_one_answer(monkeypatch):
     monkeypatch.setattr(
         compare_cache, "comparisons", lambda: (comparison.of_models({"a-vit": (vit, summary)}), ["x is broken"])
     )
-    app = open_page(right="a-vit")
+    app = open_page(right="a-vit", open="pair")
     assert not app.exception
     assert "Left out: x is broken" in app.warning[0].value
     assert any("one answer, after 8 layers" in info.value for info in app.info)
@@ -108,7 +126,7 @@ def test_a_model_without_recursion_shows_its_one_answer(monkeypatch):
 def test_a_model_that_is_alone_with_its_images_is_said(monkeypatch):
     here = {name: Checkpoint(name, "1") for name in ("digits-glimpse", "cifar10-tiny")}
     monkeypatch.setattr(cache, "checkpoints", lambda: here)
-    app = open_page()
+    app = open_page(open="pair")
     assert not app.exception
     assert "is the only finished model of handwritten digits" in app.info[-1].value
 
@@ -125,15 +143,15 @@ def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit,
     twice = [entry("one", a_vit, 50.0), entry("same shape", a_vit, 51.0), entry("r", a_vitrm, 52.0)]
     shown = compared(*twice, key="measured-once")
     monkeypatch.setattr(compare_cache, "comparisons", lambda: ([shown], []))
-    app = open_page()
+    app = open_page(open="numbers")
     app.button(key="ask_speeds").click().run()
     job = background.find(measurement.key(shown))
     assert job.wait(600)
     assert job.error is None
-    other = open_page()
+    other = open_page(open="numbers")
     assert not other.exception
     assert "ask_speeds" not in [button.key for button in other.button]
     assert asked == [[a_vit, a_vitrm]]
-    assert list(other.dataframe[1].value["ms for 1"]) == [2.5, 2.5, 2.5]
+    assert list(other.dataframe[0].value["ms for 1"]) == [2.5, 2.5, 2.5]
     assert any("1 thread, fp32" in caption.value for caption in other.caption)
-    assert len(other.get("plotly_chart")) == 7
+    assert len(other.get("plotly_chart")) == 1

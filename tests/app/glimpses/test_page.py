@@ -39,7 +39,9 @@ def test_it_opens_on_a_ready_made_trace_with_the_evidence_panel():
     data = component(app, "probs")
     assert data["panels"] == ["glimpses"]
     assert data["patches"] == find_run("digits-glimpse").gallery()["test-9"].patches.tolist()
-    assert data["address"] == dict.fromkeys(("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open"))
+    assert data["address"] == dict.fromkeys(
+        ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "present", "panels")
+    )
     assert "glimpse seed 0" in app.caption[0].value
 
 

@@ -1,5 +1,6 @@
 """The page about halting: figures that follow from the report, and the page itself."""
 
+import base64
 import json
 import shutil
 from dataclasses import replace
@@ -9,15 +10,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import cache
 from app.halting import figures as halting_figures
-from app.halting.exits.exits import payload
-from vitrm.judge.halting import Example, Exit
+from app.halting.exits.exits import at_thresholds, payload
+from app.halting.leaving.leaving import payload as leaving_payload
+from app.halting.view import _link
+from vitrm.judge.halting import Exit
 from vitrm.judge.replay import ReliabilityBin
 from vitrm.nets.cost import multiply_adds
 from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
+PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "halting.py")
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +52,20 @@ def open_halting(app, **session):
 def test_the_bundled_judgement_opens_at_once_and_names_policy_split_and_size(page, report):
     open_halting(page)
     assert not page.exception
-    assert page.metric[0].value == f"{100 * report.chosen.accuracy:.1f} %"
     captions = " ".join(caption.value for caption in page.caption)
     for part in ("test split, n = 359", "Policy: learned halting", "validation (n = 144)", "chance 10 %"):
         assert part in captions
-    charts = page.get("plotly_chart")
-    assert len(charts) == 4
-    assert len(page.dataframe) == 4
+    assert not page.get("plotly_chart")  # all sections are closed
+    assert not page.dataframe
+
+
+def test_a_link_opens_every_section():
+    app = AppTest.from_file(PAGE, default_timeout=300)
+    app.query_params["open"] = "try,leaving,rules,meaning,further"
+    app.run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 3
+    assert len(app.dataframe) == 4
 
 
 def test_a_threshold_that_was_never_touched_is_that_of_the_configuration(page, report):
@@ -65,21 +77,6 @@ def test_a_threshold_that_was_never_touched_is_that_of_the_configuration(page, r
         [0.5, "as in training"],
         [round(report.chosen.threshold, 4), "chosen on validation"],
     ]
-
-
-@pytest.mark.parametrize(
-    ("exits", "said"),
-    [
-        ([(0.5, 0.99), (0.5, 0.6)], "60.0 % are right (n = 500), of those before them 99.0 %: hard images leave late."),
-        ([(0.5, 0.9), (0.3, 0.9), (0.2, 0.9)], "that the late ones are harder does not show."),
-        ([(0.5, 0.6), (0.5, 0.99)], "that the late ones are harder does not show."),
-        ([(0.0, None), (1.0, 0.9)], "All images leave after step 2."),
-    ],
-)
-def test_whether_hard_images_leave_late_follows_from_what_was_measured(report, exits, said):
-    made = tuple(Exit(n, share, right) for n, (share, right) in enumerate(exits, start=1))
-    judged = replace(report, exits=made, split_sizes={"val": 10, "test": 1000})
-    assert halting_figures.late_words(judged).endswith(said)
 
 
 @pytest.mark.parametrize(("text", "start"), [("0.9", 0.9), ("2", None), ("nan", None), ("abc", None)])
@@ -94,12 +91,24 @@ def test_a_link_carries_the_threshold(text, start):
 
 def test_the_panel_shows_the_read_out_that_ends_each_step_and_what_it_cost():
     trace, config = find_run("digits-glimpse").gallery()["test-12"], find_run("digits-glimpse").config().model
-    data = payload(trace, config, chosen=None)
+    sent = payload(trace, config)
+    assert (sent["all"], sent["presets"]) == (None, [(0.5, "as in training")])
+    data = sent["one"]
     assert data["cost"] == [multiply_adds(config, n) for n in range(1, 7)]
     np.testing.assert_allclose(data["halt"], trace.halt_prob[:, 0, -1], atol=1e-5)
     np.testing.assert_allclose(np.sum(data["probs"], axis=1), 1, atol=1e-3)
     assert len(data["patches"]) == 6
-    assert data["presets"] == [(0.5, "as in training")]
+
+
+def test_what_all_images_do_at_a_threshold_is_what_the_report_says_of_it(report):
+    config = find_run("digits-glimpse").config().model
+    data = at_thresholds(report, config)
+    images, right = (np.frombuffer(base64.b64decode(data[name]), "<i4").reshape(-1, 6) for name in ("images", "right"))
+    k = np.flatnonzero(np.array(data["thresholds"]) <= report.chosen.threshold)[-1]
+    np.testing.assert_allclose(images[k] / 359, [out.share for out in report.exits])
+    assert right[k].sum() / 359 == pytest.approx(report.chosen.accuracy)
+    assert images[k] @ np.array(data["cost"]) / 359 == pytest.approx(report.chosen.mean_multiply_adds)
+    assert images[k] @ np.array(data["anytime"]) / 359 == pytest.approx(report.random_exit_accuracy)
 
 
 @pytest.mark.parametrize(("depth", "steps"), [(1, 6), (2, 12), (4, 24)])
@@ -107,8 +116,8 @@ def test_more_steps_than_were_trained_can_be_run(page, depth, steps):
     open_halting(page, image="test-12", depth=depth)
     assert not page.exception
     data = panel_data(page)
-    assert len(data["halt"]) == len(data["cost"]) == steps
-    assert data["trainedSteps"] == 6
+    assert len(data["one"]["halt"]) == len(data["one"]["cost"]) == steps
+    assert data["one"]["trainedSteps"] == 6
     assert data["address"]["depth"] == (None if depth == 1 else str(depth))
 
 
@@ -117,7 +126,7 @@ def test_a_depth_that_is_not_offered_is_left_out():
     app.query_params["depth"] = "1000"
     app.run()
     open_halting(app)
-    assert len(panel_data(app)["halt"]) == 6
+    assert len(panel_data(app)["one"]["halt"]) == 6
 
 
 def test_a_model_of_one_step_has_nothing_to_stop(page):
@@ -125,12 +134,7 @@ def test_a_model_of_one_step_has_nothing_to_stop(page):
     assert not page.exception
     assert "nothing to stop early" in page.info[0].value
     assert "such as “digits-glimpse”" in page.info[0].value
-    assert len(panel_data(page)["halt"]) == 1
-
-
-def test_the_stacked_exits_show_every_image_once(report):
-    figure = halting_figures.exits(report)
-    assert np.sum([np.sum(bar.y) for bar in figure.data]) == pytest.approx(100)
+    assert len(panel_data(page)["one"]["halt"]) == 1
 
 
 def test_the_cost_figure_marks_the_chosen_policy_where_it_was_measured(report):
@@ -149,7 +153,6 @@ def test_the_table_has_a_row_for_every_step(report):
 def test_every_figure_has_words_that_follow_from_its_numbers(report):
     said = halting_figures.alternatives(report)
     assert f"{100 * report.chosen.accuracy:.1f} % right at" in said["accuracy_for_cost"]
-    assert "Most leave after step 2: 29 %, of which 100 % are right. 13 % run all 6 steps." in said["exits"]
     assert "up to step 12. Step 2 makes the most right answers wrong, 1.9 %, and puts 18.1 % right." in said["flips"]
     surer = replace(report, reliability=(ReliabilityBin(halt_prob=0.9, accuracy=0.5, count=10),))
     assert "it says 0.90, 0.50 are right, so it is too sure there" in halting_figures.alternatives(surer)["reliability"]
@@ -167,20 +170,16 @@ def test_the_tables_hold_what_the_figures_show(report):
     assert sum(row["answers"] for row in halting_figures.reliability_table(report)) == 6 * 359
 
 
-def test_equal_answers_in_a_row_are_said_once():
-    example = Example(index=3, seed=0, label=1, answers=(0, 0, 1, 1, 0), halt_prob=(0.5,) * 5, exit_step=2)
-    assert halting_figures.answers(example, ("cat", "dog")) == "cat → dog → cat"
-    assert halting_figures.example_caption(example, ("cat", "dog")) == "dog: cat → dog → cat · left after 2"
-
-
-def test_the_images_worth_a_look_are_shown_and_lead_to_the_player(page, report):
-    open_halting(page)
-    shown = [image.proto for image in page.get("image")]
-    links = [image.link for image in shown]
-    assert all(image.imgs[0].alt.startswith("Test image") for image in shown)
-    assert len(shown) == len(report.examples)
+def test_an_image_worth_a_look_comes_once_with_every_reason_and_leads_to_the_player(report):
+    checkpoint, config = cache.checkpoint("digits-glimpse"), find_run("digits-glimpse").config().model
+    twice = replace(report, latest=report.made_worse)
+    data = leaving_payload(twice, config, tuple("0123456789"), report.images, lambda one: _link(checkpoint, one))
+    assert len(data["examples"]) == len({example.index for example in twice.examples})
     worst = report.made_worse[0]
-    assert f"step?checkpoint=digits-glimpse&image=test-{worst.index}&glimpse_seed={worst.seed}" in links
+    one = next(example for example in data["examples"] if example["index"] == worst.index)
+    assert one["why"] == ["left last", "made worse by more steps"]
+    assert one["link"] == f"step?checkpoint=digits-glimpse&image=test-{worst.index}&glimpse_seed={worst.seed}"
+    assert base64.b64decode(one["picture"].partition(",")[2]) == report.images[worst.index]
 
 
 def test_useless_halting_is_said_before_anything_else(report, tmp_path, monkeypatch):
@@ -201,7 +200,6 @@ def test_useless_halting_is_said_before_anything_else(report, tmp_path, monkeypa
     assert not page.exception
     assert "it is flat" in page.warning[0].value
     assert any("a threshold that is never passed" in caption.value for caption in page.caption)
-    assert len(page.get("image")) == len(report.made_worse)  # none is first or last
     assert [name for _, name in panel_data(page)["presets"]] == ["as in training"]
 
 
@@ -209,9 +207,20 @@ def test_a_model_whose_images_are_absent_still_shows_its_judgement(page, tmp_pat
     monkeypatch.chdir(tmp_path)
     open_halting(page, checkpoint="cifar10-tiny", image="test-0")
     assert not page.exception
-    assert "not on this machine" in page.error[0].value
-    assert "of 4" in page.metric[1].value
+    assert "cannot be had" in page.error[0].value
+    data = panel_data(page)
+    assert data["one"] is None
+    assert data["all"]["n"] == 10_000
     assert any("CIFAR-10 (JPEG)" in caption.value for caption in page.caption)
-    assert any("not on this machine" in caption.value for caption in page.caption)
-    assert len(page.get("image")) == 0
-    assert len(page.dataframe) == 4 + 3  # behind the figures, and the images in words
+    assert len(page.expander) == 5
+
+
+def test_the_images_worth_a_look_are_named_where_they_are_absent(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = AppTest.from_file(PAGE, default_timeout=300)
+    app.query_params["checkpoint"], app.query_params["open"] = "cifar10-tiny", "leaving"
+    app.run()
+    assert not app.exception
+    assert any("not on this machine" in caption.value for caption in app.caption)
+    (data,) = [json.loads(block.proto.json) for block in app.get("bidi_component") if "why" in block.proto.json]
+    assert {example["picture"] for example in data["examples"]} == {None}

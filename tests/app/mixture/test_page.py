@@ -301,7 +301,7 @@ def test_where_the_images_are_absent_the_judgement_is_still_shown(copied):
     nowhere = replace(config, data=replace(config.data, source="parquet:nowhere"))
     (copied.path / "config.json").write_text(json.dumps(nowhere.to_dict()))
     app = opened(AppTest.from_file(PAGE, default_timeout=300), mixture_model=copied.name, open="worth")
-    assert "not on this machine" in app.error[0].value
+    assert "cannot be had" in app.error[0].value
     assert len(app.table) == 1
 
 

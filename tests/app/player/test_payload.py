@@ -12,6 +12,7 @@ import pytest
 from app.attention.attribution import METHODS, Attribution
 from app.change import parse_edit
 from app.player.payload import payload, principal_plane
+from app.player.player import showable, shown_panels
 from vitrm.runs.checkpoints import build, find_run
 from vitrm.traces.recording import trace
 from vitrm.traces.rollout import rollout
@@ -110,3 +111,17 @@ def test_the_gallery_is_what_the_model_computes_today(close):
         fresh = trace(model, ready.pixels, seed=ready.seed)
         np.testing.assert_array_equal(fresh.patches, ready.patches)
         close(fresh.logits, ready.logits)
+
+
+def test_what_a_link_wants_on_show_is_told_from_what_the_player_does_not_have(shown):
+    there, usual = showable(shown, ("equations", "memory"))
+    assert there == ["look", "answer", "curves", "equations", "memory"]
+    assert usual == there[:3]
+    assert shown_panels("memory,look,nothing", there) == ("look,memory", ["nothing"])
+    assert shown_panels("", there) == ("", [])
+    assert showable(shown, ("attention", "maps", "edits")) == (
+        ["attention", "answer", "edits"],
+        ["attention", "answer"],
+    )
+    alone = replace(shown, patch_attention=None, state_attention=None, answer_attention=None)
+    assert showable(alone, ("attention",))[0] == usual

@@ -102,11 +102,13 @@ def test_a_zip_file_becomes_a_training_of_ones_own(page):
     assert not page.exception
     (training,) = cache.trainings().known.values()
     assert own_data.owner(training.source) == 32 * "a"
+    asked = cache.trainings()._jobs.read(cache.trainings().run(training.name)).asked.config
+    assert asked.train.batch_size == 4  # of the five that are left to train on
 
 
 def test_what_is_wrong_with_a_file_is_said_and_the_next_one_is_taken(page):
     page.file_uploader[0].upload("pets.zip", pets(each=1)).run()
-    assert "cannot be used: pictures that can be used: blue: 1, red: 1; expected" in page.error[0].value
+    assert "cannot be used: it has too few pictures: blue 1, red 1; expected" in page.error[0].value
     assert not [button for button in page.button if button.key == "start_training"]
     page.file_uploader[0].upload("pets.zip", pets()).run()
     assert not page.error

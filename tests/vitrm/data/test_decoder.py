@@ -23,7 +23,7 @@ def content(image, kind="PNG"):
 
 @pytest.fixture
 def decoder():
-    decoder = Decoder(64)
+    decoder = Decoder(64, seconds=120)  # with its start, which on a busy machine takes long
     yield decoder
     decoder.close()
 

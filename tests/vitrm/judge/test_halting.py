@@ -17,7 +17,7 @@ from vitrm.errors import ConfigError
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import auroc, auroc_interval, image_seeds
 from vitrm.judge.halting import EXAMPLES, comparison, examples, step_alone, verdict
-from vitrm.judge.replay import TOLERANCE, Point, Replay, calibration, calibration_error
+from vitrm.judge.replay import TOLERANCE, Point, Replay, calibration, calibration_error, leaving
 from vitrm.judge.report import Progress, measured, measuring
 from vitrm.runs.checkpoints import find_run, load
 from vitrm.runs.folder import Run
@@ -49,6 +49,26 @@ def test_a_policy_lets_each_image_leave_at_its_first_score_above_the_threshold()
     nobody, exits = run.play("learned", 1.0, COSTS)
     assert exits.tolist() == [2, 2, 2, 2]
     assert nobody.accuracy == 0.75
+
+
+def test_who_leaves_is_listed_wherever_the_threshold_changes_it():
+    run = Replay(RIGHT, SCORES, {"learned": SCORES})
+    found = list(leaving(run, [0.65, 7.0]))
+    assert (found[0].threshold, found[0].images) == (0.0, (4, 0, 0))
+    assert len(found) == len({(out.images, out.right) for out in found})
+    at = {out.threshold: out for out in found}
+    for threshold in (0.0, 0.25, 0.5, 0.9, 1.0):
+        listed = max(known for known in at if known <= threshold)
+        point, exits = run.play("learned", threshold, COSTS)
+        assert at[listed].images == tuple(torch.bincount(exits, minlength=3).tolist())
+        assert sum(at[listed].right) == pytest.approx(4 * point.accuracy)
+
+
+def test_the_report_lists_who_leaves_at_the_chosen_threshold(report):
+    chosen = max((out for out in report.leaving if out.threshold <= report.chosen.threshold), key=lambda o: o.threshold)
+    total = report.split_sizes["test"]
+    assert [count / total for count in chosen.images] == pytest.approx([out.share for out in report.exits])
+    assert sum(chosen.right) / total == pytest.approx(report.chosen.accuracy)
 
 
 def test_calibration_error_by_hand():

@@ -13,8 +13,8 @@ def test_the_same_supervision_step_is_found_in_another_trace():
     six, one = (find_run(name).gallery()["test-9"] for name in ("digits-glimpse", "digits"))
     assert answers.same_place(None, six, one) is None
     assert answers.same_place(8, six, six) == 8
-    assert answers.same_place(8, six, one) == 3  # the end of its only step: M = 3, so moves 0 to 3
-    assert answers.same_place(3, one, six) == 2  # the end of the first of its steps: M = 2
+    assert answers.same_place(9, six, one) == 4  # the end of its only step: M = 3, so four moves
+    assert answers.same_place(4, one, six) == 3  # the end of the first of its steps: M = 2
 
 
 def test_what_two_models_say_is_compared_by_class_name():

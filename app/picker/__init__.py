@@ -1,0 +1,1 @@
+"""A picture is picked by looking at it."""

@@ -1,0 +1,38 @@
+"""A row of small pictures to pick one from: nothing on it says what they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app.component import DRAWING, TRACE, component, encoded
+
+_component = component("vitrm_picker", __file__, html="picker.html", css="picker.css", js=(TRACE, DRAWING, "picker.js"))
+
+
+def picker(images: Mapping[str, np.ndarray], chosen: str, key: str, on_choose: Callable[[str], None]) -> None:
+    """Show images (C, H, W) uint8 by name; `on_choose` is told the name of the one that was picked.
+
+    `chosen` need not be one of them: then none is marked.
+    """
+
+    def take() -> None:
+        name = st.session_state[key].get("image")
+        if name in images:  # whatever the browser sent
+            on_choose(name)
+
+    _component(data=content(images, chosen), key=key, on_image_change=take, width="content")
+
+
+def content(images: Mapping[str, np.ndarray], chosen: str) -> dict[str, Any]:
+    """What the row is sent."""
+    return {
+        "chosen": chosen if chosen in images else None,
+        "images": [
+            {"name": name, "channels": len(pixels), "imageSize": pixels.shape[-1], "pixels": encoded(pixels, np.uint8)}
+            for name, pixels in images.items()
+        ],
+    }

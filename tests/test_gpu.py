@@ -1,0 +1,85 @@
+"""The script for a GPU, tried on this CPU: small trainings, cut off in the middle and taken up again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vitrm.places import ROOT
+from vitrm.runs.folder import Run
+
+SMALL = {
+    "model.image_size": 8, "model.patch_size": 4, "model.channels": 1, "model.dim": 16, "model.num_heads": 2,
+    "model.mlp_dim": 16, "model.depth": 1, "model.memory_tokens": 2, "train.epochs": 40, "train.epoch_images": 64,
+    "train.batch_size": 32, "train.warmup_epochs": 1, "train.compile": "false", "train.precision": "fp32",
+}  # fmt: skip
+
+
+def words(folder, *more):
+    settings = [word for name, value in SMALL.items() for word in ("--setting", name, str(value))]
+    places = ["--folder", folder / "runs", "--results", folder / "results"]
+    data = ["--device", "cpu", "--photographs", "digits"]
+    return [sys.executable, ROOT / "scripts" / "gpu.py", *data, *places, *settings, *more]
+
+
+def called(folder, *more):
+    return subprocess.run(words(folder, *more), capture_output=True, text=True, timeout=600, check=False)
+
+
+def begun(folder, seeds):
+    """The script in the middle of its trainings."""
+    process = subprocess.Popen(words(folder, "--only", "photo", "--seeds", *seeds), start_new_session=True)
+    runs = [Run(folder / "runs" / f"photo-{seed}") for seed in seeds]
+    while process.poll() is None and not all(run.resumable for run in runs):
+        time.sleep(0.02)
+    return process, runs
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_training_that_was_cut_off_is_taken_up_again_and_reported(tmp_path):
+    process, (run,) = begun(tmp_path, "0")
+    os.killpg(process.pid, signal.SIGKILL)  # as a machine does whose time is over
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be cut off: make it longer"
+    again = called(tmp_path, "--only", "photo", "--seeds", "0")
+    assert again.returncode == 0, again.stderr
+    assert "1 of 1 done" in again.stdout
+    assert run.summary().epochs == SMALL["train.epochs"]
+    ends = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
+    assert ends == list(range(1, SMALL["train.epochs"] + 1))
+    report = (tmp_path / "results" / "gpu.md").read_text(encoding="utf-8")
+    assert report.count("| `photo-") == 1
+    assert f"| {run.summary().commit} |" in report
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_it_has_all_trainings_save_before_it_ends(tmp_path):
+    process, runs = begun(tmp_path, "01")
+    process.terminate()
+    assert process.wait() == 75, "it ended before it could be stopped: make it longer"
+    assert {run.status()["status"] for run in runs} == {"stopped"}
+
+
+@pytest.mark.slow
+def test_a_measurement_counts_once_it_has_ended_well(tmp_path):
+    listed = called(tmp_path, "--list")
+    assert listed.returncode == 0
+    assert "agreement            0 of 1 done" in listed.stdout
+    unknown = called(tmp_path, "--only", "nothing")
+    assert unknown.returncode == 2
+    assert "unknown steps nothing: expected some of agreement, bench" in unknown.stderr
+    failed = called(tmp_path, "--only", "bench", "--setting", "model.dim", "15")
+    assert failed.returncode == 1
+    assert "bench ended with 1: see" in failed.stderr
+    assert not (tmp_path / "runs" / "bench.json").exists()
+    assert called(tmp_path, "--only", "bench").returncode == 0
+    assert {row["batch"] for row in json.loads((tmp_path / "runs" / "bench.json").read_text())["training"]} == {
+        128,
+        1024,
+    }
+    assert "matrix-multiply rate" in (tmp_path / "results" / "gpu.md").read_text(encoding="utf-8")
