@@ -11,7 +11,9 @@ import pandas  # noqa: E402, F401 (whole: plotly would take the half that anothe
 import streamlit as st  # noqa: E402
 
 from app import descriptors, state  # noqa: E402
+from app.link.link import copy_link  # noqa: E402
 from app.training.cache import look_after_queue  # noqa: E402
+from app.words.words import words  # noqa: E402
 
 
 def story() -> dict[str, list[st.Page]]:
@@ -41,7 +43,12 @@ def main() -> None:
     look_after_queue()
     page = st.navigation(story(), position="top")
     state.enter(page.url_path)
-    page.run()
+    copy_link()
+    body, end = st.container(), st.container()
+    with end:  # before the page, which may end early
+        words()
+    with body:
+        page.run()
 
 
 if __name__ == "__main__":

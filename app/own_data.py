@@ -177,9 +177,7 @@ def _check(counts: Counter[str], left_out: list[str]) -> None:
         found = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
         least = f"2 classes or more, with {LIMITS.each} pictures or more each"
         why = f". Left out: {'; '.join(left_out[:3])}" if left_out else ""
-        raise DataError(
-            f"it has too few pictures: {found}; expected {least}{why}"
-        )
+        raise DataError(f"it has too few pictures: {found}; expected {least}{why}")
 
 
 def _uploads() -> list[tuple[Path, Upload]]:

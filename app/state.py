@@ -26,6 +26,7 @@ DECK = "deck"  # which images the game is played with, by number
 MIXTURE_MODEL = "mixture_model"  # the SR-ViT on show
 MIXTURE_VIEW = "mixture_view"  # stage.token.scale of its panel
 RUN = "run"  # name of the training on show
+SHOW = "show"  # which view of the trainings
 PHOTO_MODEL = "photo_model"  # the models for the learner's own pictures
 DRAWING_MODEL = "drawing_model"
 MAZE = "maze"  # the learner's maze as text (app/mazes/maze.py); empty: one that is drawn for the model
@@ -107,6 +108,7 @@ def _one_of(choices: Sequence[Any]) -> Callable[[str], Any]:
     return read
 
 
+_READ = "link_read"  # whether what no page knows has been said
 IN_URL = {
     CHECKPOINT: str,
     IMAGE: str,
@@ -142,6 +144,12 @@ def start(**defaults: object) -> None:
     for key, default in (DEFAULTS | defaults).items():
         if key not in st.session_state:
             st.session_state[key] = _from_url(key, default)
+    if _READ not in st.session_state:
+        st.session_state[_READ] = True
+        if unknown := [name for name in st.query_params if name not in (*IN_URL, RUN, SHOW)]:
+            st.warning(
+                f"The link names {', '.join(name[:40] for name in unknown)}, which no page here knows; left out."
+            )
 
 
 def enter(page: str) -> None:

@@ -21,6 +21,7 @@ st.markdown(f"**{verdict(shown)}**")
 view.weights(shown)
 st.caption(" ".join(filter(None, [provenance(shown), others(found, shown)])))
 mixtures = [Section("mixture", "Is the soft mixture worth it?", lambda: view.mixture(shown))]
+pair.say_unknown()
 sections(
     Section("best", "Who is best of each family?", lambda: view.best(shown)),
     Section("costs", "What does accuracy cost?", lambda: view.costs(shown)),

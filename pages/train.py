@@ -10,6 +10,7 @@ from app.training.curves.curves import curves_library
 from app.training.form import new_training
 from app.training.inside import look_inside
 from app.training.live import numbers_behind, watch
+from app.training.result import result
 from vitrm.errors import VitrmError
 
 state.start()
@@ -35,6 +36,7 @@ elif view == "Compare":
 else:
     run = choose_run(known)
     if run is not None:
+        result(run)
         watch(run)
         if known[run].is_readable:
             numbers_behind(run)

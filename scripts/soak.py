@@ -226,7 +226,7 @@ class Soak:
     async def train(self, browser: Visitor) -> None:
         """Ask for a training; or, where something is training, have a hand in it, which may well not be theirs."""
         await browser.send("train")
-        for press in ("do_Pause", "do_One supervision step", "do_Resume"):
+        for press in ("do_Pause", "do_Single update", "do_Resume"):
             if press in browser.widgets:
                 await browser.send(press=press)
                 self.counts[press] += 1

@@ -18,7 +18,7 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     ),
     "app": (
         "paper", "state", "sections", "background", "descriptors", "visitors", "own_data", "component", "change",
-        "charts", "colours", "figures", "inference", "sources", "cache", "picker",
+        "words", "link", "charts", "colours", "figures", "inference", "sources", "cache", "picker",
         "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
         "training", "compare", "web", "bench", "Home",
     ),

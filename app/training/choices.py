@@ -30,17 +30,28 @@ def choose_view(known: dict[str, Training]) -> str:
     if started is not None:
         show(started)
     if "train_view" not in st.session_state:
-        st.session_state["train_view"] = "Watch" if known else "New training"
-    return st.segmented_control(
+        named = st.query_params.get(state.SHOW)
+        if named is not None and named not in VIEWS:
+            st.warning(f"The link shows “{named[:40]}”, which this page does not have; it has {', '.join(VIEWS)}.")
+        usual = "Watch" if known or state.RUN in st.query_params else "New training"
+        st.session_state["train_view"] = named if named in VIEWS else usual
+    view = st.segmented_control(
         "Show", list(VIEWS), key="train_view", format_func=lambda view: f"{VIEWS[view]} {view}", required=True,
         label_visibility="collapsed",
     )  # fmt: skip
+    if view == "Watch":
+        st.query_params.pop(state.SHOW, None)
+    elif st.query_params.get(state.SHOW) != view:
+        st.query_params[state.SHOW] = view
+    return view
 
 
 def choose_run(known: dict[str, Training]) -> str | None:
     """The run to watch: the one in the link, else what is going on, else the newest."""
     names = sorted(known, key=lambda name: (not known[name].is_active, -touched(name)))
     if not names:
+        if named := st.query_params.get(state.RUN):
+            st.warning(f"There is no run “{named[:60]}” here.")
         st.info("Nothing has been trained here yet. Choose **New training**, or type `vitrm train digits`.")
         return None
     session = st.session_state

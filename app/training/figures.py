@@ -26,7 +26,9 @@ PARTS = {
 
 
 def live_charts(history: History, config: Config) -> list[Chart]:
-    """The figures of a training: loss, accuracy, halting, state norms, learning rate, speed."""
+    """The figures of a training: loss, validation accuracy and halting; on demand training accuracy, state norms,
+    learning rate and speed.
+    """
     steps, classes = config.model.supervision_steps, config.model.num_classes
     percent = f"{100 / classes:.0f} %"
     progress, epochs = history.progress.rows, history.epochs.rows
@@ -68,6 +70,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
                 level=(100 / classes, "chance"),
                 low=0.0,
                 high=100.0,
+                more=name != "accuracy",
             )
             for name, split, key in (
                 ("accuracy", "Validation", "val_accuracy"),
@@ -86,6 +89,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             _last("length of y", progress, "answer_norm")
             + ("; " + _last("of a token of z", progress, "memory_norm") if memory else ""),
             low=0.0,
+            more=True,
         ),
         Chart(
             "lr",
@@ -94,6 +98,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             (Line("learning rate", x, [row.lr for row in progress], LIVE_BLUE),),
             _last("learning rate", progress, "lr"),
             low=0.0,
+            more=True,
         ),
         Chart(
             "speed",
@@ -102,6 +107,7 @@ def live_charts(history: History, config: Config) -> list[Chart]:
             (Line("images per second", x, [row.images_per_s for row in progress], LIVE_BLUE),),
             _last("images per second", progress, "images_per_s"),
             low=0.0,
+            more=True,
         ),
     ]
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import visitors
 from app.training import cache, own_pictures, settings
 from app.training import figures as training_figures
 from app.training.choices import STARTED
 from vitrm.config import PRESETS, SETTINGS, Config, Setting
-from vitrm.config.words import in_words, shown, value
+from vitrm.config.words import in_words, named, shown, value
 from vitrm.errors import VitrmError
 from vitrm.places import home
 from vitrm.runs.state import State
@@ -25,41 +26,63 @@ _UPLOAD = "my own pictures (a ZIP file) …"
 
 
 def new_training() -> None:
-    """Preset, data and settings; how long it would take here; start."""
+    """Preset and data, start, how long it would take here; then every setting, and the command that does the same."""
     trainings = cache.trainings()
     offered = settings.EXPECTATIONS | settings.COMPARISONS
     name = st.pills("Preset", list(offered), default="digits", required=True, key="train_preset")
     st.markdown(offered[name])
     source = _choose_data(name)
     device, changes = _choose_device()
+    start, places = st.container(), {}  # above the settings, so that nothing said there moves the button
     with st.expander("Own settings", icon=":material/tune:"):
-        changes |= _own_settings(name)
-    if source is None:
-        return
+        changes |= _own_settings(name, places)
+    config, why = None, None
     try:
-        config = PRESETS[name].with_fields({"data.source": source} | own_pictures.fitting(source) | changes)
-        trainings.check(config, visitors.visitor())
+        if source is not None:
+            fitting = own_pictures.fitting(source)
+            config = PRESETS[name].with_fields({"data.source": source} | fitting | changes)
+            trainings.check(config, visitors.visitor())
     except VitrmError as error:
-        st.error(in_words(str(error)))
-        return
-    same = trainings.same(config)
-    if same:
-        st.info(f"“{same}” trains exactly this already: starting means joining it.")
-    known = trainings.estimates.known(config, device)
-    st.fragment(_estimate, run_every=None if known else 1.0)(config, device)
+        why = in_words(str(error))
+        at = _beside(str(error), changes, places)
+        if at is not None:
+            places[at].error(why)
+        with start:
+            st.error(f"In “Own settings”: {why}" if at else why)
+    with start:
+        _start(config if why is None else None, device)
+    if config is not None and why is None:
+        st.caption("The same from a terminal, on this machine; it shows up here too:")
+        st.code(train_command(config), language="sh")
+
+
+def _beside(message: str, changes: dict[str, Any], places: dict[str, DeltaGenerator]) -> str | None:
+    """The setting beside which a message belongs: of those that it names, one that was changed; None where none is."""
+    there = [name for name in named(message) if name in places]
+    return next((name for name in there if name in changes), there[0] if there else None)
+
+
+def _start(config: Config | None, device: str) -> None:
+    """The button, where it always is, and what pressing it leads to. Without a configuration it waits for one."""
+    trainings = cache.trainings()
+    same = trainings.same(config) if config is not None else None
+    known = trainings.estimates.known(config, device) if config is not None else None
     # No callback: it would start what was on show before, if somebody chooses and presses start in one go.
     if st.button(
         "Join that training" if same else "Start training", type="primary", icon=":material/play_arrow:",
-        key="start_training", disabled=bool(known and "error" in known),
+        key="start_training", disabled=config is None or bool(known and "error" in known),
     ):  # fmt: skip
         try:
             st.session_state[STARTED] = trainings.train(config, visitors.visitor(), device=device)
         except (VitrmError, OSError) as error:
-            st.error(str(error))
+            st.error(in_words(str(error)))
         else:
             st.rerun()
-    st.caption("The same from a terminal, on this machine; it shows up here too:")
-    st.code(train_command(config), language="sh")
+    if config is None:
+        return
+    if same:
+        st.info(f"“{same}” trains exactly this already: starting means joining it.")
+    st.fragment(_estimate, run_every=None if known else 1.0)(config, device)
 
 
 def _choose_data(preset: str) -> str | None:
@@ -112,8 +135,11 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
     return "cuda", {"train.precision": "bf16" if half else "fp32", "train.compile": compiled}
 
 
-def _own_settings(preset: str) -> dict[str, Any]:
-    """The form: every setting with its sentence and what was published for it; returns what differs from the preset."""
+def _own_settings(preset: str, places: dict[str, DeltaGenerator]) -> dict[str, Any]:
+    """The form: every setting with its sentence and what was published for it; returns what differs from the preset.
+
+    `places` is given a place under each field, by the setting's name, for what is wrong with it.
+    """
     base, changes = PRESETS[preset], {}
     groups = settings.groups(base)
     for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
@@ -123,6 +149,7 @@ def _own_settings(preset: str) -> dict[str, Any]:
                 with columns[k % 2]:
                     usual, setting = value(base, name), SETTINGS[name]
                     chosen = _widget(setting, usual, f"{preset}:{name}")
+                    places[name] = st.empty()
                     st.caption(f"{setting.sentence} {setting.source}" if base.model.recurrent else setting.sentence)
                     if chosen != usual:
                         changes[name] = chosen

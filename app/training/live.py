@@ -15,6 +15,7 @@ from app.training.choices import SAID, seen, show, tell
 from app.training.curves.curves import curves
 from app.training.queue import Training, Trainings
 from vitrm.config import Config
+from vitrm.config.words import in_words
 from vitrm.errors import VitrmError
 from vitrm.runs.folder import Run
 from vitrm.runs.state import State
@@ -110,7 +111,7 @@ def _header(training: Training) -> None:
         label = training.state if not training.position else f"waiting: number {training.position} in the queue"
         st.badge(label or "unknown", icon=icon, color=color)
         if training.cause and training.state in (State.FAILED, State.INTERRUPTED):
-            st.error(f"{training.cause[:400]}")
+            st.error(in_words(training.cause[:400]))
         elif training.cause and training.state in (State.STOPPED, State.WAITING):
             st.caption(training.cause)
         elif training.state is State.PAUSING:
@@ -137,7 +138,7 @@ def _controls(training: Training, trainings: Trainings) -> None:
         if training.state in (State.RUNNING, State.PAUSING):
             button("Pause", "pause", lambda: trainings.ask(name, "pause", visitor()), "primary")
         if training.state is State.PAUSED:
-            button("One supervision step", "skip_next", lambda: trainings.ask(name, "step", visitor()), "primary",
+            button("Single update", "skip_next", lambda: trainings.ask(name, "step", visitor()), "primary",
                    "One pass forward and back on one batch, one update of the weights, then a pause again")  # fmt: skip
             button("Resume", "play_arrow", lambda: trainings.ask(name, "go", visitor()))
         if training.state in (State.RUNNING, State.PAUSING, State.PAUSED):

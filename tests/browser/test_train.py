@@ -97,7 +97,7 @@ def test_digits_are_trained_live_watched_paused_and_survive_the_server(servers, 
     assert other.evaluate("document.documentElement.scrollWidth") <= 360
 
     page.get_by_role("button", name="Pause").click()
-    page.get_by_role("button", name="One supervision step").click()
+    page.get_by_role("button", name="Single update").click()
     expect(page.get_by_text("What that one update changed")).to_be_visible()
     expect(page.get_by_text(re.compile(r"Update \d+: epoch"))).to_be_visible()
     page.get_by_text("Open the player on this run").click()

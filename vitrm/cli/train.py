@@ -75,6 +75,7 @@ def _prepare(
     """The run folder (none in the processes beside the first) and the trainer, new or as it was left off."""
     from vitrm.runs.checkpoints import find_run
     from vitrm.training.fit import begin, for_classes, go_on
+    from vitrm.training.precision import settled
 
     if arguments.resume:
         if arguments.budget_minutes:
@@ -87,6 +88,7 @@ def _prepare(
         dataset = load_data(config, arguments.data_root)
     if "model.num_classes" not in settings:
         config = for_classes(config, dataset)
+    config = group.from_first(lambda: settled(config, dataset, device))
     if arguments.budget_minutes:
         config = _within_budget(arguments, config, dataset, device, group)
     name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -153,6 +155,7 @@ def _train_into(run: Run, trainer: Trainer, board: Board | None, resume: str) ->
 def _estimate(arguments: argparse.Namespace, settings: dict[str, str], device: str) -> int:
     from vitrm.training.estimate import estimate
     from vitrm.training.fit import for_classes
+    from vitrm.training.precision import settled
     from vitrm.training.trainer import Trainer
 
     if arguments.resume:
@@ -161,7 +164,7 @@ def _estimate(arguments: argparse.Namespace, settings: dict[str, str], device: s
     dataset = load_data(config, arguments.data_root)
     if "model.num_classes" not in settings:
         config = for_classes(config, dataset)
-    print(json.dumps(asdict(estimate(Trainer(config, dataset, device)))))
+    print(json.dumps(asdict(estimate(Trainer(settled(config, dataset, device), dataset, device)))))
     return 0
 
 

@@ -137,8 +137,10 @@ class TrainConfig:
         "How often an image stands in its batch, augmented anew each time; an epoch then sees fewer images.",
     )
     unmixed_share: float = setting(0.0, "Unmixed end", "Share of the epochs, the last ones, without Mixup and CutMix.")
-    precision: Literal["fp32", "bf16"] = setting(
-        "fp32", "Precision", "bf16 halves memory and time on a recent GPU; weights stay in fp32."
+    precision: Literal["fp32", "bf16", "auto"] = setting(
+        "fp32",
+        "Precision",
+        "bf16 halves memory and time on a recent GPU; weights stay in fp32. auto tries both and takes the faster.",
     )
     compile: bool = setting(
         False, "Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."

@@ -79,6 +79,9 @@ def typed(hint: Any) -> str:
     return {int: "N", float: "X", bool: "{true,false}"}.get(hint, "TEXT")
 
 
+_NAMED = re.compile(r"\b((?:model|train|data)\.)?([a-z_]+)\b(=)?")
+
+
 def in_words(message: str) -> str:
     """The message of a ConfigError with labels for the names of settings: "Width D = 65 is ..." for "dim=65 is ...".
 
@@ -86,11 +89,20 @@ def in_words(message: str) -> str:
     """
 
     def label(found: re.Match) -> str:
-        section, field, equals = found.groups()
-        names = [f"{section}{field}"] if section else [f"{each}.{field}" for each in ("model", "train", "data")]
-        known = next((SETTINGS[name].label for name in names if name in SETTINGS), None)
-        if known is None or not (section or equals):
+        name = _setting(found)
+        if name is None:
             return found[0]
-        return f"{known} = " if equals else known
+        return f"{SETTINGS[name].label} = " if found[3] else SETTINGS[name].label
 
-    return re.sub(r"\b((?:model|train|data)\.)?([a-z_]+)\b(=)?", label, message)
+    return _NAMED.sub(label, message)
+
+
+def named(message: str) -> list[str]:
+    """The dotted names of the settings that a message speaks of, in its order; what counts is as for `in_words`."""
+    return list(dict.fromkeys(name for found in _NAMED.finditer(message) if (name := _setting(found))))
+
+
+def _setting(found: re.Match) -> str | None:
+    section, field, equals = found.groups()
+    names = [f"{section}{field}"] if section else [f"{each}.{field}" for each in ("model", "train", "data")]
+    return next((name for name in names if name in SETTINGS), None) if section or equals else None

@@ -138,7 +138,8 @@ class Attention(nn.Module):
         q = q if scale is None else q * scale
         weights, dropout_p = None, self.dropout.p if self.training else 0.0
         learned = bias is not None and bias.requires_grad
-        if record or ((dropout_p or learned) and q.device.type == "cpu"):  # for which the CPU has no fused kernel
+        halves = q.dtype is torch.bfloat16 and q.requires_grad
+        if record or ((dropout_p or learned or halves) and q.device.type == "cpu"):  # where no fused kernel is fast
             scores = q * q.shape[-1] ** -0.5 @ k.mT
             weights = (scores if bias is None else scores + bias).softmax(dim=-1)  # (B, H, kept, S), rows sum to 1
             mixed = self.dropout(weights) @ v

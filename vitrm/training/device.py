@@ -31,7 +31,12 @@ def find_device(name: str = "auto") -> str:
 
 
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
-    """What makes contexts in which a model computes in "fp32" or "bf16"; its weights stay as they are."""
+    """What makes contexts in which a model computes in "fp32" or "bf16"; its weights stay as they are.
+
+    Raises ConfigError for anything else: "auto" is decided before (`vitrm.training.precision`).
+    """
+    if precision not in ("fp32", "bf16"):
+        raise ConfigError(f"train.precision={precision} is not decided yet: expected fp32 or bf16")
     return nullcontext if precision == "fp32" else lambda: torch.autocast(device.type, torch.bfloat16)
 
 

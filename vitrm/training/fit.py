@@ -17,6 +17,7 @@ from vitrm.training.commands import train_command
 from vitrm.training.device import find_device
 from vitrm.training.distributed import Group
 from vitrm.training.events import Event
+from vitrm.training.precision import settled
 from vitrm.training.recording import explain, record
 from vitrm.training.trainer import Trainer
 
@@ -53,7 +54,8 @@ def fit(
         return known or read_data(wanted, data_root)
 
     if resume and run.has_config:
-        odd = [name for name in run.config().differences(config) if name not in _DECIDED_BY_DATA]
+        decided = {*_DECIDED_BY_DATA, *(["train.precision"] if config.train.precision == "auto" else [])}
+        odd = [name for name in run.config().differences(config) if name not in decided]
         if odd:
             raise ConfigError(f"'{run.path}' holds a run with another {odd[0]}; choose another folder")
         if run.is_complete:
@@ -62,7 +64,8 @@ def fit(
     else:
         data = load(config)
         command = train_command(config) if dataset is None else "vitrm.fit(config, folder, dataset)"
-        run, trainer = begin(for_classes(config, data), data, folder, command, device)
+        wanted = settled(for_classes(config, data), data, device)
+        run, trainer = begin(wanted, data, folder, command, device)
     with closing(record(run, trainer)) as events:
         for event in events:
             watch(event)

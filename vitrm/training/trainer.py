@@ -380,8 +380,9 @@ class Trainer:
     def _check_finite(self, losses: tuple[float, ...]) -> None:
         if not all(math.isfinite(loss) for loss in losses):
             raise TrainingDiverged(
-                f"the loss became {losses} in epoch {self.epoch + 1}, batch {self.batch}; "
-                f"lower --train.lr (now {self.config.train.lr}) or --train.grad_clip ({self.config.train.grad_clip})"
+                f"the loss became {', '.join(f'{loss:g}' for loss in losses)} in epoch {self.epoch + 1}, batch "
+                f"{self.batch}: the updates were too large. Choose a smaller train.lr={self.config.train.lr}, or a "
+                f"smaller train.grad_clip={self.config.train.grad_clip}"
             )
 
     def _finished(self, reason: str) -> Finished:

@@ -70,6 +70,15 @@ def show() -> None:
     _both(sides, shown)
 
 
+def say_unknown() -> None:
+    """Say which of the two models a link names and nobody has; the usual one takes its place. Before `show`."""
+    for key in (state.LEFT, state.RIGHT):
+        chosen, usual = st.session_state[key], state.DEFAULTS[key]
+        if chosen != usual and chosen not in cache.checkpoints():
+            st.warning(f"There is no checkpoint “{chosen[:60]}” here; “{usual}” takes its place.")
+            st.session_state[key] = usual
+
+
 def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
     """One of the models for the comparison of one image; a choice that is not among them is said and replaced."""
     chosen, usual = st.session_state[key], state.DEFAULTS[key]

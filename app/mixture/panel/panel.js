@@ -174,7 +174,7 @@ function buildMixture(root, data) {
 // One stage: a map for each step, the mean step and the entropy, the class token beside each.
 function buildStage(data, stage, s, steps) {
   const host = element("section", "stage"), R = data.steps;
-  const title = host.appendChild(element("h4", "", `${stage.name} `));
+  const title = host.appendChild(element("h2", "", `${stage.name} `));
   title.append(element("small", "", stage.what));
   const maps = host.appendChild(element("div", "maps"));
   maps.style.setProperty("--maps", R + 2);

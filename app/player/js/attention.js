@@ -1,7 +1,7 @@
 // What the memory reads from the image, what the answer reads from the memory, and what reached the answer in the end
 
 function attentionPanel(host, model, { chosen: kept, choose, go }) {
-  host.append(element("h4", "", "Which layer, head, memory token"));
+  host.append(element("h2", "", "Which layer, head, memory token"));
   const a = model.attention;
   if (!a) {
     host.append(element("p", "note", "This model mixes tokens with an MLP; there are no attention weights to show."));

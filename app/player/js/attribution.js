@@ -1,7 +1,7 @@
 // What mattered, by three methods, beside what was attended to: at the supervision step on show
 
 function attributionPanel(host, model) {
-  host.append(element("h4", "", "What mattered: attribution beside attention"));
+  host.append(element("h2", "", "What mattered: attribution beside attention"));
   const shown = model.attribution;
   if (!shown) {
     host.append(element("p", "note", "Not computed yet for this image: press the button below the player."));

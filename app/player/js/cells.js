@@ -2,7 +2,7 @@
 // Beside both, the same by distance over all moments: there a flood that spreads is a slanted edge.
 
 function cellsPanel(host, model, { go }) {
-  host.append(element("h4", "", "The memory over the cells: does “reachable” spread like a flood?"));
+  host.append(element("h2", "", "The memory over the cells: does “reachable” spread like a flood?"));
   const maze = model.cells;
   if (!maze || !maze.maps.length) {
     host.append(element("p", "note", "Nothing of this model can be shown by cell."));

@@ -4,7 +4,7 @@ function editsPanel(host, model, { chosen, choose }) {
   const { tokens, original, edited, choices } = model.edits;
   const across = model.imageSize / model.patchSize;
   const edit = parseEdit(chosen.edit, across * across, tokens); // what the learner chose last, though its run may not have arrived yet
-  host.append(element("h4", "", "Change one thing, and see what it was worth"));
+  host.append(element("h2", "", "Change one thing, and see what it was worth"));
   const grid = host.appendChild(element("div", "pair"));
   const left = grid.appendChild(element("figure"));
   left.append(element("figcaption", "", "Hide patches (click)"));

@@ -1,7 +1,7 @@
 // What is being computed: the equation, the shapes, and the core's own lines
 
 function equationsPanel(host, model) {
-  host.append(element("h4", "", "What is being computed"));
+  host.append(element("h2", "", "What is being computed"));
   const list = host.appendChild(element("ol", "equations"));
   const rows = model.equations.map((equation) => {
     const item = list.appendChild(element("li"));

@@ -1,7 +1,7 @@
 // How the evidence arrives: what has been seen after each supervision step, and what that did to the answer
 
 function glimpsesPanel(host, model, { go }) {
-  host.append(element("h4", "", "How the evidence arrives"));
+  host.append(element("h2", "", "How the evidence arrives"));
   if (!model.glimpse) {
     host.append(element("p", "note", "This model reads the whole image at every step: there are no glimpses to follow."));
     return { layout() {}, draw() {} };

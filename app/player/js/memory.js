@@ -4,7 +4,7 @@ function memoryPanel(host, model) {
   const { tokens, explained } = model.memory_;
   const similarity = new Int8Array(bytes(model.memory_.similarity).buffer);
   const path = floats(model.memory_.path);
-  host.append(element("h4", "", "How the memory moves"));
+  host.append(element("h2", "", "How the memory moves"));
   const grid = host.appendChild(element("div", "pair"));
   const left = grid.appendChild(element("figure"));
   left.append(element("figcaption", "", "Similarity of memory tokens"));

@@ -24,7 +24,11 @@ function points(chart) {
 
 function make(figure, chart, colors) {
   const axis = { stroke: colors.ink, grid: { stroke: colors.line, width: 1 }, ticks: { stroke: colors.line, width: 1, size: 4 }, font: `12px ${colors.font}`, labelFont: `12px ${colors.font}`, labelSize: 18 };
-  const value = (_, number) => short(number);
+  // Where nobody points, the newest value: of a line the last one that it has.
+  const value = (plot, number, k) => {
+    const newest = number ?? plot.data[k].findLast((each) => each != null);
+    return newest == null ? "" : short(newest);
+  };
   const line = (each) => ({ label: each.name, stroke: each.color, width: 2, dash: each.dash ? [6, 4] : undefined, spanGaps: true, points: { size: 5, show: (_, __, from, to) => to - from < 3 }, value });
   const series = [{ label: chart.x_title, value }, ...chart.lines.map(line)];
   if (chart.level) series.push({ label: chart.level[1], stroke: colors.faint, width: 1.5, dash: [3, 4], points: { show: false }, value });
@@ -47,6 +51,20 @@ function make(figure, chart, colors) {
     },
     points(chart), figure.querySelector(".plot"),
   );
+}
+
+// The charts that are there on demand, folded away under their names; none if there are none.
+function folded(charts, figures, open) {
+  const more = charts.flatMap((chart, k) => (chart.more ? [[chart.y_title, figures[k]]] : []));
+  if (!more.length) return [];
+  const details = document.createElement("details"), summary = document.createElement("summary");
+  const grid = document.createElement("div");
+  grid.className = "grid";
+  summary.textContent = `${more.length} more: ${more.map(([name]) => name.toLowerCase()).join(", ")}`;
+  grid.append(...more.map(([, figure]) => figure));
+  details.append(summary, grid);
+  details.open = open ?? false;
+  return [details];
 }
 
 function feed(plot, chart) {
@@ -73,7 +91,7 @@ function draw({ data, parentElement }) {
     root.shape = shape;
     root.plots?.forEach((plot) => plot.destroy());
     root.watcher?.disconnect();
-    root.replaceChildren(...data.charts.map((chart) => {
+    const figures = data.charts.map((chart) => {
       const figure = document.createElement("figure");
       const title = document.createElement("figcaption");
       title.textContent = chart.y_title;
@@ -83,10 +101,12 @@ function draw({ data, parentElement }) {
       figure.dataset.name = chart.name;
       figure.append(title, plot);
       return figure;
-    }));
-    root.plots = data.charts.map((chart, k) => make(root.children[k], chart, colors));
+    });
+    root.replaceChildren(...figures.filter((_, k) => !data.charts[k].more), ...folded(data.charts, figures, root.querySelector("details")?.open));
+    root.figures = figures;
+    root.plots = data.charts.map((chart, k) => make(figures[k], chart, colors));
     root.watcher = new ResizeObserver(() => root.plots.forEach((plot, k) => {
-      const width = root.children[k].clientWidth;
+      const width = figures[k].clientWidth;
       if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT });
     }));
     root.watcher.observe(root);
@@ -94,7 +114,7 @@ function draw({ data, parentElement }) {
     data.charts.forEach((chart, k) => feed(root.plots[k], chart));
   }
   data.charts.forEach((chart, k) => {
-    const figure = root.children[k];
+    const figure = root.figures[k];
     figure.querySelector(".plot").setAttribute("aria-label", chart.alt);
     figure.dataset.points = String(root.plots[k].data[0].length);
     figure.dataset.last = String(root.plots[k].data[1]?.at(-1) ?? "");

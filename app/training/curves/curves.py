@@ -40,6 +40,7 @@ class Chart:
     low: float | None = None  # lower and upper end of the y axis, where they are fixed
     high: float | None = None
     log: bool = False
+    more: bool = False  # whether it is folded away at first
 
 
 # The library goes to the browser once per page: everything a component declares travels with each of its updates.

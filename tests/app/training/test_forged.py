@@ -42,7 +42,7 @@ class Act:
 
 
 ACTS = [Act(press, state) for press, state in (
-    ("do_Pause", "running"), ("do_Stop training", "running"), ("do_One supervision step", "paused"),
+    ("do_Pause", "running"), ("do_Stop training", "running"), ("do_Single update", "paused"),
     ("do_Resume", "paused"), ("do_Stop at once", "stopping"), ("do_Leave the queue", "waiting"),
     ("do_Try again", "failed"), ("do_Start over", "stopped"), ("do_Resume", "stopped"),
     ("do_Finish as it is", "stopped"), ("rename", "stopped"), ("delete", "stopped"),
@@ -101,7 +101,7 @@ def done(runs, act, number):
         control = run.control()
         wanted = {"Pause": "pause", "Stop training": "stop", "Resume": "go", "Stop at once": "stop at once"}
         name = act.press.removeprefix("do_")
-        return control["steps"] == 1 if name == "One supervision step" else control["wanted"] == wanted[name]
+        return control["steps"] == 1 if name == "Single update" else control["wanted"] == wanted[name]
     if act.press == "do_Start over":
         (new,) = runs.glob("digits-*")
         return run.path.is_dir() and Jobs(runs).owner(Run(new)) == number

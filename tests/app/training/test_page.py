@@ -3,9 +3,11 @@
 import base64
 import json
 import math
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,17 +15,19 @@ from streamlit.testing.v1 import AppTest
 
 from app import visitors
 from app.training import cache, settings
-from app.training import figures as training_figures
 from app.training.comparison import zipped
-from app.training.curves.curves import payload
 from app.training.estimates import Estimates
 from app.training.history import POINTS, History
 from app.training.queue import Trainings
+from app.training.result import ways
 from vitrm.cli import main as cli
 from vitrm.config import PRESETS, SETTINGS, words
+from vitrm.errors import TrainingDiverged
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
+from vitrm.runs.state import Failure, State
 from vitrm.training.events import EpochEnd, Progress
+from vitrm.training.trainer import Trainer
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
 SMALL = ["--model.dim=16", "--model.num_heads=2", "--model.mlp_dim=16", "--model.depth=1", "--train.batch_size=64",
@@ -122,8 +126,9 @@ def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(pag
     open_train(page)
     page.number_input(key=key).set_value(value).run()
     assert not page.exception
-    assert message in page.error[0].value
-    assert not [button for button in page.button if button.key == "start_training"]
+    assert [error.value for error in page.error if message in error.value] == [page.error[0].value, page.error[1].value]
+    assert page.error[0].value.startswith("In “Own settings”: ")  # above the button; the other one is beside the field
+    assert page.button(key="start_training").disabled
 
 
 def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
@@ -167,6 +172,20 @@ def test_a_server_with_an_impossible_limit_says_so(page, monkeypatch):
     assert "VITRM_TRAIN_AT_ONCE=lots: expected a number" in page.error[0].value
 
 
+def test_the_link_says_which_view_is_on_show(page):
+    open_train(page, show="Compare")
+    assert page.segmented_control(key="train_view").value == "Compare"
+    page.segmented_control(key="train_view").set_value("Watch").run()
+    assert "show" not in page.query_params
+
+
+@pytest.mark.parametrize("key", ["run", "show"])
+def test_what_a_link_names_and_is_not_there_is_said(page, key):
+    open_train(page, **{key: "nonsense-7"})
+    assert not page.exception
+    assert "“nonsense-7”" in page.warning[0].value
+
+
 # The live view
 
 
@@ -175,7 +194,8 @@ def test_a_finished_run_shows_its_curves_and_where_they_come_from(page, trained,
     open_train(page, run="first")
     assert not page.exception
     shown = charts(page)
-    assert set(shown) == {"loss", "accuracy", "train_accuracy", "halting", "norms", "lr", "speed"}
+    assert [name for name, chart in shown.items() if not chart["more"]] == ["loss", "accuracy", "halting"]
+    assert [name for name, chart in shown.items() if chart["more"]] == ["train_accuracy", "norms", "lr", "speed"]
     assert shown["loss"]["level"] == [math.log(10), "chance, ln 10"]
     ends = [event for event in find_run("first").metrics() if event["event"] == "EpochEnd"]
     lines = {line["name"]: line for line in shown["accuracy"]["lines"]}
@@ -188,6 +208,42 @@ def test_a_finished_run_shows_its_curves_and_where_they_come_from(page, trained,
     for part in ("Run first on handwritten digits", "validation split", "training seed 0", "chance 10 %"):
         assert part in captions
     assert len(page.dataframe[0].value) == 3
+
+
+def test_a_finished_run_says_its_test_result_and_leads_on(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page, run="second")
+    test = find_run("second").summary().test
+    said = next(text.value for text in page.markdown if text.value.startswith("Test result"))
+    assert f"**{100 * test.accuracy[-1]:.1f} %** of {test.n} test images right after supervision step 2" in said
+    assert {button.key for button in page.button if button.key.startswith("way_")} == {
+        "way_step", "way_halting", "way_compare"}  # fmt: skip
+    page.button(key="way_step").click().run()
+    assert not page.exception
+    assert page.selectbox(key="checkpoint_choice").value == "second"
+
+
+def test_a_model_without_steps_or_halting_is_led_where_it_has_something_to_show():
+    pages = {name: [way.page for way in ways(PRESETS[name])] for name in ("digits", "digits-vit", "sr-vit-digits")}
+    assert pages == {
+        "digits": ["step", "your_image", "compare"],
+        "digits-vit": ["your_image", "compare"],
+        "sr-vit-digits": ["mixture", "your_image", "compare"],
+    }
+
+
+def test_a_loss_that_is_no_number_is_advice_about_the_fields(page, trained, tmp_path):
+    shutil.copytree(trained / "first", tmp_path / "runs" / "first")
+    run = Run(tmp_path / "runs" / "first")
+    (run.path / "summary.json").unlink()
+    with pytest.raises(TrainingDiverged) as diverged:
+        Trainer._check_finite(SimpleNamespace(config=PRESETS["digits"], epoch=1, batch=20), (math.nan,))
+    run.set_status(State.FAILED, str(diverged.value), Failure.DIVERGED)
+    open_train(page, run="first")
+    said = page.error[0].value
+    assert "the loss became nan in epoch 2, batch 20" in said
+    assert "Choose a smaller Learning rate = 0.002" in said
+    assert not re.search(r"--|train\.|\(nan", said)
 
 
 def test_the_player_opens_on_the_latest_weights_and_on_those_of_an_epoch(page, trained, tmp_path, close):
@@ -322,30 +378,6 @@ def test_an_event_that_is_none_is_left_out_and_counted(odd, tmp_path):
     history.read()
     assert [row.batch for row in history.progress.rows] == [10, 20]
     assert history.unread == 1
-
-
-# Words and colours
-
-
-def test_durations_in_words():
-    seconds = (5, 89, 600, 7500, 200_000)
-    assert [training_figures.duration(s) for s in seconds] == ["5 s", "89 s", "10 min", "2 h 5 min", "2 days 8 h"]
-
-
-def test_steps_are_coloured_from_blue_to_orange():
-    assert training_figures.step_color(0, 1) == training_figures.step_color(0, 6) == "#3d7fd1"
-    assert training_figures.step_color(5, 6) == "#e39b17"
-    assert len({training_figures.step_color(n, 16) for n in range(16)}) == 16
-
-
-def test_a_step_that_was_not_run_leaves_a_gap(tmp_path):
-    run = Run(tmp_path)
-    run.metrics_file.write_text("".join(_line(_progress(e, 10, 20, steps)) for e, steps in ((1, 2), (2, 1))))
-    history = History(run)
-    history.read()
-    config = PRESETS["digits"].with_fields({"model.supervision_steps": 2})
-    loss = payload(training_figures.live_charts(history, config))["charts"][0]
-    assert [len(values(line["x"])) for line in loss["lines"]] == [2, 1]
 
 
 def test_choosing_and_starting_in_one_go_starts_what_was_chosen(page):

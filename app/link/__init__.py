@@ -1,0 +1,1 @@
+"""The address of what is on show, to be passed on."""

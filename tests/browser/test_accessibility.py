@@ -1,0 +1,69 @@
+"""axe-core on every page as it stands on arrival, at the widths of a telephone and a desk, light and dark.
+
+axe comes with axe-playwright-python, so no network is needed. What Streamlit's own markup does and cannot be mended
+here is in `STREAMLITS`; everything else is ours.
+"""
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+
+from app import Home
+from tests.browser.driving import WIDTHS, own_problems, settle
+
+PATHS = ["", *sorted({file.stem for file in (Home.ROOT / "pages").glob("*.py")} - {"watch"})]
+STREAMLITS = {  # (rule, what the node's HTML begins with): why it stays
+    ("presentation-role-conflict", '<section role="presentation"'): "the drop zone of st.file_uploader has a name that "
+    "its role takes away; the button inside it is named and works with the keyboard",
+    ("scrollable-region-focusable", "<pre"): "st.code scrolls sideways at 360 px; Chromium focuses it, axe asks for "
+    "a tabindex for the sake of Safari",
+    ("list", '<ul data-testid="stSidebarNavItems"'): "the sidebar of a telephone puts a div around a section's pages",
+    ("listitem", '<li class="st-emotion-cache'): "the same: the pages of a section",
+}
+
+
+def violations(page):
+    """Every node that breaks a rule of axe, as (rule, what its HTML begins with, why), those of Streamlit left out."""
+    high = page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": high + 100})  # axe sees what is in view
+    settle(page)
+    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    nodes = [
+        (rule["id"], node["html"], "; ".join(check["message"] for check in node["any"] + node["all"] + node["none"]))
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+    return [
+        (rule, html[:160], why)
+        for rule, html, why in nodes
+        if not any(rule == known and html.startswith(begins) for known, begins in STREAMLITS)
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_breaks_no_rule_of_axe(page, server, path, theme):
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": WIDTHS[-1], "height": 900})
+    page.goto(f"{server}/{path}")
+    page.get_by_role("heading", level=1).wait_for()
+    settle(page)
+    assert page.get_by_test_id("stApp").evaluate("node => getComputedStyle(node).colorScheme") == theme
+    page.evaluate(AXE_SCRIPT)
+    found = {}
+    for width in reversed(WIDTHS):
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        found[width] = violations(page)
+    assert {width: nodes for width, nodes in found.items() if nodes} == {}
+    assert own_problems(page) == []
+
+
+def test_axe_finds_what_is_wrong(page, server):
+    """A check that could not fail would be none."""
+    page.goto(f"{server}/train")
+    page.get_by_role("heading", level=1).wait_for()
+    settle(page)
+    page.evaluate(AXE_SCRIPT)
+    page.evaluate("""() => document.querySelector("[data-testid=stMain] h1").insertAdjacentHTML(
+        "afterend", "<h4 style='color: #999; background: #fff'>too pale, too deep</h4>")""")
+    assert {rule for rule, _, _ in violations(page)} == {"color-contrast", "heading-order"}

@@ -1,0 +1,50 @@
+"""What a term means, wherever it stands: on hover, focus and tap, and in a list at the end of the page."""
+
+import re
+
+from playwright.sync_api import expect
+
+from app.words.terms import TERMS, by_writing
+from app.words.words import pattern
+from tests.browser.driving import own_problems, settle
+
+CAPTION = "[data-testid=stMain] [data-testid=stCaptionContainer]"
+
+
+def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page, server):
+    page.goto(f"{server}/step")
+    page.locator(".player").wait_for()
+    settle(page)
+    caption = page.locator(CAPTION).first
+    word = caption.locator(".vitrm-word", has_text="checkpoint")
+    meaning = next(term.meaning for term in TERMS if term.name == "checkpoint")
+    told = page.locator("#vitrm-meaning")
+    expect(told).to_be_hidden()
+    word.hover()
+    expect(told).to_have_text(f"checkpoint {meaning}")
+    page.mouse.move(3, 3)
+    expect(told).to_be_hidden()
+    word.focus()
+    expect(told).to_be_visible()
+    expect(word).to_have_accessible_description(f"checkpoint {meaning}")
+    page.keyboard.press("Escape")
+    expect(told).to_be_hidden()
+    word.click()  # as a tap
+    expect(told).to_be_visible()
+
+    before = caption.inner_text()
+    page.get_by_role("button", name="Random image").click()
+    settle(page)
+    expect(caption).not_to_have_text(before)
+    expect(caption.locator(".vitrm-word", has_text="checkpoint")).to_have_count(1)
+    number = re.compile(r"number \d+")
+    assert number.sub("", caption.inner_text()) == number.sub("", before)
+
+    page.get_by_text("Words on this page").click()
+    expect(page.locator(".words dt", has_text="checkpoint")).to_be_visible()
+    texts = page.locator(CAPTION).all_inner_texts()
+    written = [found for text in texts for found in re.findall(pattern(), text)]
+    standing = {by_writing()[way].name for way in written if way in by_writing()}
+    assert standing
+    assert standing <= {*page.locator(".words dt").all_inner_texts()}
+    assert own_problems(page) == []

@@ -1,0 +1,37 @@
+"""What a link names and is not there is said, on every page that reads it."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import state
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+READ = {  # by page, what its links name
+    "step": (state.CHECKPOINT, state.IMAGE, state.POSITION, state.GLIMPSE_SEED),
+    "attention": (state.VIEW, state.EDIT),
+    "halting": (state.THRESHOLD, state.DEPTH),
+    "glimpses": (state.PART, state.POLICY),
+    "mazes": (state.MAZE_MODEL, state.MAZE),
+    "mixture": (state.MIXTURE_MODEL, state.MIXTURE_VIEW, state.OPEN),
+    "compare": (state.COMPARED, state.ALONG, state.PAPER, state.PAPER_DATA, state.LEFT, state.RIGHT),
+}
+
+
+@pytest.mark.parametrize(("page", "key"), [(page, key) for page, keys in READ.items() for key in keys])
+def test_what_a_link_names_and_is_not_there_is_said(page, key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=300)
+    app.query_params[key] = "nonsense-7"
+    app.run()
+    assert not app.exception
+    assert [text.value for text in (*app.warning, *app.error, *app.info) if "nonsense-7" in text.value]
+
+
+def test_a_name_that_no_page_knows_is_said_once():
+    app = AppTest.from_file(str(PAGES / "step.py"), default_timeout=300)
+    app.query_params["chekpoint"] = "digits"
+    app.run()
+    assert "The link names chekpoint, which no page here knows" in app.warning[0].value
+    assert not app.run().warning
