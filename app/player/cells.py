@@ -5,6 +5,7 @@ R = N * T * M moments, one after every memory update; L = S * S cells. Pure, no 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,14 @@ def cell_colours() -> list[str]:
     """The colour of each code of a cell, as the model is shown it: "#rrggbb"."""
     pixels = render(np.arange(FIRST_GEM + len(COLOURS), dtype=np.uint8).reshape(1, 3, 3), 3)[0]
     return ["#" + "".join(f"{value:02x}" for value in colour) for colour in pixels.reshape(3, -1).T.tolist()]
+
+
+def class_colours(names: Sequence[str]) -> list[str] | None:
+    """The colour of each class where all of them are called by a gem's colour, as in mazes; else None."""
+    if not set(names) <= set(COLOURS):
+        return None
+    gems = cell_colours()[FIRST_GEM:]
+    return [gems[COLOURS.index(name)] for name in names]
 
 
 def wave(values: np.ndarray, cells: Cells) -> tuple[list[int], np.ndarray]:

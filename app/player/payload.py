@@ -11,9 +11,8 @@ import numpy as np
 from app.attention.attribution import METHODS, Attribution
 from app.change import offered_counts
 from app.component import encoded
-from app.player.cells import Cells, cell_colours, telling, wave
+from app.player.cells import Cells, cell_colours, class_colours, telling, wave
 from app.player.source import method_source
-from vitrm.data.mazes import FIRST_GEM
 from vitrm.traces.rollout import rollout
 from vitrm.traces.trace import Trace
 
@@ -34,13 +33,11 @@ def payload(
 
     The edits panel compares with `edited`, the trace of the same image under `edit` (see `app.change.parse_edit`); the
     attribution panel shows `attribution`, or says that there is none yet; the cells panel shows `cells`, if the image
-    is a maze, whose colours the classes then have. What depends on the trace alone is made once for each trace, and
-    forgotten with it.
+    is a maze. What depends on the trace alone is made once for each trace, and forgotten with it.
 
     Read-outs are flattened to one axis, R = N * T * M, in the order in which they happen.
     """
     values = _once(trace, "base", _base) | {"panels": list(panels)}
-    values["classColours"] = cell_colours()[FIRST_GEM:] if cells else None
     content = {"equations": _equations, "memory": _memory, "attention": _attention}
     for panel in panels:
         if panel == "edits":
@@ -71,6 +68,7 @@ def _base(trace: Trace) -> dict[str, Any]:
     total = (size // trace.patch_size) ** 2
     return {
         "classes": list(trace.class_names),
+        "classColours": class_colours(trace.class_names),
         "label": trace.label,
         "seed": trace.seed,
         "channels": channels,

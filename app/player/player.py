@@ -60,8 +60,8 @@ def player(
 
     `panels` adds views that follow the same position, any of `app.player.payload.PANELS`; `level` is what "next" moves
     by at first; `chosen` is where it starts; `edited` is the trace under `chosen.edit`; `title` stands above it; `name`
-    is what a saved picture is called. `cells` is what the cells panel shows of a maze, whose colours the classes then
-    have. Players with the same `together` move in step: the same supervision step in each.
+    is what a saved picture is called. `cells` is what the cells panel shows of a maze. Players with the same `together`
+    move in step: the same supervision step in each.
     `marks` are (supervision step from 0, text) pairs, drawn into the curves.
     With `predict` it opens before the first step, and shows nothing of steps that the learner has not been to; with
     `ask` the true class is hidden, too, until the learner has guessed it or asked for it.

@@ -79,7 +79,8 @@ TERMS = (
          ("calibrated",)),
     Term("calibration error", "The mean distance between the stated probability and the share that was right, over "
          "bins.", ("expected calibration error", "ECE")),
-    Term("chance", "The share of right answers from guessing: one over the number of classes."),
+    Term("chance", "Of an accuracy: what guessing gives, one over the number of classes. Of a difference: what "
+         "the luck of the draw would give."),
     Term("epoch", "One pass of training through all training images.", ("epochs",)),
     Term("batch", "The images that are shown to the model together before the weights change.", ("batches",)),
     Term("learning rate", "How large a change of the weights is made at each update."),

@@ -23,6 +23,8 @@ def pattern() -> str:
 
 def _way(way: str) -> str:
     text = way.replace(" ", r"\s+")  # nothing else in a term means anything in a regular expression: see the tests
+    if len(way) == 1:
+        return rf"{way}(?!\))"  # no “Intel(R)”
     return f"[{way[0].upper()}{way[0]}]{text[1:]}" if len(way) > 2 and way.islower() else text
 
 

@@ -369,7 +369,7 @@ function haltWords(model, place, known) {
   const threshold = model.threshold.toFixed(2);
   const ran = model.steps === 1 ? "There is one step, and it was run." : `All ${model.steps} steps were run.`;
   if (model.haltStep === null) return `${ran} With threshold ${threshold} the model would never halt early.`;
-  if (model.predict && !known) return `With threshold ${threshold} the model would go on.`;
+  if (model.predict && !known) return `With threshold ${threshold} the model has not halted yet.`;
   return `${ran} With threshold ${threshold} the model would have halted after step ` +
     `${model.haltStep + 1}${place.n > model.haltStep ? ": what you see now would not have happened" : ""}.`;
 }

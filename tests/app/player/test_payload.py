@@ -11,8 +11,10 @@ import pytest
 
 from app.attention.attribution import METHODS, Attribution
 from app.change import parse_edit
+from app.player.cells import cell_colours
 from app.player.payload import payload, principal_plane
 from app.player.player import showable, shown_panels
+from vitrm.data.mazes import FIRST_GEM
 from vitrm.runs.checkpoints import build, find_run
 from vitrm.traces.recording import trace
 from vitrm.traces.rollout import rollout
@@ -125,3 +127,9 @@ def test_what_a_link_wants_on_show_is_told_from_what_the_player_does_not_have(sh
     )
     alone = replace(shown, patch_attention=None, state_attention=None, answer_attention=None)
     assert showable(alone, ("attention",))[0] == usual
+
+
+def test_classes_that_are_called_by_a_colour_have_it(shown):
+    assert payload(shown)["classColours"] is None
+    gems = payload(replace(shown, class_names=("sky blue", "orange")))["classColours"]
+    assert gems == [cell_colours()[FIRST_GEM + 1], cell_colours()[FIRST_GEM]]

@@ -84,6 +84,7 @@ def test_the_words_of_the_documentation_are_the_same():
         ("the SR-ViT, a plain ViT and ViTRM", ["SR-ViT", "plain ViT", "ViTRM"]),
         ("supervision\n  steps", ["supervision\n  steps"]),
         ("x-axis, multiply-adds, prechance", ["multiply-adds"]),
+        ("Intel(R), R = 2 (N steps)", ["R", "N"]),
     ],
 )
 def test_the_longest_writing_is_found_as_a_word_of_its_own(text, found):
