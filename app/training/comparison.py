@@ -94,8 +94,8 @@ def _manage(trainings: Trainings, training: Training) -> None:
                            on_click="ignore", disabled=not run.has_config, key="zip",
                            help="The run folder, without what only resuming needs")  # fmt: skip
         with st.popover("Rename", icon=":material/edit:", disabled=not (mine and idle), help=why):
-            new = st.text_input("New name", value=name, key=f"rename_{name}")
-            st.button("Rename it", key="rename", on_click=tell, args=(lambda: _rename(trainings, name, new),))
+            st.text_input("New name", value=name, key=f"rename_{name}")
+            st.button("Rename it", key="rename", on_click=tell, args=(lambda: _rename(trainings, name),))
         with st.popover("Delete", icon=":material/delete:", disabled=not (mine and idle), help=why):
             st.markdown(f"This removes **{name}** with its weights and figures ({run.bytes / 2**20:.1f} MB), for good.")
             st.button("Delete it for good", type="primary", key="delete", on_click=tell,
@@ -111,7 +111,8 @@ def _use(name: str) -> None:
     st.session_state[state.CHECKPOINT] = name
 
 
-def _rename(trainings: Trainings, name: str, new: str) -> None:
+def _rename(trainings: Trainings, name: str) -> None:
+    new = st.session_state[f"rename_{name}"]  # as it is now: typed and clicked, both can come at once
     trainings.rename(name, new, visitors.visitor())
     _forget(name)
     st.session_state["managed"] = new.strip()
