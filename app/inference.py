@@ -18,6 +18,12 @@ from vitrm.errors import ConfigError, LimitError
 from vitrm.nets.cost import multiply_adds, working_bytes
 
 T = TypeVar("T")
+VARIABLES = {
+    "giga_multiply_adds": "VITRM_ANSWER_GIGA_MULTIPLY_ADDS",
+    "gb": "VITRM_ANSWER_GB",
+    "seconds": "VITRM_ANSWER_SECONDS",
+    "report_minutes": "VITRM_REPORT_MINUTES",
+}  # of `Limits`
 INFERENCE = threading.Lock()  # one model copy for everybody; one image at a time keeps two cores responsive
 _SLICE_S = 0.1  # of work, before others may have a turn
 _PAUSE_S = 0.005  # without it this thread would have the lock back before others wake up
@@ -25,18 +31,18 @@ _PAUSE_S = 0.005  # without it this thread would have the lock back before other
 
 @dataclass(frozen=True)
 class Limits:
-    """What one answer may take on this server, by environment variables `VITRM_ANSWER_...`."""
+    """What one answer, or one report, may take on this server, by environment variables."""
 
     giga_multiply_adds: float = 200.0
     gb: float = 4.0
     seconds: float = 60.0  # at work, without the time that others had the model
+    report_minutes: float = 60.0  # from its beginning to its end
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Limits:
         """Raises ConfigError if a variable is no number above 0."""
         values = {}
-        for name in ("giga_multiply_adds", "gb", "seconds"):
-            variable = f"VITRM_ANSWER_{name.upper()}"
+        for name, variable in VARIABLES.items():
             if variable not in environment:
                 continue
             try:
@@ -54,16 +60,18 @@ class Limits:
 
         Counted, before anything is made.
         """
-        giga = images * multiply_adds(config, **counts, policy=policy) / 1e9
-        gb = working_bytes(config, images=images, **counts) / 1e9
-        for what, asked, most, name in (
-            ("billion multiply-adds", giga, self.giga_multiply_adds, "GIGA_MULTIPLY_ADDS"),
-            ("GB of memory", gb, self.gb, "GB"),
-        ):
-            if asked > most:
+        products = images * multiply_adds(config, **counts, policy=policy)
+        self.check_cost(products, working_bytes(config, images=images, **counts))
+
+    def check_cost(self, products: int, memory: int) -> None:
+        """The same for work whose multiply-adds and bytes are counted where it is done."""
+        for what, asked, name in (
+            ("billion multiply-adds", products / 1e9, "giga_multiply_adds"), ("GB of memory", memory / 1e9, "gb"),
+        ):  # fmt: skip
+            if asked > getattr(self, name):
                 raise LimitError(
-                    f"the model needs {asked:,.1f} {what} for this, and the server allows {most:,g} "
-                    f"(VITRM_ANSWER_{name}); choose a smaller model or fewer steps"
+                    f"the model needs {asked:,.1f} {what} for this, and the server allows {getattr(self, name):,g} "
+                    f"({VARIABLES[name]}); choose a smaller model or fewer steps"
                 )
 
 
@@ -115,7 +123,7 @@ def run(
             if taken > limits.seconds:
                 raise LimitError(
                     f"the model was stopped after {taken:,.0f} seconds at work, and the server allows "
-                    f"{limits.seconds:,g} (VITRM_ANSWER_SECONDS); choose a smaller model or fewer steps"
+                    f"{limits.seconds:,g} ({VARIABLES['seconds']}); choose a smaller model or fewer steps"
                 )
             if not here():
                 raise StopException  # as a page ends that nobody looks at any more

@@ -17,8 +17,9 @@ import streamlit as st
 
 from app import background, cache, inference
 from app.cache import Checkpoint
-from vitrm.errors import VitrmError
-from vitrm.judge.report import Progress, Report, measuring
+from vitrm.errors import LimitError, VitrmError
+from vitrm.judge.report import BATCH, Progress, Report, measuring
+from vitrm.nets.cost import working_bytes
 
 T = TypeVar("T")
 Key = tuple[Hashable, ...]  # what is measured ("halting", "speeds", ..), then of what
@@ -128,7 +129,9 @@ def _kept(checkpoint: Checkpoint, kind: str, written_at: int | None) -> Report |
 def measure(checkpoint: Checkpoint, kind: str, say: background.Report, **options: Any) -> Report:
     """Make a report, batch by batch, letting others have the model in between, and keep it with its run."""
     data, network = cache.dataset(checkpoint), cache.model(checkpoint)
-    inference.Limits.from_environment().check(network.config)
+    limits = inference.Limits.from_environment()
+    limits.check(network.config)
+    limits.check_cost(0, working_bytes(network.config, images=BATCH))
     events = measuring(kind, network, data, **options)
     event = next(events)
     with contextlib.closing(events):
@@ -163,8 +166,24 @@ def in_turns(say: background.Report) -> Iterator[Callable[[float], None]]:
 
 def _start(key: Key, work: Callable[[background.Report], Any]) -> None:
     st.session_state.setdefault(_STARTED, set()).add(key)
-    job = background.start(key, work, _wanted)
+    job = background.start(key, lambda say: work(_until_its_end(say)), _wanted)
     job.visitors.add(inference.visitor())
+
+
+def _until_its_end(say: background.Report, clock: Callable[[], float] = time.monotonic) -> background.Report:
+    """The same, until it is told of some work that has taken longer than the server allows: it raises LimitError."""
+    minutes = inference.Limits.from_environment().report_minutes
+    began = clock()
+
+    def told(share: float) -> bool:
+        if clock() - began > 60 * minutes:
+            raise LimitError(
+                f"it was stopped after {minutes:,g} minutes with {100 * share:.0f} % done, and the server allows no "
+                f"more ({inference.VARIABLES['report_minutes']}); choose a smaller model"
+            )
+        return say(share)
+
+    return told
 
 
 def _follow(job: background.Job, label: str) -> None:

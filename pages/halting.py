@@ -6,6 +6,8 @@ from app import cache, figures, inputs, state
 from app.halting import figures as halting_figures
 from app.halting import view as halting_view
 from app.halting.exits.exits import exit_panel, exit_threshold
+from app.halting.printed import figures as panel_figures
+from app.printed import view as printed
 from app.sections import Section, head, sections
 
 _TASKS = """
@@ -62,3 +64,6 @@ with panel:
         report=report,
         address=state.address(state.DEPTH),
     )
+    limit = config.model.halt_threshold if chosen is None else chosen
+    about = f"Checkpoint {checkpoint.name}, threshold {limit:g}"
+    printed.offer(lambda: panel_figures(trace, report, limit), "halting", about, "Figures for a paper")

@@ -36,6 +36,7 @@ else:
         "patch needed more time: every step is computed for every token. "
         f"Image: {config.data.title}, test split, number {number}. {worth}"
     )
+    mixture_view.offer_one_image(trace, f"Test image {number} of {config.data.title}. {worth}")
 one_image = (
     []
     if trace is None

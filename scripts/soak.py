@@ -12,8 +12,8 @@ What else may happen, at random moments:
 `--kill-trainings`, `--kill-servers` end so many of them by `kill -9`; what is killed must be readable, its epochs
 without a gap, none twice. `--servers` on one folder of runs share the clients. `--clock` sets the clock of all Python
 processes by days and years, forward and back (by a module that is loaded before theirs: the system's own clock stays).
-`--read-only` takes the right to write from the folder of runs for the third tenth of the time. Root may write whatever
-the mode says, so then the servers run as `nobody`, who must be able to read the project and Python.
+`--read-only` takes the right to write from the folders of runs for the third tenth of the time. Root may write
+whatever the mode says, so the servers are started without that right (CAP_DAC_OVERRIDE).
 
 It needs Linux, and is not a test: its figures belong to a machine.
 """
@@ -23,11 +23,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import io
 import json
 import os
 import random
 import re
+import resource
 import signal
 import statistics
 import sys
@@ -53,7 +55,7 @@ PAGES = ("", "your_image", "step", "attention", "halting", "glimpses", "mazes", 
 GROWTH = 0.05
 _JUDGED_MINUTES = 30  # in less time not everything has been loaded once
 _LEFT_S = 75  # how long a session that was left is kept, and a little more
-_NOBODY = 65_534
+_OVERRIDE, _DROP = 1, 24  # CAP_DAC_OVERRIDE, and PR_CAPBSET_DROP of prctl(2)
 _JUMPS_S = (86_400, -86_400, 366 * 86_400, -366 * 86_400, 0)
 _CLOCK = """import time
 _real = time.time
@@ -98,13 +100,9 @@ class Soak:
         self.homes, self.servers = [""] * arguments.servers, [None] * arguments.servers
         self.runs, self.clock = folder / "runs", folder / "clock"
         self.runs.mkdir()
-        self.as_nobody = arguments.read_only and os.getuid() == 0
         if arguments.clock:
             self.clock.mkdir()
             (self.clock / "sitecustomize.py").write_text(_CLOCK.format(file=str(self.clock / "shift")))
-        if self.as_nobody:
-            for each in (folder, self.runs):
-                os.chown(each, _NOBODY, _NOBODY)
         self.began = time.monotonic()
         self.ends = self.began + 60 * arguments.minutes
 
@@ -147,15 +145,21 @@ class Soak:
 
     def start(self, k: int) -> None:
         """A server, at the same address as the one before."""
-        limit = self.arguments.files
-        more = {"preexec_fn": lambda: _limit_files(limit)} if limit else {}
-        more |= {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if self.as_nobody else {}
         environment = {"OMP_NUM_THREADS": "1", "VITRM_TRAIN_THREADS": "1", "HOME": str(self.folder)}
         environment["PYTHONPATH"] = os.pathsep.join(map(str, (self.clock, ROOT)))
         port = int(self.homes[k].rpartition(":")[2]) if self.homes[k] else None
         self.homes[k], self.servers[k] = self.stack.enter_context(
-            running_server(self.folder, port, env=environment, stdout=self.log, **more)
+            running_server(self.folder, port, env=environment, stdout=self.log, preexec_fn=self.limited)
         )
+
+    def limited(self) -> None:
+        """What becomes a server may have fewer descriptors, and no more rights to files than their modes say."""
+        if self.arguments.files:
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.arguments.files, hard))
+        is_root = os.getuid() == 0
+        if self.arguments.read_only and is_root and ctypes.CDLL(None).prctl(_DROP, _OVERRIDE, 0, 0, 0):
+            raise PermissionError("root keeps its rights to write")
 
     async def everybody(self) -> None:
         """The class, whoever watches over it, and whoever disturbs it."""
@@ -222,7 +226,7 @@ class Soak:
     async def train(self, browser: Visitor) -> None:
         """Ask for a training; or, where something is training, have a hand in it, which may well not be theirs."""
         await browser.send("train")
-        for press in ("do_Pause", "do_One supervision step", "do_Resume"):
+        for press in ("do_Pause", "do_Single update", "do_Resume"):
             if press in browser.widgets:
                 await browser.send(press=press)
                 self.counts[press] += 1
@@ -321,12 +325,6 @@ def _picture(dice: random.Random) -> bytes:
     side, content = dice.randrange(40, 400), io.BytesIO()
     Image.frombytes("RGB", (side, side), dice.randbytes(3 * side * side)).save(content, "PNG")
     return content.getvalue()
-
-
-def _limit_files(count: int) -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     "app": (
         "paper", "state", "sections", "background", "descriptors", "visitors", "own_data", "component", "change",
         "words", "link", "charts", "colours", "figures", "inference", "sources", "cache", "picker",
-        "inputs", "reports", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes", "mixture",
-        "training", "compare", "web", "bench", "Home",
+        "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes",
+        "mixture", "training", "compare", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

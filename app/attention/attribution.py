@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from vitrm.config import ModelConfig
+from vitrm.nets.cost import multiply_adds, working_bytes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -33,6 +36,7 @@ METHODS = {
     "saliency": Method("Saliency", "How steeply the logit changes with the patch's pixels.", False),
 }
 IG_POINTS = 16  # on the path from baseline to image (Gauss-Legendre)
+_AT_ONCE = 4  # images
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,16 @@ class Attribution:
 
     target: int  # the class
     maps: dict[str, np.ndarray]  # by method of METHODS: (N, L) float32, row-major patches
+
+
+def cost(config: ModelConfig, supervision_steps: int) -> tuple[int, int]:
+    """Multiply-adds of `attribute` over so many steps, and about the bytes that it needs beside the weights.
+
+    A gradient costs a pass forward and two back.
+    """
+    passes = {n: multiply_adds(config, n) for n in range(1, supervision_steps + 1)}
+    products = 3 * (IG_POINTS + 1) * sum(passes.values()) + (config.num_patches + 1) * passes[supervision_steps]
+    return products, working_bytes(config, supervision_steps, images=_AT_ONCE, backward=True)
 
 
 def attribute(
@@ -92,7 +106,8 @@ def attribute(
             def logit(images: Tensor, n: int = n) -> Tensor:
                 return logits_after(images, n + 1)[-1]
 
-            whole = IntegratedGradients(logit).attribute(image, image * 0, n_steps=IG_POINTS, internal_batch_size=4)
+            path = IntegratedGradients(logit)
+            whole = path.attribute(image, image * 0, n_steps=IG_POINTS, internal_batch_size=_AT_ONCE)
             maps["integrated_gradients"].append(by_patch(whole))
             steep = Saliency(logit).attribute(image.clone().requires_grad_(), abs=True)
             maps["saliency"].append(by_patch(steep) / (config.channels * patch**2))
@@ -100,7 +115,7 @@ def attribute(
             # one pass gives every step: the occluded logits are kept as they go by
             window = (config.channels, patch, patch)
             falls = Occlusion(lambda images: torch.stack(logits_after(images, steps), dim=1)).attribute(
-                image, sliding_window_shapes=window, strides=window, baselines=0, target=None, perturbations_per_eval=4
+                image, sliding_window_shapes=window, strides=window, baselines=0, perturbations_per_eval=_AT_ONCE
             )
         maps["occlusion"] = [by_patch(fall[None]) / (config.channels * patch**2) for fall in falls]
     finally:

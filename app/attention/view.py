@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import background, cache, reports, state
-from app.attention.attribution import Attribution
+from app import background, cache, inference, reports, state
+from app.attention.attribution import Attribution, cost
 from app.cache import Checkpoint
 
 
@@ -33,11 +33,12 @@ def _key(checkpoint: Checkpoint) -> reports.Key:
 
 
 def _attribute(checkpoint: Checkpoint, image: str, seed: int, say: background.Report) -> Attribution:
-    """Attribute the last answer of that trace to the patches."""
+    """Attribute the last answer of that trace to the patches. Raises LimitError if that is too much."""
     from app.attention.attribution import attribute
 
     shown = cache.trace(checkpoint, image, seed)
     steps, target = len(shown.logits), int(shown.logits[-1, -1, -1].argmax())
+    inference.Limits.from_environment().check_cost(*cost(cache.facts(checkpoint)[0].model, steps))
     network = cache.model(checkpoint)
     with reports.in_turns(say) as between:
         return attribute(network, shown.pixels, target, supervision_steps=steps, seed=seed, progress=between)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.compare.comparison import Comparison, Entry
 from app.compare.labels import ranked
+from app.inference import Limits
 from vitrm.config import AnyModelConfig
+from vitrm.errors import LimitError
 from vitrm.nets.cost import multiply_adds
 
 if TYPE_CHECKING:  # it imports torch
@@ -27,7 +29,11 @@ class Speeds:
 
 
 def is_measurable(entry: Entry) -> bool:
-    """Whether its latency may be measured here."""
+    """Whether its latency may be measured here: by its size, and by what the largest batch takes."""
+    try:
+        Limits.from_environment().check(entry.config, images=max(BATCHES))
+    except LimitError:
+        return False
     return entry.parameters <= LARGEST
 
 

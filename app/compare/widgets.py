@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import colours
+from app.printed import view as printed
 
 
 def chart(figure: go.Figure, words: str, key: str) -> None:
@@ -13,4 +14,4 @@ def chart(figure: go.Figure, words: str, key: str) -> None:
     dark = st.context.theme.type == "dark"
     ink = colours.DARK_INK if dark else colours.INK  # names beside points are to be read, not grey
     figure.update_traces(textfont={"color": ink, "size": 12}, selector={"type": "scatter"})
-    st.plotly_chart(figure, key=key, width="stretch", alt=words, config={"displayModeBar": False})
+    printed.chart(figure, key=key, alt=words)

@@ -15,6 +15,7 @@ from app.glimpses.play.game import game, rounds
 from app.glimpses.play.picks import chosen_patches, comparison, pick_patches, picture
 from app.player.page import choices_in, keep
 from app.player.player import player
+from app.printed import view as printed
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.glimpses import GlimpseReport
@@ -91,7 +92,7 @@ def draws(checkpoint: Checkpoint) -> None:
     st.subheader("How often does the answer depend on the draw?")
     st.markdown(words)
     figure = glimpse_figures.by_draw(made, classes, label, config.model.num_patches)
-    st.plotly_chart(figure, key="by_draw", width="stretch", alt=words, config={"displayModeBar": False})
+    printed.chart(figure, key="by_draw", alt=words)
     st.caption(
         f"Share of the draws that give each answer; plain: the true class, hatched: wrong ones. {_image(config)}, "
         f"{cache.DRAWS} draws (glimpse seeds 0 to {cache.DRAWS - 1}), every step run, checkpoint {checkpoint.name}, "
@@ -193,13 +194,8 @@ def policies(checkpoint: Checkpoint) -> None:
     if report is not None:
         judged, _, reasons = report.verdict.partition(": ")
         st.markdown(f"**{judged}:** {reasons}")
-        st.plotly_chart(
-            glimpse_figures.policies(report),
-            key="policies",
-            width="stretch",
-            alt=glimpse_figures.policies_alternative(report),
-            config={"displayModeBar": False},
-        )
+        figure = glimpse_figures.policies(report)
+        printed.chart(figure, key="policies", alt=glimpse_figures.policies_alternative(report))
         st.caption(glimpse_figures.policies_provenance(checkpoint.name, config, report))
         if words := glimpse_figures.at_once_words(report):
             st.markdown(f"**Is it the steps, or the patches?** {words}")
@@ -245,13 +241,8 @@ def _control() -> None:
         "the upright bar their mean."
     )
     alternative = "; ".join(f"{row.column}: {row.accuracy:.1f} %" for row in rows)
-    st.plotly_chart(
-        glimpse_figures.control(rows),
-        key="control",
-        width="stretch",
-        alt=f"Test accuracy, mean over training seeds. {alternative}.",
-        config={"displayModeBar": False},
-    )
+    words = f"Test accuracy, mean over training seeds. {alternative}."
+    printed.chart(glimpse_figures.control(rows), key="control", alt=words)
     st.markdown(
         "\n".join(f"- {line}" for line in against_first(rows)) or "One training each says nothing of the spread."
     )

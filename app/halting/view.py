@@ -10,6 +10,7 @@ from app import cache, reports, state
 from app.cache import Checkpoint
 from app.halting import figures as halting_figures
 from app.halting.leaving.leaving import leaving as leaving_panel
+from app.printed import view as printed
 from vitrm.config import Config
 from vitrm.judge.halting import Example, HaltingReport
 from vitrm.judge.pictures import png
@@ -80,7 +81,7 @@ def further(report: HaltingReport) -> None:
 
 def _chart(name: str, report: HaltingReport, caption: str) -> None:
     figure, said = getattr(halting_figures, name)(report), halting_figures.alternatives(report)[name]
-    st.plotly_chart(figure, key=name, width="stretch", alt=said, config={"displayModeBar": False})
+    printed.chart(figure, key=name, alt=said)
     st.caption(caption)
 
 

@@ -21,6 +21,7 @@ from app.mazes.cells import cell_maps
 from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
 from app.player.page import choices_in, keep
 from app.player.player import player
+from app.printed import view as printed
 from app.sections import Section
 from vitrm.config import Config
 from vitrm.config.mazes import COLOURS, MazeSettings
@@ -257,7 +258,7 @@ def of_test_set(asked: Asked) -> list[Section]:
 def _chart(figure: go.Figure, name: str, asked: Asked, report: MazeReport, caption: str) -> None:
     judged = reports.readable(asked.checkpoint, "difficulty")
     said = words.alternatives(report, _threshold(asked)[0], judged)[name]
-    st.plotly_chart(figure, key=name, width="stretch", alt=said, config={"displayModeBar": False})
+    printed.chart(figure, key=name, alt=said)
     st.caption(caption)
 
 

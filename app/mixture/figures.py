@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from app import colours
 from app.charts import styled
 from app.figures import points
+from app.printed.tiles import maps
 from vitrm.config import Config, SRViTConfig
 from vitrm.judge.mixture import MixtureReport, may_be_chance
 from vitrm.traces.mixture import MixtureTrace, probabilities
@@ -167,6 +168,14 @@ def weights(report: MixtureReport, tokens: str) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed")
     return styled(figure, height=90 + 62 * len(rows))
+
+
+def patch_weights(trace: MixtureTrace, stage: int) -> go.Figure:
+    """The weight of each recursion step in a stage, patch by patch."""
+    across = trace.pixels.shape[-1] // trace.patch_size
+    weights = trace.weights[stage, :, 1:].reshape(-1, across, across)  # without the class token
+    names = [f"step {r + 1}" for r in range(len(weights))]
+    return maps(list(weights), names, 0, 1, what="weight")
 
 
 def accuracy(report: MixtureReport) -> go.Figure:

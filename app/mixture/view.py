@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from app import inputs, reports, state
@@ -9,13 +10,13 @@ from app.cache import Checkpoint, facts
 from app.mixture import cache
 from app.mixture import figures as mixture_figures
 from app.mixture.panel.panel import impossible, mixture_view
+from app.printed import view as printed
 from app.sections import Section
 from vitrm.config import AnyModelConfig, Config, SRViTConfig
 from vitrm.errors import VitrmError
 from vitrm.judge.mixture import MixtureReport
 from vitrm.traces.mixture import MixtureTrace
 
-_PLAIN = {"displayModeBar": False}
 _CONTROLS = {
     "scalar": "has one learned weight for each step, the same for every token: its maps are of one colour",
     "uniform": "reads the plain mean of all steps, whatever the image: its maps are of one colour",
@@ -43,6 +44,14 @@ def explain(checkpoint: Checkpoint, model: AnyModelConfig) -> bool:
     if model.mixture in _CONTROLS:
         st.info(f"“{checkpoint.name}” is a control without a router: it {_CONTROLS[model.mixture]}.")
     return True
+
+
+def offer_one_image(trace: MixtureTrace, about: str) -> None:
+    """The button that offers the weights of one image for a paper, stage by stage."""
+    stages = [k for k, weights in enumerate(trace.weights) if not np.isnan(weights).any()]  # the last may read no patch
+    weights = mixture_figures.patch_weights
+    made = {f"Stage {k + 1}": lambda k=k: weights(trace, k) for k in stages}
+    printed.offer(lambda: made, "mixture-of-one-image", about, "Figures for a paper")
 
 
 def choose_mixture(checkpoint: Checkpoint) -> MixtureTrace | None:
@@ -99,7 +108,7 @@ def worth(checkpoint: Checkpoint, config: Config) -> None:
     report = reports.stored(checkpoint, "mixture")
     st.table(mixture_figures.worth_table(report), hide_index=True)
     said = mixture_figures.alternatives(report)["accuracy"]
-    st.plotly_chart(mixture_figures.accuracy(report), key="accuracy", width="stretch", alt=said, config=_PLAIN)
+    printed.chart(mixture_figures.accuracy(report), key="accuracy", alt=said)
     st.caption(
         "The recursion of every stage is ended after step r, and its steps so far are mixed as learned, averaged, "
         "or the last of them is taken alone. The right end of the thick line is the model as it was trained; all "
@@ -120,7 +129,7 @@ def steps(checkpoint: Checkpoint, config: Config) -> None:
             with column:
                 st.markdown(f"**{tokens.capitalize()}**")
                 figure, key = mixture_figures.weights(report, tokens), f"weights_{tokens.replace(' ', '_')}"
-                st.plotly_chart(figure, key=key, width="stretch", alt=said[tokens], config=_PLAIN)
+                printed.chart(figure, key=key, alt=said[tokens])
     st.caption(
         "Mean weight over the tokens of all test images, ± its standard deviation over them. A row in one bright "
         "cell has collapsed to that step; a row without a spread gives every token the same. Little weight does "

@@ -12,7 +12,9 @@ from app.attention import view as attention
 from app.cache import Checkpoint
 from app.player.cells import Cells
 from app.player.player import Choices, choices, player
+from app.player.printed import figures as figures_of
 from app.player.standalone import standalone
+from app.printed import view as printed
 from vitrm.config import Config, ModelConfig
 from vitrm.errors import ConfigError
 from vitrm.traces.trace import Trace
@@ -170,3 +172,4 @@ def keep(
             help="One file that opens in any browser, without this app and without a network",
             on_click="ignore",
         )
+        printed.offer(lambda: figures_of(trace, panels, attributed, cells), name, caption, "Figures for a paper")

@@ -10,10 +10,11 @@ import zipfile
 import streamlit as st
 
 from app import state, visitors
-from app.training import cache
+from app.training import cache, printed
 from app.training import figures as training_figures
 from app.training.choices import SAID, tell, touched
 from app.training.curves.curves import curves, payload
+from app.training.history import History
 from app.training.live import LIVE_S
 from app.training.queue import Training, Trainings
 from vitrm.config import Config
@@ -48,6 +49,8 @@ def compare(known: dict[str, Training]) -> None:
             f"Data: {titles}. Validation split, averaged weights, every supervision step run. One seed each: "
             "differences of a point or two mean little on a few hundred images."
         )
+        about = f"Trainings compared: {', '.join(configs)}"
+        printed.offer(lambda: training_figures.comparison_charts(_histories(configs)), "trainings", about)
         rows = training_figures.differing_settings(configs)
         if len(configs) > 1:
             st.markdown("**Settings that differ**" if rows else "These runs have the same settings.")
@@ -58,10 +61,15 @@ def compare(known: dict[str, Training]) -> None:
     _manage(trainings, known[name])
 
 
-def _overlay(configs: dict[str, Config]) -> None:
+def _histories(configs: dict[str, Config]) -> list[tuple[str, History, Config]]:
     runs = [(name, cache.history(cache.watched(name)), config) for name, config in configs.items()]
     for _, history, _ in runs:
         history.read()
+    return runs
+
+
+def _overlay(configs: dict[str, Config]) -> None:
+    runs = _histories(configs)
     curves(payload(training_figures.comparison_charts(runs)), key="comparison")
     st.dataframe(training_figures.comparison_table(runs), hide_index=True, width="stretch", key="comparison_table")
 
@@ -86,8 +94,8 @@ def _manage(trainings: Trainings, training: Training) -> None:
                            on_click="ignore", disabled=not run.has_config, key="zip",
                            help="The run folder, without what only resuming needs")  # fmt: skip
         with st.popover("Rename", icon=":material/edit:", disabled=not (mine and idle), help=why):
-            new = st.text_input("New name", value=name, key=f"rename_{name}")
-            st.button("Rename it", key="rename", on_click=tell, args=(lambda: _rename(trainings, name, new),))
+            st.text_input("New name", value=name, key=f"rename_{name}")
+            st.button("Rename it", key="rename", on_click=tell, args=(lambda: _rename(trainings, name),))
         with st.popover("Delete", icon=":material/delete:", disabled=not (mine and idle), help=why):
             st.markdown(f"This removes **{name}** with its weights and figures ({run.bytes / 2**20:.1f} MB), for good.")
             st.button("Delete it for good", type="primary", key="delete", on_click=tell,
@@ -103,7 +111,8 @@ def _use(name: str) -> None:
     st.session_state[state.CHECKPOINT] = name
 
 
-def _rename(trainings: Trainings, name: str, new: str) -> None:
+def _rename(trainings: Trainings, name: str) -> None:
+    new = st.session_state[f"rename_{name}"]  # as it is now: typed and clicked, both can come at once
     trainings.rename(name, new, visitors.visitor())
     _forget(name)
     st.session_state["managed"] = new.strip()

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from app.player.player import player
-from app.training import cache
+from app.training import cache, printed
 from app.training import figures as training_figures
 from app.training.curves.curves import curves, payload
 from vitrm.errors import VitrmError
@@ -70,5 +70,6 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
     probs, halts = ({epoch: pair[k] for epoch, pair in answers.items()} for k in (0, 1))
     charts = training_figures.growth_charts(probs, halts, trace.class_names, trace.label)
     curves(payload(charts), key="growth_curves")
+    printed.offer(lambda: charts, f"{name}-{image}", f"How the answer of run {name} to validation image {image} grew")
     with st.expander("The numbers behind these curves"):
         st.dataframe(training_figures.growth_table(probs, halts, trace.class_names), hide_index=True, width="stretch")

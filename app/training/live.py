@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import visitors
-from app.training import cache
+from app.training import cache, printed
 from app.training import figures as training_figures
 from app.training.choices import SAID, seen, show, tell
 from app.training.curves.curves import curves
@@ -221,7 +221,10 @@ def numbers_behind(name: str) -> None:
         history, config = cache.history(watched), cache.settings(watched)
     except VitrmError:
         return  # said above
-    st.caption(training_figures.provenance(name, config, history))
+    said = training_figures.provenance(name, config, history)
+    st.caption(said)
+    if history.progress.last is not None:
+        printed.offer(lambda: training_figures.live_charts(history, config), name, said)
     with st.expander("The numbers behind the figures, the settings and the command"):
         st.code(train_command(config), language="sh")
         st.dataframe(training_figures.epoch_table(history), hide_index=True, width="stretch")

@@ -11,6 +11,7 @@ from typing import Any
 
 from app import figures
 from app.halting.exits.exits import payload as exits_payload
+from app.mazes import words
 from app.mazes.cells import cell_maps
 from app.mazes.maze import Maze, answer_words
 from app.player.standalone import recorded
@@ -85,7 +86,15 @@ def _maze(run: Run, config: Config, trace: Trace, image: str) -> Recording:
     """A maze, whose answer is told only to who has guessed."""
     maze = Maze.of(cells_of(trace.pixels[None], config.data.mazes.size)[0])
     asked = replace(trace, label=None)
-    cells = cell_maps(asked, maze, tied=config.model.positions == "relative")
+    report = run.report("mazes")
+    probe = report and report.probe
+    cells = cell_maps(
+        asked,
+        maze,
+        tied=config.model.positions == "relative",
+        reachable=None if probe is None else probe.reachable(trace.memory),
+        probe_words="" if probe is None else words.probe_words(probe),
+    )
     data = recorded(asked, ("cells",), cells=cells, name=f"maze-{image}")
     guess = {
         "options": list(COLOURS[: config.data.mazes.gems]),

@@ -1,6 +1,7 @@
 """Reports made in the background: others get their turn, it can be cancelled, the result is kept with its run."""
 
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background, cache, inference, reports
 from app.cache import checkpoint
+from vitrm.errors import LimitError
 from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
 
@@ -161,3 +163,36 @@ def test_a_run_made_again_is_not_shown_with_what_was_kept_of_the_one_before(mine
     page.run()
     assert not page.exception
     assert torch.equal(cache.model(checkpoint("mine")).answer_init, model.answer_init)
+
+
+def test_a_model_that_is_too_much_is_not_judged(mine, monkeypatch):
+    monkeypatch.setenv("VITRM_ANSWER_GB", "0.001")
+    inference.Limits.from_environment().check(mine.config().model)  # a single image would be allowed
+    begun = start()
+    assert begun.wait(PATIENCE_S)
+    assert re.search(r"needs [\d.]+ GB of memory for this, and the server allows 0\.001", begun.error)
+    assert mine.report("halting") is None
+
+
+def test_a_report_ends_at_its_deadline_with_a_sentence(mine, page, monkeypatch):
+    monkeypatch.setenv("VITRM_REPORT_MINUTES", "1e-9")
+    page.button(key="ask_halting").click().run()
+    judged()
+    page.run()
+    assert not page.exception
+    assert "was stopped after 1e-09 minutes with 0 % done, and the server allows no more (VITRM_REPORT_MINUTES)" in (
+        page.error[0].value
+    )
+    assert mine.report("halting") is None
+    monkeypatch.delenv("VITRM_REPORT_MINUTES")
+    page.button(key="ask_halting").click().run()
+    assert judged().result is not None
+
+
+def test_a_deadline_counts_from_where_the_work_begins(monkeypatch):
+    monkeypatch.setenv("VITRM_REPORT_MINUTES", "2")
+    times = iter([1000.0, 1119.0, 1121.0])
+    told = reports._until_its_end(lambda share: share < 1, lambda: next(times))
+    assert told(0.5)
+    with pytest.raises(LimitError, match="stopped after 2 minutes with 60 % done"):
+        told(0.6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import websockets
@@ -11,6 +13,12 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 _PATIENCE_S = 300.0  # a busy machine is slow, not wrong
+
+
+def spoken(words: Coroutine[Any, Any, Any]) -> Any:
+    """What some talk comes to, in a thread of its own: in this one a browser's test may have left its event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, words).result()
 
 
 class Visitor:

@@ -68,9 +68,12 @@ def working_bytes(
     memory_steps: int | None = None,
     *,
     images: int = 1,
+    backward: bool = False,
 ) -> int:
     """At least the memory that is needed beside the weights to answer some images at once: the widest layer in float32,
     with attention weights, and, of a recursion, all that a trace of one image holds.
+
+    With `backward` about what its layers keep until gradients have gone back through all of them.
     """
     if isinstance(config, ResNetConfig):
         return _FLOAT * images * 3 * 256 * config.image_size**2
@@ -88,6 +91,10 @@ def working_bytes(
     moments = math.prod(usual[k] if given is None else given for k, given in enumerate(counts))
     kept = config.num_classes + 1 + d + memory * d
     kept += config.depth * config.num_heads * (memory * read + (1 + memory) ** 2)
+    if backward:
+        steps = usual[0] if supervision_steps is None else supervision_steps
+        updates = moments + steps * (usual[1] if recursion_steps is None else recursion_steps)  # of z, then of y
+        images *= config.depth * updates
     return _FLOAT * (images * layer + 2 * moments * kept)  # moments are kept one by one, then as one array
 
 

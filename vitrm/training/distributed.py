@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from vitrm.errors import LostProcessError
 
 T = TypeVar("T")
-PATIENCE_S = 600.0  # for a process that is still connected but does not answer, while all of them train
+# For a process that is still connected but does not answer, while all of them train
+PATIENCE_S = float(os.environ.get("VITRM_PATIENCE_S", "600"))
 
 
 class Group:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from app.attention.attribution import METHODS, attribute
+from app import cache, inference
+from app.attention.attribution import METHODS, attribute, cost
+from app.attention.view import _attribute
+from vitrm.bench.latency import peak_allocated
+from vitrm.config import PRESETS, ModelConfig
+from vitrm.errors import LimitError
+from vitrm.nets.cost import multiply_adds
 from vitrm.runs.checkpoints import find_run
 from vitrm.traces.edits import Edit
 from vitrm.traces.recording import trace
@@ -82,3 +88,38 @@ def test_progress_rises_to_the_end_and_can_end_the_work(case):
         attribute(model, shown.pixels, target, progress=stop)
     assert not model.training
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_what_it_takes_is_counted_beforehand(case):
+    model, shown, target, _, _ = case
+    evaluated = []  # images and steps of each pass
+    original = model.steps
+
+    def counting(images, count, *args, **options):
+        evaluated.append((len(images), count, torch.is_grad_enabled()))
+        return original(images, count, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "steps", counting)
+        attribute(model, shown.pixels, target, seed=shown.seed)
+    passes = [images * multiply_adds(model.config, n) * (3 if back else 1) for images, n, back in evaluated]
+    products, memory = cost(model.config, model.config.supervision_steps)
+    assert products == sum(passes)
+    peak = peak_allocated(lambda: attribute(model, shown.pixels, target, seed=shown.seed))
+    assert 0.25 * peak < memory < 2 * peak
+
+
+@pytest.mark.parametrize("preset", [name for name, config in PRESETS.items() if isinstance(config.model, ModelConfig)])
+def test_it_is_allowed_for_every_preset(preset):
+    model = PRESETS[preset].model
+    inference.Limits().check_cost(*cost(model, model.supervision_steps))
+
+
+@pytest.mark.parametrize("variable", ["VITRM_ANSWER_GIGA_MULTIPLY_ADDS", "VITRM_ANSWER_GB"])
+def test_one_that_is_too_much_is_refused_before_the_model_is_had(variable, monkeypatch):
+    checkpoint, told = cache.checkpoint("digits-glimpse"), []
+    cache.trace(checkpoint, "test-9", 0)
+    monkeypatch.setenv(variable, "0.001")
+    with pytest.raises(LimitError, match=f"{variable}"):
+        _attribute(checkpoint, "test-9", 0, told.append)
+    assert told == []

@@ -1,5 +1,7 @@
 """The table: what was measured stands in it, what was not is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.compare.table import Speeds, is_measurable, rows, speed_words
@@ -20,3 +22,10 @@ def test_measured_latency_stands_in_the_table_and_what_was_too_large_is_said(ent
     words = speed_words(shown, speeds)
     for part in ("Some CPU, 1 thread, fp32", "median of 9 to 15 runs", "Too large to be measured here: huge"):
         assert part in words
+
+
+def test_a_model_that_takes_too_much_for_a_batch_is_not_measured(entry, compared, a_vit, monkeypatch):
+    shown = compared(entry("p", a_vit, 50.0), entry("wide", replace(a_vit, mlp_dim=65_536), 40.0))
+    assert [is_measurable(each) for each in shown.entries] == [True, True]
+    monkeypatch.setenv("VITRM_ANSWER_GB", "0.05")
+    assert [is_measurable(each) for each in shown.entries] == [True, False]

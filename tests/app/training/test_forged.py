@@ -1,189 +1,155 @@
 """What a page sends can be forged; who sends it cannot. Spoken to the server as a browser does, without one."""
 
-import asyncio
 import contextlib
 import json
-import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
-import websockets
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.training.jobs import Asked, Job, Jobs
 from tests.app.training.test_queue import small
 from tests.browser.driving import running_server
+from tests.browser.talking import Visitor, spoken
 from vitrm.runs.folder import Run
 from vitrm.runs.state import State
 
 ELSEWHERE = "127.0.0.2"  # this machine, but not the address that makes a teacher
-OWNERS = {name: f"{k:032x}" for k, name in enumerate(("running", "paused", "stopping", "waiting", "failed", "stopped"))}
-TRAINING = ("running", "paused", "stopping")
 STRANGER = "f" * 32
 REFUSED = "and the teacher, can do that"
+FORGED = {"X-Forwarded-For": "127.0.0.1"}
+COMPARE = [":material/compare: Compare"]
 
-# What is pressed, and on which run.
-ACTS = [
-    ("do_Pause", "running"),
-    ("do_Stop training", "running"),
-    ("do_Single update", "paused"),
-    ("do_Resume", "paused"),
-    ("do_Stop at once", "stopping"),
-    ("do_Leave the queue", "waiting"),
-    ("do_Try again", "failed"),
-    ("do_Start over", "stopped"),
-    ("do_Resume", "stopped"),
-    ("do_Finish as it is", "stopped"),
-    ("rename", "stopped"),
-    ("delete", "stopped"),
-]
+
+@dataclass(frozen=True)
+class Act:
+    """A button, and the state of the run on which it is pressed. Each has a run and an owner of its own."""
+
+    press: str
+    state: str
+
+    @property
+    def name(self):
+        return f"{self.press}-{self.state}".replace("do_", "").replace(" ", "-").lower()
+
+    @property
+    def owner(self):
+        return f"{ACTS.index(self) + 1:032x}"
+
+    @property
+    def trains(self):
+        return self.state in ("running", "paused", "stopping")
+
+
+ACTS = [Act(press, state) for press, state in (
+    ("do_Pause", "running"), ("do_Stop training", "running"), ("do_Single update", "paused"),
+    ("do_Resume", "paused"), ("do_Stop at once", "stopping"), ("do_Leave the queue", "waiting"),
+    ("do_Try again", "failed"), ("do_Start over", "stopped"), ("do_Resume", "stopped"),
+    ("do_Finish as it is", "stopped"), ("rename", "stopped"), ("delete", "stopped"),
+)]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has several addresses of its own at once")
 
 
-def fill(runs):
-    """A run of each kind, each of another visitor, with no process to it; what is there is made anew."""
-    for old in runs.glob("[!.]*"):
-        if old.name not in TRAINING:
-            shutil.rmtree(old)
-    for name, owner in OWNERS.items():
-        run, state = Run(runs / name), name if name in ("waiting", "failed") else "begun"
-        settings = json.dumps(small(5 + len(name)).to_dict())
-        Jobs(runs).write(run, Job(Asked("train", settings, "cpu", owner, 1.0), state))
-        if state == "begun":
-            (run.path / "config.json").write_text(settings)
-            run.set_status(State(name))
-        if name == "stopped":
-            for file in ("state.pt", "model.safetensors"):
-                (run.path / file).touch()
-        run.ask("pause" if name == "paused" else "go")
-
-
 @pytest.fixture
-def folder(tmp_path):
-    """The same; those that train are held by this process, so that no place is free and nothing begins."""
+def runs(tmp_path):
+    """A run for each act. Those that train are held by this process, so that no place is free and nothing begins."""
     with contextlib.ExitStack() as held:
-        fill(tmp_path / "runs")
-        for name in TRAINING:
-            run = Run(tmp_path / "runs" / name)
-            run.acquire()
-            held.callback(run.release)
-        yield tmp_path
+        for k, act in enumerate(ACTS, start=1):
+            run, state = Run(tmp_path / "runs" / act.name), act.state if act.state in ("waiting", "failed") else "begun"
+            settings = json.dumps(small(k).to_dict())
+            Jobs(run.path.parent).write(run, Job(Asked("train", settings, "cpu", act.owner, 1.0), state))
+            if state == "begun":
+                (run.path / "config.json").write_text(settings)
+                run.set_status(State(act.state))
+            if act.state == "stopped":
+                for file in ("state.pt", "model.safetensors"):
+                    (run.path / file).touch()
+            run.ask("pause" if act.state == "paused" else "go")
+            if act.trains:
+                run.acquire()
+                held.callback(run.release)
+        yield tmp_path / "runs"
 
 
-class Browser:
-    """One page of one visitor, which presses whatever it wants to."""
-
-    def __init__(self, home, number, where):
-        self.address = f"{home.replace('http', 'ws')}/_stcore/stream"
-        self.number, self.where = number, where
-        self.widgets, self.said, self.kept = {}, [], {}
-
-    async def __aenter__(self):
-        cookie = {"Cookie": f"vitrm_visitor={self.number}", "X-Forwarded-For": "127.0.0.1"}
-        self.socket = await websockets.connect(
-            self.address, subprotocols=["streamlit"], max_size=None, local_addr=(self.where, 0),
-            additional_headers=cookie,
-        )  # fmt: skip
-        return self
-
-    async def __aexit__(self, *_):
-        await self.socket.close()
-
-    async def send(self, run, press=None, forged=None, **kept):
-        """Have the page run with what was chosen so far, and with a button pressed, disabled or not."""
-        self.kept |= kept
-        message = BackMsg()
-        rerun = message.rerun_script
-        rerun.query_string, rerun.page_name = f"run={run}", "train"
-        rerun.context_info.url = "http://127.0.0.1/train"
-        for key, value in (self.kept | (forged or {})).items():
-            state = rerun.widget_states.widgets.add(id=self.widgets.get(key, key))
-            if isinstance(value, list):
-                state.string_array_value.data.extend(value)
-            elif isinstance(value, bool):
-                state.bool_value = value
-            else:
-                state.string_value = value
-        if press is not None:
-            rerun.widget_states.widgets.add(id=self.widgets[press], trigger_value=True)
-        self.said.clear()
-        await self.socket.send(message.SerializeToString())
-        while True:
-            answer = ForwardMsg.FromString(await self.socket.recv())
-            kind = answer.WhichOneof("type")
-            if kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
-                self._note(answer.delta.new_element)
-            elif kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                return  # otherwise the page begins once more
-
-    def _note(self, element):
-        kind = element.WhichOneof("type")
-        if kind in ("alert", "exception"):
-            self.said.append(element.alert.body or element.exception.message)
-        identity = getattr(getattr(element, kind), "id", "")
-        if identity.startswith("$$ID"):
-            self.widgets[identity.split("-", 2)[2]] = identity
-
-    async def act(self, press, run):
-        """Press it where the page has it; whether it has."""
-        await self.send(run)
-        if not press.startswith("do_"):
-            await self.send(run, train_view=[":material/compare: Compare"])
-            await self.send(run, managed=run)
-            self.kept |= {f"rename_{run}": "renamed"} if press == "rename" else {}
-        if press in self.widgets:
-            await self.send(run, press)
-        return press in self.widgets
-
-
-def spoken(words):
-    """In a thread of its own: in this one a browser's test may have left its event loop running."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, words).result()
-
-
-def said(home, number, where, press, run):
-    """What the page says to an act."""
+def said(home, act, number, where, **headers):
+    """What the page says after an act; it must have offered it, disabled or not."""
 
     async def attempt():
-        while True:  # the queue looks at what is at rest every few seconds
-            async with Browser(home, number, where) as browser:
-                if await browser.act(press, run):
-                    return " ".join(browser.said)
+        async with Visitor(home, number, where, **headers) as browser:
+            await browser.send(f"train?run={act.name}")
+            kept = {}
+            if not act.press.startswith("do_"):
+                await browser.send(train_view=COMPARE)
+                await browser.send(managed=act.name)
+                kept = {f"rename_{act.name}": "renamed"} if act.press == "rename" else {}
+            await browser.send(press=act.press, **kept)
+            return " ".join(browser.said)
 
     return spoken(attempt())
 
 
-def files(folder):
+def files(runs):
     """All that acts can change: which folders there are, what each is asked for and what is asked of each."""
-    return {run.name: (run.job(), run.control()) for run in map(Run, (folder / "runs").glob("[!.]*"))}
+    return {run.name: (run.job(), run.control()) for run in map(Run, runs.glob("[!.]*"))}
 
 
-def test_every_act_is_refused_to_a_stranger_whatever_the_page_sends(folder):
-    before = files(folder)
-    with running_server(folder) as (home, _):
-        for press, run in ACTS:
-            answer = said(home, STRANGER, ELSEWHERE, press, run)
-            assert files(folder) == before, press
-            if not press.startswith("do_"):  # those are disabled, and Streamlit itself takes no press of them
-                assert REFUSED in answer, press
+def done(runs, act, number):
+    """Whether the folders show that it was done."""
+    run = Run(runs / act.name)
+    if act.trains:
+        control = run.control()
+        wanted = {"Pause": "pause", "Stop training": "stop", "Resume": "go", "Stop at once": "stop at once"}
+        name = act.press.removeprefix("do_")
+        return control["steps"] == 1 if name == "Single update" else control["wanted"] == wanted[name]
+    if act.press == "do_Start over":
+        (new,) = runs.glob("digits-*")
+        return run.path.is_dir() and Jobs(runs).owner(Run(new)) == number
+    return {
+        "do_Leave the queue": lambda: not run.path.exists(),
+        "do_Try again": lambda: run.job()["state"] == "waiting" and Jobs(runs).owner(run) == act.owner,
+        "do_Resume": lambda: run.job()["asked"]["act"] == "resume",
+        "do_Finish as it is": lambda: run.job()["asked"]["act"] == "finish",
+        "rename": lambda: Jobs(runs).owner(Run(runs / "renamed")) == act.owner and not run.path.exists(),
+        "delete": lambda: not run.path.exists(),
+    }[act.press]()
 
 
-def test_nothing_that_a_page_sends_makes_a_teacher_or_somebody_else(folder):
-    before = files(folder)
-    forged = {"is_teacher": True, "visitor": OWNERS["running"], "vitrm_visitor": OWNERS["running"]}
+def test_every_act_is_refused_to_a_stranger_whatever_the_page_sends(runs):
+    before = files(runs)
+    with running_server(runs.parent) as (home, _):
+        for act in ACTS:
+            answer = said(home, act, STRANGER, ELSEWHERE, **FORGED)
+            assert files(runs) == before, act
+            if not act.press.startswith("do_"):  # those are disabled, and Streamlit itself takes no press of them
+                assert REFUSED in answer, act
+
+
+@pytest.mark.parametrize("who", ["owner", "teacher"])
+def test_every_act_is_done_for_the_owner_from_anywhere_and_for_the_teacher(runs, who):
+    with running_server(runs.parent) as (home, _):
+        for k, act in enumerate(ACTS):
+            number, where = (act.owner, ELSEWHERE) if who == "owner" else (f"{100 + k:032x}", "127.0.0.1")
+            before = files(runs)
+            answer = said(home, act, number, where)
+            after = files(runs)
+            assert done(runs, act, number), (act, answer)
+            others = before.keys() - {act.name}
+            assert {name: after[name] for name in others} == {name: before[name] for name in others}, act
+
+
+def test_nothing_that_a_page_sends_makes_a_teacher_or_somebody_else(runs):
+    before = files(runs)
 
     async def claim(home, where):
-        async with Browser(home, STRANGER, where) as browser:
-            for press in ("do_Pause", "do_Stop training"):
-                await browser.send("running")
-                await browser.send("running", press, forged=forged)
+        for act in ACTS[:2]:
+            async with Visitor(home, STRANGER, where, **FORGED) as browser:
+                forged = {"is_teacher": True, "visitor": act.owner, "vitrm_visitor": act.owner}
+                await browser.send(f"train?run={act.name}")
+                await browser.send(press=act.press, forged=forged)
 
-    with running_server(folder) as (home, _):
+    with running_server(runs.parent) as (home, _):
         spoken(claim(home, ELSEWHERE))
-    with running_server(folder, env={"VITRM_TEACHER_CODE": "secret"}) as (home, _):
+    with running_server(runs.parent, env={"VITRM_TEACHER_CODE": "secret"}) as (home, _):
         spoken(claim(home, "127.0.0.1"))
-    assert files(folder) == before
+    assert files(runs) == before
