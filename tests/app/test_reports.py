@@ -59,7 +59,7 @@ def judged():
 
 def of_all_images(page):
     """What the panel on halting was sent about them."""
-    sent = [json.loads(block.proto.json) for block in page.get("bidi_component")]
+    sent = [json.loads(block.proto.json) for block in page.get("bidi_component") if block.proto.json]
     (found,) = [data["all"] for data in sent if "presets" in data]
     return found
 
