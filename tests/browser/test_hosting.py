@@ -80,12 +80,12 @@ def hosted(chromium, tmp_path):
 def test_pages_components_links_and_uploads_work_under_a_prefix_with_tls(hosted):
     page, address = hosted
     page.goto(address)  # without the last slash, as people type it
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    expect(sentence(page)).to_contain_text("Before the first step")
     settle(page)
     page.locator(".player").press("ArrowRight")
     settle(page)
     assert page.url.startswith(f"{address}/?")
-    page.goto(f"{address}/step?position=8")
+    page.goto(f"{address}/step?position=9")
     expect(sentence(page)).to_contain_text("Supervision step 3 of 6, answer update")
     settle(page)
     page.goto(f"{address}/train")
