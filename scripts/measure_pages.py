@@ -33,7 +33,7 @@ PATHS = ("", "step", "attention", "halting", "glimpses", "mazes", "mixture", "co
 PAINTED = """async (before) => {
     const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     const KINDS = "svg, canvas, img, table, [role=grid], .js-plotly-plot, [data-testid=stDataFrame], "
-        + "[data-testid=stFileUploader], [data-testid=stBaseButton-primary]";
+        + "[data-testid=stFileUploader], [data-testid=stBaseButton-primary], [data-testid=stBidiComponentIsolated]";
     const seen = (node, wide, high) => {
         const box = node.getBoundingClientRect();
         return box.width >= wide && box.height >= high && getComputedStyle(node).visibility !== "hidden";
@@ -50,7 +50,7 @@ PAINTED = """async (before) => {
         if (heading && heading.textContent && heading.textContent !== before) {
             title ??= performance.now() - start;
             for (const node of all(main)) {
-                if (!seen(node, 100, 30) || node.closest("[data-stale=true], [data-testid=stSkeleton]")) continue;
+                if (!seen(node, 100, 40) || node.closest("[data-stale=true], [data-testid=stSkeleton]")) continue;
                 await frame();
                 return [title, performance.now() - start];
             }
