@@ -9,6 +9,7 @@ PURPLE, SKY, VIOLET = "#cc79a7", "#56b4e9", "#9467bd"
 GREY, SLATE, UNSEEN = "#8a93a3", "#7f8896", "#7d8592"  # what something is compared with; unseen patches
 WHITE, BLACK = "#ffffff", "#111111"
 INK, DARK_INK = "#1a1f2b", "#e8ecf2"  # of text on light and on dark ground
+UNMEASURED = "#e8eaee"  # of a map in print, where it has no value
 FAINT, WARNING = "#4b5563", "#b45309"  # of smaller text, and of a warning, on white
 
 CLASSES = (BLUE, VERMILLION, PURPLE, ORANGE, SKY)

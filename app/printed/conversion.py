@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import diverging, sequential
 
 from app import colours
 from app.printed.drawing import NARROWEST, WIDEST, Call, Column, Drawing, Name, Pixels
@@ -36,7 +37,7 @@ _MARKS = {
     "line-ns": "|",
     "cross": "P",
 }
-_SCALES = {"#00224e": "cividis", "rgb(5,48,97)": "RdBu_r"}  # by their first colour
+_SCALES = {sequential.Cividis[0]: "cividis", diverging.RdBu_r[0]: "RdBu_r"}  # by their first colour
 _SIDES = {"left": ("right", -1), "center": ("center", 0), "right": ("left", 1)}
 _HEIGHTS = {"top": ("bottom", 1), "middle": ("center", 0), "bottom": ("top", -1)}
 
@@ -243,7 +244,7 @@ class _Maker:
                 ax,
                 "axhspan",
                 (float(y.min()) - 0.5, float(y.max()) + 0.5),
-                {"color": "#e8eaee", "linewidth": 0, "zorder": 0},
+                {"color": colours.UNMEASURED, "linewidth": 0, "zorder": 0},
             )
         yield Call(ax, "pcolormesh", given, options, made="mesh")
         if trace.get("showscale") is not False:

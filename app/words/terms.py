@@ -116,6 +116,7 @@ TERMS = (
          ("stages",)),
     Term("Spearman", "A correlation of ranks: 1 when two orders agree, 0 when they have nothing to do with each "
          "other.", ("rank correlation",)),
+    Term("variance", "How widely values are scattered: the mean of the squared distances from their mean."),
     Term("bootstrap", "Drawing the same number of images again, with repeats, many times: how far a figure would vary "
          "on other images.", ("bootstrapped",)),
     Term("cross-attention", "Attention in which the tokens that read are others than those that are read."),
@@ -124,8 +125,8 @@ TERMS = (
 )  # fmt: skip
 
 NOT_TERMS = {  # capitals on the pages that every reader knows, or that are names
-    "A", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF", "HEIC", "JSON", "MB",
-    "GB", "CIFAR", "MNIST", "EXIF", "ONNX", "S", "D", "W", "RGB",
+    "A", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF", "HEIC", "JSON",
+    "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "S", "D", "W", "RGB",
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def test_one_chooses_among_all_patches_and_is_told_nothing_yet():
 
 def test_the_game_is_the_same_for_the_same_number():
     def game(number):
-        return component(open_glimpses(part="guess", deck=number), "images")
+        return component(open_glimpses(part="guess", deck=number), '"images"')
 
     first = game("3")
     assert first == game("3")

@@ -96,7 +96,7 @@ def test_divergence_is_reported_with_its_remedy(tmp_path, monkeypatch, capsys, s
     assert train("digits", *small, "--runs", str(tmp_path), "--name", "diverged") == 1
     status = Run(tmp_path / "diverged").status()
     assert status["status"] == "failed"
-    assert "lower --train.lr (now 0.001)" in status["cause"]
+    assert "Choose a smaller train.lr=0.001" in status["cause"]
     assert capsys.readouterr().err == f"vitrm: {status['cause']}\n"  # continuing would only diverge again
 
 
