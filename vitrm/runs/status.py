@@ -43,6 +43,8 @@ def read_status(file: Path) -> dict[str, Any]:
             found = read(_Status, read_json(file) or {})
         except RunError as error:
             damage = error if str(file) in str(error) else RunError(f"'{file}' is damaged: {error}")
+            if not _may_be_half_written(file):
+                break
             if attempt < _TRIES - 1:
                 time.sleep(_PAUSE_S)
             continue
@@ -50,6 +52,14 @@ def read_status(file: Path) -> dict[str, Any]:
             state_of(found.status, file)
         return asdict(found)
     raise damage
+
+
+def _may_be_half_written(file: Path) -> bool:
+    """Only what is overwritten in its place ever is, and that keeps its size; nobody waits for anything else."""
+    try:
+        return file.stat().st_size == _BYTES
+    except OSError:
+        return False
 
 
 def write_status(file: Path, status: State, cause: str | None, failure: Failure | None) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import threading
+import time
 
 import pytest
 
@@ -69,6 +70,23 @@ def test_a_status_that_is_none_is_said_to_be_damaged(content, tmp_path):
     (tmp_path / "status.json").write_text(content)
     with pytest.raises(RunError, match="is damaged"):
         Run(tmp_path).status()
+
+
+def test_only_a_status_that_is_being_overwritten_is_looked_at_again(tmp_path, monkeypatch):
+    file, waits = tmp_path / "status.json", []
+
+    def overwritten_meanwhile(seconds):
+        waits.append(seconds)
+        Run(tmp_path).set_status(State.RUNNING)
+
+    monkeypatch.setattr(time, "sleep", overwritten_meanwhile)
+    file.write_bytes(b'{"status": "run'.ljust(4096))
+    assert Run(tmp_path).status()["status"] == "running"
+    assert len(waits) == 1
+    file.write_text('{"status": "run')
+    with pytest.raises(RunError, match="is damaged"):
+        Run(tmp_path).status()
+    assert len(waits) == 1
 
 
 @pytest.mark.parametrize("content", ["[]", '{"wanted": []}', '{"steps": "many"}', '{"wanted": "fly"}', "{"])
