@@ -90,6 +90,7 @@ def test_progress_rises_to_the_end_and_can_end_the_work(case):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.slow
 def test_what_it_takes_is_counted_beforehand(case):
     model, shown, target, _, _ = case
     evaluated = []  # images and steps of each pass
