@@ -39,7 +39,8 @@ def violations(page):
     ]
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
 def test_a_page_breaks_no_rule_of_axe(page, server, path, theme):
     page.emulate_media(color_scheme=theme)
