@@ -10,6 +10,7 @@ from app import own_data, visitors
 from app.training import cache
 from app.training.choices import seen
 from app.training.estimates import Estimates
+from app.training.jobs import Jobs
 from app.training.limits import Limits
 from app.training.queue import Trainings
 from app.visitors import Visitor
@@ -102,7 +103,7 @@ def test_a_zip_file_becomes_a_training_of_ones_own(page):
     assert not page.exception
     (training,) = cache.trainings().known.values()
     assert own_data.owner(training.source) == 32 * "a"
-    asked = cache.trainings()._jobs.read(cache.trainings().run(training.name)).asked.config
+    asked = Jobs(cache.trainings().runs).read(cache.trainings().run(training.name)).asked.config
     assert asked.train.batch_size == 4  # of the five that are left to train on
 
 
