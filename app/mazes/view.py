@@ -32,9 +32,8 @@ _VERSION = "maze_version"  # another one whenever the page, not the learner, has
 _GUESS, _ANSWER, _LENGTH = "maze_guess", "maze_answer", "maze_length"
 _RARE, _SIZE = "maze_rare", "maze_size"
 _TRAIN = (
-    "vitrm train mazes-small --name mazes-small",
-    "vitrm train mazes-first --train.start mazes-small --name mazes-first",
-    "vitrm train mazes --train.start mazes-first --name mazes",
+    "`vitrm train mazes-small --name mazes-small`, then `vitrm train mazes-first --train.start mazes-small --name "
+    "mazes-first`, then `vitrm train mazes --train.start mazes-first --name mazes`"
 )
 
 
@@ -63,7 +62,7 @@ def choose_model(place: DeltaGenerator) -> Asked | None:
     if not names:
         st.info(
             "No model on this machine has been trained on mazes, so none can be asked. You can draw mazes and see them "
-            f"solved. To train one, on the Train page or in a terminal: {", then ".join(f"`{each}`" for each in _TRAIN)}."
+            f"solved. To train one, on the Train page or in a terminal: {_TRAIN}."
         )
         return None
     with place:
