@@ -40,9 +40,9 @@ def pair(names: Sequence[str], runs: Sequence[Trace | Answer]) -> go.Figure:
             )
     longest = max(map(len, probs))
     for row, name in enumerate(names, start=1):
-        figure.update_yaxes(title=f"{name}: class probability", range=[0, 1.03], row=row, col=1)
+        figure.update_yaxes(title=name[:24], range=[0, 1.03], row=row, col=1)
         figure.update_xaxes(range=[0.8, longest + 0.2], dtick=1 if longest <= 16 else None, row=row, col=1)
-    figure.update_xaxes(title="supervision step", row=len(names), col=1)
+    figure.update_xaxes(title="supervision step (upwards: class probability)", row=len(names), col=1)
     return figure.update_layout(height=520)
 
 
