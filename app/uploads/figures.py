@@ -199,7 +199,8 @@ def framed(picture: Image.Image, box: tuple[float, float, float, float], side: i
     """The whole picture, `side` pixels long, darkened outside the square that is used."""
     scale = side / max(picture.size)
     size = tuple(max(1, round(scale * length)) for length in picture.size)
-    whole = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BICUBIC  # pixels that can be seen are squares
+    whole = picture.convert("RGB").resize(size, way)
     inside = tuple(round(scale * edge) for edge in box)
     dim = Image.blend(whole, Image.new("RGB", size, colours.UNSEEN), 0.7)
     if inside[2] > inside[0] and inside[3] > inside[1]:

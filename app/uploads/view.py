@@ -227,7 +227,7 @@ def offer_another(trace: Trace, given: Given) -> None:
     worth = offer.words(offer.rates(given.checkpoint.name, name))
     with st.container(border=True, key="offer"):
         st.markdown(
-            f"**This looks like one of {plain(others[name].config.data.title)}**, which “{plain(name)}” was trained on."
+            f"**This looks like what “{plain(name)}” was trained on:** {plain(others[name].config.data.title)}."
         )
         key = MODEL_KEYS[given.picture.kind]
         st.button(
