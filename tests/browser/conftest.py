@@ -36,7 +36,7 @@ def server(chromium, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tab(chromium):
-    """The page that the tests of a worker share: Streamlit's scripts are compiled once, two thirds of opening a page."""
+    """The page that the tests of a worker share: compiling Streamlit's scripts is two thirds of opening one."""
     context = chromium.new_context()
     page = watched(context.new_page())
     page.set_default_timeout(180_000)
