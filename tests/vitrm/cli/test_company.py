@@ -1,11 +1,12 @@
-"""`vitrm train --processes`: others are started where that is asked for or pays, and they train the same."""
+"""`vitrm train --processes`: others are started where that is asked for or pays.
+
+That several train the same as one: test_group.py."""
 
 import argparse
 import json
 import os
 
 import pytest
-import torch
 
 from vitrm.cli import company
 from vitrm.cli import main as cli
@@ -49,7 +50,7 @@ def test_time_that_is_fixed_cannot_be_shared_out(capsys):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="gloo is not in every build of torch for Windows")
 @pytest.mark.parametrize("gain", [-1.0, 1e9])
-def test_a_companion_trains_the_same_or_goes_if_it_does_not_pay(gain, tmp_path, monkeypatch, capsys):
+def test_a_companion_trains_too_or_goes_if_it_does_not_pay(gain, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(several, "SHORTEST_S", 0.0)
     monkeypatch.setattr(several, "GAIN", gain)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -57,9 +58,6 @@ def test_a_companion_trains_the_same_or_goes_if_it_does_not_pay(gain, tmp_path, 
     assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", "auto"]) == 0
     assert json.loads(capsys.readouterr().out)["processes"] == (2 if gain < 0 else 1)
     assert cli.main(["train", "digits", *SHORT, *where, "--processes", "auto", "--name", "several"]) == 0
-    assert cli.main(["train", "digits", *SHORT, *where, "--name", "one"]) == 0
-    together, alone = (Run(tmp_path / name) for name in ("several", "one"))
-    assert together.is_complete
-    assert ("--processes 2" in together.summary().command) == (gain < 0)
-    one, other = (run.load_model().state_dict() for run in (together, alone))
-    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    run = Run(tmp_path / "several")
+    assert run.is_complete
+    assert ("--processes 2" in run.summary().command) == (gain < 0)
