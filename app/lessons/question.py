@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NoReturn
 
 from vitrm.errors import VitrmError
@@ -140,6 +140,11 @@ class Curve:
 
 Question = Choice | Slider | Curve
 Answer = int | float | tuple[float, ...]
+
+
+def sent(question: Question) -> dict[str, Any]:
+    """A question as a JSON value, for question.js beside this file."""
+    return {"kind": question.kind, **asdict(question)}
 
 
 def _amount(value: float, unit: str) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import cache, inputs, reports, sections, state
+from app import cache, events, inputs, reports, sections, state
 from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import cache as maze_cache
@@ -189,6 +189,7 @@ def _draw(text: str) -> None:
 def _look() -> None:
     guessed = st.session_state[_ANSWER] = st.session_state[_GUESS] is not None
     if guessed:
+        events.happened("gem guessed")
         sections.show("answer")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import visitors
+from app import events, visitors
 from app.training import cache, own_pictures, settings
 from app.training import figures as training_figures
 from app.training.choices import STARTED
@@ -77,6 +77,7 @@ def _start(config: Config | None, device: str) -> None:
         except (VitrmError, OSError) as error:
             st.error(in_words(str(error)))
         else:
+            events.happened("training started", name=st.session_state[STARTED])
             st.rerun()
     if config is None:
         return
@@ -198,5 +199,6 @@ def _estimate(config: Config, device: str) -> None:
     st.markdown(
         f":material/timer: About **{training_figures.duration(result['seconds'])}** on this machine as it is now "
         f"({result['device']}): {result['epochs']:,} epochs of {result['train_images']:,} training images at "
-        f"{result['images_per_s']:,.0f} a second, {result['parameters']:,} parameters; measured on a few batches."
+        f"{result['images_per_s']:,.0f} a second, {result['parameters']:,} parameters; measured on a few batches"
+        + (f", in {result['processes']} processes that train together." if result["processes"] > 1 else ".")
     )

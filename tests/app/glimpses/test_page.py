@@ -40,7 +40,7 @@ def test_it_opens_on_a_ready_made_trace_with_the_evidence_panel():
     assert data["panels"] == ["glimpses"]
     assert data["patches"] == find_run("digits-glimpse").gallery()["test-9"].patches.tolist()
     assert data["address"] == dict.fromkeys(
-        ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "present", "panels")
+        ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "lesson", "present", "panels")
     )
     assert "glimpse seed 0" in app.caption[0].value
 
