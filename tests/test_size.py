@@ -1,4 +1,4 @@
-"""The repository stays small: everything it tracks, and each file of a checkpoint (tests/vitrm/runs/test_checkpoints.py)."""
+"""The repository stays small; the files of a checkpoint are measured in tests/vitrm/runs/test_checkpoints.py."""
 
 import os
 import shutil
