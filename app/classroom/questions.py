@@ -90,7 +90,9 @@ FIVE = (
 
 SPOKEN = (
     Choice(
-        "spoken-letter", "The teacher asks aloud: which of the four?", ("the first", "the second", "the third", "the fourth")
+        "spoken-letter",
+        "The teacher asks aloud: which of the four?",
+        ("the first", "the second", "the third", "the fourth"),
     ),
     Slider("spoken-percent", "The teacher asks aloud: how many percent?", 0, 100, 1, "%"),
 )
