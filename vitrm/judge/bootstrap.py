@@ -28,7 +28,7 @@ def estimates(values: Tensor, seed: int = 0) -> list[Estimate]:
     """Of each row of (R, n), the images drawn together for all rows."""
     rows = values.numpy()
     low, high = np.quantile(drawn_means(rows, seed), (0.025, 0.975), axis=0)
-    return [Estimate(*map(float, each)) for each in zip(rows.mean(axis=1), low, high, strict=True)]
+    return [Estimate(*map(float, each)) for each in zip(rows.T.copy().mean(axis=0), low, high, strict=True)]
 
 
 def drawn_means(values: np.ndarray, seed: int = 0) -> np.ndarray:
