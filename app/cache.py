@@ -7,7 +7,7 @@ import gc
 import importlib
 import random
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -217,9 +217,8 @@ def deeper_trace(checkpoint: Checkpoint, image: str, seed: int, depth: int) -> T
 
     trained, network = trace(checkpoint, image, seed), model(checkpoint)
     steps = depth * network.config.supervision_steps
-    work = tracing(network, trained.pixels, steps, seed=seed, label=trained.label)
-    made = inference.run(work, network.config, supervision_steps=steps)
-    return replace(made, patch_attention=None, state_attention=None, answer_attention=None)
+    work = tracing(network, trained.pixels, steps, seed=seed, label=trained.label, attention=False)
+    return inference.run(work, network.config, supervision_steps=steps)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")

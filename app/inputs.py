@@ -132,15 +132,20 @@ def find_trace(
     return None
 
 
-def choose_depth(trained: int) -> int:
+def choose_depth(trained: int, depths: Sequence[int] = state.DEPTHS[:3]) -> int:
     """How many times the trained number of supervision steps is to be run."""
-    names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
+    times = {1: "as trained", 2: "twice that", 4: "four times"}
+    names = {depth: f"{depth * trained}, {times.get(depth, f'{depth} times')}" for depth in depths}
+    wanted = st.session_state[state.DEPTH]
+    if wanted not in depths:
+        st.caption(f"{wanted * trained} steps are for mazes alone; showing {depths[-1] * trained}.")
+        st.session_state[state.DEPTH] = depths[-1]
 
     def take(depth: int) -> None:
         st.session_state[state.DEPTH] = depth
         events.happened("depth chosen", steps=depth * trained)
 
-    return select("Steps to run", state.DEPTHS, state.DEPTH, words=names.get, buttons=True, take=take)
+    return select("Steps to run", depths, state.DEPTH, words=names.get, buttons=True, take=take)
 
 
 def say(error: VitrmError, checkpoint: Checkpoint) -> None:
