@@ -27,27 +27,29 @@ def head(title: str, lesson: str) -> DeltaGenerator:
     return right
 
 
-def sections(*parts: Section) -> None:
+def sections(*parts: Section, others: Iterable[str] = ()) -> None:
     """All sections of a page, in this order; called once on a page, which has written its address before or after.
 
     Those that are open are in the session under `state.OPEN`, so in every address that `state` makes. One that a link
-    names and the page does not have is said.
+    names and the page does not have is said; `others` it has elsewhere (`closer`).
     """
-    _say_missing([part.name for part in parts])
+    _say_missing([*others, *(part.name for part in parts)])
     for part in parts:
         _section(part)
 
 
-def closer(label: str, parts: dict[str, str]) -> tuple[str, ...]:
+def closer(label: str, parts: dict[str, str], others: Iterable[str] = ()) -> tuple[str, ...]:
     """The names of those of `parts` (name: title) that the learner, or a link, wants to see inside a figure.
 
-    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name.
+    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name. `others` are the
+    names of the sections that the page has besides.
     """
-    _say_missing(list(parts))
-    st.session_state["closer"] = list(_opened())
+    _say_missing([*parts, *others])
+    st.session_state["closer"] = [name for name in parts if is_open(name)]
 
     def choose() -> None:
-        _keep(name for name in parts if name in st.session_state["closer"])
+        rest = [name for name in _opened() if name not in parts]
+        _keep([*(name for name in parts if name in st.session_state["closer"]), *rest])
 
     st.pills(
         label,
