@@ -19,8 +19,9 @@ st.markdown(
     "Start a training and watch it learn: it runs in a process of its own, so no click elsewhere and no closed lid can "
     "hurt it. Pause it, make a **single update** and see what it changed, look inside the model as it is, and go on."
 )
-visitors.remember()
-curves_library()
+with st.container(key="unseen"):
+    visitors.remember()
+    curves_library()
 try:
     trainings = training_cache.trainings()
 except VitrmError as error:
