@@ -47,9 +47,10 @@ export default function words({ data, parentElement }) {
       return fresh;
     });
     if (!found.length) return;
-    const whole = node.data, ours = [], drawn = node.parentElement.namespaceURI.endsWith("/svg");
+    const whole = node.data, ours = [], space = node.parentElement.namespaceURI;
+    const drawn = Boolean(node.parentElement.closest("svg, [role=img]"));
     found.forEach((match, k) => {
-      const word = drawn ? page.createElementNS(node.parentElement.namespaceURI, "tspan") : page.createElement("dfn");
+      const word = page.createElementNS(space, space.endsWith("/svg") ? "tspan" : "dfn");
       word.classList.add("vitrm-word");
       word.textContent = match[0];
       word.dataset.term = term(match[0]);
@@ -187,9 +188,9 @@ export default function words({ data, parentElement }) {
   };
   const of = (event) => event.composedPath().find((node) => node.classList?.contains("vitrm-word"));
   const listeners = {
-    pointerover: (event) => {
+    pointermove: (event) => {
       const word = of(event);
-      if (word) show(word);
+      if (word) word !== at && show(word);
       else if (at && !event.composedPath().includes(told) && at.getRootNode().activeElement !== at) hide();
     },
     focusin: (event) => (of(event) ? show(of(event)) : hide()),
