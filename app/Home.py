@@ -11,6 +11,7 @@ import pandas  # noqa: E402, F401 (whole: plotly would take the half that anothe
 import streamlit as st  # noqa: E402
 
 from app import descriptors, state  # noqa: E402
+from app.lessons.book.book import book  # noqa: E402
 from app.link.link import copy_link  # noqa: E402
 from app.training.cache import look_after_queue  # noqa: E402
 from app.words.words import words  # noqa: E402
@@ -23,7 +24,7 @@ def story() -> dict[str, list[st.Page]]:
         return st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", **more)
 
     return {
-        "": [page("watch", "Watch", "play_circle", default=True)],  # on the bar itself; the others open
+        "": [page("watch", "Watch", "play_circle", default=True), page("lessons", "Lessons", "school")],  # on the bar
         "Look inside": [page("step", "Step through", "footprint"), page("attention", "Attention", "visibility")],
         "When to stop": [page("halting", "Halting", "stop_circle"), page("glimpses", "Glimpses", "grid_view")],
         "What the loop is good for": [
@@ -45,8 +46,11 @@ def main() -> None:
     state.enter(page.url_path)
     copy_link()
     body, end = st.container(), st.container()
+    with body:
+        state.start()
     with end:  # before the page, which may end early
         words()
+        book()
     with body:
         page.run()
 

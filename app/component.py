@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 _APP = Path(__file__).parent
 COLOURS = _APP / "colours.css"  # the styles of every component begin with it
-DRAWING, TRACE = _APP / "js" / "drawing.js", _APP / "js" / "trace.js"  # scripts that several components are made of
+DRAWING, TRACE, PICTURE = (_APP / "js" / f"{name}.js" for name in ("drawing", "trace", "picture"))  # shared scripts
 
 
 def read(module: str, *files: str | Path) -> str:
@@ -20,14 +20,15 @@ def read(module: str, *files: str | Path) -> str:
     return "\n".join((Path(module).parent / file).read_text(encoding="utf-8") for file in files)
 
 
-def component(name: str, module: str, *, html: str, css: str, js: Sequence[str | Path]):
+def component(name: str, module: str, *, html: str, css: str | Sequence[str], js: Sequence[str | Path]):
     """Declare the component `name` of files beside a module (its `__file__`).
 
     Its styles may use the colours of `COLOURS`, and each script what those before it define. What this returns shows
     the component: `shown(data=…, key=…)`.
     """
+    styles = (css,) if isinstance(css, str) else css
     return st.components.v2.component(
-        name, html=read(module, html), css=read(module, COLOURS, css), js=read(module, *js)
+        name, html=read(module, html), css=read(module, COLOURS, *styles), js=read(module, *js)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import cache, state
+from app import cache, events, state
 from app.cache import Checkpoint
 from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
@@ -135,7 +135,12 @@ def find_trace(
 def choose_depth(trained: int) -> int:
     """How many times the trained number of supervision steps is to be run."""
     names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
-    return select("Steps to run", state.DEPTHS, state.DEPTH, words=names.get, buttons=True)
+
+    def take(depth: int) -> None:
+        st.session_state[state.DEPTH] = depth
+        events.happened("depth chosen", steps=depth * trained)
+
+    return select("Steps to run", state.DEPTHS, state.DEPTH, words=names.get, buttons=True, take=take)
 
 
 def say(error: VitrmError, checkpoint: Checkpoint) -> None:
@@ -179,6 +184,7 @@ def choose_image(
 
 
 def _show(image: str) -> None:
+    events.happened("image chosen", name=image)
     st.session_state[state.IMAGE] = image
     st.session_state[state.GLIMPSE_SEED] = 0
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import state
+from app import events, state
 
 
 class Section(NamedTuple):
@@ -48,6 +48,8 @@ def closer(label: str, parts: dict[str, str], others: Iterable[str] = ()) -> tup
     st.session_state["closer"] = [name for name in parts if is_open(name)]
 
     def choose() -> None:
+        for name in set(st.session_state["closer"]) - set(_opened()):
+            events.happened("section opened", name=name)
         rest = [name for name in _opened() if name not in parts]
         _keep([*(name for name in parts if name in st.session_state["closer"]), *rest])
 
@@ -80,6 +82,8 @@ def _section(part: Section) -> None:
 
     def toggle() -> None:
         others = [name for name in _opened() if name != part.name]
+        if st.session_state[key]:
+            events.happened("section opened", name=part.name)
         _keep([*others, part.name] if st.session_state[key] else others)
 
     box = st.expander(f"**{part.title}**", key=key, on_change=toggle)

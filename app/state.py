@@ -38,6 +38,7 @@ AGAINST = "against"  # and that of each model
 PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
 LEFT, RIGHT = "left", "right"  # the two models that are given the same image
 OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
+LESSON = "lesson"  # key of the one whose book is open (app/lessons); "": none
 PAGE = "page"  # the one on show
 
 DEFAULTS = {
@@ -69,6 +70,7 @@ DEFAULTS = {
     MAZE: "",
     MAZE_MODEL: "mazes",
     OPEN: "",
+    LESSON: "",
 }
 DEPTHS = (1, 2, 4)
 PARTS = ("watch", "draws", "choose", "guess", "policies")
@@ -136,6 +138,7 @@ IN_URL = {
     MIXTURE_MODEL: str,
     MIXTURE_VIEW: str,
     OPEN: str,
+    LESSON: str,
 }  # what a link carries, and how it is read
 
 
@@ -163,7 +166,7 @@ _TRACE = (CHECKPOINT, IMAGE, GLIMPSE_SEED)
 
 
 def address(*more: str, about: tuple[str, ...] = _TRACE) -> dict[str, str | None]:
-    """What the address says about the trace on show, the open sections and the keys `more`; None for a default.
+    """What the address says about the trace on show, open sections, the lesson and the keys `more`; None for a default.
 
     `about` are the keys that say which trace it is, on a page whose trace is not a ViTRM's.
 
@@ -172,7 +175,7 @@ def address(*more: str, about: tuple[str, ...] = _TRACE) -> dict[str, str | None
     """
     return {
         key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None
-        for key in (*about, *more, OPEN)
+        for key in (*about, *more, OPEN, LESSON)
     }
 
 

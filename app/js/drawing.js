@@ -1,4 +1,4 @@
-// What every component draws with: elements, numbers, the image, colours; and the page's address.
+// What every component draws with: elements, numbers, the image, colours; the page's address, and what was done on it.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -214,4 +214,10 @@ function replaceAddress(values) {
   }
   const text = query.toString();
   history.replaceState(history.state, "", location.pathname + (text && `?${text}`) + location.hash);
+}
+
+// What the learner did, for the lesson book (app/lessons/book): its kind and values are those of app/events.py.
+function happened(kind, values = {}) {
+  (window.vitrmEvents ??= []).push({ kind, ...values });
+  window.dispatchEvent(new CustomEvent("vitrm-event"));
 }

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import cache, inputs, reports, sections, state
+from app import cache, events, inputs, reports, sections, state
 from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import cache as maze_cache
@@ -31,7 +31,10 @@ from vitrm.judge.mazes import MazeReport, check_size
 _VERSION = "maze_version"  # another one whenever the page, not the learner, has set the maze
 _GUESS, _ANSWER, _LENGTH = "maze_guess", "maze_answer", "maze_length"
 _RARE, _SIZE = "maze_rare", "maze_size"
-_TRAIN = ("vitrm train mazes-small --name mazes-small", "vitrm train mazes --train.start mazes-small")
+_TRAIN = (
+    "`vitrm train mazes-small --name mazes-small`, then `vitrm train mazes-first --train.start mazes-small --name "
+    "mazes-first`, then `vitrm train mazes --train.start mazes-first --name mazes`"
+)
 
 
 class Asked(NamedTuple):
@@ -59,7 +62,7 @@ def choose_model(place: DeltaGenerator) -> Asked | None:
     if not names:
         st.info(
             "No model on this machine has been trained on mazes, so none can be asked. You can draw mazes and see them "
-            f"solved. To train one, on the Train page or in a terminal: `{_TRAIN[0]}`, then `{_TRAIN[1]}`."
+            f"solved. To train one, on the Train page or in a terminal: {_TRAIN}."
         )
         return None
     with place:
@@ -186,6 +189,7 @@ def _draw(text: str) -> None:
 def _look() -> None:
     guessed = st.session_state[_ANSWER] = st.session_state[_GUESS] is not None
     if guessed:
+        events.happened("gem guessed")
         sections.show("answer")
 
 

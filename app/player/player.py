@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import state
 from app.attention.attribution import Attribution
-from app.component import DRAWING, TRACE, component, read
+from app.component import DRAWING, PICTURE, TRACE, component, read
 from app.player.cells import Cells
 from app.player.payload import payload
 from vitrm.traces.trace import Trace
@@ -30,8 +30,8 @@ class Choices:
 
 FIGURES = ("look", "answer", "curves")  # of every player, beside its panels
 SCRIPTS = (
-    *(TRACE, DRAWING),
-    *(f"js/{part}.js" for part in ("guess", "present", "chart", "player", "picture", "glimpses", "equations")),
+    *(TRACE, DRAWING, PICTURE),
+    *(f"js/{part}.js" for part in ("guess", "present", "chart", "player", "glimpses", "equations")),
     *(f"js/{part}.js" for part in ("memory", "attention", "attribution", "edits", "cells")),
 )
 _PRESENT = read(__file__, "present.css")

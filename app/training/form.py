@@ -10,7 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import visitors
+from app import events, visitors
 from app.training import cache, own_pictures, settings
 from app.training import figures as training_figures
 from app.training.choices import STARTED
@@ -77,6 +77,7 @@ def _start(config: Config | None, device: str) -> None:
         except (VitrmError, OSError) as error:
             st.error(in_words(str(error)))
         else:
+            events.happened("training started", name=st.session_state[STARTED])
             st.rerun()
     if config is None:
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import visitors
+from app import events, visitors
 from app.training import cache, printed
 from app.training import figures as training_figures
 from app.training.choices import SAID, seen, show, tell
@@ -72,7 +72,7 @@ def _shape(name: str) -> tuple:
 def _live(name: str, shape: tuple) -> None:
     trainings = cache.trainings()
     training = trainings.known.get(name)
-    if training is None or _shape(name) != shape:
+    if training is None or _tells_its_end(training, seen_running=shape[1]) or _shape(name) != shape:
         st.rerun()
     queue_line(trainings.known, trainings)
     _header(training)
@@ -103,6 +103,12 @@ def _live(name: str, shape: tuple) -> None:
         st.caption("The first report comes after ten batches.")
         return
     curves(cache.live_curves(watched, version, config), key="live_curves")
+
+
+def _tells_its_end(training: Training, *, seen_running: bool) -> bool:
+    """Whether a lesson is now to be told that a training came to its end, which was watched or is the visitor's own."""
+    told = training.state is State.FINISHED and (seen_running or training.visitor == visitors.number())
+    return told and events.happened_once("training finished", name=training.name)
 
 
 def _header(training: Training) -> None:

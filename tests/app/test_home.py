@@ -24,7 +24,19 @@ def test_the_navigation_has_every_page_once_in_five_groups_at_the_address_it_alw
     groups = Home.story()
     assert len(groups) <= 5
     pages = [page for group in groups.values() for page in group]
-    known = {"watch", "step", "attention", "halting", "glimpses", "mazes", "mixture", "compare", "your_image", "train"}
+    known = {
+        "watch",
+        "lessons",
+        "step",
+        "attention",
+        "halting",
+        "glimpses",
+        "mazes",
+        "mixture",
+        "compare",
+        "your_image",
+        "train",
+    }
     assert {file.stem for file in (Home.ROOT / "pages").glob("*.py")} == known
     assert sorted(name for name, _ in pages) == sorted(known)
     assert not any("url_path" in more for _, more in pages)  # else it is the name of the file

@@ -183,7 +183,7 @@ def test_the_player_is_sent_the_address_of_the_trace_and_defaults_are_left_out(h
     home.run()
     address = player_data(home)["address"]
     assert address.pop("image") == "test-17"
-    assert address == dict.fromkeys(("checkpoint", "glimpse_seed", "open", "present", "panels"))
+    assert address == dict.fromkeys(("checkpoint", "glimpse_seed", "open", "lesson", "present", "panels"))
 
 
 @pytest.mark.parametrize(

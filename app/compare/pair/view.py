@@ -12,7 +12,9 @@ from app.compare.comparison import data_title
 from app.compare.pair import answers
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
+from app.compare.pair.printed import pair
 from app.player.player import Choices, choices, player
+from app.printed import view as printed
 from app.uploads import figures as upload_figures
 from vitrm.config import AnyModelConfig
 from vitrm.errors import DataError, VitrmError
@@ -130,6 +132,9 @@ def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
         "Moving one moves the other to the same supervision step; a run that has ended stands by its answer. One image "
         "shows how two models work, not which is better: that takes the whole test split, above."
     )
+    names = [name for name, *_ in sides]
+    about = f"{names[0]} and {names[1]} on test image {st.session_state[state.IMAGE]}"
+    printed.offer(lambda: {"": lambda: pair(names, shown)}, "pair", about)
 
 
 def _one_answer(name: str, model: AnyModelConfig, answer: Answer) -> None:

@@ -44,6 +44,7 @@ function mountExits({ data, parentElement, setStateValue }) {
     resting = null;
     const own = Math.abs(state.threshold - data.threshold) < 5e-4;
     state.chosen = !own;
+    happened("threshold moved", { to: state.threshold });
     setStateValue("threshold", own ? null : Number(state.threshold.toFixed(4)));
     writeAddress(data, state);
   }

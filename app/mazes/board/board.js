@@ -97,6 +97,7 @@ export default function (component) {
   }
   function rest() {
     replaceAddress({ ...data.address, maze: text() });
+    happened("maze drawn");
     clearTimeout(state.timer);
     state.timer = setTimeout(() => setTriggerValue("maze", text()), REST_MS);
   }

@@ -24,18 +24,22 @@ export default function (component) {
     view.render(state);
     leave();
   };
+  const choose = (token) => {
+    state.token = token;
+    happened("token chosen", { token });
+  };
   on(root, "click", (event) => {
     const button = event.target.closest("[data-stage], [data-scale]");
     const token = tokenAt(event.target);
     if (button?.dataset.stage !== undefined) state.stage = Number(button.dataset.stage);
     else if (button) state.scale = button.dataset.scale;
-    else if (token !== null) state.token = token;
+    else if (token !== null) choose(token);
     else return;
     chosen();
   });
   const select = root.querySelector("select");
   on(select, "change", () => {
-    state.token = Number(select.value);
+    choose(Number(select.value));
     chosen();
   });
   const stages = root.querySelector(".stages");

@@ -197,7 +197,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     if (last) draw(last);
   };
   for (const [box, name] of [[layer, "layer"], [head, "head"], [token, "token"]]) {
-    box.addEventListener("change", () => { chosen[name] = Number(box.value); refresh(); tell(); });
+    box.addEventListener("change", () => { chosen[name] = Number(box.value); refresh(); tell(); happened("token chosen", { token: chosen.token }); });
   }
   function ask(number) {
     chosen.patch = number < 0 ? null : number;

@@ -10,7 +10,13 @@ function editsPanel(host, model, { chosen, choose }) {
   left.append(element("figcaption", "", "Hide patches (click)"));
   const map = left.appendChild(element("div", "hide-grid"));
   map.style.gridTemplateColumns = `repeat(${across}, 1fr)`;
-  const send = () => choose("edit", formatEdit(edit));
+  const send = () => {
+    if (edit.hidden.size) happened("patches hidden", { count: edit.hidden.size });
+    if (edit.zeroed.size || edit.frozen.size || edit.shuffled) {
+      happened("memory changed", { count: edit.zeroed.size + edit.frozen.size, shuffled: edit.shuffled });
+    }
+    choose("edit", formatEdit(edit));
+  };
   for (let patch = 0; patch < across * across; patch++) {
     const button = map.appendChild(element("button", edit.hidden.has(patch) ? "on" : "", edit.hidden.has(patch) ? "×" : ""));
     button.setAttribute("aria-label", `Hide the patch in ${patchPlace(model, patch)}`);

@@ -8,6 +8,7 @@ function guessing(host, model, state, changed) {
   const isOpen = () => hasTruth && model.ask && state.guess === null;
   const guess = (k) => {
     state.guess = k; // -1: only asked
+    if (k >= 0) happened("class guessed", { right: k === model.label });
     changed();
   };
   host.replaceChildren();

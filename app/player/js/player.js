@@ -39,6 +39,9 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   const draw = () => {
     state.reached = Math.max(state.reached, state.position);
     render(view, model, state);
+    const now = `${model.name} ${state.position}`;
+    if (state.told !== now) tell(model, state.position);
+    state.told = now;
   };
   function show(position) {
     state.wanted = state.position = clamp(position, model);
@@ -132,6 +135,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     view.layout();
     draw();
   });
+  on(view.threshold, "change", () => happened("threshold moved", { to: model.threshold }));
   on(view.threshold, "change", () => choose("threshold", model.threshold === data.threshold ? null : model.threshold));
   on(view.level, "change", () => (state.level = view.level.value));
   on(view.speed, "change", () => {
@@ -171,6 +175,14 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     if (timer !== null) clearInterval(timer);
   };
   return root.vitrmLeave;
+}
+
+// What has been seen, for the lesson book
+function tell(model, position) {
+  const place = locate(model, position);
+  if (place.n < 0) return;
+  happened("update seen", { kind: place.isAnswer ? "answer" : "memory", name: model.name });
+  if (place.isAnswer) happened("step seen", { n: place.n + 1, of: model.steps, trained: model.trainedSteps, name: model.name });
 }
 
 // What is predicted: the image, under one draw of the glimpses

@@ -40,7 +40,7 @@ def test_it_opens_before_the_first_step_of_a_ready_made_trace_and_all_else_is_cl
     assert (data["panels"], data["predict"], data["ask"]) == ([], True, True)
     assert data["patches"] == find_run("digits-glimpse").gallery()["test-9"].patches.tolist()
     assert data["address"] == dict.fromkeys(
-        ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "present", "panels")
+        ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "lesson", "present", "panels")
     )
     assert "glimpse seed 0" in app.caption[0].value
     assert not any(box.proto.expanded for box in app.expander)

@@ -238,7 +238,7 @@ def test_a_link_opens_every_section(page):
 def test_a_link_opens_image_and_view(page):
     data = panel_data(opened(page, image="test-1", mixture_view="0.3.range"))
     assert (data["label"], data["start"]) == (1, "0.3.range")
-    assert data["address"] == {"mixture_model": None, "image": "test-1", "open": None}
+    assert data["address"] == {"mixture_model": None, "image": "test-1", "open": None, "lesson": None}
 
 
 def test_what_a_link_names_and_nobody_has_is_said_and_replaced(page):

@@ -1,4 +1,4 @@
-// The player as it stands, as a PNG: a copy of its elements is drawn as an SVG picture, with no request to anywhere.
+// A component, or a part of one, as a PNG: a copy of its elements is drawn as an SVG picture, with no request to anywhere.
 
 async function savePicture(root, name) {
   const { width, height } = root.getBoundingClientRect();

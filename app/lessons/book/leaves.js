@@ -1,0 +1,182 @@
+// What stands on the leaves of the book. `act` is what can be done there: note an event, go to a leaf, keep a draft.
+
+function drawBook(root, data, act, state) {
+  const focused = root.getRootNode().activeElement?.dataset?.name;
+  const way = root.querySelector(".way"), body = root.querySelector(".body"), foot = root.querySelector("footer");
+  const reached = data.leaves.findIndex((leaf) => !leaf.done), last = reached < 0 ? data.leaves.length - 1 : reached;
+  way.replaceChildren(...data.leaves.map((leaf, k) => {
+    const item = element("li"), button = item.appendChild(element("button", leaf.done && k <= last ? "done" : "", leaf.done && k <= last ? "✓" : String(k + 1)));
+    button.type = "button";
+    button.disabled = k > last;
+    button.dataset.name = `leaf ${k}`;
+    button.setAttribute("aria-label", `Leaf ${k + 1}: ${leaf.title}${leaf.done && k <= last ? ", done" : ""}`);
+    button.title = leaf.title;
+    if (k === data.leaf) button.setAttribute("aria-current", "step");
+    button.addEventListener("click", () => act.go(k));
+    return item;
+  }));
+  const leaf = data.leaves[data.leaf];
+  body.replaceChildren(element("h2", "", leaf.title));
+  ({ recall: drawRecall, predict: drawPrediction, stop: drawStop, result: drawResult, fails: drawStop, keep: drawKeep })[leaf.kind](body, data, act, leaf);
+  foot.replaceChildren();
+  if (data.leaf + 1 < data.leaves.length) {
+    const next = data.leaves[data.leaf + 1];
+    if (leaf.done) foot.append(onward(data, next, act));
+    else foot.append(element("p", "note", "The way on opens when this is done."));
+  }
+  if (state.focus) {
+    state.focus = false;
+    body.focus({ preventScroll: true });
+    body.scrollTop = 0;
+  } else if (focused) root.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+// The next leaf; where it is about another state of a page, a link to that
+function onward(data, next, act) {
+  const name = `Next: ${next.title}`;
+  if (next.address === null) return pressed(name, "next main", () => act.go(data.leaf + 1));
+  const link = element("a", "next main", name);
+  link.href = next.address;
+  link.dataset.name = "next";
+  link.addEventListener("click", () => act.go(data.leaf + 1)); // kept before the page is left
+  return link;
+}
+
+function drawRecall(body, data, act) {
+  body.append(element("p", "note", "Two questions from lessons before. Remembering is what makes it stay."));
+  for (const { spec, chosen, right, why } of data.body.questions) {
+    const box = body.appendChild(element("fieldset"));
+    box.append(element("legend", "", spec.text));
+    if (chosen === null || chosen === undefined) askQuestion(box, spec, null, (option) => act.note({ kind: "recalled", question: spec.key, option }));
+    else {
+      box.append(element("p", chosen === right ? "yes" : "no", `${chosen === right ? "Right" : "Not quite"}: “${spec.options[right]}”`));
+      box.append(rich(why));
+    }
+  }
+}
+
+function drawPrediction(body, data, act, leaf) {
+  const { text, spec, value } = data.body;
+  body.append(...paragraphs(text), element("p", "question", spec.text));
+  if (leaf.done) {
+    body.append(element("p", "yes", value === null ? "You look first. That is fine." : "Your prediction is kept. Now look."));
+    return;
+  }
+  let draft = (act.draft[spec.key] = askQuestion(body, spec, act.draft[spec.key] ?? null, (now) => {
+    act.draft[spec.key] = draft = now;
+    commit.disabled = false;
+  }));
+  const row = body.appendChild(element("div", "row"));
+  const commit = row.appendChild(pressed("This is my prediction", "main", () => act.note({ kind: "predicted", value: draft })));
+  commit.disabled = draft === null;
+  row.append(pressed("Show me first", "", () => act.note({ kind: "shown first" })));
+}
+
+function drawStop(body, data, act, leaf) {
+  const { text, then, hint, control } = data.body;
+  body.append(...paragraphs(text));
+  if (leaf.done) {
+    body.append(element("p", "yes", "Done."), rich(then));
+    return;
+  }
+  const help = body.appendChild(element("details")), head = help.appendChild(element("summary", "", "Help"));
+  head.dataset.name = "help";
+  help.append(rich(hint));
+  if (control) help.append(pressed("Show me where", "", () => pointAt(control)));
+  if (leaf.address) {
+    const again = help.appendChild(element("a", "again", "Begin this part again"));
+    again.href = leaf.address;
+  }
+}
+
+function drawResult(body, data, act) {
+  drawFigure(body, data);
+  const { why, reasons } = data.body;
+  const box = body.appendChild(element("fieldset")), found = reasons.some(({ right }) => right);
+  box.append(element("legend", "", why));
+  reasons.forEach(({ text, answer, right }, number) => {
+    const choice = box.appendChild(pressed(text, "reason", () => act.note({ kind: "reason chosen", number })));
+    choice.dataset.name = `reason ${number}`;
+    choice.setAttribute("aria-pressed", String(answer !== ""));
+    choice.disabled = found && answer === "";
+    if (answer) {
+      const said = box.appendChild(rich(`**${right ? "Yes." : "No."}** ${answer}`));
+      said.className = right ? "yes" : "no";
+    }
+  });
+}
+
+function drawFigure(body, data) {
+  const { failed, spec, value, result, gap, measured } = data.body;
+  if (failed) {
+    body.append(element("p", "no", failed));
+    return null;
+  }
+  const figure = body.appendChild(element("figure"));
+  figure.dataset.theme = body.closest(".book").dataset.theme; // it may be saved without the book around it
+  figure.append(element("p", "which", data.title), element("p", "question", spec.text));
+  showAnswer(figure, spec, value, result, gap);
+  figure.append(element("p", "gap-words", gap), element("p", "note", measured));
+  return figure;
+}
+
+function drawKeep(body, data, act) {
+  const { text, link, next } = data.body;
+  body.append(...paragraphs(text));
+  const figure = drawFigure(body, data), row = body.appendChild(element("div", "row"));
+  if (figure) {
+    row.append(pressed("Save this picture", "", () => {
+      savePicture(figure, `lesson-${data.number}.png`);
+      act.note({ kind: "kept", what: "picture" });
+    }));
+  }
+  const open = row.appendChild(element("a", "again", "Open it as a link"));
+  Object.assign(open, { href: link, target: "_blank" });
+  open.addEventListener("click", () => act.note({ kind: "kept", what: "link" }));
+  if (next) {
+    const on = body.appendChild(element("a", "next main", `Next lesson: ${next.title}`));
+    on.href = next.address;
+  }
+  const all = body.appendChild(element("a", "again", "All lessons"));
+  all.href = "lessons";
+}
+
+// Scrolls to the control that a hint is about, and frames it for a while: the page's, or inside a component
+function pointAt(selector) {
+  const look = (place) => {
+    const found = place.querySelector(selector);
+    if (found) return found;
+    for (const host of place.querySelectorAll("[data-testid^=stBidiComponent]")) {
+      const inside = host.shadowRoot && look(host.shadowRoot);
+      if (inside) return inside;
+    }
+    return null;
+  };
+  const control = look(document);
+  if (!control) return;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  control.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
+  const before = [control.style.outline, control.style.outlineOffset];
+  [control.style.outline, control.style.outlineOffset] = ["3px solid #e69f00", "3px"];
+  control.focus?.({ preventScroll: true });
+  setTimeout(() => ([control.style.outline, control.style.outlineOffset] = before), 4000);
+}
+
+function pressed(text, kind, act) {
+  const button = element("button", kind, text);
+  button.type = "button";
+  button.dataset.name = text;
+  button.addEventListener("click", act);
+  return button;
+}
+
+function paragraphs(text) {
+  return text.split("\n\n").map(rich);
+}
+
+// A paragraph of text in which **so** is bold; nothing else in it means anything.
+function rich(text) {
+  const paragraph = element("p");
+  text.split("**").forEach((part, k) => paragraph.append(k % 2 ? element("b", "", part) : part));
+  return paragraph;
+}

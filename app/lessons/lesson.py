@@ -1,0 +1,139 @@
+"""What a lesson is made of: texts, links to real pages, a question, how its result is measured, what is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from app import state
+from app.events import KINDS, Event
+from app.lessons.question import Answer, Choice, Question
+
+
+@dataclass(frozen=True)
+class Link:
+    """A prepared state of a page."""
+
+    page: str  # name of a file in pages/
+    query: Mapping[str, str] = field(default_factory=dict)  # what `app.state.IN_URL` and the page read
+
+    def address(self, **more: str) -> str:
+        """Relative to every page of the app; `more` is added to what it says."""
+        query = urlencode({**self.query, **more}, quote_via=quote)
+        return f"{'./' if self.page == 'watch' else self.page}{'?' * bool(query)}{query}"
+
+
+class Did:
+    """A condition on what was done: as many different events of a kind, for which `where` holds, as there are examples.
+
+    The examples are events that count, by their values; without `where` they have to be these very ones. Raises
+    ValueError where an example is none.
+    """
+
+    def __init__(self, kind: str, *examples: Mapping[str, Any], where: Callable[[Event], bool] | None = None) -> None:
+        self.kind, self.examples = kind, tuple(Event(kind, dict(each)) for each in examples or ({},))
+        self._where = where or self.examples.__contains__
+        for each in self.examples:
+            if each.values.keys() != KINDS[kind].keys() or not self._where(each):
+                raise ValueError(f"{each} is no example of what counts")
+
+    def holds(self, events: Sequence[Event]) -> bool:
+        """Whether enough of it was done."""
+        found = [each for each in events if each.kind == self.kind and self._where(each)]
+        return len({repr(each) for each in found}) >= len(self.examples)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Something to do on a page, done when all conditions hold for what was done since it was opened."""
+
+    title: str
+    text: str
+    done: tuple[Did, ...]
+    then: str  # said when it is done
+    hint: str  # on request
+    control: str = ""  # CSS selector of what the hint points at
+    link: Link | None = None  # None: the page of the stop before
+
+    def holds(self, events: Sequence[Event]) -> bool:
+        """Whether it is done."""
+        return all(did.holds(events) for did in self.done)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One answer to the lesson's "why?", and what to say to whoever gives it."""
+
+    text: str
+    answer: str
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Recall:
+    """A question for a later lesson about this one."""
+
+    question: Choice
+    right: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out, as the question has it, and on what it was measured."""
+
+    value: Answer
+    words: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """An honest case where the model fails: a stop, and whether it does (held by a test)."""
+
+    stop: Stop
+    is_so: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Something to take away beside the picture of prediction and result: a link; {run} is the learner's training."""
+
+    text: str
+    link: Link
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One question, in five minutes."""
+
+    number: int  # its place, from 1
+    key: str  # in a link: ?lesson=key
+    title: str  # the question
+    text: str  # what to know before the prediction
+    question: Question
+    measure: Callable[[Sequence[Event]], Result]
+    start: Link  # where it begins
+    stops: tuple[Stop, ...]
+    why: str
+    reasons: tuple[Reason, Reason, Reason]
+    fails: Case
+    keep: Keep
+    recall: tuple[Recall, Recall]  # asked in later lessons
+
+    @property
+    def address(self) -> str:
+        """Its link, relative to every page of the app."""
+        return self.start.address(**{state.LESSON: self.key})
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that a learner reads of it, in order."""
+        parts = [self.title, self.text, self.question.text, *getattr(self.question, "options", ())]
+        for stop in (*self.stops, self.fails.stop):
+            parts += [stop.title, stop.text, stop.then, stop.hint]
+        parts += [self.why, *(part for reason in self.reasons for part in (reason.text, reason.answer)), self.keep.text]
+        for each in self.recall:
+            parts += [each.question.text, *each.question.options, each.why]
+        return tuple(parts)

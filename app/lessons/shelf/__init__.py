@@ -1,0 +1,1 @@
+"""All lessons, and how far this browser's learner is in each."""

@@ -1,0 +1,46 @@
+"""How far a learner is, from the events alone; forged ones change nothing but that."""
+
+import pytest
+
+from app.events import Event
+from app.lessons import progress
+from app.lessons.book.book import content
+from app.lessons.course import lessons
+
+LESSON = next(iter(lessons().values()))
+
+
+def test_what_was_done_before_a_leaf_was_opened_does_not_count():
+    number = next(k for k, leaf in enumerate(progress.leaves(LESSON, ())) if leaf.kind == "stop")
+    acts = [example for did in LESSON.stops[0].done for example in did.examples]
+    opened = Event("leaf opened", {"leaf": number})
+    assert not progress.leaves(LESSON, [*acts, opened])[number].done
+    assert progress.leaves(LESSON, [opened, *acts])[number].done
+
+
+def test_the_first_prediction_that_can_be_read_is_kept():
+    made = [Event("predicted", {"value": value}) for value in (1e9, "x", 30, 70)]
+    assert progress.prediction(LESSON, made) == 30
+    assert progress.prediction(LESSON, made[:2]) is None
+
+
+def test_whoever_looks_first_goes_on_without_a_prediction():
+    first = progress.leaves(LESSON, [Event("shown first", {})])
+    assert [leaf.done for leaf in first if leaf.kind == "predict"] == [True]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        7,
+        {"lesson": LESSON.key, "leaf": 10**9, "events": []},
+        {"lesson": LESSON.key, "leaf": "2", "events": {}},
+        {"lesson": LESSON.key, "leaf": -1, "events": [{"kind": "reason chosen", "number": 99}]},
+        {"lesson": "another", "leaf": 3, "events": [{"kind": "shown first"}]},
+    ],
+)
+def test_a_forged_record_shows_the_first_leaf_and_nothing_done(told):
+    shown = content(LESSON, told, "watch")
+    assert shown["leaf"] == 0
+    assert not any(leaf["done"] for leaf in shown["leaves"][:-1])

@@ -1,0 +1,101 @@
+"""A lesson, done as a learner does it: with the real controls of the real pages."""
+
+import json
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.driving import own_problems, settle
+
+
+def kept(page, lesson="can-an-answer-change"):
+    return json.loads(page.evaluate("localStorage.getItem('vitrm-lessons')") or "{}").get(lesson)
+
+
+def leaf(page, title):
+    """Wait for a leaf of the book; the page it is about has settled."""
+    expect(page.locator(".book h2")).to_have_text(title)
+    settle(page)
+
+
+def play_to_the_end(page):
+    """By the player's own key, step by step."""
+    expect(page.locator(".sentence")).to_contain_text("Before the first step")
+    page.locator(".player").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+
+
+def onward(page, name):
+    """Next is there only once the leaf is done."""
+    page.locator(".book footer").get_by_text(f"Next: {name}").click()
+
+
+def test_the_first_lesson_is_done_by_doing_survives_a_reload_and_is_erased(page, server):
+    page.goto(f"{server}/lessons")
+    page.get_by_role("link", name="Can an answer change?").click()
+    leaf(page, "What do you expect?")
+    expect(page.locator(".book footer")).to_have_text("The way on opens when this is done.")
+    prediction = page.get_by_role("slider", name=re.compile("For how many of 100 digits"))
+    prediction.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="This is my prediction").press("Enter")
+    expect(page.locator(".book .live")).to_have_text("Done: What do you expect?")
+    onward(page, "Watch one answer")
+    leaf(page, "Watch one answer")
+    page.locator(".book summary").click()
+    page.get_by_role("button", name="Show me where").click()
+    expect(page.locator("button.play")).to_be_focused()
+    play_to_the_end(page)
+    expect(page.locator(".book .live")).to_have_text("Done: Watch one answer")
+
+    page.reload()
+    leaf(page, "Watch one answer")  # where it was, and as far
+    onward(page, "Now a sure one")
+    leaf(page, "Now a sure one")
+    play_to_the_end(page)
+    onward(page, "What came out, and why?")
+    leaf(page, "What came out, and why?")
+    expect(page.locator(".book .gap-words")).to_contain_text("You said 40 %, it is ")
+    expect(page.locator(".answer-figure")).to_have_attribute("aria-label", re.compile("You said 40 %"))
+    for reason in ("The model rolls dice", "Each step starts from the answer"):
+        page.get_by_role("button", name=re.compile(reason)).click()
+    expect(page.locator(".book .yes")).to_contain_text("Yes.")
+    onward(page, "Where it fails")
+    leaf(page, "Where it fails")
+    play_to_the_end(page)
+    expect(page.locator(".book .live")).to_have_text("Done: Where it fails That was the whole lesson.")
+    onward(page, "Keep it")
+    leaf(page, "Keep it")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save this picture").click()
+    assert saved.value.suggested_filename == "lesson-1.png"
+
+    page.goto(f"{server}/lessons")
+    expect(page.locator(".shelf .sum")).to_contain_text("1 of ")
+    assert kept(page)["complete"]
+    erase = page.locator(".shelf .erase button")
+    erase.click()
+    erase.click()
+    expect(erase).to_have_count(0)
+    assert kept(page) is None
+    assert own_problems(page) == []
+    assert page.outside == []
+
+
+def test_on_a_telephone_the_book_covers_no_control_folds_and_closes(page, server):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{server}/?lesson=can-an-answer-change")
+    leaf(page, "What do you expect?")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for _ in ("open", "folded"):
+        page.locator("button.play").scroll_into_view_if_needed()
+        play, book = page.locator("button.play").bounding_box(), page.locator(".book").bounding_box()
+        assert play["y"] + play["height"] <= book["y"]
+        page.locator(".book .fold").click()
+    expect(page.locator(".book .fold")).to_have_text("Fold")
+    page.get_by_role("button", name="Close the lesson").click()
+    expect(page.locator(".book")).to_have_count(0)
+    settle(page)
+    assert "lesson" not in page.url
