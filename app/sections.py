@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import events, state
+from app.present import present
 
 
 class Section(NamedTuple):
@@ -17,6 +18,7 @@ class Section(NamedTuple):
     name: str  # in a link: ?open=name
     title: str  # the question
     show: Callable[[], None]  # called only while the section is open: a closed one costs nothing
+    short: str = ""  # the title in a word for whoever presents; without it this section is not presented
 
 
 def head(title: str, lesson: str) -> DeltaGenerator:
@@ -27,13 +29,21 @@ def head(title: str, lesson: str) -> DeltaGenerator:
     return right
 
 
-def sections(*parts: Section, others: Iterable[str] = ()) -> None:
+def sections(*parts: Section, lead: str = "", others: Iterable[str] = ()) -> None:
     """All sections of a page, in this order; called once on a page, which has written its address before or after.
 
     Those that are open are in the session under `state.OPEN`, so in every address that `state` makes. One that a link
-    names and the page does not have is said; `others` it has elsewhere (`closer`).
+    names and the page does not have is said; `others` it has elsewhere (`closer`). With `lead`, what the page's leading
+    figure is called, that figure and the sections can be presented; it stands in a container of the key `present.LEAD`.
     """
     _say_missing([*others, *(part.name for part in parts)])
+    if lead:
+        shows = {present.LEAD: st.empty} | {part.name: part.show for part in parts if part.short}
+        present.bar({present.LEAD: lead} | {part.name: part.short for part in parts if part.short})
+        if present.is_on():
+            with present.stage():
+                shows[present.chosen(shows)]()
+            return
     for part in parts:
         _section(part)
 
