@@ -18,6 +18,7 @@ st.markdown(
     "never written to disk, never logged, and not part of any link."
 )
 tray = view.tray()
+view.choose_example(tray)
 left, right = st.columns([1, 1.25], gap="large")
 with left:
     view.choose_source(tray)
@@ -28,6 +29,7 @@ picture = tray.pictures[tray.opened]
 chosen = choices("own_player", Choices())
 with right:
     given = view.choose_model(picture)
+    another = st.container()
     view.choose_framing(given)
 if len(tray.pictures) > 1:
     grid.show(tray, chosen.threshold)
@@ -38,6 +40,8 @@ if other is not None:
     beside.show(given, other)
     st.stop()
 trace = view.trace(given)
+with another:
+    view.offer_another(trace, given)
 view.show_domain(trace, given, picture.kind == "drawing")
 edited = edited_trace(given.checkpoint, chosen, lambda change: view.trace(given, change))
 player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")

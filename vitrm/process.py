@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vitrm.places import IMPORTS, INSTALLED
 
 
-def start_vitrm(words: Sequence[str], **options: Any) -> subprocess.Popen:
-    """Start `vitrm WORDS` with this Python and code; `options` as `subprocess.Popen` takes them, except `env`."""
-    return subprocess.Popen([sys.executable, "-m", "vitrm", *words], env=environment(), **options)
+def start_vitrm(words: Sequence[str], more: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen:
+    """Start `vitrm WORDS` with this Python and code.
+
+    `more` is added to its environment; `options` as `subprocess.Popen` takes them, except `env`.
+    """
+    return subprocess.Popen([sys.executable, "-m", "vitrm", *words], env=environment() | dict(more or {}), **options)
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A row of small pictures to pick one from: nothing on it says what they are of."""
+"""A row of small pictures to pick one from: nothing on it says what they are of, unless their names are to be shown."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ from app.component import DRAWING, TRACE, component, encoded
 _component = component("vitrm_picker", __file__, html="picker.html", css="picker.css", js=(TRACE, DRAWING, "picker.js"))
 
 
-def picker(images: Mapping[str, np.ndarray], chosen: str, key: str, on_choose: Callable[[str], None]) -> None:
+def picker(
+    images: Mapping[str, np.ndarray],
+    chosen: str,
+    key: str,
+    on_choose: Callable[[str], None],
+    *,
+    title: str = "Pick a picture",
+    named: bool = False,
+) -> None:
     """Show images (C, H, W) uint8 by name; `on_choose` is told the name of the one that was picked.
 
-    `chosen` need not be one of them: then none is marked.
+    `chosen` need not be one of them: then none is marked. Their names stand below them if `named`.
     """
 
     def take() -> None:
@@ -24,12 +32,17 @@ def picker(images: Mapping[str, np.ndarray], chosen: str, key: str, on_choose: C
         if name in images:  # whatever the browser sent
             on_choose(name)
 
-    _component(data=content(images, chosen), key=key, on_image_change=take, width="content")
+    width = "stretch" if named else "content"
+    _component(data=content(images, chosen, title, named), key=key, on_image_change=take, width=width)
 
 
-def content(images: Mapping[str, np.ndarray], chosen: str) -> dict[str, Any]:
+def content(
+    images: Mapping[str, np.ndarray], chosen: str, title: str = "Pick a picture", named: bool = False
+) -> dict[str, Any]:
     """What the row is sent."""
     return {
+        "title": title,
+        "named": named,
         "chosen": chosen if chosen in images else None,
         "images": [
             {"name": name, "channels": len(pixels), "imageSize": pixels.shape[-1], "pixels": encoded(pixels, np.uint8)}

@@ -46,7 +46,7 @@ class Estimates:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            words = [*train_words(config), "--estimate", "--device", device]
+            words = [*train_words(config), "--estimate", "--device", device, "--processes", "auto"]
             self._wanted[visitor] = (key, [*words, "--threads", str(self.limits.cpu_threads)])
             self._more.set()
         assert self._thread is not None

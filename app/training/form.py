@@ -199,5 +199,6 @@ def _estimate(config: Config, device: str) -> None:
     st.markdown(
         f":material/timer: About **{training_figures.duration(result['seconds'])}** on this machine as it is now "
         f"({result['device']}): {result['epochs']:,} epochs of {result['train_images']:,} training images at "
-        f"{result['images_per_s']:,.0f} a second, {result['parameters']:,} parameters; measured on a few batches."
+        f"{result['images_per_s']:,.0f} a second, {result['parameters']:,} parameters; measured on a few batches"
+        + (f", in {result['processes']} processes that train together." if result["processes"] > 1 else ".")
     )

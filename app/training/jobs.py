@@ -58,6 +58,8 @@ class Asked:
             words = [*train_words(config), "--name", run.name, "--runs", str(run.path.parent)]
         else:
             words = ["train", "--resume", str(run.path)] if self.act == "resume" else ["finish", str(run.path)]
+        if self.act != "finish":
+            words += ["--processes", "auto"]
         if not _DEVICE.fullmatch(self.device):
             raise RunError(f"“{self.device[:40]}” is no device; expected auto, cpu, cuda or mps")
         return [*words, "--device", self.device, "--threads", str(limits.cpu_threads)]

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from app import colours
+from app.uploads.offer import Familiarity
 from vitrm.config import Config
 from vitrm.judge.domain import DomainReport
 from vitrm.traces.trace import Trace
@@ -24,6 +25,7 @@ SCORE_WORDS = {
 }
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 MAX_NAME = 40
+_PANORAMA = 1.8  # times as long as the other side; a telephone's pictures are up to 1.78
 _NEVER = "never"
 
 
@@ -63,11 +65,14 @@ def row(name: str, checkpoint: str, trace: Trace, report: DomainReport | None, t
 
 
 def foreign(trace: Trace, report: DomainReport | None) -> bool | None:
-    """Whether the warning is raised for a trace: judged after the last step the model was trained with."""
-    if report is None:
-        return None
+    """Whether the warning is raised for a trace; None where none has been measured."""
+    return None if report is None else familiarity(trace, report).is_foreign
+
+
+def familiarity(trace: Trace, report: DomainReport) -> Familiarity:
+    """How familiar its picture is to the model of a trace, after the last step that it was trained with."""
     last = min(trace.trained_steps, len(trace.logits)) - 1
-    return report.is_foreign(trace.pixels, trace.logits[last, -1, -1])
+    return Familiarity(float(report.score(trace.pixels[None], trace.logits[None, last, -1, -1])[0]), report.threshold)
 
 
 def divergence(first: Trace, second: Trace) -> int | None:
@@ -162,6 +167,23 @@ def domain_words(report: DomainReport, checkpoint: str, config: Config) -> str:
     )
 
 
+def left_out(size: tuple[int, int], box: tuple[float, float, float, float], several_frames: bool) -> str:
+    """What of a picture of (width, height) the model never sees, in words: it is given a square `box` of one frame."""
+    width, height = size
+    side, said = box[2] - box[0], []
+    if several_frames:
+        said.append("The file has several frames: only the **first frame** is used.")
+    if max(size) > _PANORAMA * min(size):
+        long, way = ("wide as high", "Left to right") if width > height else ("high as wide", "Top to bottom")
+        middle = (box[0] + box[2] - width, box[1] + box[3] - height)
+        part = "the **middle**" if max(map(abs, middle)) < 0.1 * side else "one square of it"
+        said.append(
+            f"It is {max(size) / min(size):.1f} times as {long}: only {part} is used, "
+            f"{100 * side * side / (width * height):.0f} % of the picture. Move the square with “{way}” below."
+        )
+    return " ".join(said)
+
+
 def safe_name(name: str) -> str:
     """The last part of a path, without what cannot be seen, no longer than `MAX_NAME`."""
     last = _NOT_SHOWN.sub("", re.split(r"[\\/]", name)[-1]).strip()
@@ -177,7 +199,8 @@ def framed(picture: Image.Image, box: tuple[float, float, float, float], side: i
     """The whole picture, `side` pixels long, darkened outside the square that is used."""
     scale = side / max(picture.size)
     size = tuple(max(1, round(scale * length)) for length in picture.size)
-    whole = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BICUBIC  # pixels that can be seen are squares
+    whole = picture.convert("RGB").resize(size, way)
     inside = tuple(round(scale * edge) for edge in box)
     dim = Image.blend(whole, Image.new("RGB", size, colours.UNSEEN), 0.7)
     if inside[2] > inside[0] and inside[3] > inside[1]:

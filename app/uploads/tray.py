@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from app.uploads.examples.examples import Example
 from vitrm.config import Config
 from vitrm.data.decoder import Decoder
-from vitrm.data.images import FORMATS, fit_image, square
+from vitrm.data.images import FORMATS, FRAMES, fit_image, square
 from vitrm.errors import DataError
 from vitrm.traces.trace import Trace
 
@@ -58,6 +59,7 @@ class Picture:
     kind: Literal["photo", "drawing"]
     image: Image.Image
     framing: Framing = Framing()
+    example: str = ""  # its name among the examples that come with the project; "": it is the learner's own
 
     def turned(self) -> Image.Image:
         """The whole picture, the right way up."""
@@ -67,6 +69,11 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """(width, height) of `turned`, in pixels."""
         return self.image.size[::-1] if self.framing.turns % 2 else self.image.size
+
+    @property
+    def has_several_frames(self) -> bool:
+        """Whether its file has others, which are not shown."""
+        return self.image.info.get(FRAMES, False)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -126,7 +133,7 @@ class Tray:
     numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
     rounds: int = 0  # a widget that has handed over its files gets a new key, and is empty again
 
-    def add(self, name: str, kind: Literal["photo", "drawing"], content: bytes) -> Picture | None:
+    def add(self, name: str, kind: Literal["photo", "drawing"], content: bytes, example: str = "") -> Picture | None:
         """Take in the bytes of a picture and open it; what is wrong with it goes to `refused`."""
         if len(self.pictures) >= MAX_IMAGES:
             self.refused.append(f"“{name}” was left out: {MAX_IMAGES} pictures are kept at most. Remove one first.")
@@ -140,10 +147,19 @@ class Tray:
             self.refused.append(f"“{name}” cannot be used: it takes too much memory. Choose a smaller picture.")
             return None
         number = next(self.numbers)
-        picture = Picture(number, number, name, kind, image, _first_framing(kind, image))
+        picture = Picture(number, number, name, kind, image, _first_framing(kind, image), example)
         self.pictures[picture.number] = picture
         self.opened = picture.number
         return picture
+
+    def take_example(self, example: Example) -> None:
+        """Open an example, as the picture that it was before if it is still here."""
+        self.refused = []
+        here = next((each.number for each in self.pictures.values() if each.example == example.name), None)
+        if here is None:
+            self.add(example.name, "photo", example.content, example.name)
+        else:
+            self.open(here)
 
     def take_sheet(self, number: int, content: bytes) -> None:
         """Take a sheet of the canvas as it is now: a new drawing, another state of one that is here, or, without

@@ -8,9 +8,11 @@ import streamlit as st
 from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import inputs, reports, state
+from app import cache, inputs, reports, state
+from app.picker.picker import picker
 from app.uploads import cache as trace_cache
-from app.uploads import figures
+from app.uploads import figures, offer
+from app.uploads.examples import examples
 from app.uploads.figures import plain
 from app.uploads.sketch.sketch import sketch
 from app.uploads.tray import MAX_IMAGES, MAX_ZOOM, Given, Picture, Tray
@@ -72,7 +74,7 @@ def choose_source(tray: Tray) -> None:
         "sketch",
         draw=source == "Draw",
         session=tray.session,
-        held=len(tray.pictures),
+        held=sum(not picture.example for picture in tray.pictures.values()),
         max_mb=_MAX_PASTED_MB,
         on_sheet=lambda sheet: tray.take_sheet(sheet.number, sheet.content),
         on_paste=_take_paste,
@@ -81,6 +83,17 @@ def choose_source(tray: Tray) -> None:
         st.error(plain(sentence))
     if len(tray.refused) > _SAID:
         st.error(f"{len(tray.refused) - _SAID} more files could not be used.")
+
+
+def choose_example(tray: Tray) -> None:
+    """A row of pictures to try, for whoever has none at hand."""
+    opened = tray.pictures.get(tray.opened)
+
+    def take(name: str) -> None:
+        tray.take_example(examples.find(name))
+
+    title = "Or try one of these"
+    picker(examples.small(), opened.example if opened else "", "examples", take, title=title, named=True)
 
 
 def _take_files(key: str, name: str = "") -> None:
@@ -137,7 +150,13 @@ def choose_framing(given: Given) -> None:
         size = given.config.model.image_size
         sharp = figures.address(figures.enlarged(given.pixels, _SIDE), "PNG")
         st.image(sharp, alt=f"The same in {size} by {size} pixels, each a visible square")
-    st.caption(figures.tensor_facts(given.pixels, given.config))
+    if left_out := figures.left_out(picture.size, box, picture.has_several_frames):
+        st.info(left_out, icon=":material/crop:")
+    credit = examples.find(picture.example)
+    st.caption(
+        figures.tensor_facts(given.pixels, given.config)
+        + (f" {plain(picture.name)}: {plain(credit.credit)}." if credit else "")
+    )
     with st.expander("Crop and rotate", icon=":material/crop_rotate:", expanded=picture.kind == "photo"):
         with st.container(horizontal=True):
             for label, icon, turn in (("Left", "rotate_left", 1), ("Right", "rotate_right", -1)):
@@ -193,6 +212,61 @@ def trace(given: Given, change: str = "") -> Trace:
             raise
         st.error(f"The model “{plain(given.checkpoint.name)}” cannot be run: {plain(str(error))}")
         st.stop()
+
+
+def offer_another(trace: Trace, given: Given) -> None:
+    """Offer the model of other data that knows this picture better, where there is one; see `app.uploads.offer`."""
+    report = reports.readable(given.checkpoint, "domain")
+    if report is None:
+        return
+    others = {other.checkpoint.name: other for other in _of_other_data(given)}
+    known = {name: _familiarity(other) for name, other in others.items()}
+    name = offer.best(figures.familiarity(trace, report), {name: each for name, each in known.items() if each})
+    if name is None:
+        return
+    worth = offer.words(offer.rates(given.checkpoint.name, name))
+    with st.container(border=True, key="offer"):
+        st.markdown(
+            f"**This looks like what “{plain(name)}” was trained on:** {plain(others[name].config.data.title)}."
+        )
+        key = MODEL_KEYS[given.picture.kind]
+        st.button(
+            f"Use {name}",
+            icon=":material/swap_horiz:",
+            type="primary",
+            key="take_offer",
+            on_click=lambda: st.session_state.update({key: name}),
+        )
+        if worth:
+            st.caption(worth)
+
+
+def _of_other_data(given: Given) -> list[Given]:
+    """The picture as it is given to a model of each other data set that has a measured warning."""
+    usual = {state.DEFAULTS[key] for key in (state.CHECKPOINT, *MODEL_KEYS.values())}
+    found = {}
+    for name, checkpoint in cache.checkpoints().items():
+        try:
+            config, summary = cache.facts(checkpoint)
+            if checkpoint.run.report_version("domain") is None or config.data.source == given.config.data.source:
+                continue
+        except VitrmError:  # damaged: said where it is chosen
+            continue
+        worth = (name in usual, summary.test.accuracy[config.model.supervision_steps - 1])
+        if config.data.source not in found or worth > found[config.data.source][0]:
+            found[config.data.source] = worth, Given(given.picture, checkpoint, config)
+    return [other for _, other in found.values()]
+
+
+def _familiarity(given: Given) -> offer.Familiarity | None:
+    """How familiar the picture is to a model; None where its pixels alone rule that out, or it cannot be run."""
+    try:
+        report = reports.stored(given.checkpoint, "domain")
+        if report is None or report.at_most(given.pixels[None])[0] < report.threshold:
+            return None
+        return figures.familiarity(trace_cache.trace(tray(), given, st.session_state[state.GLIMPSE_SEED]), report)
+    except VitrmError:
+        return None
 
 
 def show_domain(trace: Trace, given: Given, drawn: bool = False) -> None:

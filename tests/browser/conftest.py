@@ -1,11 +1,11 @@
-"""One server and one browser for all tests of a worker; a page for each."""
+"""One server and one browser for all tests of a worker; a page as new for each."""
 
 import os
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser.driving import launched, running_server, watched
+from tests.browser.driving import forget, launched, running_server, watched
 
 NONE = "no Chromium, Chrome or browser of Playwright's was found; `apt-get install chromium` or "
 NONE += "`.venv/bin/playwright install chromium` gets one"
@@ -34,9 +34,28 @@ def server(chromium, tmp_path_factory):
         yield address
 
 
+@pytest.fixture(scope="session")
+def tab(chromium):
+    """The page that the tests of a worker share: compiling Streamlit's scripts is two thirds of opening one."""
+    context = chromium.new_context()
+    page = watched(context.new_page())
+    page.set_default_timeout(180_000)
+    yield page
+    context.close()
+
+
 @pytest.fixture
-def page(chromium):
-    """A new page of a new visitor."""
+def page(tab):
+    """That page as a new visitor finds it: nothing stored, granted or noted, and a window of its own."""
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.emulate_media(color_scheme="light")
+    yield tab
+    forget(tab)
+
+
+@pytest.fixture
+def alone(chromium):
+    """A page with nothing in common with any other, for what cannot be taken back: a clock that is set."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = watched(context.new_page())
     page.set_default_timeout(180_000)

@@ -160,6 +160,21 @@ def _note_outside(page: Page, url: str) -> None:
         page.outside.append(url)
 
 
+def forget(page: Page) -> None:
+    """Leave nothing of a visitor for the next: what is stored, granted, cut off, noted, or open beside the page."""
+    if page.url.startswith("http"):
+        page.evaluate("() => { sessionStorage.clear(); localStorage.clear(); }")
+    page.goto("about:blank")
+    for other in page.context.pages:
+        if other is not page:
+            other.close()
+    page.context.clear_cookies()
+    page.context.clear_permissions()
+    page.context.set_offline(False)
+    for noted in (page.problems, page.outside, page.talk.sent):
+        noted.clear()
+
+
 def own_problems(page: Page) -> list[str]:
     """The errors of a page that was opened by its path, for which Streamlit asks in two places."""
     return [text for text in page.problems if "404" not in text]

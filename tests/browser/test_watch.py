@@ -50,17 +50,17 @@ def test_steps_that_have_not_been_reached_are_not_shown(page, server):
     assert float(known.get_attribute("width")) > 4 * width
 
 
-def test_six_steps_take_eight_to_ten_seconds(page, server):
-    page.clock.install()
-    open_home(page, server)
-    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
-    page.locator("button.play").click()
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")  # at once
-    page.clock.run_for(8_000)
-    expect(sentence(page)).to_contain_text("Supervision step 5 of 6")
-    page.clock.run_for(2_000)
-    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
-    expect(page.locator("button.play")).to_contain_text("Play")
+def test_six_steps_take_eight_to_ten_seconds(alone, server):
+    alone.clock.install()
+    open_home(alone, server)
+    alone.clock.pause_at(alone.evaluate("Date.now()") / 1000 + 1)
+    alone.locator("button.play").click()
+    expect(sentence(alone)).to_contain_text("Supervision step 1 of 6")  # at once
+    alone.clock.run_for(8_000)
+    expect(sentence(alone)).to_contain_text("Supervision step 5 of 6")
+    alone.clock.run_for(2_000)
+    expect(sentence(alone)).to_contain_text("Supervision step 6 of 6")
+    expect(alone.locator("button.play")).to_contain_text("Play")
 
 
 def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, server):

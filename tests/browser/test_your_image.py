@@ -39,7 +39,9 @@ def upload(page, *files):
 
 def stroke(page, *points):
     """Draw on the canvas; points in shares of its side."""
-    box = page.locator(".sketch canvas").bounding_box()
+    canvas = page.locator(".sketch canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -136,14 +138,19 @@ def paste(page, content, kind="image/png"):
     )
 
 
-def test_a_picture_is_pasted_and_what_is_none_is_refused_in_one_sentence(page, server):
+def test_an_example_is_opened_a_picture_is_pasted_and_what_is_none_is_refused_in_one_sentence(page, server):
     open_your_image(page, server)
+    page.get_by_role("radio", name="Sneaker").check(force=True)  # one click, no upload
+    expect(page.get_by_role("heading", name="How the answer to Sneaker evolves")).to_be_visible()
+    settle(page)
     paste(page, b"PK\x03\x04 and so on")
-    expect(page.get_by_test_id("stAlert")).to_contain_text(
-        "“Pasted picture” cannot be used: not an image file but a zip"
+    refused = page.get_by_test_id("stAlert").filter(
+        has_text="“Pasted picture” cannot be used: not an image file but a zip"
     )
+    expect(refused).to_be_visible()
     paste(page, noise_png())
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(page.get_by_role("heading", name="How the answer to Pasted picture evolves")).to_be_visible()
+    expect(page.get_by_role("radio", name="Sneaker")).not_to_be_checked()
     expect(page.get_by_test_id("stAlert").get_by_text("cannot be used")).to_have_count(0)
     assert own_problems(page) == []
 

@@ -8,11 +8,13 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitrm.cli import company
 from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.cli.progress import Bar
@@ -46,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tensorboard", action="store_true", help="also log for TensorBoard, into the run folder")
     add_device(parser)
+    parser.add_argument(
+        "--processes",
+        type=company.count,
+        default=1,
+        help="CPU processes that train together, the threads shared out among them; auto: as many as --threads, if a "
+        "few batches show that this is faster (default: 1)",
+    )
     add_data_root(parser)
     add_settings(parser)
 
@@ -56,17 +65,34 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.training.tensorboard import Board
 
     device = find_device(arguments)
+    if company.is_companion():
+        return company.accompany(arguments, device, lambda *told: _train(arguments, *_prepare_beside(device, *told)))
     if arguments.estimate:
         return _estimate(arguments, settings, device)
     if arguments.tensorboard:
         Board.check()
-    group = join_group(device)
-    run, trainer = _prepare(arguments, settings, device, group)
-    words = [*_launcher(group.size), "train", "--resume"]
-    resume = shlex.join([*words, group.from_first(lambda: str(run.path))])
+    return _train(arguments, *_prepare(arguments, settings, device, join_group(device)))
+
+
+def _train(arguments: argparse.Namespace, run: Run | None, trainer: Trainer) -> int:
+    """Train what has been prepared; the processes beside the first have no run."""
+    from vitrm.training.tensorboard import Board
+
+    where = trainer.group.from_first(lambda: str(run.path))
+    resume = shlex.join(_words(arguments, ["train", "--resume", where], trainer.group.size))
     if run is None:
         return _train_beside(trainer, resume)
     return _train_into(run, trainer, Board(run.path) if arguments.tensorboard else None, resume)
+
+
+def _prepare_beside(device: str, told: company.Told, dataset: Dataset, group: Group) -> tuple[None, Trainer]:
+    """The same as `_prepare` in a process that was started beside the first one."""
+    from vitrm.runs.checkpoints import find_run
+    from vitrm.training.fit import begin, go_on
+
+    if told.resume:
+        return go_on(find_run(told.resume), lambda config: dataset, device, group=group)
+    return begin(told.config, dataset, "", "", device, group=group)
 
 
 def _prepare(
@@ -82,6 +108,11 @@ def _prepare(
             raise ConfigError("--budget-minutes is about a new training; leave out --resume")
         no_settings(settings, "a resumed run keeps its settings")
         run = find_run(arguments.resume)
+        if group.size == 1 and arguments.processes != 1:
+            config = run.config()
+            dataset = load_data(config, arguments.data_root)
+            group, _ = company.joined(arguments, config, dataset, device)
+            return go_on(run, lambda config: dataset, device, group=group)
         return go_on(run, lambda config: load_data(config, arguments.data_root), device, group=group)
     config = _configured(arguments, settings)
     with group.first_goes_ahead():
@@ -91,8 +122,10 @@ def _prepare(
     config = group.from_first(lambda: settled(config, dataset, device))
     if arguments.budget_minutes:
         config = _within_budget(arguments, config, dataset, device, group)
+    if group.size == 1:
+        group, _ = company.joined(arguments, config, dataset, device)
     name = arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-    command = shlex.join([*_launcher(group.size), *sys.argv[1:]])
+    command = shlex.join(_words(arguments, sys.argv[1:], group.size))
     return begin(config, dataset, Path(arguments.runs) / name, command, device, group=group)
 
 
@@ -156,6 +189,7 @@ def _estimate(arguments: argparse.Namespace, settings: dict[str, str], device: s
     from vitrm.training.estimate import estimate
     from vitrm.training.fit import for_classes
     from vitrm.training.precision import settled
+    from vitrm.training.several import GAIN
     from vitrm.training.trainer import Trainer
 
     if arguments.resume:
@@ -164,7 +198,10 @@ def _estimate(arguments: argparse.Namespace, settings: dict[str, str], device: s
     dataset = load_data(config, arguments.data_root)
     if "model.num_classes" not in settings:
         config = for_classes(config, dataset)
-    print(json.dumps(asdict(estimate(Trainer(settled(config, dataset, device), dataset, device)))))
+    config = settled(config, dataset, device)
+    _, gain = company.joined(arguments, config, dataset, device)
+    several = (arguments.threads, gain) if gain > GAIN else ()
+    print(json.dumps(asdict(estimate(Trainer(config, dataset, device), *several))))
     return 0
 
 
@@ -184,8 +221,8 @@ def _within_budget(
     """The configuration, shortened until it fits; the time since the program started counts."""
     from vitrm.training.budget import fit_budget
 
-    if group.size > 1:
-        raise ConfigError("--budget-minutes measures one process; leave out torchrun")
+    if group.size > 1 or arguments.processes != 1:
+        raise ConfigError("--budget-minutes measures one process; leave out torchrun and --processes")
     shorter = fit_budget(config, dataset, device, 60 * arguments.budget_minutes - (time.monotonic() - _STARTED))
     train = shorter.train
     print(
@@ -195,10 +232,12 @@ def _within_budget(
     return shorter
 
 
-def _launcher(processes: int) -> list[str]:
-    """The words that `vitrm` is started with in so many processes, as this one was."""
+def _words(arguments: argparse.Namespace, words: Sequence[str], processes: int) -> list[str]:
+    """The command in so many processes that is `vitrm WORDS` in one."""
+    if arguments.processes != 1:  # as many as there turned out to be
+        return ["vitrm", *company.without(words), *(["--processes", str(processes)] if processes > 1 else [])]
     if processes == 1:
-        return ["vitrm"]
+        return ["vitrm", *words]
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     nodes = [f"--nnodes={processes // here}"] if processes > here else []
-    return ["torchrun", *nodes, f"--nproc-per-node={here}", "-m", "vitrm"]
+    return ["torchrun", *nodes, f"--nproc-per-node={here}", "-m", "vitrm", *words]

@@ -208,7 +208,7 @@ PRESETS: dict[str, Config] = {
         DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=12000,test=4000"),
     ),
     # Steps that go on for as long as larger mazes take: vitrm train mazes --train.start mazes-first
-    "mazes": Config(_MAZES, _small(epochs=4, progress_steps=24, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
+    "mazes": Config(_MAZES, _small(epochs=8, progress_steps=24, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
     # Its control: as many parameters, spent on depth, not recursion.
     "mazes-vit": Config(
         ViTConfig(
@@ -225,7 +225,7 @@ PRESETS: dict[str, Config] = {
             qkv_bias=True,
             dropout=0.0,
         ),
-        _small(epochs=4, **_MAZE_LONG),
+        _small(epochs=8, **_MAZE_LONG),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Photographs seen whole, through convolutions: what two cores can learn of CIFAR-10 in hours.

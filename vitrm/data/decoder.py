@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from vitrm.data.images import PHONE_READERS, as_seen, decode_image, quiet_decoders
+from vitrm.data.images import FRAMES, PHONE_READERS, as_seen, decode_image, quiet_decoders
 from vitrm.errors import DataError
 from vitrm.process import environment
 
@@ -38,7 +38,7 @@ class Decoder:
         atexit.register(self.close)
 
     def decode(self, content: bytes) -> Image.Image:
-        """The picture as people see it, mode "L" or "RGB", `max_side` pixels at most.
+        """The picture as people see it, mode "L" or "RGB", `max_side` pixels at most; `info` as of `decode_image`.
 
         Raises DataError with the reason if it cannot be used, or takes longer than `seconds`; MemoryError.
         """
@@ -69,8 +69,10 @@ class Decoder:
             raise MemoryError
         if kind == _REFUSED:
             raise DataError(rest.decode(errors="replace"))
-        grey, width, height = struct.unpack("<?II", rest[:9])
-        return Image.frombytes("L" if grey else "RGB", (width, height), rest[9:])
+        grey, several, width, height = struct.unpack("<??II", rest[:10])
+        image = Image.frombytes("L" if grey else "RGB", (width, height), rest[10:])
+        image.info[FRAMES] = several
+        return image
 
     def close(self) -> None:
         """End the process."""
@@ -112,12 +114,13 @@ def _receive(pipe: BinaryIO) -> bytes:
 
 def _answer(content: bytes, max_side: int) -> bytes:
     try:
-        image = as_seen(decode_image(content, max_side, PHONE_READERS), max_side)
+        decoded = decode_image(content, max_side, PHONE_READERS)
+        several, image = decoded.info[FRAMES], as_seen(decoded, max_side)
     except DataError as error:
         return _REFUSED + str(error).encode()
     except MemoryError:
         return _MEMORY
-    return _PIXELS + struct.pack("<?II", image.mode == "L", *image.size) + image.tobytes()
+    return _PIXELS + struct.pack("<??II", image.mode == "L", several, *image.size) + image.tobytes()
 
 
 def main() -> None:

@@ -31,14 +31,16 @@ PHONE_READERS = tuple(name for name in READERS if name != "PPM")  # what phones,
 # comes after, WebP 16; JPEG is decoded at a fraction of its size, but only if it is not progressive.
 _MAX_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "WEBP": 12_000_000, "TIFF": 12_000_000}
 _MAX_PIXELS_OF_OTHERS = 25_000_000
+FRAMES = "several frames"  # in the `info` of a decoded image: whether its file has others, which are not shown
+_MOVING = ("GIF", "WEBP", "PNG", "TIFF")  # which may have; the second picture in a camera's JPEG is another matter
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def decode_image(content: bytes, max_side: int | None = None, readers: tuple[str, ...] = READERS) -> Image.Image:
     """The decoded first frame; a JPEG may be decoded at a fraction of its size, no smaller than `max_side`.
 
-    Files of other formats than `readers` (and HEIC) are refused by how they begin. Raises DataError with the reason if
-    the bytes are no readable image of a reasonable size.
+    `.info[FRAMES]` says whether there are more. Files of other formats than `readers` (and HEIC) are refused by how
+    they begin. Raises DataError with the reason if the bytes are no readable image of a reasonable size.
     """
     formats = (*readers, "HEIF") if _reads_heif() else readers
     try:
@@ -50,8 +52,11 @@ def decode_image(content: bytes, max_side: int | None = None, readers: tuple[str
                 raise DataError(f"{size}, more than the {limit:,} accepted of {kind}; make it smaller")
             if max_side:
                 image.draft(None, (max_side, max_side))
+            several = _has_several_frames(image)
             image.load()
-            return image if image.fp is None else image.copy()
+            decoded = image if image.fp is None else image.copy()
+            decoded.info[FRAMES] = several
+            return decoded
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # PIL's own limit, twice its largest here
@@ -135,6 +140,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     high = max(float(finite(band).max()) for band in bands if band.size)
     scaled = [((finite(band) - low) / ((high - low) or 1.0) * 255).round().astype(np.uint8) for band in bands]
     return Image.fromarray(np.concatenate(scaled))
+
+
+def _has_several_frames(image: Image.Image) -> bool:
+    with contextlib.suppress(Exception):  # a second frame that is damaged is none
+        return image.format in _MOVING and bool(getattr(image, "is_animated", False))
+    return False
 
 
 def _pixel_limit(image: Image.Image) -> int:

@@ -89,6 +89,13 @@ class DomainReport(Report):
         """(n,) how familiar images are: pixels (n, C, H, W) uint8, their last logits (n, classes)."""
         return familiarity(self.parts, Gaussian(np.array(self.mean), np.array(self.precision)), pixels, logits)
 
+    def at_most(self, pixels: np.ndarray) -> np.ndarray:
+        """(n,) what `score` can be at most, without the model: by the statistics of the pixels, where they count."""
+        parts = [part for part in self.parts if part.score == "statistics"]
+        if not parts:
+            return np.full(len(pixels), np.inf)
+        return familiarity(parts, Gaussian(np.array(self.mean), np.array(self.precision)), pixels, np.empty((0, 0)))
+
     def is_foreign(self, pixels: np.ndarray, logits: np.ndarray) -> bool:
         """Whether the warning is raised for one image: pixels (C, H, W) uint8 and its last logits (classes,)."""
         return bool(self.score(pixels[None], logits[None])[0] < self.threshold)

@@ -24,12 +24,13 @@ class Estimate:
     val_images: int
     epochs: int
     device: str
+    processes: int = 1
 
 
-def estimate(trainer: Trainer) -> Estimate:
+def estimate(trainer: Trainer, processes: int = 1, faster: float = 1.0) -> Estimate:
     """Train a trainer for a few batches, as many of each size of images, and throw the result away.
 
-    The first ones, which warm up, are not counted.
+    The first ones, which warm up, are not counted. So many `processes` were found to train that many times as fast.
     """
     train, batches = trainer.config.train, itertools.cycle(trainer.first_of_each())
     batch_size = sum(len(labels) for _, labels in trainer.first_of_each()) / len(trainer.train_splits)
@@ -52,7 +53,7 @@ def estimate(trainer: Trainer) -> Estimate:
         began = time.perf_counter()
         evaluate(trainer.averaged, trainer.dataset.preprocess, some, trainer.deepest)
         validation += (time.perf_counter() - began) * len(split) / len(some)
-    update = sum(times) / len(times)
+    update = sum(times) / len(times) / faster
     return Estimate(
         seconds=train.epochs * (trainer.batches * update + validation),
         update_s=update,
@@ -62,4 +63,5 @@ def estimate(trainer: Trainer) -> Estimate:
         val_images=trainer.dataset.sizes["val"],
         epochs=train.epochs,
         device=str(trainer.device),
+        processes=processes,
     )

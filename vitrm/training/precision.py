@@ -36,7 +36,10 @@ def settled(
 
 
 def fastest(trainers: list[Trainer], clock: Callable[[], float] = time.perf_counter) -> list[float]:
-    """Seconds of the fastest batch of each trainer; they take turns, so that a noisy machine disturbs all alike."""
+    """Seconds of the fastest batch of each trainer; they take turns, so that a noisy machine disturbs all alike.
+
+    In a group every process calls it, and all stop when one has enough.
+    """
     times: list[list[float]] = [[] for _ in trainers]
     for turn in range(BATCHES + 1):
         for trainer, taken in zip(trainers, times, strict=True):
@@ -47,6 +50,6 @@ def fastest(trainers: list[Trainer], clock: Callable[[], float] = time.perf_coun
             values.tolist()  # waits for the device
             if turn:
                 taken.append(clock() - began)
-        if times[0] and sum(map(sum, times)) > ENOUGH_S * len(trainers):
+        if turn and trainers[0].group.any(sum(map(sum, times)) > ENOUGH_S * len(trainers)):
             break
     return [min(taken) for taken in times]

@@ -18,5 +18,11 @@ def test_the_row_holds_the_pixels_of_every_picture_and_no_class():
         np.testing.assert_array_equal(back.reshape(picture["channels"], 6, 6), pixels)
 
 
+def test_names_are_sent_to_be_shown_only_where_they_are_asked_for():
+    images = {"Cat": np.zeros((3, 4, 4), np.uint8)}
+    assert not content(images, "Cat")["named"]
+    assert content(images, "Cat", "Or one of these", named=True)["title"] == "Or one of these"
+
+
 def test_a_picture_that_is_not_in_the_row_is_none_of_it():
     assert content({"test-0": np.zeros((1, 4, 4), np.uint8)}, "test-9")["chosen"] is None

@@ -75,7 +75,7 @@ def test_a_foreign_folder_that_says_it_waits_starts_nothing(queue, started):
     }.items():
         job_file(queue, name, values)
     look(queue)
-    assert [words[-7:-5] for words in started] == [["own", "--runs"]]
+    assert [words[-9:-7] for words in started] == [["own", "--runs"]]
     for name, training in queue.known.items():
         if name != "own":
             assert (training.state, training.visitor, training.position) == ("failed", None, 0)

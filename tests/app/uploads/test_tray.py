@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from app.cache import checkpoint
+from app.uploads.examples.examples import find
 from app.uploads.tray import INK_MARGIN, MAX_ZOOM, Framing, Given, Picture, Tray, fitted
 from vitrm.data.images import fit_image
 
@@ -44,6 +45,29 @@ def test_a_drawing_framed_by_hand_keeps_its_framing(encoded):
     sheet.paste(255, (20, 20, 50, 250))
     tray.take_sheet(7, encoded(sheet))
     assert tray.pictures[1].framing == framing
+
+
+def test_an_example_is_taken_once_and_is_no_upload_that_could_be_lost():
+    tray = Tray()
+    tray.take_example(find("Cat"))
+    tray.take_example(find("Digit"))
+    tray.take_example(find("Cat"))
+    assert [picture.example for picture in tray.pictures.values()] == ["Cat", "Digit"]
+    assert tray.pictures[tray.opened].name == "Cat"
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_a_file_of_several_frames_says_so_and_one_of_one_does_not(encoded, kind):
+    tray, frames = Tray(), [Image.new("RGB", (16, 8), colour) for colour in ("red", "blue")]
+    moving = tray.add("moving", "photo", encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
+    assert moving.has_several_frames
+    assert moving.image.getpixel((0, 0))[0] > 200
+    assert not tray.add("still", "photo", encoded(frames[0], kind)).has_several_frames
+
+
+def test_a_second_frame_that_is_cut_off_is_none(encoded):
+    whole = encoded(Image.new("L", (64, 64)), "GIF", save_all=True, append_images=[Image.linear_gradient("L")])
+    assert not Tray().add("cut", "photo", whole[:400]).has_several_frames
 
 
 def test_only_the_latest_traces_are_kept_and_none_of_a_picture_that_is_removed():

@@ -11,6 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import state
+from app.uploads.examples.examples import find
 from app.uploads.tray import MAX_IMAGES, MAX_TRACES
 from vitrm.data.images import fit_image
 from vitrm.places import ROOT
@@ -197,3 +198,24 @@ def test_a_drawing_is_given_to_the_model_for_drawings(page, encoded):
     page.session_state["tray"].take_sheet(7, encoded(sheet))
     page.run()
     assert page.selectbox[0].value == "digits-glimpse"
+
+
+def test_an_example_is_opened_without_an_upload_and_credited(page):
+    page.session_state["tray"].take_example(find("Cat"))
+    page.run()
+    assert not page.exception
+    assert shown(page).shape == (3, 32, 32)
+    assert any("Stefan van der Walt, CC0" in caption.value.replace("\\", "") for caption in page.caption)
+
+
+def test_a_digit_is_offered_the_model_that_knows_digits_and_a_cat_none(page):
+    page.session_state["tray"].take_example(find("Cat"))
+    page.run()
+    assert not [button for button in page.button if button.key == "take_offer"]
+    page.session_state["tray"].take_example(find("Digit"))
+    page.run()
+    assert any("% of handwritten digits (n = 359)" in caption.value for caption in page.caption)
+    page.button(key="take_offer").click().run()
+    assert not page.exception
+    assert page.selectbox[0].value == "digits-glimpse"
+    assert not [button for button in page.button if button.key == "take_offer"]

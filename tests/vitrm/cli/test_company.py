@@ -1,0 +1,63 @@
+"""`vitrm train --processes`: others are started where that is asked for or pays.
+
+That several train the same as one: test_group.py."""
+
+import argparse
+import json
+import os
+
+import pytest
+
+from vitrm.cli import company
+from vitrm.cli import main as cli
+from vitrm.runs.folder import Run
+from vitrm.training import several
+
+SHORT = (
+    *("--train.epochs", "1", "--train.epoch_images", "64", "--model.dim", "16", "--model.mlp_dim", "16"),
+    *("--device", "cpu", "--threads", "2"),
+)
+
+
+@pytest.mark.parametrize(("text", "count"), [("auto", None), ("1", 1), ("16", 16)])
+def test_how_many_is_said_in_a_number_or_left_to_be_found_out(text, count):
+    assert company.count(text) == count
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "257", ""])
+def test_anything_else_is_refused_with_what_was_expected(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected auto, or a whole number"):
+        company.count(text)
+
+
+def test_a_command_without_its_processes():
+    words = ["train", "digits", "--processes", "auto", "--name", "a", "--processes=2", "--threads", "2"]
+    assert company.without(words) == ["train", "digits", "--name", "a", "--threads", "2"]
+
+
+@pytest.mark.parametrize("words", [("--processes", "auto"), ("--processes", "auto", "--threads", "1")])
+def test_what_is_short_or_has_one_thread_stays_alone(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(company, "_started", lambda *_: pytest.fail("another process was started"))
+    assert cli.main(["train", "digits", *SHORT, *words, "--runs", str(tmp_path), "--name", "run"]) == 0
+    assert Run(tmp_path / "run").is_complete
+
+
+def test_time_that_is_fixed_cannot_be_shared_out(capsys):
+    assert cli.main(["train", "digits", "--budget-minutes", "1", "--processes", "2", "--device", "cpu"]) == 1
+    assert "leave out torchrun and --processes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="gloo is not in every build of torch for Windows")
+@pytest.mark.parametrize("gain", [-1.0, 1e9])
+def test_a_companion_trains_too_or_goes_if_it_does_not_pay(gain, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(several, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(several, "GAIN", gain)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    where = ("--runs", str(tmp_path))
+    assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", "auto"]) == 0
+    assert json.loads(capsys.readouterr().out)["processes"] == (2 if gain < 0 else 1)
+    assert cli.main(["train", "digits", *SHORT, *where, "--processes", "auto", "--name", "several"]) == 0
+    run = Run(tmp_path / "several")
+    assert run.is_complete
+    assert ("--processes 2" in run.summary().command) == (gain < 0)
