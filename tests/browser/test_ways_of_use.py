@@ -9,7 +9,8 @@ from tests.browser.test_accessibility import PATHS
 FOCUSED = """() => {
     let at = document.activeElement;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-    const ours = at.getRootNode() !== document, style = getComputedStyle(at.type === "radio" ? at.nextElementSibling : at);
+    const ours = at.getRootNode() !== document;
+    const style = getComputedStyle(at.type === "radio" ? at.nextElementSibling : at); // a picture's
     const box = at.getBoundingClientRect();
     return { name: at.outerHTML.slice(0, 90), ours, end: at.textContent === "Words on this page",
         marked: style.outlineStyle !== "none" || style.boxShadow !== "none", there: box.width > 0 && box.height > 0 };
