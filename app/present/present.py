@@ -20,7 +20,7 @@ _component = component("vitrm_present", __file__, html="bar.html", css="bar.css"
 
 def is_on() -> bool:
     """Whether the page is being presented."""
-    return st.session_state[state.PRESENT] == "1"
+    return st.session_state.get(state.PRESENT) == "1"
 
 
 def chosen(panels: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ def test_the_keyboard_reaches_the_end_of_a_page_and_shows_where_it_is(page, serv
         assert len(passed) < MOST, passed[-3:]
     assert [at["name"] for at in passed if at["ours"] and not (at["marked"] and at["there"])] == []
     page.keyboard.press("Enter")
-    expect(page.locator(".words details")).to_have_attribute("open", "")
+    expect(page.locator("details.words")).to_have_attribute("open", "")
     assert own_problems(page) == []
 
 
