@@ -18,8 +18,13 @@ MOST = 600  # events of one lesson that are looked at
 _LONGEST = 80  # letters of a text
 _SESSION = "events"
 KINDS: dict[str, dict[str, type]] = {  # by kind, its values
-    "step seen": {"n": int, "of": int, "trained": int, "name": str},  # supervision step n, from 1; name: model-image
-    "update seen": {"kind": str, "name": str},  # "memory" or "answer", one at a time
+    "step seen": {
+        "n": int,
+        "of": int,
+        "t": int,
+        "name": str,
+    },  # supervision step n, recursion step t, from 1; model-image
+    "update seen": {"what": str, "name": str},  # "memory" or "answer"
     "class guessed": {"right": bool},
     "threshold moved": {"to": float},  # 0..1
     "patches hidden": {"count": int},

@@ -33,7 +33,14 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter):
-    """Whether there were browser tests that need a browser, and how to get one, in a line."""
+    """The files that took longest, and whether browser tests were skipped and why, in a line."""
+    spent = Counter()
+    for each in (each for kind in terminalreporter.stats.values() for each in kind if hasattr(each, "duration")):
+        spent[each.nodeid.partition("::")[0]] += each.duration
+    if len(spent) > 50:  # most of the tests, not a few
+        terminalreporter.section(f"{sum(spent.values()):.0f} s of tests in {len(spent)} files, the longest:")
+        for file, seconds in spent.most_common(10):
+            terminalreporter.write_line(f"{seconds:6.1f} s  {file}")
     skipped = [each for each in terminalreporter.stats.get("skipped", []) if each.nodeid.startswith("tests/browser/")]
     for reason, count in Counter(each.longrepr[-1].removeprefix("Skipped: ") for each in skipped).items():
         terminalreporter.write_line(f"{count} browser tests were skipped: {reason}")

@@ -45,6 +45,12 @@ class Did:
         return len({repr(each) for each in found}) >= len(self.examples)
 
 
+def played(name: str, steps: int) -> Did:
+    """A player's trace `name` was seen after its first and after its last supervision step."""
+    seen = [{"n": n, "of": steps, "t": 1, "name": name} for n in dict.fromkeys((1, steps))]
+    return Did("step seen", *seen)
+
+
 @dataclass(frozen=True)
 class Stop:
     """Something to do on a page, done when all conditions hold for what was done since it was opened."""
@@ -129,11 +135,8 @@ class Lesson:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All that a learner reads of it, in order."""
-        parts = [self.title, self.text, self.question.text, *getattr(self.question, "options", ())]
-        for stop in (*self.stops, self.fails.stop):
-            parts += [stop.title, stop.text, stop.then, stop.hint]
-        parts += [self.why, *(part for reason in self.reasons for part in (reason.text, reason.answer)), self.keep.text]
-        for each in self.recall:
-            parts += [each.question.text, *each.question.options, each.why]
-        return tuple(parts)
+        """The sentences that a learner reads of it, in order: all but titles and options."""
+        stops = [text for stop in (*self.stops, self.fails.stop) for text in (stop.text, stop.then, stop.hint)]
+        reasons = [text for reason in self.reasons for text in (reason.text, reason.answer)]
+        recall = [text for each in self.recall for text in (each.question.text, each.why)]
+        return (self.text, self.question.text, *stops, self.why, *reasons, self.keep.text, *recall)

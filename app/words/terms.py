@@ -130,7 +130,7 @@ TERMS = (
 
 NOT_TERMS = {  # capitals on the pages that every reader knows, or that are names
     "A", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF", "HEIC",
-    "JSON", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "RGB", "JavaScript", "MIT",
+    "JSON", "QR", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "RGB", "JavaScript", "MIT",
     "Fashion-MNIST", "UCI", "NASA", "SpaceX", "SE", "CC", "CC0", "BY",  # who made a picture, and under which licence
     "C", "D", "E", "S", "V", "W", "Z",  # keys
 }  # fmt: skip

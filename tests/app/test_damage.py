@@ -18,7 +18,7 @@ HOME = str(ROOT / "app" / "Home.py")
 def test_no_page_ends_in_a_traceback_over_a_folder_that_was_damaged(tmp_path, monkeypatch):
     stand_in(monkeypatch.setattr)
     opener, found = Opener(sources(tmp_path / "sources")), []
-    for case in cases(opener.sources, 0, 180):
+    for case in cases(opener.sources, 0, 120):
         found += opener.open(case, case.pages[case.number % len(case.pages) :][:1])
     assert not found
 

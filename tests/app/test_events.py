@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import events
 
-SEEN = {"kind": "step seen", "n": 6, "of": 6, "trained": 6, "name": "digits-test-1"}
+SEEN = {"kind": "step seen", "n": 6, "of": 6, "t": 1, "name": "digits-test-1"}
 
 
 def test_an_event_is_read_and_sent_as_it_was():

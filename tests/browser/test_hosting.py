@@ -16,7 +16,10 @@ from tests.browser.driving import own_problems, running_server, sentence, settle
 from vitrm.places import ROOT
 
 NGINX, OPENSSL = shutil.which("nginx") or shutil.which("/usr/sbin/nginx"), shutil.which("openssl")
-pytestmark = pytest.mark.skipif(not (NGINX and OPENSSL), reason="there is no nginx, or no openssl")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (NGINX and OPENSSL), reason="no nginx or no openssl; `apt-get install nginx openssl`"),
+]
 
 
 def free_port():

@@ -35,7 +35,9 @@ export default function (component) {
     const wanted = data.leaves[record.leaf]?.needs ?? [], done = window.vitrmEvents ?? [];
     for (const event of done.slice(state.read)) if (wanted.includes(event.kind)) note(event);
     state.read = done.length;
-    for (const event of data.heard.slice(state.heard)) if (wanted.includes(event.kind)) note(event);
+    data.heard.forEach((event, k) => { // a training may have come to its end before the leaf about that was opened
+      if (wanted.includes(event.kind) && (k >= state.heard || event.kind === "training finished")) note(event);
+    });
     state.heard = data.heard.length;
   }
   function go(leaf) {

@@ -17,12 +17,13 @@ function drawBook(root, data, act, state) {
   }));
   const leaf = data.leaves[data.leaf];
   body.replaceChildren(element("h2", "", leaf.title));
-  ({ recall: drawRecall, predict: drawPrediction, stop: drawStop, result: drawResult, fails: drawStop, keep: drawKeep })[leaf.kind](body, data, act, leaf);
+  const draw = { recall: drawRecall, predict: drawPrediction, stop: drawStop, result: drawResult, fails: drawStop, keep: drawKeep }[leaf.kind];
+  const atFoot = draw(body, data, act, leaf);
   foot.replaceChildren();
   if (data.leaf + 1 < data.leaves.length) {
     const next = data.leaves[data.leaf + 1];
     if (leaf.done) foot.append(onward(data, next, act));
-    else foot.append(element("p", "note", "The way on opens when this is done."));
+    else foot.append(atFoot ?? element("p", "note", "The way on opens when this is done."));
   }
   if (state.focus) {
     state.focus = false;
@@ -66,10 +67,11 @@ function drawPrediction(body, data, act, leaf) {
     act.draft[spec.key] = draft = now;
     commit.disabled = false;
   }));
-  const row = body.appendChild(element("div", "row"));
+  const row = element("div", "row"); // at the foot of the book, always in view
   const commit = row.appendChild(pressed("This is my prediction", "main", () => act.note({ kind: "predicted", value: draft })));
   commit.disabled = draft === null;
   row.append(pressed("Show me first", "", () => act.note({ kind: "shown first" })));
+  return row;
 }
 
 function drawStop(body, data, act, leaf) {
@@ -92,13 +94,12 @@ function drawStop(body, data, act, leaf) {
 function drawResult(body, data, act) {
   drawFigure(body, data);
   const { why, reasons } = data.body;
-  const box = body.appendChild(element("fieldset")), found = reasons.some(({ right }) => right);
+  const box = body.appendChild(element("fieldset"));
   box.append(element("legend", "", why));
   reasons.forEach(({ text, answer, right }, number) => {
     const choice = box.appendChild(pressed(text, "reason", () => act.note({ kind: "reason chosen", number })));
     choice.dataset.name = `reason ${number}`;
     choice.setAttribute("aria-pressed", String(answer !== ""));
-    choice.disabled = found && answer === "";
     if (answer) {
       const said = box.appendChild(rich(`**${right ? "Yes." : "No."}** ${answer}`));
       said.className = right ? "yes" : "no";

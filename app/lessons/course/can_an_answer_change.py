@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.events import Event
 from app.lessons import measuring
-from app.lessons.lesson import Case, Did, Keep, Lesson, Link, Reason, Recall, Result, Stop
+from app.lessons.lesson import Case, Keep, Lesson, Link, Reason, Recall, Result, Stop, played
 from app.lessons.question import Choice, Slider
 
 MODEL = "digits-glimpse"
@@ -31,12 +31,6 @@ def gets_worse() -> bool:
     return bool((answers[:-1, number] == labels[number]).any() and answers[-1, number] != labels[number])
 
 
-def _to_the_end(image: str) -> Did:
-    name = f"{MODEL}-{image}"
-    steps = [{"n": n, "of": 6, "trained": 6, "name": name} for n in (1, 6)]
-    return Did("step seen", *steps, where=lambda event: event["name"] == name and event["n"] in (1, event["of"]))
-
-
 LESSON = Lesson(
     number=1,
     key="can-an-answer-change",
@@ -54,7 +48,7 @@ LESSON = Lesson(
             title="Watch one answer",
             text="Look at the picture. What digit is it? Then press **Play** and keep an eye on the bars. Watch all "
             "six steps.",
-            done=(_to_the_end(FIRST),),
+            done=(played(f"{MODEL}-{FIRST}", 6),),
             then="The model had to guess from a few parts at first. More parts came in, and the answer moved.",
             hint="The button Play is below the picture. The arrow keys go step by step.",
             control="button.play",
@@ -64,7 +58,7 @@ LESSON = Lesson(
             title="Now a sure one",
             text="Here is a new digit. Play it to the end. Look at how sure the model is after step 1, and what it "
             "says after step 2.",
-            done=(_to_the_end(OTHER),),
+            done=(played(f"{MODEL}-{OTHER}", 6),),
             then="It can be very sure and still change. Being sure is not the same as being right.",
             hint="Press Play, or press the right arrow key six times.",
             control="button.play",
@@ -93,7 +87,7 @@ LESSON = Lesson(
         Stop(
             title="Where it fails",
             text="Can more steps do harm, too? Play this digit to the end. Watch the last step.",
-            done=(_to_the_end(WORSE),),
+            done=(played(f"{MODEL}-{WORSE}", 6),),
             then="It was right, and then it was not. This is rare, but it is there. More steps are no promise.",
             hint="Press Play and wait for step 6.",
             control="button.play",

@@ -181,8 +181,8 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
 function tell(model, position) {
   const place = locate(model, position);
   if (place.n < 0) return;
-  happened("update seen", { kind: place.isAnswer ? "answer" : "memory", name: model.name });
-  if (place.isAnswer) happened("step seen", { n: place.n + 1, of: model.steps, trained: model.trainedSteps, name: model.name });
+  happened("update seen", { what: place.isAnswer ? "answer" : "memory", name: model.name });
+  if (place.isAnswer) happened("step seen", { n: place.n + 1, of: model.steps, t: place.t + 1, name: model.name });
 }
 
 // What is predicted: the image, under one draw of the glimpses

@@ -42,6 +42,7 @@ def _several():
     }
 
 
+@pytest.mark.slow
 def test_the_lines_of_python_draw_the_same_files_from_the_exported_numbers(tmp_path):
     drawings = {name: printed(figure, 84) for name, figure in _several().items()}
     for name, drawing in drawings.items():

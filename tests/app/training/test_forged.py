@@ -125,6 +125,7 @@ def test_every_act_is_refused_to_a_stranger_whatever_the_page_sends(runs):
                 assert REFUSED in answer, act
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["owner", "teacher"])
 def test_every_act_is_done_for_the_owner_from_anywhere_and_for_the_teacher(runs, who):
     with running_server(runs.parent) as (home, _):
@@ -138,6 +139,7 @@ def test_every_act_is_done_for_the_owner_from_anywhere_and_for_the_teacher(runs,
             assert {name: after[name] for name in others} == {name: before[name] for name in others}, act
 
 
+@pytest.mark.slow
 def test_nothing_that_a_page_sends_makes_a_teacher_or_somebody_else(runs):
     before = files(runs)
 

@@ -151,6 +151,7 @@ def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
     assert find_run(name).summary().reason.startswith("stopped after epoch")
 
 
+@pytest.mark.slow
 def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
     words = [f"--{key}={value}" for key, value in SMALL.items()]
     command = [sys.executable, "-m", "vitrm", "train", "digits", *words, "--train.epochs=100000", "--name", "typed"]

@@ -134,6 +134,7 @@ def test_a_signal_saves_says_how_to_resume_and_changes_nothing(finished, tmp_pat
     assert run.summary().test == finished.summary().test
 
 
+@pytest.mark.slow
 def test_a_killed_training_continues_to_the_same_result(finished, tmp_path, small):
     command = [sys.executable, "-m", "vitrm", "train", "digits", *small, "--runs", str(tmp_path), "--name", "killed"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

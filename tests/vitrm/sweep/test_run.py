@@ -267,6 +267,7 @@ def test_devices_work_side_by_side_and_an_interrupt_lets_the_table_stand(tmp_pat
     assert "0 of 4 trainings are complete" in (whole.folder / "table.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_from_the_command_line_in_processes_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["sweep", "models", "--presets", "digits", "--name", "small", "--devices", "cpu", "--threads", "1", *WORDS]

@@ -71,6 +71,7 @@ group.leave()
 RESNET = {"family": "resnet", "image_size": 8, "channels": 1, "layers": 18}
 
 
+@pytest.mark.slow
 def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
     config = changed(small_run, dropout=0.0, epochs=1, glimpse_patches=4)
     (tmp_path / "train.py").write_text(f"RESNET = {RESNET}\n{SOME_DATA}{TRAIN_IN_A_GROUP}")

@@ -54,6 +54,7 @@ def test_what_was_decided_is_in_the_run_and_stays_when_it_is_resumed(small_run, 
     with pytest.raises(ConfigError, match=r"another train\.precision"):
         fit(auto(small_run, other), tmp_path / "run", few_digits, device="cpu", resume=True)
     words = ["digits", "--train.precision", "auto", "--train.epochs", "1", "--train.epoch_images", "64"]
+    words += ["--model.dim", "16", "--model.num_heads", "2", "--model.mlp_dim", "16", "--model.depth", "1"]
     where = ["--device", "cpu", "--threads", "1"]
     assert cli.main(["train", *words, *where, "--runs", str(tmp_path), "--name", "told"]) == 0
     assert Run(tmp_path / "told").config().train.precision in ("fp32", "bf16")

@@ -28,7 +28,7 @@ def progress():
     return config, dataset, [(exact(event), carry(trainer)) for event in trainer.events()]
 
 
-@pytest.mark.parametrize("stop_at", [1, 4, 5, 7])
+@pytest.mark.parametrize("stop_at", [4, 5])
 def test_a_training_that_begins_anywhere_on_images_of_any_size_continues_bit_for_bit(progress, stop_at):
     config, dataset, expected = progress
     first, done = Trainer(config, dataset), []

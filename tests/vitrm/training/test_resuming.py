@@ -22,7 +22,7 @@ def uninterrupted(small_run, digits):
     return config, dataset, [(exact(event), carry(trainer)) for event in trainer.events()]
 
 
-@pytest.mark.parametrize("stop_at", [0, 1, 7, 12, 13, 20])  # before, mid-report, mid-epoch, between epochs
+@pytest.mark.parametrize("stop_at", [0, 7, 13])  # before, mid-epoch, between epochs
 def test_a_stopped_training_continues_bit_for_bit(uninterrupted, stop_at):
     config, dataset, expected = uninterrupted
     first = Trainer(config, dataset)

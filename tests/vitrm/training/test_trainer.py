@@ -325,6 +325,7 @@ def test_looking_ahead_changes_nothing_but_when_the_host_asks(small_run, few_dig
     assert all(torch.equal(weights[name], weights_ahead[name]) for name in weights)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's, of its own doing
 def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_digits, monkeypatch, close):
     # With the graphs run by torch itself: what a compiler makes of them is not tested here, what they hold is.
