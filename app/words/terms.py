@@ -129,8 +129,8 @@ TERMS = (
 )  # fmt: skip
 
 NOT_TERMS = {  # capitals on the pages that every reader knows, or that are names
-    "A", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF", "HEIC",
-    "JSON", "QR", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "RGB", "JavaScript", "MIT",
+    "A", "B", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF",
+    "HEIC", "JSON", "QR", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "RGB", "JavaScript", "MIT",
     "Fashion-MNIST", "UCI", "NASA", "SpaceX", "SE", "CC", "CC0", "BY",  # who made a picture, and under which licence
     "C", "D", "E", "S", "V", "W", "Z",  # keys
 }  # fmt: skip
