@@ -91,7 +91,7 @@ def parts(checkpoint: Checkpoint, trace: Trace) -> list[Section]:
         try:
             shows[name]()
         except DataError as error:
-            st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
+            inputs.say_absent(error, checkpoint)
 
     return [Section(name, title, lambda name=name: shown(name)) for name, title in SECTIONS.items()]
 
