@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import events, state
+from app.present import present
 
 
 class Section(NamedTuple):
@@ -17,6 +18,7 @@ class Section(NamedTuple):
     name: str  # in a link: ?open=name
     title: str  # the question
     show: Callable[[], None]  # called only while the section is open: a closed one costs nothing
+    short: str = ""  # the title in a word for whoever presents; without it this section is not presented
 
 
 def head(title: str, lesson: str) -> DeltaGenerator:
@@ -27,29 +29,39 @@ def head(title: str, lesson: str) -> DeltaGenerator:
     return right
 
 
-def sections(*parts: Section) -> None:
+def sections(*parts: Section, lead: str = "", others: Iterable[str] = ()) -> None:
     """All sections of a page, in this order; called once on a page, which has written its address before or after.
 
     Those that are open are in the session under `state.OPEN`, so in every address that `state` makes. One that a link
-    names and the page does not have is said.
+    names and the page does not have is said; `others` it has elsewhere (`closer`). With `lead`, what the page's leading
+    figure is called, that figure and the sections can be presented; it stands in a container of the key `present.LEAD`.
     """
-    _say_missing([part.name for part in parts])
+    _say_missing([*others, *(part.name for part in parts)])
+    if lead:
+        shows = {present.LEAD: st.empty} | {part.name: part.show for part in parts if part.short}
+        present.bar({present.LEAD: lead} | {part.name: part.short for part in parts if part.short})
+        if present.is_on():
+            with present.stage():
+                shows[present.chosen(shows)]()
+            return
     for part in parts:
         _section(part)
 
 
-def closer(label: str, parts: dict[str, str]) -> tuple[str, ...]:
+def closer(label: str, parts: dict[str, str], others: Iterable[str] = ()) -> tuple[str, ...]:
     """The names of those of `parts` (name: title) that the learner, or a link, wants to see inside a figure.
 
-    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name.
+    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name. `others` are the
+    names of the sections that the page has besides.
     """
-    _say_missing(list(parts))
-    st.session_state["closer"] = list(_opened())
+    _say_missing([*parts, *others])
+    st.session_state["closer"] = [name for name in parts if is_open(name)]
 
     def choose() -> None:
         for name in set(st.session_state["closer"]) - set(_opened()):
             events.happened("section opened", name=name)
-        _keep(name for name in parts if name in st.session_state["closer"])
+        rest = [name for name in _opened() if name not in parts]
+        _keep([*(name for name in parts if name in st.session_state["closer"]), *rest])
 
     st.pills(
         label,

@@ -188,7 +188,9 @@ def to_url(*more: str, about: tuple[str, ...] = _TRACE) -> None:
     Whatever can be moved on a page writes the address itself, in the browser (see `address`).
     """
     others = {key: st.query_params.get_all(key) for key in st.query_params if key not in IN_URL}
-    wanted = {key: [value] for key, value in address(*more, about=about).items() if value is not None} | others
+    wanted = {
+        key: [value] for key, value in address(*more, PRESENT, PANELS, about=about).items() if value is not None
+    } | others
     if wanted != {key: st.query_params.get_all(key) for key in st.query_params}:  # each write is a message
         st.query_params.from_dict(wanted)
 

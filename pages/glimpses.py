@@ -1,25 +1,28 @@
-"""Glimpses: what the model has seen so far, other draws, choosing the patches oneself, a game, and which order wins."""
+"""Glimpses: what the model has seen so far; other draws, choosing the patches oneself, a game, and which order wins."""
 
 import streamlit as st
 
 from app import cache, inputs, state
 from app.glimpses import view as glimpse_view
-from app.sections import head
+from app.sections import head, sections, show
 
 state.start()
 place = head(
     "How much does it have to see?",
-    "Here the model reads only a few patches in each supervision step, so every step brings new evidence. **Watch** it "
-    "arrive, **draw** it anew, **choose** it yourself, **guess** before the model does, and see **which order** wins.",
+    "Here the model reads only a few patches in each supervision step, so every step brings new evidence. Press "
+    "**Play**: after which step do you know what it is, and after which does the model?",
 )
 checkpoint = inputs.choose_checkpoint(beside=place)
-model = inputs.configuration(checkpoint).model
-if model.glimpse_patches is None:
+if st.session_state[state.PART] != state.DEFAULTS[state.PART]:  # what a section was called in a link of earlier days
+    show(st.session_state[state.PART])
+    st.session_state[state.PART] = state.DEFAULTS[state.PART]
+if inputs.configuration(checkpoint).model.glimpse_patches is None:
     st.info(
         f"“{checkpoint.name}” reads the whole image in every step, so there are no glimpses to show. Choose "
         "another model."
     )
     state.to_url(state.PART, state.POLICY)
 else:
-    glimpse_view.show(glimpse_view.choose_part(), checkpoint)
+    trace = glimpse_view.watch(checkpoint)
+    sections(*glimpse_view.parts(checkpoint, trace), others=glimpse_view.CLOSER)
 cache.warm_up()

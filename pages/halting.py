@@ -7,6 +7,7 @@ from app.halting import figures as halting_figures
 from app.halting import view as halting_view
 from app.halting.exits.exits import exit_panel, exit_threshold
 from app.halting.printed import figures as panel_figures
+from app.present import present
 from app.printed import view as printed
 from app.sections import Section, head, sections
 
@@ -25,7 +26,7 @@ model_place = head(
 checkpoint = inputs.choose_checkpoint(beside=model_place)
 config = inputs.configuration(checkpoint)
 several = config.model.supervision_steps > 1
-panel, image = st.container(), st.container()
+panel, image = st.container(key=present.LEAD), st.container()
 report = None  # of all images: it is shown where this one is absent, too
 if several:
     report = halting_view.judgement(checkpoint)
@@ -34,15 +35,20 @@ else:
         f"“{checkpoint.name}” runs a single supervision step: there is nothing to stop early. Choose a model that "
         "was trained with more, such as “digits-glimpse”."
     )
-parts = [Section("try", "Three things to try", lambda: st.markdown(_TASKS))] if several else []
+parts = [Section("try", "Three things to try", lambda: st.markdown(_TASKS), "To try")] if several else []
 if report is not None:
     parts += [
-        Section("leaving", "Who leaves when, and rightly?", lambda: halting_view.leaving(report, checkpoint, config)),
-        Section("rules", "Is it better than a simple rule?", lambda: halting_view.rules(report)),
-        Section("meaning", "Does the probability mean what it says?", lambda: halting_view.meaning(report)),
-        Section("further", "What does a further step do?", lambda: halting_view.further(report)),
+        Section(
+            "leaving",
+            "Who leaves when, and rightly?",
+            lambda: halting_view.leaving(report, checkpoint, config),
+            "Who leaves",
+        ),
+        Section("rules", "Is it better than a simple rule?", lambda: halting_view.rules(report), "Rules"),
+        Section("meaning", "Does the probability mean what it says?", lambda: halting_view.meaning(report), "Meaning"),
+        Section("further", "What does a further step do?", lambda: halting_view.further(report), "Further"),
     ]
-sections(*parts)
+sections(*parts, lead="Threshold")
 if report is not None:
     st.caption(halting_figures.provenance(checkpoint.name, config, report))
 cache.warm_up()

@@ -1,8 +1,11 @@
 """Mazes: a task in which information travels. Draw one, watch the answer, and see how far the memory has come."""
 
+import streamlit as st
+
 from app import cache, state
 from app.mazes import view as maze_view
-from app.sections import Section, head, sections
+from app.present import present
+from app.sections import Section, head, is_open, sections
 
 state.start()
 place = head(
@@ -12,10 +15,12 @@ place = head(
 )
 asked = maze_view.choose_model(place)
 maze = maze_view.choose_maze(asked)
-seen = maze_view.show_board(asked, maze)
+with st.container(key=present.LEAD):
+    seen = maze_view.show_board(asked, maze)
 if asked:
     sections(
         Section("answer", "The model's answer, step by step", lambda: maze_view.ask(asked, maze, seen)),
         *maze_view.of_test_set(asked),
+        lead="" if is_open("answer") else "Maze",  # its player presents itself
     )
 cache.warm_up()

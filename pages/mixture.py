@@ -6,6 +6,7 @@ from app import cache, figures, inputs, state
 from app.diagram.diagram import mixture_diagram
 from app.mixture import view as mixture_view
 from app.mixture.panel.panel import mixture_panel
+from app.present import present
 from app.sections import Section, head, sections
 
 ADDRESS = (state.MIXTURE_MODEL, state.IMAGE)
@@ -21,7 +22,7 @@ config = inputs.configuration(checkpoint)
 if not mixture_view.explain(checkpoint, config.model):
     state.to_url(about=ADDRESS)
     st.stop()
-panel = st.container()
+panel = st.container(key=present.LEAD)
 trace = mixture_view.choose_mixture(checkpoint)
 if trace is None:
     state.to_url(about=ADDRESS)
@@ -41,13 +42,14 @@ one_image = (
     []
     if trace is None
     else [
-        Section("answer", "What would it answer without its mixture?", lambda: mixture_view.answers(trace)),
+        Section("answer", "What would it answer without its mixture?", lambda: mixture_view.answers(trace), "Without"),
     ]
 )
 sections(
     *one_image,
     *mixture_view.of_test_set(checkpoint, config),
-    Section("how", "How does the mixture work?", lambda: mixture_diagram(config.model, key="mixture_diagram")),
+    Section("how", "How does the mixture work?", lambda: mixture_diagram(config.model, key="mixture_diagram"), "How"),
     Section("published", "What is published, and what is our reading?", lambda: mixture_view.reading(config.model)),
+    lead="Maps",
 )
 cache.warm_up()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache, state, visitors
+from app.present import present
 from app.training import cache as training_cache
 from app.training.choices import choose_run, choose_view, seen
 from app.training.comparison import compare
@@ -19,8 +20,9 @@ st.markdown(
     "Start a training and watch it learn: it runs in a process of its own, so no click elsewhere and no closed lid can "
     "hurt it. Pause it, make a **single update** and see what it changed, look inside the model as it is, and go on."
 )
-visitors.remember()
-curves_library()
+with st.container(key="unseen"):
+    visitors.remember()
+    curves_library()
 try:
     trainings = training_cache.trainings()
 except VitrmError as error:
@@ -37,7 +39,10 @@ else:
     run = choose_run(known)
     if run is not None:
         result(run)
-        watch(run)
+        with st.container(key=present.LEAD):
+            watch(run)
+        if not st.session_state.get("look_inside"):  # whose player presents itself
+            present.bar({present.LEAD: "Training"})
         if known[run].is_readable:
             numbers_behind(run)
             look_inside(run)

@@ -17,10 +17,11 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "halting", "plain", "traces", "judge", "gain", "runs", "training", "bench", "sweep", "cli", "__main__",
     ),
     "app": (
-        "paper", "state", "events", "sections", "background", "descriptors", "visitors", "own_data", "component",
-        "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache", "downloads",
-        "picker", "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses",
-        "halting", "mazes", "mixture", "training", "compare", "lessons", "classroom", "web", "bench", "Home",
+        "paper", "state", "events", "component", "present", "sections", "background", "descriptors", "visitors",
+        "own_data", "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache",
+        "downloads", "picker", "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses",
+        "halting", "mazes", "mixture", "training", "compare", "lessons",
+        "classroom", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

@@ -75,16 +75,20 @@ def draw_table(made: Answers, classes: Sequence[str], label: int) -> list[dict[s
     return [
         {
             "supervision step": n + 1,
-            "right, % of the draws": 100 * float((made.labels[:, n] == label).mean()),
+            "right, % of the draws": _percent((made.labels[:, n] == label).mean()),
             "most common answer": classes[int(np.bincount(made.labels[:, n]).argmax())],
-            "agree on it, %": 100 * float(_agreement(made)[n]),
-            "P(true class), mean %": 100 * float(made.probs[:, n, label].mean()),
-            "its standard deviation over draws, %": 100 * float(made.probs[:, n, label].std(ddof=1)),
-            "halting probability, mean": float(made.halt_prob[:, n].mean()),
-            **{f"answers {name}, %": 100 * float((made.labels[:, n] == k).mean()) for k, name in enumerate(classes)},
+            "agree on it, %": _percent(_agreement(made)[n]),
+            "P(true class), mean %": _percent(made.probs[:, n, label].mean()),
+            "its standard deviation over draws, %": _percent(made.probs[:, n, label].std(ddof=1)),
+            "halting probability, mean": round(float(made.halt_prob[:, n].mean()), 3),
+            **{f"answers {name}, %": _percent((made.labels[:, n] == k).mean()) for k, name in enumerate(classes)},
         }
         for n in range(made.labels.shape[1])
     ]
+
+
+def _percent(share: float) -> float:
+    return round(100 * float(share), 1)
 
 
 def draw_words(made: Answers, classes: Sequence[str], label: int) -> str:

@@ -1,4 +1,4 @@
-"""The parts of the page about glimpses: each says what to do, shows it, and says what it is worth."""
+"""What a model sees of an image: watched, drawn anew, chosen, guessed; each says what to do, and what it is worth."""
 
 from __future__ import annotations
 
@@ -16,30 +16,25 @@ from app.glimpses.play.picks import chosen_patches, comparison, pick_patches, pi
 from app.player.page import choices_in, keep
 from app.player.player import player
 from app.printed import view as printed
+from app.sections import Section, closer
 from vitrm.config import Config
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.glimpses import GlimpseReport
 from vitrm.places import ROOT
 from vitrm.sweep.table import against_first
+from vitrm.traces.trace import Trace
 
-PARTS = {
-    "watch": "Watch it see more",
-    "draws": "Other draws",
-    "choose": "Choose the patches",
-    "guess": "Guess first",
-    "policies": "Which order wins?",
+_POLICIES = {"random": "at random", "fixed": "from the centre", "learned": "by attention"}
+SECTIONS = {
+    "draws": "Does the answer depend on which patches are drawn?",
+    "choose": "Would you choose better patches?",
+    "guess": "Can you be right before the model is?",
+    "policies": "Which order of patches wins?",
+    "control": "Or see everything at once?",
 }
-_POLICIES = {"random": "at random", "fixed": "from the centre outwards", "learned": "where its memory attends"}
+CLOSER = {"glimpses": "How the evidence arrives"}  # the panel of that name
 _SHOWN_DRAWS = 6
 _CONTROL = ROOT / "results" / "glimpses.csv"
-_PANELS = ("glimpses",)
-
-
-def choose_part() -> str:
-    """Which part of the page is on show."""
-    return inputs.select(
-        "Part", list(PARTS), state.PART, words=PARTS.get, buttons=True, required=True, label_visibility="collapsed"
-    )
 
 
 def choose_policy() -> str:
@@ -51,46 +46,63 @@ def choose_policy() -> str:
         words=_POLICIES.get,
         buttons=True,
         required=True,
-        help="It was trained with random glimpses only. “Where its memory attends” reads the places that its memory "
-        "tokens attend to most, by their position alone: no pixel that has not been read decides.",
+        help="It was trained with random glimpses only. “By attention” reads the places that its memory tokens attend "
+        "to most, by their position alone: no pixel that has not been read decides.",
     )
 
 
-def watch(checkpoint: Checkpoint) -> None:
-    """What has been seen so far, and what that does to the answer."""
-    st.markdown(
-        "Each supervision step reads a few patches, and no patch twice before all have been read. Press **Play**: how "
-        "much does it have to see? Then have the patches chosen in another way."
-    )
-    policy = choose_policy()
-    trace, config, summary = inputs.choose_trace(checkpoint, policy=policy)
-    name = f"{checkpoint.name}-{st.session_state[state.IMAGE]}-{policy}"
-    player(
-        trace,
-        key="glimpse_player",
-        panels=_PANELS,
-        chosen=choices_in("glimpse_player", trace),
-        name=name,
-        address=state.address(state.PART, state.POLICY, state.DECK),
-    )
+def watch(checkpoint: Checkpoint) -> Trace:
+    """Predicted, then played: what has been seen so far, and what that does to the answer; the trace on show."""
+    pictures, watched = st.container(), st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="glimpse_choices"):
+        policy = choose_policy()
+        panels = closer("Look closer", CLOSER, others=SECTIONS)
+    with pictures:
+        trace, config, summary = inputs.choose_trace(checkpoint, policy=policy)
     image = st.session_state[state.IMAGE]
+    with watched:
+        player(
+            trace,
+            key="glimpse_player",
+            panels=panels,
+            predict=True,
+            ask=True,
+            chosen=choices_in("glimpse_player", trace, predict=True),
+            name=f"{checkpoint.name}-{image}-{policy}",
+            address=state.address(state.PART, state.POLICY, state.DECK),
+        )
     caption = figures.provenance(checkpoint.name, image, trace.seed, config, summary, policy=policy)
     st.caption(caption)
-    keep(trace, checkpoint, _PANELS, caption, image=f"{image}-{policy}")
+    keep(trace, checkpoint, panels, caption, image=f"{image}-{policy}")
+    return trace
 
 
-def draws(checkpoint: Checkpoint) -> None:
+def parts(checkpoint: Checkpoint, trace: Trace) -> list[Section]:
+    """The questions besides the page's own. What is missing for one of them is said in one sentence."""
+    shows = {
+        "draws": lambda: draws(checkpoint, trace),
+        "choose": lambda: choose(checkpoint, trace),
+        "guess": lambda: guess(checkpoint),
+        "policies": lambda: policies(checkpoint),
+        "control": control,
+    }
+
+    def shown(name: str) -> None:
+        try:
+            shows[name]()
+        except DataError as error:
+            inputs.say_absent(error, checkpoint)
+
+    return [Section(name, title, lambda name=name: shown(name)) for name, title in SECTIONS.items()]
+
+
+def draws(checkpoint: Checkpoint, trace: Trace) -> None:
     """The same image under many draws: how often does the answer depend on the draw?"""
-    st.markdown(
-        f"The same image, {cache.DRAWS} times, each with other glimpses. While the bars are mixed, the answer depends "
-        "on which patches happened to be drawn."
-    )
-    trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
+    config = inputs.configuration(checkpoint)
     image, classes, label = st.session_state[state.IMAGE], trace.class_names, trace.label
     made = cache.draws(checkpoint, image)
     words = glimpse_figures.draw_words(made, classes, label)
-    st.subheader("How often does the answer depend on the draw?")
-    st.markdown(words)
+    st.markdown(f"The image above, {cache.DRAWS} times, each with other glimpses. {words}")
     figure = glimpse_figures.by_draw(made, classes, label, config.model.num_patches)
     printed.chart(figure, key="by_draw", alt=words)
     st.caption(
@@ -98,12 +110,10 @@ def draws(checkpoint: Checkpoint) -> None:
         f"{cache.DRAWS} draws (glimpse seeds 0 to {cache.DRAWS - 1}), every step run, checkpoint {checkpoint.name}, "
         f"training seed {config.train.seed}. It is one image: what holds for it need not hold for others."
     )
-    with st.expander("The numbers behind the figure"):
-        st.dataframe(glimpse_figures.draw_table(made, classes, label), hide_index=True, width="stretch")
-    st.subheader("A few of these draws")
+    st.dataframe(glimpse_figures.draw_table(made, classes, label), hide_index=True, width="stretch")
     st.caption(
-        "The most common course of answers, and the rarest ones. Left to right: what had been seen after each step, "
-        "with an orange frame what that step read. A draw leads to its player, in a new tab."
+        "A few of these draws: the most common course of answers, and the rarest ones. Left to right: what had been "
+        "seen after each step, with an orange frame what that step read. A draw leads to its player, in a new tab."
     )
     chosen = glimpse_figures.telling_draws(made, _SHOWN_DRAWS)
     scale = max(1, 192 // trace.pixels.shape[-1])
@@ -119,12 +129,11 @@ def draws(checkpoint: Checkpoint) -> None:
                 link=_link(checkpoint, image, k),
                 alt=f"Glimpses of seed {k} step by step. Answers: {course}",
             )
-    state.to_url(state.PART, state.POLICY)
 
 
-def choose(checkpoint: Checkpoint) -> None:
+def choose(checkpoint: Checkpoint, trace: Trace) -> None:
     """Choose the patches of the next step oneself, and compare."""
-    trace, config, _ = inputs.choose_trace(checkpoint, other_draws=False)
+    config = inputs.configuration(checkpoint)
     size = config.model.glimpse_patches
     st.markdown(
         f"Now you choose what the model reads: {size} patches a step. Click them, or drag over them; with the keyboard "
@@ -145,7 +154,7 @@ def choose(checkpoint: Checkpoint) -> None:
         own, cache.orders(checkpoint, image), cache.draws(checkpoint, image), label, config.model.num_patches
     )
     shown = picture(trace.pixels, trace.patch_size, trace.class_names, label)
-    pick_patches("picks", about, shown | facts, picks, state.address(state.PART, state.POLICY, state.DECK))
+    pick_patches("picks", about, shown | facts, picks)
     st.caption(
         f"{_image(config)}, checkpoint {checkpoint.name}, training seed {config.train.seed}. Random: the mean of "
         f"{cache.DRAWS} draws. You know the true class and may know where the interesting part is; the memory's "
@@ -179,7 +188,7 @@ def guess(checkpoint: Checkpoint) -> None:
         "steps": made.probs.shape[1],
     }
     values["images"] = rounds(indices, pixels, labels, made, threshold)
-    game("game", f"{checkpoint.name}/{number}", values, again, state.address(state.PART, state.POLICY, state.DECK))
+    game("game", f"{checkpoint.name}/{number}", values, again)
     st.caption(
         f"{config.data.title}, {len(indices)} images of the test split drawn by the number {number} in the address, "
         f"random glimpses, checkpoint {checkpoint.name}, training seed {config.train.seed}. Threshold of its halting "
@@ -206,12 +215,8 @@ def policies(checkpoint: Checkpoint) -> None:
         )
         st.markdown("**What stopping early is worth under each order**")
         st.dataframe(glimpse_figures.policy_halting_table(report), hide_index=True, width="stretch")
-        with st.expander("The numbers behind the figure"):
-            st.dataframe(glimpse_figures.policy_table(report), hide_index=True, width="stretch")
-            st.caption("In brackets the 95 % interval.")
-    st.subheader("Or see everything at once?")
-    _control()
-    state.to_url(state.PART, state.POLICY)
+        st.markdown("**The numbers behind the figure**, in brackets the 95 % interval")
+        st.dataframe(glimpse_figures.policy_table(report), hide_index=True, width="stretch")
 
 
 def _compared(checkpoint: Checkpoint, config: Config) -> GlimpseReport | None:
@@ -225,7 +230,7 @@ def _compared(checkpoint: Checkpoint, config: Config) -> GlimpseReport | None:
     return reports.ask_report(checkpoint, "glimpses", words, training_seed=config.train.seed)
 
 
-def _control() -> None:
+def control() -> None:
     """Small models of the same recipe: glimpses against all patches at once, at about the same multiply-adds."""
     try:
         rows = glimpse_figures.control_rows(_CONTROL)
@@ -247,8 +252,7 @@ def _control() -> None:
         "\n".join(f"- {line}" for line in against_first(rows)) or "One training each says nothing of the spread."
     )
     st.caption(glimpse_figures.control_provenance(rows))
-    with st.expander("The numbers behind the figure"):
-        st.dataframe(glimpse_figures.control_table(rows), hide_index=True, width="stretch")
+    st.dataframe(glimpse_figures.control_table(rows), hide_index=True, width="stretch")
 
 
 def _image(config: Config) -> str:
@@ -258,12 +262,3 @@ def _image(config: Config) -> str:
 def _link(checkpoint: Checkpoint, image: str, seed: int) -> str:
     """This page's player with that draw."""
     return "glimpses?" + urlencode({state.CHECKPOINT: checkpoint.name, state.IMAGE: image, state.GLIMPSE_SEED: seed})
-
-
-def show(part: str, checkpoint: Checkpoint) -> None:
-    """One part of the page; what is missing for it is said in one sentence."""
-    try:
-        {"watch": watch, "draws": draws, "choose": choose, "guess": guess, "policies": policies}[part](checkpoint)
-    except DataError as error:
-        inputs.say_absent(error, checkpoint)
-        state.to_url(state.PART, state.POLICY)

@@ -140,6 +140,11 @@ function patchPlace(model, patch) {
   return `row ${Math.floor(patch / across) + 1}, column ${(patch % across) + 1}`;
 }
 
+// How much what is presented is enlarged: it is laid out for 768 x 432, so that 12 pixels are 20 at 1280 x 720.
+function stageZoom() {
+  return Math.max(1, Math.min(innerWidth / 768, innerHeight / 432));
+}
+
 // The patches as a grid of cells, made once and then painted with one value each (undefined: the patch was not read).
 function patchGrid(host, model, { image = false, numbers = false, onPatch = null }) {
   const across = model.imageSize / model.patchSize, total = across * across, side = 240 / across;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.component import component
 
-_component = component("vitrm_link", __file__, html="link.html", css="link.css", js=("link.js",))
+_component = component("vitrm_link", __file__, html="link.html", css="link.css", js=("arrive.js", "link.js"))
 
 
 def copy_link() -> None:

@@ -255,19 +255,23 @@ def _of_test_set(asked: Asked) -> list[Section]:
         return [Section("test", "All test mazes", lambda: _measured(asked.checkpoint))]
     report = reports.stored(asked.checkpoint, "mazes")
 
-    def part(name: str, title: str, show: Callable[[Asked, MazeReport], None]) -> Section:
+    def part(name: str, title: str, show: Callable[[Asked, MazeReport], None], short: str) -> Section:
         def shown() -> None:
             show(asked, report)
             st.caption(words.provenance(asked.checkpoint.name, asked.config, report))
 
-        return Section(name, title, shown)
+        return Section(name, title, shown, short)
 
     return [
-        part("length", "All test mazes: does a longer path need more steps?", _length),
-        part("worth", "All test mazes: what are the steps worth?", _worth),
-        part("exits", "Does it know that a long path needs longer?", _exits),
-        part("beyond", "What does it make of mazes beyond its training?", _beyond),
-        *([part("flood", "Does “reachable” spread like a flood?", _probe)] if report.probe is not None else []),
+        part("length", "All test mazes: does a longer path need more steps?", _length, "Length"),
+        part("worth", "All test mazes: what are the steps worth?", _worth, "Worth"),
+        part("exits", "Does it know that a long path needs longer?", _exits, "Exits"),
+        part("beyond", "What does it make of mazes beyond its training?", _beyond, "Beyond"),
+        *(
+            [part("flood", "Does “reachable” spread like a flood?", _probe, "Flood")]
+            if report.probe is not None
+            else []
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.present import present
 from app.printed.conversion import printed
 from app.printed.drawing import NARROWEST, WIDEST, Drawing
 
@@ -17,8 +18,20 @@ Figures = Mapping[str, Callable[[], go.Figure]]  # by what they are called
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
     """Show a figure, with the button that offers it for a paper. `alt` says what it shows."""
+    if present.is_on():
+        figure = _presented(figure)
     st.plotly_chart(figure, key=key, width="stretch", alt=alt, config={"displayModeBar": False})
     offer(lambda: {"": lambda: figure}, key, alt)
+
+
+def _presented(figure: go.Figure) -> go.Figure:
+    """The same for a room with a beamer: no letter under 20 pixels, and as high as leaves room for a sentence."""
+    large = {"size": 20}
+    figure = go.Figure(figure).update_layout(height=270, font=large, legend={"font": large})
+    figure.update_xaxes(tickfont=large, title={"font": large}).update_yaxes(tickfont=large, title={"font": large})
+    return figure.update_annotations(font=large).update_traces(
+        textfont=large, selector=lambda trace: "textfont" in trace
+    )
 
 
 def offer(figures: Callable[[], Figures], key: str, about: str, label: str = "For a paper") -> None:

@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from app.picker.picker import picker
 from app.player.player import player
 from app.training import cache, printed
 from app.training import figures as training_figures
@@ -40,12 +41,15 @@ def look_inside(name: str) -> None:
 def _look(name: str, run: Run, epochs: list[int]) -> None:
     watched = cache.watched(name)
     first = cache.snapshot(watched, epochs[0])
-    images = list(first)
+    kept = f"watched_{name}"
+    if (image := st.session_state.get(kept)) not in first:
+        image = next(iter(first))
+
+    def pick(chosen: str) -> None:
+        st.session_state[kept] = chosen
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        image = st.segmented_control(
-            "Validation image, by its true class", images, default=images[0], required=True, key=f"watched_{name}",
-            format_func=lambda each: first[each].class_names[first[each].label],
-        )  # fmt: skip
+        picker({each: made.pixels for each, made in first.items()}, image, "watched_pictures", pick)
         now = st.button("Look inside now", icon=":material/refresh:", key="look_now", help="Take the latest weights")
     stops = [*epochs, "now"]
     key = f"look_at_{name}"

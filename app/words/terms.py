@@ -120,13 +120,19 @@ TERMS = (
     Term("bootstrap", "Drawing the same number of images again, with repeats, many times: how far a figure would vary "
          "on other images.", ("bootstrapped",)),
     Term("cross-attention", "Attention in which the tokens that read are others than those that are read."),
+    Term("cosine", "Of the angle between two vectors: 1 when they point the same way, 0 when they have nothing in "
+         "common, −1 when they are opposite."),
+    Term("MLP", "Multi-layer perceptron: two layers of weights with a bend between them. It is applied to each "
+         "token by itself or, where it mixes tokens, across them."),
     Term("GPU", "A graphics processor: it trains these models ten to a hundred times faster than a CPU."),
     Term("CPU", "The ordinary processor of a computer."),
 )  # fmt: skip
 
 NOT_TERMS = {  # capitals on the pages that every reader knows, or that are names
-    "A", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF", "HEIC",
-    "JSON", "QR", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "S", "D", "W", "RGB",
+    "A", "B", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF",
+    "HEIC", "JSON", "QR", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "RGB", "JavaScript", "MIT",
+    "Fashion-MNIST", "UCI", "NASA", "SpaceX", "SE", "CC", "CC0", "BY",  # who made a picture, and under which licence
+    "C", "D", "E", "S", "V", "W", "Z",  # keys
 }  # fmt: skip
 
 

@@ -1,11 +1,16 @@
 // Marks the terms in a page's texts, once in each section, and says what they mean on hover, focus and tap.
 //
-// The texts are React's. Nothing of it is moved or removed: its text node is cut short, and what was cut off follows as
-// nodes of ours. When React writes a text anew, or takes it away, ours go with it.
+// The texts are React's, or a component's. Nothing of theirs is moved or removed: a text node is cut short, and what was
+// cut off follows as nodes of ours. When a text is written anew, or taken away, ours go with it. A component's own texts
+// are marked in the moment in which they are written, so that a screen reader is told of them once.
 
-const TEXTS = "[data-testid=stMarkdownContainer], [data-testid=stCaptionContainer], [data-words]";
-const NOT_IN = "a, button, label, code, pre, summary, h1, [role=tab], [role=radiogroup], [role=option], .vitrm-word, .katex";
+const TEXTS = "[data-testid=stMarkdownContainer], [data-testid=stCaptionContainer]";
+const OWN_TEXTS = "p, figcaption, h2, h3, caption, th, dt, legend, label, svg text, .name"; // of components
+const NOT_IN = "a, button, select, code, pre, summary, h1, [role=tab], [role=radiogroup], [role=option], .vitrm-word, .katex";
 const SECTIONS = "h2, h3, [data-testid=stExpander]";
+const OWN_SECTIONS = "section, details, .host";
+const LOOKS = `.vitrm-word { font-style: inherit; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
+  .vitrm-word:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; border-radius: 2px; }`;
 
 function bubble(page) {
   const box = page.createElement("div");
@@ -21,7 +26,8 @@ export default function words({ data, parentElement }) {
   const page = parentElement.ownerDocument, view = page.defaultView, main = page.querySelector("[data-testid=stMain]");
   const list = parentElement.querySelector("dl"), told = bubble(page);
   const pattern = new RegExp(data.pattern, "gu");
-  const cut = new Map(); // React's text node: what is left of it, and our nodes that follow
+  const cut = new Map(); // a text node of theirs: what is left of it, and our nodes that follow
+  const owned = new WeakSet();
   let at = null, timer = 0;
 
   const term = (text) => {
@@ -41,45 +47,104 @@ export default function words({ data, parentElement }) {
       return fresh;
     });
     if (!found.length) return;
-    const whole = node.data, ours = [];
+    const whole = node.data, ours = [], space = node.parentElement.namespaceURI;
+    const drawn = Boolean(node.parentElement.closest("svg, [role=img]"));
     found.forEach((match, k) => {
-      const word = page.createElement("span");
-      Object.assign(word, { className: "vitrm-word", tabIndex: 0, textContent: match[0] });
+      const word = page.createElementNS(space, space.endsWith("/svg") ? "tspan" : "dfn");
+      word.classList.add("vitrm-word");
+      word.textContent = match[0];
       word.dataset.term = term(match[0]);
-      word.setAttribute("role", "button");
+      if (!drawn) { // a drawing is one thing to the keyboard; its words stand in the list, too
+        word.tabIndex = 0;
+        word.setAttribute("role", "button");
+        word.setAttribute("aria-description", meaning(word));
+      }
       const end = match.index + match[0].length;
       ours.push(word, page.createTextNode(whole.slice(end, found[k + 1]?.index)));
     });
     node.data = whole.slice(0, found[0].index);
     node.after(...ours);
+    for (const each of ours) owned.add(each);
     cut.set(node, { left: node.data, whole, ours });
   };
-  const texts = function* (root) { // sections and texts, in the order of the page
-    for (const each of root.querySelectorAll(`${TEXTS}, ${SECTIONS}, [data-testid^=stBidiComponent]`)) {
-      yield each;
-      if (each.shadowRoot && !each.shadowRoot.contains(list)) yield* texts(each.shadowRoot);
+  const markText = (text, seen) => {
+    if (text.closest(NOT_IN)) return;
+    for (const word of text.querySelectorAll(".vitrm-word")) seen.add(Number(word.dataset.term)); // from before
+    const walk = page.createTreeWalker(text, NodeFilter.SHOW_TEXT), nodes = [];
+    while (walk.nextNode()) nodes.push(walk.currentNode);
+    for (const node of nodes) if (!cut.has(node) && !owned.has(node) && !node.parentElement.closest(NOT_IN)) mark(node, seen);
+  };
+  const dropLost = () => {
+    for (const [node, { left }] of cut) if (!node.isConnected || node.data !== left) restore(node);
+  };
+  const roots = () => [...main.querySelectorAll("[data-testid^=stBidiComponent]")].map((host) => host.shadowRoot)
+    .filter((root) => root && !root.contains(list));
+  // Marks what a component has just written: of its texts those that `changed`, or all.
+  const markOwn = (root, changed) => {
+    const { observer } = shadows.get(root);
+    observer.disconnect();
+    for (const text of changed ?? root.querySelectorAll(OWN_TEXTS)) {
+      const section = text.closest(OWN_SECTIONS) ?? root, kind = text.namespaceURI.endsWith("/svg") ? "tspan" : "dfn";
+      const here = [...section.querySelectorAll(`${kind}.vitrm-word`)].filter((word) => (word.closest(OWN_SECTIONS) ?? root) === section);
+      markText(text, new Set(here.map((word) => Number(word.dataset.term))));
     }
+    observer.observe(root, { subtree: true, childList: true, characterData: true });
+  };
+  const shadows = new Map();
+  const look = (root) => {
+    if (shadows.has(root)) return;
+    const style = new view.CSSStyleSheet();
+    style.replaceSync(LOOKS);
+    root.adoptedStyleSheets = [...root.adoptedStyleSheets, style];
+    const observer = new MutationObserver((records) => {
+      dropLost();
+      const changed = new Set();
+      for (const { target, addedNodes } of records) {
+        const around = (target.closest ? target : target.parentElement)?.closest(OWN_TEXTS);
+        if (around) changed.add(around);
+        else for (const node of addedNodes) {
+          if (node.matches?.(OWN_TEXTS)) changed.add(node);
+          for (const text of node.querySelectorAll?.(OWN_TEXTS) ?? []) changed.add(text);
+        }
+      }
+      if (!changed.size) return;
+      markOwn(root, changed);
+      clearTimeout(timer);
+      timer = setTimeout(scan, 120); // the list
+    });
+    shadows.set(root, { observer, style });
+    markOwn(root);
+  };
+  const leave = (root) => {
+    const { observer, style } = shadows.get(root);
+    observer.disconnect();
+    root.adoptedStyleSheets = root.adoptedStyleSheets.filter((each) => each !== style);
+    shadows.delete(root);
   };
   const scan = () => {
     watch.disconnect();
-    const all = new Set();
     let seen = new Set();
-    for (const text of texts(main)) {
+    for (const text of main.querySelectorAll(`${TEXTS}, ${SECTIONS}`)) { // in the order of the page
       if (text.matches(SECTIONS)) seen = new Set();
-      if (!text.matches(TEXTS) || text.closest(NOT_IN)) continue;
-      for (const word of text.querySelectorAll(".vitrm-word")) seen.add(Number(word.dataset.term));
-      const walk = page.createTreeWalker(text, NodeFilter.SHOW_TEXT), nodes = [];
-      while (walk.nextNode()) nodes.push(walk.currentNode);
-      const ours = new Set([...cut.values()].flatMap((each) => each.ours));
-      for (const node of nodes) if (!cut.has(node) && !ours.has(node) && !node.parentElement.closest(NOT_IN)) mark(node, seen);
+      if (text.matches(TEXTS)) markText(text, seen);
     }
-    for (const word of marked(main)) all.add(Number(word.dataset.term));
-    tell([...all]);
+    const there = roots();
+    for (const root of [...shadows.keys()]) if (!there.includes(root)) leave(root);
+    there.forEach(look);
+    tell([...standing(there)]);
     watch.observe(main, { subtree: true, childList: true, characterData: true });
   };
-  const marked = function* (root) {
-    yield* root.querySelectorAll(".vitrm-word");
-    for (const host of root.querySelectorAll("[data-testid^=stBidiComponent]")) if (host.shadowRoot) yield* marked(host.shadowRoot);
+  // All terms that stand on the page: those that are marked, and those in what can be pressed
+  const standing = (there) => {
+    const all = new Set();
+    for (const root of [main, ...there]) {
+      for (const word of root.querySelectorAll(".vitrm-word")) all.add(Number(word.dataset.term));
+      for (const pressed of root.querySelectorAll("button, summary, option, [role=option], h1")) {
+        if (pressed.matches(".vitrm-word")) continue;
+        for (const [text] of pressed.textContent.matchAll(pattern)) all.add(term(text));
+      }
+    }
+    return all;
   };
   const tell = (numbers) => {
     const shown = numbers.map((k) => data.terms[k]).sort((a, b) => a.name.localeCompare(b.name));
@@ -94,19 +159,18 @@ export default function words({ data, parentElement }) {
     }));
   };
   const watch = new MutationObserver(() => {
-    for (const [node, { left }] of cut) if (!node.isConnected || node.data !== left) restore(node);
+    dropLost();
     clearTimeout(timer);
     timer = setTimeout(scan, 120);
   });
 
+  const meaning = (word) => `${data.terms[word.dataset.term].name}: ${data.terms[word.dataset.term].meaning}`;
   const show = (word) => {
-    at?.removeAttribute("aria-describedby");
     at = word;
-    const { name, meaning } = data.terms[word.dataset.term];
+    const { name, meaning: text } = data.terms[word.dataset.term];
     const head = page.createElement("b");
     head.textContent = name;
-    told.replaceChildren(head, ` ${meaning}`);
-    word.setAttribute("aria-describedby", told.id);
+    told.replaceChildren(head, ` ${text}`);
     told.showPopover();
     place();
   };
@@ -119,15 +183,14 @@ export default function words({ data, parentElement }) {
     told.style.top = `${below ? box.bottom + 4 : Math.max(8, box.top - high - 4)}px`;
   };
   const hide = () => {
-    at?.removeAttribute("aria-describedby");
     at = null;
     if (told.matches(":popover-open")) told.hidePopover();
   };
   const of = (event) => event.composedPath().find((node) => node.classList?.contains("vitrm-word"));
   const listeners = {
-    pointerover: (event) => {
+    pointermove: (event) => {
       const word = of(event);
-      if (word) show(word);
+      if (word) word !== at && show(word);
       else if (at && !event.composedPath().includes(told) && at.getRootNode().activeElement !== at) hide();
     },
     focusin: (event) => (of(event) ? show(of(event)) : hide()),
@@ -135,20 +198,25 @@ export default function words({ data, parentElement }) {
       const word = of(event);
       if (word) show(word);
       else if (!event.composedPath().includes(told)) hide();
+      if (word?.closest("label")) event.preventDefault(); // it is no press of what the label names
     },
     keydown: (event) => {
       if (event.key === "Escape" && at) hide();
-      else if (of(event) && ["Enter", " "].includes(event.key)) { event.preventDefault(); show(of(event)); }
+      else if (!of(event) || !["Enter", " "].includes(event.key)) return;
+      else show(of(event));
+      event.preventDefault();
+      event.stopPropagation(); // nor of a key that a component listens for
     },
   };
-  for (const [kind, act] of Object.entries(listeners)) page.addEventListener(kind, act);
+  for (const [kind, act] of Object.entries(listeners)) page.addEventListener(kind, act, true);
   main.addEventListener("scroll", place); // the focus of a word scrolls to it
   scan();
   const end = () => {
     clearTimeout(timer);
     watch.disconnect();
+    for (const root of [...shadows.keys()]) leave(root);
     for (const node of [...cut.keys()]) restore(node);
-    for (const [kind, act] of Object.entries(listeners)) page.removeEventListener(kind, act);
+    for (const [kind, act] of Object.entries(listeners)) page.removeEventListener(kind, act, true);
     main.removeEventListener("scroll", place);
     told.remove();
     delete parentElement.words;

@@ -7,8 +7,20 @@ from playwright.sync_api import expect
 from tests.browser.driving import own_problems, settle
 
 
+def test_what_arrives_is_predicted_and_shown_step_by_step(page, server):
+    page.goto(f"{server}/glimpses?open=glimpses")
+    frames = page.locator(".panel-glimpses .frame .answered")
+    expect(frames).to_have_text(["?"] * 6)
+    expect(page.locator(".bars")).to_be_hidden()
+    page.locator(".player").press("ArrowRight")
+    expect(frames).to_have_text([re.compile(r"\d"), *["?"] * 5])
+    page.locator(".panel-glimpses summary").click()
+    expect(page.locator(".panel-glimpses tr")).to_have_count(2)  # a heading and the step that has been reached
+    assert own_problems(page) == []
+
+
 def test_patches_are_chosen_by_pointer_and_keyboard_and_the_game_tells_nothing_early(page, server):
-    page.goto(f"{server}/glimpses?part=choose")
+    page.goto(f"{server}/glimpses?part=choose")  # as links of earlier days have it
     status = page.locator(".picks .status")
     expect(status).to_contain_text("4 to go")
     settle(page)
@@ -31,7 +43,7 @@ def test_patches_are_chosen_by_pointer_and_keyboard_and_the_game_tells_nothing_e
     shown = [k for k in range(16) if page.locator(f".grid [data-patch='{k}'].last").count()]
     assert shown == [5, 6, 9, 10]
 
-    page.get_by_role("radio", name="Guess first").click()
+    page.get_by_text("Can you be right before the model is?").click()
     game = page.locator(".game")
     expect(game.locator(".status")).to_contain_text("What is it?")
     settle(page)

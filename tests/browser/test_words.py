@@ -26,7 +26,7 @@ def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page
     expect(told).to_be_hidden()
     word.focus()
     expect(told).to_be_visible()
-    expect(word).to_have_accessible_description(f"checkpoint {meaning}")
+    expect(word).to_have_accessible_description(f"checkpoint: {meaning}")
     page.keyboard.press("Escape")
     expect(told).to_be_hidden()
     word.click()  # as a tap
@@ -47,4 +47,37 @@ def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page
     standing = {by_writing()[way].name for way in written if way in by_writing()}
     assert standing
     assert standing <= {*page.locator(".words dt").all_inner_texts()}
+    assert own_problems(page) == []
+
+
+def test_a_term_in_a_component_and_in_a_label_says_what_it_means_and_moves_nothing(page, server):
+    page.goto(f"{server}/attention?position=5")
+    sentence = page.locator(".player .sentence")
+    step = sentence.locator(".vitrm-word", has_text="upervision step")
+    told = page.locator("#vitrm-meaning")
+    step.hover()
+    expect(told).to_contain_text("One pass of the whole recursion")
+    page.mouse.move(3, 3)
+    expect(told).to_be_hidden()
+    before = sentence.inner_text()
+    step.focus()
+    expect(told).to_be_visible()
+    page.keyboard.press("Space")  # which plays elsewhere in the player
+    assert sentence.inner_text() == before
+    page.keyboard.press("ArrowRight")
+    expect(sentence).not_to_have_text(before, use_inner_text=True)
+    expect(sentence.locator(".vitrm-word", has_text="upervision step")).to_have_count(
+        1
+    )  # the new text has its words, too
+
+    page.goto(f"{server}/halting")
+    page.locator(".exits .badge").wait_for()
+    settle(page)
+    page.locator(".exits label .vitrm-word", has_text="halting probability").click()  # as a tap
+    expect(told).to_contain_text("How likely the model says it is")
+    expect(page.get_by_label("Stop when the halting probability exceeds")).not_to_be_focused()
+    page.keyboard.press("Escape")
+    expect(told).to_be_hidden()
+    page.locator(".exits svg .vitrm-word", has_text="halting probability").hover()
+    expect(told).to_be_visible()
     assert own_problems(page) == []

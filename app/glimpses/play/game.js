@@ -120,7 +120,6 @@ export default function (component) {
     event.preventDefault();
   });
   draw();
-  replaceAddress(data.address);
   root.vitrmLeave = () => stop.abort();
   return root.vitrmLeave;
 }

@@ -18,15 +18,9 @@ if TYPE_CHECKING:  # it needs torch
 _component = component("vitrm_game", __file__, html="game.html", css="glimpses.css", js=(TRACE, DRAWING, "game.js"))
 
 
-def game(
-    key: str, about: str, values: Mapping[str, Any], on_again: Callable[[], None], address: Mapping[str, str | None]
-) -> None:
+def game(key: str, about: str, values: Mapping[str, Any], on_again: Callable[[], None]) -> None:
     """Show the game; `values` have `rounds` as "images" and what these share; `on_again` is asked for others."""
-    _component(
-        data={"key": about, "address": dict(address), **values},
-        key=key,
-        on_again_change=on_again,
-    )
+    _component(data={"key": about, **values}, key=key, on_again_change=on_again)
 
 
 def rounds(

@@ -162,7 +162,6 @@ export default function (component) {
     : "Outlined: chosen. The model is told their places and pixels, and nothing of the others.";
   paint();
   if (focused !== undefined) cells[state.focus].focus();
-  replaceAddress(data.address);
   root.vitrmLeave = () => stop.abort();
   return root.vitrmLeave;
 }

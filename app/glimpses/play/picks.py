@@ -37,12 +37,10 @@ def chosen_patches(key: str, about: str) -> Picks:
     return tuple(tuple(step) for step in steps)
 
 
-def pick_patches(
-    key: str, about: str, values: Mapping[str, Any], picks: Picks, address: Mapping[str, str | None]
-) -> None:
+def pick_patches(key: str, about: str, values: Mapping[str, Any], picks: Picks) -> None:
     """Show the patches to choose from; `chosen_patches` tells what was. `values` are `picture`'s and `comparison`'s."""
     _component(
-        data={"key": about, "picks": [list(step) for step in picks], "address": dict(address), **values},
+        data={"key": about, "picks": [list(step) for step in picks], **values},
         key=key,
         default={"picks": None},
         on_picks_change=lambda: None,

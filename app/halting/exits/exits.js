@@ -2,7 +2,8 @@
 // message to the server; where it comes to rest is reported once. The table under the curve is that curve in numbers.
 // What it draws with is the player's (trace.js, drawing.js).
 
-const HEIGHT = 176, TOP = 24, BOTTOM = 10; // pixels
+const TOP = 24, BOTTOM = 10; // pixels
+let HEIGHT = 176; // less with a beamer
 const LOW = 0.01, HIGH = 0.999, STEP = 0.01, FINE = 0.001, REST_MS = 400;
 
 // `data` is what exits.py makes; `setStateValue(name, value)` tells Python what the learner chose.
@@ -10,6 +11,7 @@ function mountExits({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".exits");
   root.vitrmLeave?.();
   // For new data, another image say, the learner's threshold stays with the element.
+  [HEIGHT, TALL] = data.present ? [104, 206] : [176, 268];
   const state = (root.vitrm ??= { threshold: data.start ?? data.threshold, chosen: data.start !== null });
   if (!state.chosen) state.threshold = data.threshold; // the checkpoint's own
   const slider = root.querySelector(".threshold");
@@ -87,6 +89,8 @@ function mountExits({ data, parentElement, setStateValue }) {
   resize.observe(root.querySelector(".control")); // its width changes with the page's, its height only with its text
   redraw();
   writeAddress(data, state);
+  root.classList.toggle("present", Boolean(data.present));
+  if (data.present && root.getRootNode().activeElement === null) slider.focus({ preventScroll: true }); // the arrows are enough
   root.vitrmLeave = () => {
     clearTimeout(resting);
     stop.abort();

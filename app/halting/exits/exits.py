@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app.component import DRAWING, TRACE, component, encoded
+from app.present import present
 from vitrm.config import ModelConfig
 from vitrm.judge.halting import HaltingReport
 from vitrm.nets.cost import multiply_adds
@@ -37,7 +38,11 @@ def exit_panel(
     if key not in st.session_state:  # about to appear: later ones are its own, and must not change what it is sent
         st.session_state[f"{key}_start"] = start
     begin = st.session_state[f"{key}_start"]
-    data = payload(trace, config, report) | {"start": begin, "address": dict(address or {})}
+    data = payload(trace, config, report) | {
+        "start": begin,
+        "address": dict(address or {}),
+        "present": present.is_on(),
+    }
     _component(data=data, key=key, default={"threshold": begin}, on_threshold_change=lambda: None)
 
 

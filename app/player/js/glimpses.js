@@ -1,6 +1,7 @@
-// How the evidence arrives: what has been seen after each supervision step, and what that did to the answer
+// How the evidence arrives: what has been seen after each supervision step, and what that did to the answer. Where the
+// learner predicts, nothing of steps that have not been reached.
 
-function glimpsesPanel(host, model, { go }) {
+function glimpsesPanel(host, model, { go, chosen: state }) {
   host.append(element("h2", "", "How the evidence arrives"));
   if (!model.glimpse) {
     host.append(element("p", "note", "This model reads the whole image at every step: there are no glimpses to follow."));
@@ -12,15 +13,14 @@ function glimpsesPanel(host, model, { go }) {
     const probs = probabilities(model, readout), best = largest(probs);
     return { n, seen, readout, probs, best, share: seen.size / total, halt: model.halt[readout], end: (n + 1) * model.perStep };
   });
+  const isKnown = (step) => !model.predict || state.reached >= step.end;
   const strip = host.appendChild(element("div", "strip"));
   const frames = steps.map((step) => {
     const button = strip.appendChild(element("button", "frame")), canvas = button.appendChild(element("canvas", "small"));
-    button.append(element("span", "", percent(step.share)), element("span", "answered", model.classes[step.best]));
-    button.title = model.classes[step.best];
-    button.setAttribute("aria-label",
-      `Go to supervision step ${step.n + 1}: ${percent(step.share)} of the image seen, it answers ${model.classes[step.best]} (${percent(step.probs[step.best])}).`);
+    const answered = button.appendChild(element("span", "answered"));
+    button.prepend(canvas, element("span", "", percent(step.share)));
     button.addEventListener("click", () => go(step.end));
-    return { button, canvas };
+    return { button, canvas, answered };
   });
   const figure = host.appendChild(element("figure"));
   figure.append(element("figcaption", "", "Probabilities against the share of the image seen"));
@@ -42,15 +42,19 @@ function glimpsesPanel(host, model, { go }) {
     "that grows is not yet a right answer."));
   numbersBehind(figure, "evidence", () => [
     ["supervision step", "seen, %", "answer", "halting probability", ...model.shown.map((c) => `P(${model.classes[c]}), %`)],
-    ...steps.map((step) => [step.n + 1, Math.round(100 * step.share), model.classes[step.best], step.halt.toFixed(3),
+    ...steps.filter(isKnown).map((step) => [step.n + 1, Math.round(100 * step.share), model.classes[step.best], step.halt.toFixed(3),
       ...model.shown.map((c) => (100 * step.probs[c]).toFixed(1))]),
   ]);
-  const first = steps[0], final = steps[model.steps - 1];
-  svg.setAttribute("aria-label",
-    `With ${percent(first.share)} of the image it answers ${model.classes[first.best]} (${percent(first.probs[first.best])}, halting probability ${first.halt.toFixed(2)}); ` +
-    `with ${percent(final.share)}, after ${countOf(model.steps, "step")}, ${model.classes[final.best]} (${percent(final.probs[final.best])}, halting probability ${final.halt.toFixed(2)}).`);
-  let cursor = null, x = null, now = 0;
-  const place = () => cursor?.setAttribute("transform", `translate(${x(now)} 0)`);
+  let cursor = null, past = null, x = null, now = 0;
+  const place = () => {
+    const known = steps.filter(isKnown), first = known[0], final = known.at(-1);
+    cursor?.setAttribute("transform", `translate(${x(now)} 0)`);
+    cursor?.setAttribute("visibility", now < 0 ? "hidden" : "visible");
+    past?.setAttribute("width", final ? x(final.n) + 5 : 0);
+    const said = (step) => `${percent(step.share)} of the image it answers ${model.classes[step.best]} (${percent(step.probs[step.best])}, halting probability ${step.halt.toFixed(2)})`;
+    svg.setAttribute("aria-label", !final ? "Nothing has been computed yet."
+      : `With ${said(first)}${final === first ? "" : `; after ${countOf(final.n + 1, "step")}, with ${said(final)}`}.`);
+  };
   return {
     layout() {
       frames.forEach(({ canvas }, n) => drawImage(canvas, model, steps[n].seen, new Set(model.patches[n])));
@@ -70,21 +74,30 @@ function glimpsesPanel(host, model, { go }) {
         if (model.steps <= 12 || step.n % 4 === 3) add(svg, "text", { x: x(step.n), y: bottom + 16, "text-anchor": "middle" }, percent(step.share));
       });
       add(svg, "text", { x: (left + width - right) / 2, y: bottom + 34, "text-anchor": "middle" }, "share of the image seen, one point for each supervision step");
+      const clip = add(add(svg, "defs", {}), "clipPath", { id: "evidence-known" });
+      past = add(clip, "rect", { x: 0, y: 0, width: 0, height: bottom + 6 });
+      const drawn = add(svg, "g", { "clip-path": "url(#evidence-known)" });
       for (const line of [...lines].reverse()) {
         const path = steps.map((step) => `${step.n ? "L" : "M"}${x(step.n).toFixed(1)} ${y(line.of(step)).toFixed(1)}`).join("");
-        add(svg, "path", { class: "curve", d: path, style: `stroke:${line.color}${line.wide ? ";stroke-width:4;stroke-linecap:round" : ""}`, "stroke-dasharray": line.dash });
-        for (const step of steps) add(svg, "circle", { cx: x(step.n), cy: y(line.of(step)), r: line.wide ? 4 : 3, style: `fill:${line.color}` });
+        add(drawn, "path", { class: "curve", d: path, style: `stroke:${line.color}${line.wide ? ";stroke-width:4;stroke-linecap:round" : ""}`, "stroke-dasharray": line.dash });
+        for (const step of steps) add(drawn, "circle", { cx: x(step.n), cy: y(line.of(step)), r: line.wide ? 4 : 3, style: `fill:${line.color}` });
       }
       cursor = add(svg, "line", { class: "cursor", x1: 0, x2: 0, y1: top - 4, y2: bottom });
       place();
     },
     draw(at) {
       now = at.n;
-      frames.forEach(({ button }, n) => {
+      frames.forEach(({ button, answered }, n) => {
+        const step = steps[n], known = isKnown(step), name = model.classes[step.best];
+        answered.textContent = known ? name : "?";
+        button.title = known ? name : "";
+        button.setAttribute("aria-label", `Go to supervision step ${n + 1}: ${percent(step.share)} of the image seen` +
+          (known ? `, it answers ${name} (${percent(step.probs[step.best])}).` : "."));
         button.classList.toggle("now", n === now);
         button.setAttribute("aria-current", n === now ? "step" : "false");
       });
       place();
+      refreshNumbers(figure);
     },
   };
 }

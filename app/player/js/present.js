@@ -1,7 +1,6 @@
 // For a room with a beamer: the player fills the window, its smallest type has 20 pixels at 1280 x 720, and the keyboard
 // alone is enough. What is on show is the teacher's choice, and stands in the link.
 
-const STAGE = { width: 768, height: 432 }; // what is laid out and then enlarged, by 5/3 for 1280 x 720
 const PANEL_NAMES = {
   look: "Image", answer: "Answer", curves: "Curves", glimpses: "Glimpses", equations: "Equations", memory: "Memory",
   attention: "Attention", attribution: "Attribution", edits: "Edits", cells: "Cells",
@@ -53,7 +52,7 @@ function presenting(root, model, tell, changed) {
   return {
     keys,
     fit() {
-      const zoom = Math.max(1, Math.min(innerWidth / STAGE.width, innerHeight / STAGE.height));
+      const zoom = stageZoom();
       root.style.zoom = zoom;
       root.style.height = `${(innerHeight - Math.max(0, root.getBoundingClientRect().top)) / zoom}px`; // below what went wrong
     },

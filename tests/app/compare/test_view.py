@@ -42,7 +42,8 @@ def test_the_page_opens_with_the_picture_of_the_weights_and_one_sentence():
     assert not app.warning
     assert not app.get("plotly_chart")  # all sections are closed
     assert not players(app)
-    (picture,) = [json.loads(block.proto.json)["html"] for block in app.get("bidi_component")]
+    sent = [json.loads(block.proto.json) for block in app.get("bidi_component")]
+    (picture,) = [data["html"] for data in sent if "html" in data]
     assert "Just make it deeper" in picture
     assert app.selectbox[0].value == compare_cache.comparisons()[0][0].key
     assert "test split, n = 10,000; chance 10 %" in app.caption[1].value

@@ -33,16 +33,17 @@ def component(app, word):
     return data
 
 
-def test_it_opens_on_a_ready_made_trace_with_the_evidence_panel():
+def test_it_opens_before_the_first_step_of_a_ready_made_trace_and_all_else_is_closed():
     app = open_glimpses()
     assert not app.exception
     data = component(app, "probs")
-    assert data["panels"] == ["glimpses"]
+    assert (data["panels"], data["predict"], data["ask"]) == ([], True, True)
     assert data["patches"] == find_run("digits-glimpse").gallery()["test-9"].patches.tolist()
     assert data["address"] == dict.fromkeys(
         ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "lesson", "present", "panels")
     )
     assert "glimpse seed 0" in app.caption[0].value
+    assert not any(box.proto.expanded for box in app.expander)
 
 
 def test_a_link_names_the_policy_and_an_unknown_part_is_said():
@@ -55,42 +56,40 @@ def test_a_link_names_the_policy_and_an_unknown_part_is_said():
     assert "from the centre outwards" in app.caption[0].value
 
 
-def test_other_draws_are_counted_and_the_caption_says_of_what():
-    app = open_glimpses(part="draws")
+def test_a_link_opens_sections_and_the_panel_and_what_was_a_part_is_a_section():
+    """All sections in one run; what each shows is on the page with its data, split, size and seeds."""
+    app = open_glimpses(part="draws", open="glimpses,choose,guess,policies,control", deck="3")
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 1
-    assert "64 draws (glimpse seeds 0 to 63)" in app.caption[0].value
-    assert app.dataframe[0].value["right, % of the draws"].between(0, 100).all()
+    assert not app.warning
+    assert component(app, "probs")["panels"] == ["glimpses"]
+    captions = "\n".join(caption.value for caption in app.caption)
+    assert "64 draws (glimpse seeds 0 to 63)" in captions
+    tables = [table.value for table in app.dataframe]
+    assert next(t for t in tables if "right, % of the draws" in t)["right, % of the draws"].between(0, 100).all()
 
-
-def test_one_chooses_among_all_patches_and_is_told_nothing_yet():
-    data = component(open_glimpses(part="choose"), "attended")
+    data = component(app, "attended")
     assert (data["size"], data["steps"], data["picks"], data["rows"]) == (4, 4, [], [])
     assert len(set(data["attended"])) == 4
     assert data["draws"] == 64
     assert len(data["learned"]) == len(data["fixed"]) == len(data["random"]) == 4
 
+    report = find_run("digits-glimpse").report("glimpses")
+    assert any(report.verdict.partition(": ")[2] in text.value for text in app.markdown)
+    assert "n = 359" in captions
+    assert "glimpse seeds 0, 1, 2, training seed 0" in captions
+    steps_used = next(t for t in tables if "steps used, mean" in t)["steps used, mean"].tolist()
+    assert steps_used == [f"{each.halted_steps:.2f}" for each in report.policies.values()]
+
 
 def test_the_game_is_the_same_for_the_same_number():
     def game(number):
-        return component(open_glimpses(part="guess", deck=number), '"images"')
+        return component(open_glimpses(open="guess", deck=number), '"halted"')
 
     first = game("3")
     assert first == game("3")
     assert [image["index"] for image in first["images"]] != [image["index"] for image in game("4")["images"]]
     assert len(first["images"]) == 6
     assert "label" not in first  # only within the images
-
-
-def test_the_stored_comparison_is_shown_with_its_data_split_size_and_seeds():
-    app = open_glimpses(part="policies")
-    assert not app.exception
-    report = find_run("digits-glimpse").report("glimpses")
-    assert report.verdict.partition(": ")[2] in app.markdown[1].value
-    assert "n = 359" in app.caption[0].value
-    assert "glimpse seeds 0, 1, 2, training seed 0" in app.caption[0].value
-    steps_used = app.dataframe[0].value["steps used, mean"].tolist()
-    assert steps_used == [f"{each.halted_steps:.2f}" for each in report.policies.values()]
 
 
 def test_a_model_that_sees_everything_has_no_glimpses_to_show():

@@ -23,17 +23,52 @@ FIELD = (  # what a lecture may not have had; "-" stands for a blank, or for its
 
 
 def texts():
-    """(file, text) of what the app's code may put on the screen: string literals with a blank, without docstrings."""
-    for file in sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "pages").glob("*.py")]):
-        if (ROOT / "app" / "words") in file.parents:
-            continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        documented = (ast.Module, ast.FunctionDef, ast.ClassDef)
-        docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
-        for node in ast.walk(tree):
-            text = node.value if isinstance(node, ast.Constant) else None
-            if isinstance(text, str) and " " in text.strip() and text not in docstrings:
+    """(file, text) of what the app may put on the screen: code, components and the pages of the site."""
+    for file in sorted([*(ROOT / "app").rglob("*"), *(ROOT / "pages").glob("*.py")]):
+        if (ROOT / "app" / "words") not in file.parents and not file.name.endswith(".min.js"):
+            for text in {".py": in_python, ".js": in_javascript, ".html": in_html}.get(file.suffix, lambda _: ())(file):
                 yield file.relative_to(ROOT).as_posix(), re.sub(r"`[^`]*`", "", text)
+
+
+def in_python(file):
+    """String literals with a blank, without docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.FunctionDef, ast.ClassDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and " " in text.strip() and text not in docstrings:
+            yield text
+
+
+def in_javascript(file):
+    """String literals with a blank, in double quotes or backticks; no paths of SVG, no selectors."""
+    code = re.sub(r"(?m)^\s*//.*|\s// .*", "", file.read_text(encoding="utf-8"))
+    for plain, filled in re.findall(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`', code):
+        text = re.sub(r"\$\{[^{}]*\}", " ", plain or filled)
+        if (
+            " " in text.strip()
+            and not re.match(r"[MLA][\s\d]|[\[.#]|\W*$", text)
+            and "$" not in text
+            and "querySel" not in text
+        ):
+            yield text
+
+
+def in_html(file):
+    """What stands between the tags, and what is said of a picture."""
+    html = re.sub(r"(?s)<(script|style)\b.*?</\1>|<!--.*?-->", "", file.read_text(encoding="utf-8"))
+    yield from re.findall(r'(?:aria-label|title)="([^"]+)"', html)
+    yield from (text for text in re.findall(r">([^<>]+)<", re.sub(r"\{[^{}]*\}|\$\w+", " ", html)) if text.strip())
+
+
+def test_the_texts_of_components_are_found_too():
+    said = {Path(file).name: set() for file, _ in texts()}
+    for file, text in texts():
+        said[Path(file).name].add(text)
+    assert "KL from the prediction before, nats" in said["chart.js"]
+    assert any(text.startswith("All   steps were run.") for text in said["player.js"])
+    assert "halting probability" in said["player.html"]
 
 
 def test_a_definition_is_short_and_stands_by_itself():

@@ -1,0 +1,60 @@
+"""For a room with a beamer, on a page whose leading figure is no player."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.driving import own_problems, settle
+from tests.browser.test_watch import SMALLEST
+
+
+def test_halting_is_presented_on_one_screen_and_by_keyboard_alone(page, server):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{server}/halting")
+    page.locator(".exits .badge").wait_for()
+    settle(page)
+    page.get_by_role("button", name="Present").click()
+    expect(page.locator(".exits.present")).to_be_visible()
+    settle(page)
+    assert "present=1" in page.url
+    assert page.evaluate(SMALLEST) >= 20 - 1e-3
+    for part in (".exits .control", ".exits .scroll", ".exits .costs", ".exits .figures"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=0.99)
+    for hidden in (
+        page.get_by_role("heading", name="When has it"),
+        page.get_by_role("banner"),
+        page.get_by_text("Image:"),
+    ):
+        expect(hidden).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".exits .name output")).to_have_text("0.51")
+    page.keyboard.press("4")
+    expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
+    expect(page).to_have_url(re.compile("panels=rules"))
+    expect(page.locator(".exits")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="When has it seen enough?")).to_be_visible()
+    settle(page)
+    assert "present" not in page.url
+    assert "panels" not in page.url
+    assert own_problems(page) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["compare", "mixture", "mazes", "glimpses", "attention", "step"])
+def test_a_page_is_presented_on_one_screen_in_large_type(page, server, path):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{server}/{path}?present=1&panels=nothing")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    expect(page.get_by_text("The link names “nothing” to be on show")).to_be_visible()
+    settle(page)
+    page.goto(f"{server}/{path}?present=1")
+    expect(page.get_by_role("button", name="Leave")).to_be_visible()
+    settle(page)
+    expect(page.get_by_test_id("stMain").locator("h1")).to_be_hidden()
+    assert page.evaluate(SMALLEST) >= 20 - 1e-3
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    assert main.evaluate("node => node.scrollHeight") <= 1.07 * 720  # the last line may be a legend's
+    assert own_problems(page) == []
