@@ -11,6 +11,7 @@ import pandas  # noqa: E402, F401 (whole: plotly would take the half that anothe
 import streamlit as st  # noqa: E402
 
 from app import descriptors, state  # noqa: E402
+from app.classroom.follow import follow  # noqa: E402
 from app.lessons.book.book import book  # noqa: E402
 from app.link.link import copy_link  # noqa: E402
 from app.training.cache import look_after_queue  # noqa: E402
@@ -32,7 +33,11 @@ def story() -> dict[str, list[st.Page]]:
             page("mixture", "Soft mixture", "blender"),
             page("compare", "Compare", "compare_arrows"),
         ],
-        "Yours": [page("your_image", "Your image", "add_a_photo"), page("train", "Train", "model_training")],
+        "Yours": [
+            page("your_image", "Your image", "add_a_photo"),
+            page("train", "Train", "model_training"),
+            page("class", "Class", "school"),
+        ],
     }
 
 
@@ -45,6 +50,7 @@ def main() -> None:
     page = st.navigation(story(), position="top")
     state.enter(page.url_path)
     copy_link()
+    follow(page.url_path)
     body, end = st.container(), st.container()
     with body:
         state.start()

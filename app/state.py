@@ -38,6 +38,7 @@ AGAINST = "against"  # and that of each model
 PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
 LEFT, RIGHT = "left", "right"  # the two models that are given the same image
 OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
+CODE = "code"  # of the class that somebody joins
 LESSON = "lesson"  # key of the one whose book is open (app/lessons); "": none
 PAGE = "page"  # the one on show
 
@@ -70,6 +71,7 @@ DEFAULTS = {
     MAZE: "",
     MAZE_MODEL: "mazes",
     OPEN: "",
+    CODE: "",
     LESSON: "",
 }
 DEPTHS = (1, 2, 4)
@@ -138,6 +140,7 @@ IN_URL = {
     MIXTURE_MODEL: str,
     MIXTURE_VIEW: str,
     OPEN: str,
+    CODE: str,
     LESSON: str,
 }  # what a link carries, and how it is read
 

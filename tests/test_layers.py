@@ -20,7 +20,7 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "paper", "state", "events", "sections", "background", "descriptors", "visitors", "own_data", "component",
         "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache", "picker",
         "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes",
-        "mixture", "training", "compare", "lessons", "web", "bench", "Home",
+        "mixture", "training", "compare", "lessons", "classroom", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

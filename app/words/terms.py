@@ -126,7 +126,7 @@ TERMS = (
 
 NOT_TERMS = {  # capitals on the pages that every reader knows, or that are names
     "A", "I", "P", "OK", "URL", "HTML", "CSV", "NPZ", "SVG", "PDF", "ZIP", "PNG", "JPEG", "GIF", "BMP", "TIFF", "HEIC",
-    "JSON", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "S", "D", "W", "RGB",
+    "JSON", "QR", "MB", "GB", "DejaVu", "CIFAR", "MNIST", "EXIF", "ONNX", "S", "D", "W", "RGB",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ def test_the_navigation_has_every_page_once_in_five_groups_at_the_address_it_alw
         "compare",
         "your_image",
         "train",
+        "class",
     }
     assert {file.stem for file in (Home.ROOT / "pages").glob("*.py")} == known
     assert sorted(name for name, _ in pages) == sorted(known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import urllib.request
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -46,12 +47,13 @@ class Visitor:
 
     async def send(
         self, page: str | None = None, press: str | None = None, *, forged: dict[str, Any] | None = None,
-        files: Any = None, **kept: Any,
+        files: Any = None, told: tuple[str, str, Any] | None = None, **kept: Any,
     ) -> None:  # fmt: skip
         """Have the page run with all that was chosen so far and `kept`, until the whole answer is there.
 
         `press` is a button that it has shown, disabled or not; `page` with its query another page from now on;
-        `forged` is sent this once, for widgets or keys that need not exist.
+        `forged` is sent this once, for widgets or keys that need not exist; `told` is a component by its key, and the
+        event and value that it sends.
         """
         if page is not None:
             self.page, _, self.query = page.partition("?")
@@ -68,6 +70,11 @@ class Visitor:
                 setattr(state, f"{type(value).__name__.replace('str', 'string')}_value", value)
         if press is not None:
             rerun.widget_states.widgets.add(id=self.widgets[press], trigger_value=True)
+        if told is not None:
+            component, event, value = told
+            rerun.widget_states.widgets.add(id=self.widgets[component], json_value="{}")
+            trigger = rerun.widget_states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{self.widgets[component]}__events")
+            trigger.json_trigger_value = json.dumps([{"event": event, "value": value}])
         if files is not None:
             rerun.widget_states.widgets.add(id=self.uploader).file_uploader_state_value.CopyFrom(files)
         self.said.clear()

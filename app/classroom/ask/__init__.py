@@ -1,0 +1,1 @@
+"""A question on a phone, or for the teacher who says what came out."""

@@ -1,0 +1,1 @@
+"""The figure of a class's answers, which grows while they arrive."""

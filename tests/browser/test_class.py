@@ -1,0 +1,111 @@
+"""A class: the teacher's screen and a phone."""
+
+import csv
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.driving import go_to, own_problems, running_server, settle, watched
+
+TEACHER = {"env": {"VITRM_TEACHER_CODE": "secret"}}
+
+
+@contextmanager
+def opened(chromium, address, path, **options):
+    context = chromium.new_context(**options)
+    page = watched(context.new_page())
+    page.set_default_timeout(180_000)
+    page.goto(f"{address}{path}")
+    settle(page)
+    yield page
+    assert own_problems(page) == []
+    assert page.outside == []
+    context.close()
+
+
+def teach(page):
+    """Become the teacher and open a class; its code."""
+    page.get_by_role("button", name="I am the teacher").click()
+    page.get_by_label("Teacher's code").fill("secret")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open a class").click()
+    return page.locator(".class-door .code").inner_text()
+
+
+def ask(page, question):
+    page.get_by_role("combobox", name="Next question").click()
+    page.get_by_role("option", name=question).click()
+    settle(page)
+    page.get_by_role("button", name="Put it on all screens").click()
+
+
+def test_a_phone_predicts_is_led_to_a_page_and_comes_back(chromium, tmp_path):
+    with (
+        running_server(tmp_path, **TEACHER) as (address, _),
+        opened(chromium, address, "/class", viewport={"width": 1280, "height": 720}) as teacher,
+    ):
+        code = teach(teacher)
+        expect(teacher.get_by_role("img", name=f"/class?code={code}")).to_be_visible()
+        phone_size = {"viewport": {"width": 360, "height": 700}, "color_scheme": "dark"}
+        with opened(chromium, address, f"/class?code={code}", **phone_size) as phone:
+            expect(teacher.get_by_text("1 phone here")).to_be_visible()
+            ask(teacher, "Before the lessons, 2 of 5")
+            phone.get_by_role("radio", name="B  It stays right").focus()
+            phone.keyboard.press("Space")
+            settle(phone)
+            phone.get_by_role("button", name="Send").press("Enter")
+            expect(phone.get_by_text("Your answer is with the teacher")).to_be_visible()
+            expect(teacher.get_by_text("1 of 1 have answered")).to_be_visible()
+            expect(teacher.locator(".spread li").nth(1).locator(".count")).to_have_text("1")
+            teacher.get_by_role("button", name="Reveal").click()
+            expect(phone.get_by_text("You said “It stays right")).to_be_visible()
+            expect(phone.locator(".spread li").nth(0).locator(".mark")).to_have_text("this is it")
+            expect(phone.locator(".spread li").nth(1).locator(".mark")).to_have_text("you")
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+            settle(teacher)
+            go_to(teacher, "Look inside", "Step through")
+            expect(teacher.locator(".sentence")).to_contain_text("Before the first step")
+            teacher.get_by_role("button", name="Random image").click()
+            settle(teacher)
+            teacher.get_by_role("button", name=f"Bring class {code} here").click()
+            expect(phone.locator(".sentence")).to_contain_text("Before the first step")
+            assert phone.url.removeprefix(address) == teacher.url.removeprefix(address)
+            assert "image=" in phone.url
+            teacher.get_by_role("link", name="Class", exact=True).click()
+            settle(teacher)
+            ask(teacher, "After the lessons, 5 of 5")
+            expect(phone.get_by_role("heading", name="Two models make the same number")).to_be_visible()
+            with teacher.expect_download() as saved:
+                teacher.get_by_text("The address, and the end of the class").click()
+                teacher.get_by_role("button", name="Save the answers").click()
+            rows = list(csv.reader(saved.value.path().read_text().splitlines()))
+            assert rows == [["phone", "before-more", "after-loop"], ["right", "A", ""], ["1", "B", ""]]
+            teacher.get_by_text("I have the answers").click()
+            settle(teacher)
+            teacher.get_by_role("button", name="End the class").click()
+            expect(phone.get_by_role("heading", name="Join your class")).to_be_visible()
+        assert list((tmp_path / "runs" / ".classes").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_phone_comes_back_by_itself_after_the_server_was_started_again(chromium, tmp_path):
+    with running_server(tmp_path, **TEACHER) as (address, server):
+        with opened(chromium, address, "/class") as teacher:
+            code = teach(teacher)
+            context = chromium.new_context(viewport={"width": 360, "height": 700})
+            phone = context.new_page()
+            phone.set_default_timeout(180_000)
+            phone.goto(f"{address}/class?code={code}")
+            expect(teacher.get_by_text("1 phone here")).to_be_visible()
+            ask(teacher, "Before the lessons, 2 of 5")
+            phone.get_by_text("It can become wrong").click()
+            phone.get_by_role("button", name="Send").click()
+            expect(phone.get_by_text("Your answer is with the teacher")).to_be_visible()
+        server.kill()
+        server.wait()
+    with running_server(tmp_path, int(address.rpartition(":")[2]), **TEACHER):
+        phone.evaluate("() => { document.body.dataset.before = 'yes' }")
+        phone.wait_for_function("() => !document.body.dataset.before")
+        expect(phone.get_by_text("Your answer is with the teacher: “It can become wrong”")).to_be_visible()
+        context.close()
