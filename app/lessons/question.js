@@ -3,9 +3,9 @@
 
 const WIDE = 320, HIGH = 190, LEFT = 40, RIGHT = 10, TOP = 12, BOTTOM = 40; // of a figure, in its own units
 
-// Controls for an answer, `value` or null; `changed(value)` is told each new one. Where a slider stands at first is no answer.
+// Controls for an answer, `value` or null; `changed(value)` is told each new one. Returns where they stand at first.
 function askQuestion(host, spec, value, changed) {
-  ({ choice: askChoice, slider: askSlider, curve: askCurve })[spec.kind](host, spec, value, changed);
+  return { choice: askChoice, slider: askSlider, curve: askCurve }[spec.kind](host, spec, value, changed);
 }
 
 // One figure of prediction (null: none) and result; `words` say the gap.
@@ -28,6 +28,7 @@ function askChoice(host, spec, value, changed) {
     input.addEventListener("change", () => changed(k));
     label.append(input, element("span", "", text));
   });
+  return value;
 }
 
 function askSlider(host, spec, value, changed) {
@@ -41,6 +42,7 @@ function askSlider(host, spec, value, changed) {
   };
   input.addEventListener("input", () => { say(); changed(input.valueAsNumber); });
   say();
+  return start;
 }
 
 // Drawn: the point below the pointer follows it. With the keyboard each point is a slider of its own.
@@ -84,6 +86,7 @@ function askCurve(host, spec, value, changed) {
   svg.addEventListener("pointermove", (event) => event.buttons && follow(event));
   paint();
   host.append(svg);
+  return values;
 }
 
 function showChoice(spec, value, result) {
