@@ -3,6 +3,8 @@
 import ast
 import json
 
+import pytest
+
 from vitrm.places import ROOT
 
 FILE = ROOT / "docs" / "one_image.ipynb"
@@ -16,6 +18,7 @@ def run(source, names):
     return None if last is None else eval(compile(ast.Expression(last.value), FILE.name, "eval"), names)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     book = json.loads(FILE.read_text(encoding="utf-8"))
     assert book["nbformat"] == 4

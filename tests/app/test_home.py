@@ -43,6 +43,7 @@ def test_the_navigation_has_every_page_once_in_five_groups_at_the_address_it_alw
     assert not any("url_path" in more for _, more in pages)  # else it is the name of the file
 
 
+@pytest.mark.slow
 def test_starting_the_app_asks_nothing_of_the_internet(tmp_path):
     shutil.copytree(Home.ROOT / ".streamlit", tmp_path / ".streamlit")
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.driving import WIDTHS, at_each_width, go_to, open_home, own_problems, pick, settle
@@ -110,10 +111,19 @@ def all_images(page):
     return [*page.locator(".exits dd").all_inner_texts(), here.get_attribute("cx"), here.get_attribute("cy")]
 
 
-def test_the_threshold_is_one_thing_on_the_whole_page(page, server):
+def test_an_arrow_is_a_hundredth_and_the_threshold_is_one_thing_on_the_whole_page(page, server):
     open_halting(page, server, "?open=leaving")
     bars = page.locator(".leaving .bars")
     expect(bars).to_have_attribute("aria-label", re.compile("at threshold 0.50"))
+    shown = page.locator(".exits .name output")
+    slider = page.get_by_label("Stop when the halting probability exceeds")
+    slider.focus()
+    for key, value in (("ArrowRight", "0.51"), ("Shift+ArrowRight", "0.511"), ("ArrowLeft", "0.501"), ("End", "0.999")):
+        slider.press(key)
+        expect(shown).to_have_text(value)
+    expect(page).to_have_url(re.compile("threshold=0.999"))
+    settle(page)
+
     report = find_run("digits-glimpse").report("halting")
     page.talk.sent.clear()
     seen = []
@@ -141,17 +151,6 @@ def test_the_threshold_is_one_thing_on_the_whole_page(page, server):
     assert page.talk.sent == []
 
 
-def test_an_arrow_is_a_hundredth_and_with_shift_a_thousandth(page, server):
-    open_halting(page, server)
-    shown = page.locator(".exits .name output")
-    slider = page.get_by_label("Stop when the halting probability exceeds")
-    slider.focus()
-    for key, value in (("ArrowRight", "0.51"), ("Shift+ArrowRight", "0.511"), ("ArrowLeft", "0.501"), ("End", "0.999")):
-        slider.press(key)
-        expect(shown).to_have_text(value)
-    expect(page).to_have_url(re.compile("threshold=0.999"))
-
-
 def test_of_twenty_four_steps_the_exit_is_in_view_and_the_figure_says_that_it_scrolls(page, server):
     open_halting(page, server, "?depth=4&threshold=0.999")
     expect(page.locator(".exits .more")).to_contain_text("24 steps: scroll the figure sideways")
@@ -161,6 +160,7 @@ def test_of_twenty_four_steps_the_exit_is_in_view_and_the_figure_says_that_it_sc
     expect(page.locator(".exits thead .exit")).to_be_in_viewport()
 
 
+@pytest.mark.slow
 def test_the_halting_page_fits_and_every_figure_has_words(page, server):
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     open_halting(page, server, "?open=leaving,rules,meaning,further")

@@ -59,6 +59,7 @@ def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cu
     expect(cut.locator(".bars")).to_contain_text("true class")
 
 
+@pytest.mark.slow
 def test_pages_fit_a_telephone_and_a_desk_light_and_dark(cut, site):
     grounds = set()
     for name in ("index", *(page.name for page in PAGES)):

@@ -34,7 +34,7 @@ def test_nothing_tells_the_answer_before_the_first_step_and_the_true_class_is_sa
     assert page.outside == []
 
 
-def test_steps_that_have_not_been_reached_are_not_shown(page, server):
+def test_steps_not_reached_are_not_shown_and_the_keyboard_moves_through_every_level(page, server):
     open_home(page, server)
     page.locator(".player").press("ArrowRight")
     known = page.locator("svg.chart #known rect")
@@ -48,6 +48,19 @@ def test_steps_that_have_not_been_reached_are_not_shown(page, server):
     page.locator(".player").press("Home")
     expect(page.locator(".curves tr")).to_have_count(13)  # what has been seen stays known
     assert float(known.get_attribute("width")) > 4 * width
+
+    player = page.locator(".player")
+    player.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6, answer update")
+    page.locator("select.level").select_option("single update")
+    player.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, memory iteration 1 of 2")
+    player.press("Home")
+    expect(sentence(page)).to_contain_text("Before the first step")
+    player.press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
+    player.press("ArrowLeft")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
 
 
 def test_six_steps_take_eight_to_ten_seconds(alone, server):
@@ -87,23 +100,7 @@ def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, serve
     assert page.problems == []
 
 
-def test_the_keyboard_moves_through_every_level(page, server):
-    open_home(page, server)
-    player = page.locator(".player")
-    player.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6, answer update")
-    page.locator("select.level").select_option("single update")
-    player.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, memory iteration 1 of 2")
-    player.press("Home")
-    expect(sentence(page)).to_contain_text("Before the first step")
-    player.press("End")
-    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
-    player.press("ArrowLeft")
-    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
-
-
-def test_on_a_telephone_picture_bars_and_play_are_visible_together(page, server):
+def test_on_a_telephone_picture_bars_and_play_are_visible_together_and_nothing_hangs_over_the_edge(page, server):
     page.set_viewport_size({"width": WIDTHS[0], "height": 640})
     open_home(page, server)
     page.locator(".player").press("ArrowRight")
@@ -113,6 +110,13 @@ def test_on_a_telephone_picture_bars_and_play_are_visible_together(page, server)
     page.locator(".curves").evaluate("node => node.scrollIntoView()")
     expect(page.locator("button.play")).to_be_in_viewport(ratio=1)
 
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    for width in at_each_width(page):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
+        assert over <= 0
+        assert page.evaluate(SMALLEST) >= 12 - 1e-3
+
 
 def test_a_link_restores_the_image_and_a_position_beyond_the_end_is_the_last_one(page, server):
     page.goto(f"{server}/?image=test-17&glimpse_seed=2&position=9999")
@@ -120,16 +124,6 @@ def test_a_link_restores_the_image_and_a_position_beyond_the_end_is_the_last_one
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
     settle(page)
     assert "position=18" in page.url
-
-
-def test_nothing_hangs_over_the_edge(page, server):
-    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
-    open_home(page, server)
-    for width in at_each_width(page):
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        over = page.locator(".player").evaluate("node => node.scrollWidth - node.clientWidth")
-        assert over <= 0
-        assert page.evaluate(SMALLEST) >= 12 - 1e-3
 
 
 def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_control(page, server):

@@ -6,6 +6,7 @@ import io
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -166,6 +167,7 @@ def test_side_by_side_moving_one_moves_the_other(page, server):
     assert own_problems(page) == []
 
 
+@pytest.mark.slow
 def test_your_image_does_not_hang_over_the_edge(page, server):
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     open_your_image(page, server)

@@ -11,6 +11,7 @@ from vitrm.config import PRESETS
 from vitrm.nets.cost import multiply_adds
 
 
+@pytest.mark.slow
 def test_training_is_compared_with_the_plain_form_at_each_batch_size(capsys, monkeypatch):
     small = replace(PRESETS["paper"].model, dim=16, num_heads=2, mlp_dim=16, depth=1)
     monkeypatch.setitem(PRESETS, "paper", replace(PRESETS["paper"], model=small))

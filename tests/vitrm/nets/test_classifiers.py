@@ -194,7 +194,7 @@ def test_what_needs_a_recursion_says_so(ask, few_digits):
         ask(model, few_digits.test)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", ["vit-small", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_from_the_command_line_to_a_checkpoint_and_back(name, tmp_path, capsys):
     words = ["--data", "digits", "--model.image_size", "8", "--model.channels", "1", "--train.randaugment_ops", "0"]
     words += ["--train.epochs", "1", "--device", "cpu", "--threads", "1", "--runs", str(tmp_path), "--name", "run"]

@@ -277,6 +277,7 @@ def test_models_that_mix_nothing_say_so(few_digits):
         trace(equip(make_model(SMALL), Config(model=SMALL)), picture)
 
 
+@pytest.mark.slow
 def test_from_the_command_line_to_a_checkpoint_with_a_gallery(tmp_path, capsys, close):
     small = ("--model.dim", "16", "--model.num_heads", "2", "--model.mlp_dim", "24", "--train.epochs", "1")
     where = ("--device", "cpu", "--threads", "1", "--runs", str(tmp_path), "--name", "run")

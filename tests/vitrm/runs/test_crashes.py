@@ -57,6 +57,7 @@ def test_a_full_disk_keeps_the_last_good_state(fresh, monkeypatch, module, funct
     assert run.load_state()["epoch"] == 17
 
 
+@pytest.mark.slow
 def test_a_full_disk_during_training_is_reported_and_can_be_continued(finished, tmp_path, monkeypatch, capsys, small):
     saved = []
     save_state = Run.save_state
