@@ -102,14 +102,14 @@ class Jobs:
 
 
 @st.cache_resource(show_spinner=False)
-def registry() -> Jobs:
-    """The server's own."""
+def registry(lane: str = "") -> Jobs:
+    """The server's own; what waits for a network and not for the processor has a lane of its own."""
     return Jobs()
 
 
-def find(key: Hashable) -> Job | None:
+def find(key: Hashable, lane: str = "") -> Job | None:
     """The job of that key, running or done; None if none was started, or it was cancelled, or forgotten since."""
-    jobs = registry()
+    jobs = registry(lane)
     with jobs.lock:
         job = jobs.known.get(key)
         if job is not None and job._cancelled.is_set():
@@ -117,17 +117,20 @@ def find(key: Hashable) -> Job | None:
         return job
 
 
-def start(key: Hashable, work: Callable[[Report], Any], wanted: Callable[[Job], bool] = lambda job: True) -> Job:
+def start(
+    key: Hashable, work: Callable[[Report], Any], wanted: Callable[[Job], bool] = lambda job: True, lane: str = ""
+) -> Job:
     """The job of that key; `work(report)` is called in the background unless it has been started before.
 
     It is cancelled as soon as it is not `wanted` any more, which is asked whenever it reports.
 
-    `report(share)` returns False when the work is to stop; it may raise Cancelled then. A job that failed starts anew.
+    `report(share)` returns False when the work is to stop; it may raise Cancelled then. A job that failed, or came to
+    nothing, starts anew.
     """
-    jobs = registry()
+    jobs = registry(lane)
     with jobs.lock:
         job = jobs.known.get(key)
-        if job is None or job._cancelled.is_set() or job.error is not None:
+        if job is None or job._cancelled.is_set() or not (job.is_running or job.result is not None):
             job = jobs.known[key] = Job(key, wanted)
             jobs.waiting.put((job, work))
         jobs.known.move_to_end(key)

@@ -7,7 +7,7 @@ import gc
 import importlib
 import random
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ import streamlit as st
 from app import inference, own_data, sources, visitors
 from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
+from vitrm.config.data import CIFAR10_CLASSES
 from vitrm.errors import DataError, RunError
+from vitrm.places import home
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
 from vitrm.runs.summary import Summary
@@ -110,7 +112,7 @@ def shared_dataset(source: str, image_size: int, channels: int, options: tuple[t
     """One copy for all models that read the same."""
     from vitrm.data.sources import load_dataset
 
-    return load_dataset(source, image_size, channels, **dict(options))
+    return load_dataset(source, image_size, channels, download=False, **dict(options))  # app/downloads.py is asked
 
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner=False)
@@ -154,10 +156,43 @@ def test_image(checkpoint: Checkpoint, image: str) -> tuple[np.ndarray, int]:
     return split.images[index].numpy(), int(split.labels[index])
 
 
+def images(checkpoint: Checkpoint):
+    """The test images that can be shown of a checkpoint, all or a few of them; DataError where there are none."""
+    from vitrm.data.bundled import every
+
+    return bundled_images(checkpoint) or every(dataset(checkpoint).test)
+
+
 def bundled_images(checkpoint: Checkpoint):
-    """The test images that stand in for those a run was tested on, where these are not on this machine, or None."""
+    """The test images that stand in for those a run was tested on, where these are not on this machine, or None.
+
+    For photographs of CIFAR-10 in files of a run's own, these are CIFAR-10 as published, once that is here.
+    """
     config, _ = facts(checkpoint)
+    if published(config) and not images_here(checkpoint) and _is_downloaded("cifar10"):
+        from vitrm.data.bundled import every
+
+        test = shared_dataset("cifar10", config.model.image_size, config.model.channels, ()).test
+        return replace(every(test), instead_of=config.data.title)
     return _stand_in(config.data.source, config.model.image_size, config.model.channels)
+
+
+def published(config: Config) -> bool:
+    """Whether a run was trained on CIFAR-10's photographs in files of its own, which nobody can download."""
+    return config.data.source.startswith("parquet:") and config.data.classes == CIFAR10_CLASSES
+
+
+@st.cache_data(max_entries=8, ttl=60, show_spinner=False)
+def _is_downloaded(source: str) -> bool:
+    from vitrm.data.fetching import is_here
+
+    return is_here(source, home() / "data")
+
+
+def look_again() -> None:
+    """Forget which images are not on this machine: some have come."""
+    for kept in (images_here, _is_downloaded, _stand_in):
+        kept.clear()
 
 
 @st.cache_resource(max_entries=4, ttl=60, show_spinner=False)
@@ -182,9 +217,8 @@ def deeper_trace(checkpoint: Checkpoint, image: str, seed: int, depth: int) -> T
 
     trained, network = trace(checkpoint, image, seed), model(checkpoint)
     steps = depth * network.config.supervision_steps
-    work = tracing(network, trained.pixels, steps, seed=seed, label=trained.label)
-    made = inference.run(work, network.config, supervision_steps=steps)
-    return replace(made, patch_attention=None, state_attention=None, answer_attention=None)
+    work = tracing(network, trained.pixels, steps, seed=seed, label=trained.label, attention=False)
+    return inference.run(work, network.config, supervision_steps=steps)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model again …")

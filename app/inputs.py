@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import cache, events, state
+from app import cache, downloads, events, state
 from app.cache import Checkpoint
 from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
@@ -132,23 +132,40 @@ def find_trace(
     return None
 
 
-def choose_depth(trained: int) -> int:
+def choose_depth(trained: int, depths: Sequence[int] = state.DEPTHS[:3]) -> int:
     """How many times the trained number of supervision steps is to be run."""
-    names = {1: f"{trained}, as trained", 2: f"{2 * trained}, twice that", 4: f"{4 * trained}, four times"}
+    times = {1: "as trained", 2: "twice that", 4: "four times"}
+    names = {depth: f"{depth * trained}, {times.get(depth, f'{depth} times')}" for depth in depths}
+    wanted = st.session_state[state.DEPTH]
+    if wanted not in depths:
+        st.caption(f"{wanted * trained} steps are for mazes alone; showing {depths[-1] * trained}.")
+        st.session_state[state.DEPTH] = depths[-1]
 
     def take(depth: int) -> None:
         st.session_state[state.DEPTH] = depth
         events.happened("depth chosen", steps=depth * trained)
 
-    return select("Steps to run", state.DEPTHS, state.DEPTH, words=names.get, buttons=True, take=take)
+    return select("Steps to run", depths, state.DEPTH, words=names.get, buttons=True, take=take)
 
 
 def say(error: VitrmError, checkpoint: Checkpoint) -> None:
     """Why there is no trace of a checkpoint, in one sentence."""
     if isinstance(error, DataError):
-        st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
+        say_absent(error, checkpoint)
     else:
         st.error(f"This checkpoint cannot be shown: {error}")
+
+
+def say_absent(error: DataError, checkpoint: Checkpoint) -> None:
+    """Why the images of a checkpoint are not here, and the ways on: a download, or a picture of one's own."""
+    st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
+    config = cache.facts(checkpoint)[0]
+    downloads.offer(config)
+    if config.data.mazes is None and config.model.recurrent:
+        label = "Give it an example or a picture of your own"
+        if st.button(label, icon=":material/add_a_photo:", key="to_your_image"):
+            st.session_state[state.PHOTO_MODEL] = checkpoint.name
+            st.switch_page("../pages/your_image.py")
 
 
 def choose_image(
@@ -180,6 +197,12 @@ def choose_image(
                     {state.GLIMPSE_SEED: st.session_state[state.GLIMPSE_SEED] + 1}
                 ),
             )
+    few = cache.bundled_images(checkpoint)
+    if few is not None and few.instead_of:
+        st.caption(
+            f"The images are those of CIFAR-10 as published. “{checkpoint.name}” was tested on {few.instead_of}, in "
+            "another order: a link to an image is to another one where that set is."
+        )
     return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
 
 

@@ -74,7 +74,7 @@ DEFAULTS = {
     CODE: "",
     LESSON: "",
 }
-DEPTHS = (1, 2, 4)
+DEPTHS = (1, 2, 4, 8, 16)  # times the trained steps; the last two on Mazes alone
 PARTS = ("watch", "draws", "choose", "guess", "policies")
 ALONGS = ("step", "layers", "multiply_adds")
 AGAINSTS = ("parameters", "multiply_adds", "layers")

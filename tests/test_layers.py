@@ -18,9 +18,9 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     ),
     "app": (
         "paper", "state", "events", "sections", "background", "descriptors", "visitors", "own_data", "component",
-        "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache", "picker",
-        "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses", "halting", "mazes",
-        "mixture", "training", "compare", "lessons", "classroom", "web", "bench", "Home",
+        "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache", "downloads",
+        "picker", "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses",
+        "halting", "mazes", "mixture", "training", "compare", "lessons", "classroom", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file
@@ -145,7 +145,7 @@ def test_the_core_knows_no_user_interface_and_uses_torchvision_in_few_places():
         for module, on_load in _imports(file):
             users.setdefault(module.partition(".")[0], set()).add((file.name, on_load))
     assert users.keys() & {"streamlit", "plotly", "captum", "matplotlib"} == set()
-    lazily = {(name, False) for name in ("sources.py", "randaugment.py", "classifiers.py")}
+    lazily = {(name, False) for name in ("sources.py", "fetching.py", "randaugment.py", "classifiers.py")}
     assert users["torchvision"] <= lazily  # it takes seconds, and only some data sets need it
     assert "streamlit" not in {module.partition(".")[0] for module, _ in _imports(ROOT / "app" / "figures.py")}
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import inference
-from app.cache import Checkpoint, dataset, model, test_image
+from app.cache import Checkpoint, images, model, test_image
 
 if TYPE_CHECKING:  # it needs torch
     from vitrm.traces.answers import Answers
@@ -56,10 +56,11 @@ def deck(checkpoint: Checkpoint, number: int) -> tuple[np.ndarray, np.ndarray, n
     """Test images for a game, drawn by `number`: their indices, pixels and labels, and what they are answered."""
     from vitrm.traces.answers import answering
 
-    split = dataset(checkpoint).test
-    indices = np.random.default_rng(abs(number)).permutation(len(split))[:DECK_IMAGES]
-    pixels = split.images[indices].numpy()
+    shown = images(checkpoint)
+    places = np.random.default_rng(abs(number)).permutation(len(shown))[:DECK_IMAGES]
+    indices, split = shown.numbers[places].numpy(), shown.images
+    pixels = split.images[places].numpy()
     network = model(checkpoint)
     work = answering(network, pixels, [number * DECK_IMAGES + k for k in range(len(indices))])
     made = inference.run(work, network.config, images=len(indices))
-    return indices, pixels, split.labels[indices].numpy(), made
+    return indices, pixels, split.labels[places].numpy(), made

@@ -265,5 +265,5 @@ def show(part: str, checkpoint: Checkpoint) -> None:
     try:
         {"watch": watch, "draws": draws, "choose": choose, "guess": guess, "policies": policies}[part](checkpoint)
     except DataError as error:
-        st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
+        inputs.say_absent(error, checkpoint)
         state.to_url(state.PART, state.POLICY)

@@ -19,6 +19,12 @@ function countOf(number, name) {
   return `${number} ${name}${number === 1 ? "" : "s"}`;
 }
 
+// Whether step n, from 0, gets its number where each step is so many pixels wide: none overprints the next.
+function hasNumber(n, width, digits = 2) {
+  const every = [1, 2, 4, 8, 12, 24, 48].find((k) => k * width >= 7 * digits + 6) ?? 96;
+  return (n + 1) % every === 0;
+}
+
 function percent(p) {
   if (p >= 0.9995 && p < 1) return "> 99.9 %"; // not all of it
   return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)} %`;

@@ -7,16 +7,21 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import inference
+from app import inference, reports
 from app.cache import Checkpoint, checkpoints, facts, gallery, model
+from app.mazes import longer
 from app.mazes.maze import Maze
 from vitrm.config import Config
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import cells_of, draw_mazes, render
 from vitrm.errors import DataError, VitrmError
+from vitrm.judge.sizes import SizeReport
 from vitrm.traces.trace import Trace
 
 _POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
+_QUICK = 8  # cells along a side up to which mazes of all lengths are drawn at once
+_PROPOSED, _IN_VAIN = 128, 24  # of larger ones: proposals at a time, and how often without any
+_ATTENTION = 200_000  # steps times the weights of one map, above which a trace does without: it would be 10 MB and more
 
 
 def models() -> dict[str, Config]:
@@ -34,11 +39,12 @@ def models() -> dict[str, Config]:
 def pool(source: str, length: int) -> tuple[Maze, ...]:
     """Mazes, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
     settings = MazeSettings.parse(source)
-    if settings.shortest <= length <= settings.longest:
+    if settings.size <= _QUICK and settings.shortest <= length <= settings.longest:
         return _trained_lengths(source)[length]
+    beyond = replace(settings, shortest=length, longest=length)
+    how = {"patience": _IN_VAIN, "batch": _PROPOSED} if settings.size > _QUICK else {"patience": 0}
     try:
-        beyond = replace(settings, shortest=length, longest=length)
-        drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), patience=0)
+        drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), **how)
     except DataError:
         return ()
     return tuple(map(Maze.of, drawn.cells))
@@ -63,6 +69,22 @@ def ready(checkpoint: Checkpoint) -> dict[Maze, Trace]:
     }
 
 
+def needs_longer(checkpoint: Checkpoint) -> Maze | None:
+    """A maze that the model answers rightly only after more steps than its training had, if its report keeps one."""
+    report = reports.stored(checkpoint, "sizes") if reports.has(checkpoint, "sizes") else None
+    return longer.late(report) if report else None
+
+
+def control(checkpoint: Checkpoint) -> tuple[str, SizeReport] | None:
+    """A model without steps that was trained on the same mazes and tried on the same sizes; None without one."""
+    source = facts(checkpoint)[0].data.source
+    for name, config in models().items():
+        other = checkpoints()[name]
+        if not config.model.recurrent and config.data.source == source and reports.has(other, "sizes"):
+            return name, reports.stored(other, "sizes")
+    return None
+
+
 @st.cache_resource(max_entries=128, show_spinner="Running the model …")
 def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
     """The trace of a maze, over `depth` times the trained supervision steps; its label is left out.
@@ -77,7 +99,8 @@ def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
     network = model_for(checkpoint, maze.size)
     pixels = render(maze.cells[None], network.config.image_size)[0]
     steps = depth * network.config.supervision_steps
-    return inference.run(tracing(network, pixels, steps), network.config, supervision_steps=steps)
+    small = steps * maze.size**4 <= _ATTENTION
+    return inference.run(tracing(network, pixels, steps, attention=small), network.config, supervision_steps=steps)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -16,9 +16,10 @@ from vitrm.config.mazes import COLOURS, MazeSettings
 from vitrm.data.mazes import FIRST_GEM, START, WALL, Solution, distances, solve
 from vitrm.errors import DataError
 from vitrm.judge.mazes import BEYOND
+from vitrm.judge.sizes import longest_path
 
 SIGNS = "w-s" + "".join(str(1 + k) for k in range(len(COLOURS)))  # one for each code of a cell
-LARGEST = 12  # cells along a side that a page draws
+LARGEST = 21  # cells along a side that a page draws
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,20 @@ class Maze:
         return self.text.count(SIGNS[START]) == 1
 
 
-def offered_lengths(settings: MazeSettings) -> list[int]:
-    """Lengths of paths that can be asked for: those of the training, and some beyond (too long ones are not found)."""
-    return list(range(settings.shortest, settings.longest + BEYOND + 1))
+def offered_sizes(settings: MazeSettings) -> list[int]:
+    """Sizes that can be asked for of a model that takes any: those of the training, and odd ones up to the largest."""
+    return sorted({*range(5, LARGEST + 1, 2), *(each.size for each in (settings, *settings.also))})
+
+
+def offered_lengths(settings: MazeSettings, size: int) -> list[int]:
+    """Lengths of paths that can be asked for in a size: those of the training, or those that are not too rare in it."""
+    same = [each.longest + BEYOND for each in (settings, *settings.also) if each.size == size]
+    return list(range(settings.shortest, 1 + (same[0] if same else longest_path(settings.kind, size))))
+
+
+def longest_trained(settings: MazeSettings) -> int:
+    """The longest path that the training may have had."""
+    return max(each.longest for each in (settings, *settings.also))
 
 
 def answer_words(solution: Solution) -> str:
@@ -105,18 +117,19 @@ def answer_words(solution: Solution) -> str:
 def unlike_training(maze: Maze, settings: MazeSettings) -> list[str]:
     """What sets a maze apart from all that a model was trained on, each in words; empty if nothing does."""
     cells, solution, found = maze.cells, maze.solution, []
-    if maze.size != settings.size:
-        found.append(f"it has {maze.size} × {maze.size} cells, those of the training {settings.size} × {settings.size}")
+    trained = (settings, *settings.also)
+    if maze.size not in {each.size for each in trained}:
+        of = " and ".join(f"{each.size} × {each.size}" for each in trained)
+        found.append(f"it has {maze.size} × {maze.size} cells, those of the training {of}")
     for k, name in enumerate(settings.classes):
         count = int((cells == FIRST_GEM + k).sum())
         if count != 1:
             found.append(f"it has {count or 'no'} {name} gem{'s' * (count > 1)}, those of the training one of each")
     for k in np.unique(cells[cells >= FIRST_GEM + settings.gems]):
         found.append(f"the model knows no {COLOURS[int(k) - FIRST_GEM]} gem")
-    if solution is not None and not settings.shortest <= solution.length <= settings.longest:
-        found.append(
-            f"its path has {solution.length} steps, those of the training {settings.shortest} to {settings.longest}"
-        )
+    shortest, longest = settings.shortest, longest_trained(settings)
+    if solution is not None and not shortest <= solution.length <= longest:
+        found.append(f"its path has {solution.length} steps, those of the training {shortest} to {longest}")
     pockets = [COLOURS[int(code) - FIRST_GEM] for code in cells[(cells >= FIRST_GEM) & ~_has_way_out(cells)]]
     if pockets:
         found.append(f"the {' and the '.join(pockets)} gem{'s' * (len(pockets) > 1)} alone in a pocket of one cell")

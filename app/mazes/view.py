@@ -15,10 +15,10 @@ from app import cache, events, inputs, reports, sections, state
 from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import cache as maze_cache
-from app.mazes import figures, tables, words
+from app.mazes import figures, longer, tables, words
 from app.mazes.board.board import maze_board
 from app.mazes.cells import cell_maps
-from app.mazes.maze import Maze, answer_words, offered_lengths, unlike_training
+from app.mazes.maze import Maze, answer_words, longest_trained, offered_lengths, offered_sizes, unlike_training
 from app.player.page import choices_in, keep
 from app.player.player import player
 from app.printed import view as printed
@@ -88,7 +88,8 @@ def choose_maze(asked: Asked | None) -> Maze:
         else:
             return maze
     try:
-        ready = list(maze_cache.ready(asked.checkpoint)) if asked else []
+        slow = maze_cache.needs_longer(asked.checkpoint) if asked else None
+        ready = [slow] if slow else list(maze_cache.ready(asked.checkpoint)) if asked else []
     except VitrmError as error:
         st.error(f"The mazes that are kept with “{asked.checkpoint.name}” cannot be shown: {error}")
         ready = []
@@ -139,16 +140,21 @@ def _settings(asked: Asked | None) -> MazeSettings:
 
 def _choose_new(asked: Asked | None, settings: MazeSettings, maze: Maze) -> None:
     """Another maze, by the length of its shortest path; in a larger grid, too, if the model can be given one."""
-    sizes = [settings.size, *([settings.size + 2] if asked and asked.config.model.positions == "relative" else [])]
-    lengths = offered_lengths(settings)
+    sizes = offered_sizes(settings) if asked and asked.config.model.positions == "relative" else [settings.size]
+    if st.session_state.get(_SIZE) not in sizes:
+        st.session_state[_SIZE] = maze.size if maze.size in sizes else settings.size
+    lengths = offered_lengths(settings, st.session_state[_SIZE])
     length = maze.solution.length if maze.solution else lengths[(len(lengths) - 1) // 2]
-    for key, options, usual in ((_LENGTH, lengths, length), (_SIZE, sizes, maze.size)):  # as the maze on the board
-        if st.session_state.get(key) not in options:
-            st.session_state[key] = usual if usual in options else options[0]
+    if st.session_state.get(_LENGTH) not in lengths:  # as the maze on the board
+        st.session_state[_LENGTH] = length if length in lengths else lengths[-1]
+
+    trained, longest = {each.size for each in (settings, *settings.also)}, longest_trained(settings)
 
     def new() -> None:
-        source = replace(settings, size=st.session_state[_SIZE]).source
-        found = maze_cache.pool(source, st.session_state[_LENGTH])
+        alike = replace(settings, size=st.session_state[_SIZE], longest=max(settings.longest, lengths[-1]), also=())
+        found = maze_cache.pool(
+            alike.source if alike.size != settings.size else settings.source, st.session_state[_LENGTH]
+        )
         if found:
             _show(random.choice(found))
         st.session_state[_RARE] = not found
@@ -157,7 +163,7 @@ def _choose_new(asked: Asked | None, settings: MazeSettings, maze: Maze) -> None
         st.selectbox(
             "Shortest path of a new maze",
             lengths,
-            format_func=lambda n: f"{n} step{'s' * (n > 1)}" + (", beyond training" * (n > settings.longest)),
+            format_func=lambda n: f"{n} step{'s' * (n > 1)}" + (", beyond training" * (n > longest)),
             key=_LENGTH,
             width=230,
         )
@@ -165,7 +171,7 @@ def _choose_new(asked: Asked | None, settings: MazeSettings, maze: Maze) -> None
             st.selectbox(
                 "Its cells",
                 sizes,
-                format_func=lambda n: f"{n} × {n}" + (", beyond training" * (n != settings.size)),
+                format_func=lambda n: f"{n} × {n}" + (", beyond training" * (n not in trained)),
                 key=_SIZE,
                 width=200,
             )
@@ -198,8 +204,8 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
     told = seen or maze.solution is None
     unlike = unlike_training(maze, asked.mazes)
     if unlike and told:  # it speaks of single gems
-        st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. So its answer may mean little.")
-    depth = inputs.choose_depth(asked.config.model.supervision_steps)
+        st.caption(f"Unlike the mazes of its training: {'; '.join(unlike)}. Does what it has learned carry as far?")
+    depth = inputs.choose_depth(asked.config.model.supervision_steps, state.DEPTHS)
     try:
         trace = maze_cache.trace(asked.checkpoint, maze, depth)
     except VitrmError as error:
@@ -239,6 +245,12 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
 
 def of_test_set(asked: Asked) -> list[Section]:
     """What the model makes of all test mazes, and of mazes unlike those it has seen; or the way to have it measured."""
+    sizes = reports.has(asked.checkpoint, "sizes")
+    larger = [Section("longer", "Does thinking longer solve larger mazes?", lambda: _longer(asked))] if sizes else []
+    return larger + _of_test_set(asked)
+
+
+def _of_test_set(asked: Asked) -> list[Section]:
     if not reports.has(asked.checkpoint, "mazes"):
         return [Section("test", "All test mazes", lambda: _measured(asked.checkpoint))]
     report = reports.stored(asked.checkpoint, "mazes")
@@ -257,6 +269,17 @@ def of_test_set(asked: Asked) -> list[Section]:
         part("beyond", "What does it make of mazes beyond its training?", _beyond),
         *([part("flood", "Does “reachable” spread like a flood?", _probe)] if report.probe is not None else []),
     ]
+
+
+def _longer(asked: Asked) -> None:
+    report = reports.stored(asked.checkpoint, "sizes")
+    name, control = maze_cache.control(asked.checkpoint) or ("", None)
+    said = longer.verdict(report, control)
+    st.markdown(said)
+    figure = longer.accuracy_by_steps(report, control)
+    printed.chart(figure, key="accuracy_by_steps", alt=f"Accuracy by step and size. {said}")
+    st.caption(longer.provenance(asked.checkpoint.name, report, name, control))
+    st.dataframe(longer.size_rows(report, control), hide_index=True, width="stretch")
 
 
 def _chart(figure: go.Figure, name: str, asked: Asked, report: MazeReport, caption: str) -> None:

@@ -16,7 +16,7 @@ def page():
 
 
 def opened(**session):
-    app = AppTest.from_function(page)
+    app = AppTest.from_function(page, default_timeout=60)
     for key, value in session.items():
         app.session_state[key] = value
     return app.run()

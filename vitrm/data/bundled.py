@@ -26,6 +26,7 @@ class Shown:
     images: Split
     numbers: Tensor  # (n,) int64, ascending: which of the test images each is
     total: int  # test images that the data set has
+    instead_of: str = ""  # what the model was tested on, if these are others of the same kind
 
     def __len__(self) -> int:
         return len(self.images)

@@ -22,13 +22,12 @@ from vitrm.config.data import ALIASES, FASHION_CLASSES
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.bundled import Shown, bundled
 from vitrm.data.dataset import Dataset, Preprocess, Split, carve_test, check_shape, mean_std
+from vitrm.data.fetching import KINDS, fetching, is_here
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.maze_dataset import maze_dataset
 from vitrm.data.stored import Room, store
 from vitrm.errors import DataError
 from vitrm.places import home
-
-_TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion": "FashionMNIST"}
 
 
 def load_dataset(
@@ -41,16 +40,17 @@ def load_dataset(
     train_images: int = 0,
     root: str | Path | None = None,
     memory_gb: float = 0.0,
+    download: bool = True,
     say: Callable[[str], object] = lambda _: None,
 ) -> Dataset:
     """Read a data set for a model of the given input shape.
 
     Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
-    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root` (default: the user's `data`). Images that
-    cannot be decoded are skipped and listed in `.skipped`. With `train_images` training has only so many images, chosen
-    by `split_seed`; validation and test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory)
-    go into a file under `root`; `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or
-    does not fit.
+    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root` (default: the user's `data`); without
+    `download` they are refused. Images that cannot be decoded are skipped and listed in `.skipped`. With
+    `train_images` training has only so many images, chosen by `split_seed`; validation and test keep theirs. Decoded
+    images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`; `say` is told of it. Raises
+    DataError if the source is unknown, absent, unreachable or does not fit.
     """
     source = ALIASES.get(source, source)
     kind, _, path = source.partition(":")
@@ -64,8 +64,8 @@ def load_dataset(
     room = Room(root, memory_gb, say)
     if source == "digits":
         train, test, classes = _digits()
-    elif source in _TORCHVISION:
-        train, test, classes = _torchvision(source, root)
+    elif source in KINDS:
+        train, test, classes = _torchvision(source, root, download)
     elif kind == "folder" and path:
         train, test, classes = _folder(Path(path), shape, skipped, room)
     elif kind == "parquet" and path:
@@ -96,16 +96,7 @@ def stand_in(source: str, image_size: int, channels: int, *, root: str | Path | 
     """
     root, source = home() / "data" if root is None else Path(root), ALIASES.get(source, source)
     found = bundled(source, (channels, image_size, image_size))
-    return None if found is None or _is_in(root, source) else found
-
-
-def _is_in(root: Path, source: str) -> bool:
-    """Whether a set of torchvision's in the manner of MNIST has all its files under `root`, packed or unpacked."""
-    import torchvision.datasets
-
-    kind = getattr(torchvision.datasets, _TORCHVISION[source])
-    files = [root / kind.__name__ / "raw" / name for name, _ in kind.resources]
-    return all(file.exists() or file.with_suffix("").exists() for file in files)
+    return None if found is None or is_here(source, root) else found
 
 
 def _digits() -> tuple[Split, Split, tuple[str, ...]]:
@@ -120,18 +111,19 @@ def _digits() -> tuple[Split, Split, tuple[str, ...]]:
     return *carve_test(Split(images, torch.from_numpy(table[:, -1].astype(np.int64)))), tuple("0123456789")
 
 
-def _torchvision(source: str, root: Path) -> tuple[Split, Split, tuple[str, ...]]:
+def _torchvision(source: str, root: Path, download: bool) -> tuple[Split, Split, tuple[str, ...]]:
     import torchvision.datasets
 
-    factory = getattr(torchvision.datasets, _TORCHVISION[source])
+    if not download and not is_here(source, root):
+        raise DataError(f"{source} is not on this machine; `vitrm download {source}` brings it")
+    for _ in fetching(source, root):
+        pass
+    factory = getattr(torchvision.datasets, KINDS[source])
     try:
         parts = [factory(root, train=train, download=True) for train in (True, False)]
-    except (RuntimeError, OSError, http.client.HTTPException) as error:  # OSError: no network, no space, no right
+    except (RuntimeError, OSError, http.client.HTTPException) as error:  # damaged, no space, no right to write
         reason = " ".join(str(error).split())
-        raise DataError(
-            f"could not download {source} into '{root}' ({reason}). Connect to the internet once, or copy the "
-            "downloaded files there from another machine; --data digits needs no network"
-        ) from None
+        raise DataError(f"{source} in '{root}' cannot be read ({reason}); remove it, and download it again") from None
     splits = []
     for part in parts:
         images = torch.as_tensor(np.asarray(part.data))

@@ -8,6 +8,7 @@ every model, so that a control is held against it maze by maze.
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -35,9 +36,11 @@ SIZES = (7, 9, 11, 13, 15, 21)
 STEPS = 96  # supervision steps that are run
 SHOWN = (6, 12, 24, 48, 96)  # of them, on the command line
 COUNT = 1000  # mazes of each kind and size
+KEPT = 6  # mazes of each kind and size that need more steps than the training had
 REST = 6  # steps with the same answer, after which it counts as at rest
 _TOGETHER = 64 * 81  # cells run at a time: whoever shares the model waits for tenths of a second
 _PROPOSED = 1024
+_CODES = frozenset(string.digits)
 _SEED = 20_261_122  # of the mazes drawn for this report
 
 
@@ -63,6 +66,7 @@ class Trial:
     right: tuple[Count, ...]  # after each step, every maze running every step
     exits: tuple[Exits, ...]  # none without halting
     guesses: dict[str, Count]  # right without following any way
+    late: tuple[str, ...] = ()  # mazes that need more steps than the training had: see `_late`
 
     def accuracy(self, step: int) -> float:
         """0..1, after `step` steps, from 1; a model that takes one step has the same at all of them."""
@@ -75,7 +79,7 @@ class SizeReport(Report):
 
     kind: ClassVar[str] = "sizes"
     file: ClassVar[str] = "sizes.json"
-    format: ClassVar[int] = 1
+    format: ClassVar[int] = 2
 
     trained_steps: Positive
     parameters: Positive
@@ -116,6 +120,10 @@ class SizeReport(Report):
             expect(len(trial.right) > 0, f"trials[{k}].right has no entries")
             counts = [*trial.right, *trial.guesses.values(), *(each.right for each in trial.exits)]
             expect(max(counts) <= trial.n, f"trials[{k}] has more right answers than mazes")
+            expect(
+                all(len(each) == trial.size**2 and set(each) <= _CODES for each in trial.late),
+                f"trials[{k}].late holds what is no maze of its size",
+            )
             entries(3 if config.model.recurrent else 0, **{f"trials[{k}].exits": trial.exits})
 
 
@@ -184,7 +192,9 @@ def measuring(
             asked, mazes = draw(settings, kind, size, count)
             split = maze_split(mazes, size * model.config.patch_size)
             answers, scores = yield from _run(_fitted(model, split, within), split, steps, tally)
-            trials.append(_trial(asked, mazes, answers, scores, thresholds))
+            trials.append(
+                _trial(asked, mazes, answers, scores, thresholds, trained_steps=model.config.supervision_steps)
+            )
             trials[-1].guesses[LOCAL_GUESS] = int((guess(mazes.cells) == mazes.labels).sum())
     yield SizeReport(
         trained_steps=model.config.supervision_steps,
@@ -276,7 +286,13 @@ def _thresholds(
 
 
 def _trial(
-    asked: MazeSettings, mazes: Mazes, answers: Tensor, scores: dict[str, Tensor], thresholds: dict[str, float]
+    asked: MazeSettings,
+    mazes: Mazes,
+    answers: Tensor,
+    scores: dict[str, Tensor],
+    thresholds: dict[str, float],
+    *,
+    trained_steps: int,
 ) -> Trial:
     """What came out of one kind and size."""
     import torch
@@ -298,4 +314,16 @@ def _trial(
         right=tuple(right.sum(dim=1).tolist()),
         exits=tuple(played),
         guesses={"nearest gem": int((nearest_gem(mazes.cells) == mazes.labels).sum())},
+        late=_late(mazes, right, trained_steps),
     )
+
+
+def _late(mazes: Mazes, right: Tensor, trained_steps: int) -> tuple[str, ...]:
+    """A few mazes that are answered wrongly after as many steps as the training had, and rightly throughout the second
+    half of all steps: those with the longest paths, each as the codes of its cells, row by row (see data/mazes.py).
+    """
+    if len(right) <= trained_steps:
+        return ()
+    found = (~right[trained_steps - 1] & right[len(right) // 2 :].all(dim=0)).nonzero().ravel().numpy()
+    longest = found[np.argsort(-mazes.lengths[found], kind="stable")][:KEPT]
+    return tuple("".join(map(str, mazes.cells[k].ravel().tolist())) for k in longest)

@@ -43,17 +43,20 @@ def trace(
     edit: Edit | None = None,
     policy: GlimpsePolicy = "random",
     patches: Sequence[Sequence[int]] | None = None,
+    attention: bool = True,
 ) -> Trace:
     """The trace of one image: a PIL image, or its (C, H, W) uint8 pixels as a tensor or array.
 
     Every supervision step runs (no halting); N, T and M default to the configuration's. `seed` draws the glimpses;
     `label`, the true class, is only noted down. `edit` changes one thing on the way. `policy` says who chooses the
     glimpses; `patches`, S different row-major indices for each supervision step, takes their place, and says how many
-    steps run. Raises ValueError if the pixels do not fit, ConfigError if the edit or the patches name what is not there
-    or the model has no recursion, RunError if its weights make what are no numbers.
+    steps run. Without `attention` its weights are not kept: of many patches they are nearly all that a trace weighs;
+    the answers, from a faster kernel, are the same up to rounding. Raises ValueError if the pixels do not fit,
+    ConfigError if the edit or the patches name what is not there or the model has no recursion, RunError if its weights
+    make what are no numbers.
     """
     counts = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-    choice = {"edit": edit, "policy": policy, "patches": patches}
+    choice = {"edit": edit, "policy": policy, "patches": patches, "attention": attention}
     return drained(tracing(model, image, supervision_steps, seed, label, **counts, **choice))
 
 
@@ -79,6 +82,7 @@ def tracing(
     edit: Edit | None = None,
     policy: GlimpsePolicy = "random",
     patches: Sequence[Sequence[int]] | None = None,
+    attention: bool = True,
 ) -> Generator[None, None, Trace]:
     """`trace` in steps, for whoever shares the model: it rests after every update, and closing it is "stop"."""
     config = model.config
@@ -97,7 +101,7 @@ def tracing(
     read, moments, earlier = [], [], None
     choice = {"edit": edit.state if edit else None, "policy": policy, "patches": given}
     with evaluating(model):
-        for move in model.moves(images, supervision_steps, seed, record=True, **choice, **budget):
+        for move in model.moves(images, supervision_steps, seed, record=attention, **choice, **budget):
             if move.memory_step is None:  # the real answer update is the read-out of the last memory iteration
                 answered, answer_attention = move.state, move.attention
             else:
@@ -106,7 +110,7 @@ def tracing(
                 memory_attention = move.attention
                 if move.memory_step == m_steps - 1:
                     continue
-                answered, answer_attention = model.update_answer(move.state, record=True)
+                answered, answer_attention = model.update_answer(move.state, record=attention)
             logits, halt_logit = model.read_out(answered.answer, earlier)
             if move.closes_step:
                 earlier = answered.answer if earlier is None else torch.cat([earlier, answered.answer], dim=1)
@@ -116,7 +120,8 @@ def tracing(
                 "answer": answered.answer[0, 0],
                 "memory": answered.memory[0],
                 **_memory_attention(memory_attention, config.memory_size, read[-1].numel()),
-                "answer_attention": _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
+                "answer_attention": answer_attention
+                and _stack([layer.mix for layer in answer_attention], lambda w: w[0, :, 0]),
             })  # fmt: skip
             yield
     shape = (len(read), recursion_steps or config.recursion_steps, m_steps)
@@ -229,8 +234,10 @@ def _pixels(model: ViTRM | SRViT, image: Image.Image | Tensor | np.ndarray) -> n
     return pixels
 
 
-def _memory_attention(layers: tuple[LayerAttention, ...], memory: int, patches: int) -> dict[str, Tensor | None]:
-    """Rows of z, split into what goes to the patches and what goes to [y ; z]."""
+def _memory_attention(layers: tuple[LayerAttention, ...] | None, memory: int, patches: int) -> dict[str, Tensor | None]:
+    """Rows of z, split into what goes to the patches and what goes to [y ; z]; without layers nothing was recorded."""
+    if layers is None:
+        return {"patch_attention": None, "state_attention": None}
     if layers[0].cross is not None:
         to_patches = _stack([layer.cross for layer in layers], lambda w: w[0])
         to_state = _stack([layer.mix for layer in layers], lambda w: w[0, :, -memory:])

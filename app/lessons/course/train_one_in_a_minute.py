@@ -78,7 +78,7 @@ LESSON = Lesson(
         ),
         Stop(
             title="Watch it learn",
-            text="The curve shows how many digits it gets right as it learns. When does it climb fast, and when slowly? "
+            text="The curve shows how many digits it gets right. When does it climb fast, and when slowly? "
             "After a minute you may press **Stop training**, and then **Finish as it is**.",
             done=(Did("training finished", {"name": "digits"}, where=lambda event: True),),
             then="It was tested once, at the very end, on digits it had not seen.",

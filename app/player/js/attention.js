@@ -164,7 +164,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     }
     for (let n = 0; n < model.steps; n++) {
       const wide = width * model.recursions * model.memory;
-      if (wide > 12 || n % 4 === 3) add(svg, "text", { x: 36 + (n + 0.5) * wide, y: 16 + height * a.tokens, "text-anchor": "middle" }, String(n + 1));
+      if (hasNumber(n, wide)) add(svg, "text", { x: 36 + (n + 0.5) * wide, y: 16 + height * a.tokens, "text-anchor": "middle" }, String(n + 1));
     }
     const top = Math.max(...rows.map(([, , w]) => w ?? 0), 1e-6);
     let best = [0, 0, 0];

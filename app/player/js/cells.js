@@ -75,8 +75,8 @@ function cellsPanel(host, model, { go }) {
     });
     const perStep = model.recursions * model.memory;
     for (let n = 0; n < model.steps; n++) {
-      if (n) add(wave, "line", { class: n === model.trainedSteps ? "edge" : "between", x1: gutter + n * perStep * cell, x2: gutter + n * perStep * cell, y1: 6, y2: bottom + 4 });
-      if (perStep * cell > 12 || n % 4 === 3) add(wave, "text", { x: gutter + (n + 0.5) * perStep * cell, y: bottom + 15, "text-anchor": "middle" }, String(n + 1));
+      if (n === model.trainedSteps || (n && perStep * cell >= 6)) add(wave, "line", { class: n === model.trainedSteps ? "edge" : "between", x1: gutter + n * perStep * cell, x2: gutter + n * perStep * cell, y1: 6, y2: bottom + 4 });
+      if (hasNumber(n, perStep * cell)) add(wave, "text", { x: gutter + (n + 0.5) * perStep * cell, y: bottom + 15, "text-anchor": "middle" }, String(n + 1));
     }
     add(wave, "text", { x: gutter + (width - gutter) / 2, y: bottom + 29, "text-anchor": "middle" }, "supervision step");
     add(wave, "text", { class: "across", x: 0, y: 0, transform: `translate(9 ${8 + (bottom - 8) / 2}) rotate(-90)`, "text-anchor": "middle" }, "true distance");

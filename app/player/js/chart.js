@@ -34,9 +34,9 @@ function drawChart(view, model, state) {
   const stepWidth = (x(1) - x(0)) * model.perStep;
   for (let n = 0; n < model.steps; n++) {
     const start = x(n * model.perStep) - (x(1) - x(0)) / 2;
-    if (n % 2 === 0) add(svg, "rect", { class: "band", x: start, y: 16, width: stepWidth, height: bottom - 16 });
-    if (n >= model.trainedSteps) add(svg, "rect", { class: "beyond", x: start, y: 16, width: stepWidth, height: bottom - 16 });
-    if (model.steps <= 16 || n % 4 === 3) {
+    if (n % 2 === 0 && stepWidth >= 8) add(svg, "rect", { class: "band", x: start, y: 16, width: stepWidth, height: bottom - 16 });
+    if (n === model.trainedSteps) add(svg, "rect", { class: "beyond", x: start, y: 16, width: stepWidth * (model.steps - n), height: bottom - 16 });
+    if (hasNumber(n, stepWidth)) {
       add(svg, "text", { x: start + stepWidth / 2, y: bottom + 13, "text-anchor": "middle" }, String(n + 1));
     }
   }

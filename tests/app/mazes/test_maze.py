@@ -25,9 +25,9 @@ def test_a_maze_is_solved_once_and_cannot_be_changed(maze):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("s-1w", "it has 4 cells, expected a square of 3 × 3 to 12 × 12"),
+        ("s-1w", "it has 4 cells, expected a square of 3 × 3 to 21 × 21"),
         ("s-1ww", "it has 5 cells"),
-        ("w" * 169, "it has 169 cells"),
+        ("w" * 484, "it has 484 cells"),
         ("s-1wxww2-", r"'x' in row 2, column 2 is no cell: expected w \(wall\), - \(free\), s \(start\) or 1 to 2"),
         ("s-3wwww2-", "'3' in row 1, column 3 is no cell"),
     ],

@@ -1,27 +1,16 @@
-"""Where data comes from: folders, parquet files, downloads; and what is said where it is damaged or not there."""
+"""Where data comes from: folders and parquet files; and what is said where it is damaged or not there."""
 
-import hashlib
-import http.server
 import io
 import json
-import pickle
-import tarfile
-import threading
 import zipfile
-from functools import partial
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-import torchvision.datasets
 from PIL import Image
 
 from vitrm.data.sources import load_dataset
 from vitrm.errors import DataError
-
-CLOSED = "http://127.0.0.1:9/"  # the discard port: nobody answers, and nothing leaves the machine
 
 
 def _encoded(colour, kind="PNG", size=(8, 8), mode="RGB", **options):
@@ -209,83 +198,3 @@ def test_a_shape_that_does_not_fit_is_refused_with_the_settings_that_would():
     with pytest.raises(DataError, match=r"1 x 8 x 8 .*, the model expects 3 x 32 x 32") as caught:
         load_dataset("digits", 32, 3)
     assert "--model.image_size 8 --model.channels 1" in str(caught.value)
-
-
-@pytest.mark.parametrize("source", ["cifar10", "cifar100", "fashion"])
-def test_without_a_network_the_message_is_one_line_and_says_what_to_do(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED + "a.tar.gz")
-    monkeypatch.setattr(torchvision.datasets.CIFAR100, "url", CLOSED + "b.tar.gz")
-    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", [CLOSED])
-    with pytest.raises(DataError, match=f"could not download {source} into") as caught:
-        load_dataset(source, 32, 3, root=tmp_path)
-    assert "\n" not in str(caught.value)
-    assert "--data digits needs no network" in str(caught.value)
-
-
-@pytest.fixture
-def served(tmp_path):
-    """A folder and the address of a server that hands out its files."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-def _publish_small_cifar(folder, address, monkeypatch):
-    """A CIFAR-10 archive of 5 x 4 + 4 plain images, put where torchvision will look for the real one."""
-    kind = torchvision.datasets.CIFAR10
-
-    def batch(level):
-        return {"data": np.full((4, 3072), level, dtype=np.uint8), "labels": [0, 1, 2, 3]}
-
-    files = {f"data_batch_{i}": batch(i) for i in range(1, 6)} | {"test_batch": batch(9)}
-    files["batches.meta"] = {"label_names": [f"class {i}" for i in range(10)]}
-    packed = {name: pickle.dumps(content) for name, content in files.items()}
-    with tarfile.open(folder / "small.tar.gz", "w:gz") as archive:
-        for name, content in packed.items():
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-
-    def md5(content):
-        return hashlib.md5(content).hexdigest()
-
-    monkeypatch.setattr(kind, "url", address + "small.tar.gz")
-    monkeypatch.setattr(kind, "tgz_md5", md5((folder / "small.tar.gz").read_bytes()))
-    monkeypatch.setattr(kind, "train_list", [[n, md5(packed[n])] for n in sorted(packed) if n.startswith("data")])
-    monkeypatch.setattr(kind, "test_list", [["test_batch", md5(packed["test_batch"])]])
-    monkeypatch.setattr(kind, "meta", kind.meta | {"md5": md5(packed["batches.meta"])})
-
-
-def test_a_download_is_unpacked_read_and_found_again_without_the_network(served, tmp_path, monkeypatch):
-    folder, address = served
-    _publish_small_cifar(folder, address, monkeypatch)
-    dataset = load_dataset("cifar10", 32, 3, root=tmp_path / "data")
-    assert (len(dataset.train), len(dataset.val), len(dataset.test)) == (18, 2, 4)
-    assert sorted(_levels(dataset.train) + _levels(dataset.val)) == sorted([1, 2, 3, 4, 5] * 4)
-    assert _levels(dataset.test) == [9, 9, 9, 9]
-    assert dataset.classes[3] == "class 3"
-
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED)
-    again = load_dataset("cifar10", 32, 3, root=tmp_path / "data")
-    assert torch.equal(again.train.images, dataset.train.images)
-
-
-def test_a_download_that_was_cut_short_is_refused_and_can_be_repeated(served, tmp_path, monkeypatch):
-    folder, address = served
-    _publish_small_cifar(folder, address, monkeypatch)
-    whole = (folder / "small.tar.gz").read_bytes()
-    (folder / "small.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"could not download cifar10 .*corrupted"):
-        load_dataset("cifar10", 32, 3, root=tmp_path / "data")
-    (folder / "small.tar.gz").write_bytes(whole)
-    assert len(load_dataset("cifar10", 32, 3, root=tmp_path / "data").test) == 4

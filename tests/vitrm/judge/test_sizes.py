@@ -77,6 +77,23 @@ def test_the_answer_is_at_rest_after_six_steps_without_a_change_and_not_before(d
     assert memory.mean_steps >= 2  # there is no change to speak of at the first step
 
 
+def test_mazes_that_need_more_steps_than_the_training_had_are_kept_the_longest_first(report, data):
+    model = _model(SMALL, data)
+    kept = 0
+    for trial in report.trials:
+        _, mazes = draw(MazeSettings.parse(SOURCE), trial.kind, trial.size, 20)
+        with torch.inference_mode():
+            images = torch.from_numpy(render(mazes.cells, 2 * trial.size))
+            steps = list(model.steps(model.transform.normalize(images), 5))
+        right = np.array([step.logits.argmax(dim=-1).numpy() == mazes.labels for step in steps])
+        late = ~right[report.trained_steps - 1] & right[2:].all(axis=0)
+        lengths = sorted(mazes.lengths[late].tolist(), reverse=True)[: len(trial.late)]
+        found = ["".join(map(str, cells.ravel().tolist())) for cells in mazes.cells]
+        assert [int(mazes.lengths[found.index(each)]) for each in trial.late] == lengths
+        kept += len(trial.late)
+    assert kept
+
+
 def test_cells_that_read_as_far_as_the_grid_reaches_read_all_of_it(data):
     how = {"kinds": ("deep",), "sizes": (6,), "count": 10, "steps": 3}
     *_, everything = measuring(_model(SMALL, data), data, **how)

@@ -98,6 +98,15 @@ def test_the_read_out_inside_a_recursion_step_is_the_answer_update_applied_by_ha
     close(found.memory[0, 0, 0], state.memory[0])
 
 
+def test_a_trace_without_attention_is_the_same_in_all_else(tiny, close):
+    model = _model(tiny)
+    whole, light = trace(model, PIXELS), trace(model, PIXELS, attention=False)
+    assert whole.patch_attention is not None
+    assert (light.patch_attention, light.state_attention, light.answer_attention) == (None, None, None)
+    for name in ("logits", "halt_logit", "answer", "memory"):
+        close(getattr(light, name), getattr(whole, name))
+
+
 def test_attention_rows_sum_to_one(tiny):
     joint, cross = (trace(_model(replace(tiny, reading=reading)), PIXELS) for reading in ("joint", "cross"))
     np.testing.assert_allclose(joint.patch_attention.sum(-1) + joint.state_attention.sum(-1), 1, atol=1e-5)
