@@ -7,7 +7,7 @@ import gc
 import importlib
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
