@@ -14,7 +14,7 @@ LAYERS = ("vitrm", "app", "pages")  # each may import itself and those before it
 ORDER = {  # of the rooms and single modules of a layer: each may import itself and those before it, lazily or not
     "vitrm": (
         "errors", "reading", "npz", "places", "process", "config", "data", "nets", "model", "families", "losses",
-        "halting", "plain", "traces", "judge", "runs", "training", "bench", "sweep", "cli", "__main__",
+        "halting", "plain", "traces", "judge", "gain", "runs", "training", "bench", "sweep", "cli", "__main__",
     ),
     "app": (
         "paper", "state", "events", "sections", "background", "descriptors", "visitors", "own_data", "component",

@@ -135,14 +135,12 @@ class Classes:
             _lead(visitor)
             if len(self.open_ones()) >= OPEN:
                 raise ClassError(f"{OPEN} classes are open on this server; end one of them first.")
-            self.folder.mkdir(parents=True, exist_ok=True)
-            while True:
-                code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-                with contextlib.suppress(FileExistsError):
-                    made = os.open(self._path(code), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                    with open(made, "wb") as out:
-                        out.write(line(Opened(self._now(), secrets.token_hex(16))))
-                    return code
+            try:
+                return self._new()
+            except OSError as error:
+                raise ClassError(
+                    f"No class can be kept in '{self.folder}' ({error.strerror}); name another folder by VITRM_HOME."
+                ) from None
 
     def ask(self, code: str, question: str, visitor: Visitor) -> None:
         """Put a question on all screens."""
@@ -182,6 +180,16 @@ class Classes:
         return self.questions[key]
 
     # The files
+
+    def _new(self) -> str:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+            with contextlib.suppress(FileExistsError):
+                made = os.open(self._path(code), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(made, "wb") as out:
+                    out.write(line(Opened(self._now(), secrets.token_hex(16))))
+                return code
 
     def _path(self, code: str) -> Path:
         return self.folder / f"{code}.jsonl"

@@ -101,10 +101,11 @@ def letter(number: int) -> str:
     return chr(ord("A") + number) if number < 26 else str(number + 1)
 
 
-def table(classroom: Classroom, questions: Mapping[str, Question]) -> str:
+def table(classroom: Classroom, questions: Mapping[str, Question], known: Mapping[str, Answer]) -> str:
     """All answers as CSV: a column for each question asked, first the row of what came out, then one for each phone.
 
-    The phones are in an order drawn anew, and called by their row. Options are letters, as on the screens.
+    The phones are in an order drawn anew, and called by their row. Options are letters, as on the screens. What was
+    not revealed is in the first row where it is `known`.
     """
     columns = _columns(classroom)
     phones = sorted({who for asking in classroom.askings for who in asking.answers})
@@ -113,10 +114,14 @@ def table(classroom: Classroom, questions: Mapping[str, Question]) -> str:
     out = csv.writer(text, lineterminator="\n")
     out.writerow(["phone", *columns])
     asked = [(questions.get(asking.question), asking) for asking in classroom.askings]
-    out.writerow(["right", *(_cell(question, asking.result) for question, asking in asked)])
+    out.writerow(["right", *(_cell(question, _right(asking, known)) for question, asking in asked)])
     for row, who in enumerate(phones, start=1):
         out.writerow([row, *(_cell(question, asking.answers.get(who)) for question, asking in asked)])
     return text.getvalue()
+
+
+def _right(asking: Asking, known: Mapping[str, Answer]) -> str | None:
+    return json.dumps(known[asking.question]) if asking.result is None and asking.question in known else asking.result
 
 
 def _columns(classroom: Classroom) -> list[str]:

@@ -16,7 +16,7 @@ from app.classroom.cache import classes
 from app.classroom.events import Classroom
 from app.classroom.place import CLASS, read_place
 from app.classroom.pulse.pulse import pulse
-from app.classroom.questions import LABELS, is_known, result
+from app.classroom.questions import LABELS, RESULTS, is_known, result
 from app.classroom.said import do, say
 from app.classroom.spread.spread import spread
 from app.component import picture
@@ -204,13 +204,17 @@ def _ways(found: Classroom, base: str | None) -> None:
             st.markdown(f"Phones open `{_link(found, base)}`")
         _choose_base()
         st.download_button(
-            "Save the answers (CSV)", data=lambda: figures.table(classes().get(found.code), classes().questions),
+            "Save the answers (CSV)", data=lambda: _table(found.code),
             file_name=f"class-{found.code}.csv", mime="text/csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         sure = st.checkbox("I have the answers, or do not want them", key=f"class_sure_{found.code}")
         st.button("End the class and delete its answers", icon=":material/delete:", key="class_end",
                   disabled=not sure, on_click=_act,
                   args=(lambda who: classes().end(found.code, who), "The class is over."))  # fmt: skip
+
+
+def _table(code: str) -> str:
+    return figures.table(classes().get(code), classes().questions, RESULTS)
 
 
 def _ask(code: str, key: str) -> None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "download": "fetch a data set now, to train on it later without a network",
     "export": "turn a finished run into a checkpoint folder",
     "sweep": "train a grid and write one table; run it again to continue",
+    "gain": "what a class learned between the same questions before and after, from its table",
     "bench": "speed of this code against the plain form, on this machine",
 }
 

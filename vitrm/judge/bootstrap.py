@@ -26,7 +26,12 @@ class Estimate:
 
 def estimates(values: Tensor, seed: int = 0) -> list[Estimate]:
     """Of each row of (R, n), the images drawn together for all rows."""
-    rows, generator = values.numpy().T.copy(), np.random.default_rng(seed)  # (n, R)
-    drawn = np.stack([rows[generator.integers(0, len(rows), len(rows))].mean(axis=0) for _ in range(DRAWS)])
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    return [Estimate(*map(float, each)) for each in zip(rows.mean(axis=0), low, high, strict=True)]
+    rows = values.numpy()
+    low, high = np.quantile(drawn_means(rows, seed), (0.025, 0.975), axis=0)
+    return [Estimate(*map(float, each)) for each in zip(rows.T.copy().mean(axis=0), low, high, strict=True)]
+
+
+def drawn_means(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The means (DRAWS, R) of R rows of n values, of which n are drawn each time with repeats, the same of all rows."""
+    rows, generator = values.T.copy(), np.random.default_rng(seed)  # (n, R)
+    return np.stack([rows[generator.integers(0, len(rows), len(rows))].mean(axis=0) for _ in range(DRAWS)])

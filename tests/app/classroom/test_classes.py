@@ -128,7 +128,7 @@ def test_only_the_teacher_leads(classes, code, folder, act):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} != before
 
 
-@pytest.mark.parametrize("value", [2, -1, True, "yes", None, [1], 10**400, {"right": 1}])
+@pytest.mark.parametrize("value", [2, -1, True, "yes", None, [1], pytest.param(10**400, id="endless"), {"right": 1}])
 def test_what_is_no_answer_changes_nothing(classes, code, value):
     classes.ask(code, "right", TEACHER)
     before = file(classes, code).read_bytes()
@@ -195,6 +195,12 @@ def test_a_class_that_somebody_forgot_is_deleted_after_a_day(folder):
     with pytest.raises(ClassError, match="it is over"):
         classes.get(code)
     assert list(folder.iterdir()) == []
+
+
+def test_where_no_class_can_be_kept_that_is_said(tmp_path):
+    (tmp_path / "runs").touch()
+    with pytest.raises(ClassError, match="name another folder by VITRM_HOME"):
+        Classes(QUESTIONS, tmp_path / "runs" / ".classes").open(TEACHER)
 
 
 def test_a_damaged_line_costs_that_line(classes, code):

@@ -76,10 +76,12 @@ def test_the_table_has_a_column_for_each_asking_and_names_nobody():
         Asking("gone", {"ann": "2"}),
         Asking("course", {"ann": "[1.5, 2]"}),
     )
-    text = table(Classroom("BCDF", askings=askings), {each.key: each for each in (CHOICE, SHARE, COURSE)})
+    text = table(
+        Classroom("BCDF", askings=askings), {each.key: each for each in (CHOICE, SHARE, COURSE)}, {"share": 61}
+    )
     head, right, *rows = csv.reader(io.StringIO(text))
     assert head == ["phone", "right", "share", "right (2)", "gone", "course"]
-    assert right == ["right", "A", "", "", "", ""]
+    assert right == ["right", "A", "61", "", "", ""]
     assert sorted(row[1:] for row in rows) == [["A", "37.5", "", "", ""], ["B", "", "C", "", "1.5;2"]]
     assert [row[0] for row in rows] == ["1", "2"]
     assert "ann" not in text
