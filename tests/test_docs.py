@@ -44,3 +44,12 @@ def test_it_builds_strictly_as_a_site(tmp_path):
     index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert 'href="results.html"' in index
     assert 'href="https://arxiv.org/abs/2603.19503"' in index
+
+
+def test_every_lesson_s_question_stands_in_the_kit_with_its_link():
+    from app.lessons.course import lessons
+
+    text = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    for lesson in lessons().values():
+        link = lesson.address.removeprefix("./")
+        assert f"| {lesson.number} | {lesson.title} | {lesson.question.text} | `/{link}` |" in text

@@ -31,14 +31,13 @@ def answers_to_test(
     """
     checkpoint = cache.checkpoint(name)
     network, data = cache.model(checkpoint), cache.dataset(checkpoint)
-    images, labels = data.preprocess.normalize(data.test.images), data.test.labels.numpy()
-    return answers(network, images, supervision_steps, recursion_steps), labels
+    return answers(network, data.test.images, supervision_steps, recursion_steps), data.test.labels.numpy()
 
 
 def answers(
     network: ViTRM, images: Tensor, supervision_steps: int | None = None, recursion_steps: int | None = None
 ) -> np.ndarray:
-    """The class (R, n) that each answer update gives each of n images (n, C, H, W), as the model reads them."""
+    """The class (R, n) that each answer update gives each of n images (n, C, H, W) uint8."""
     counts = {"supervision_steps": supervision_steps, "recursion_steps": recursion_steps}
     work = _answering(network, images, **counts)
     return inference.run(work, network.config, images=len(images), **counts)
@@ -49,7 +48,7 @@ def _answering(network: ViTRM, images: Tensor, **counts: int | None) -> Generato
 
     found = []
     for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
+        batch = network.transform.normalize(images[start : start + BATCH])
         seeds, read_outs = torch.arange(start, start + len(batch)), []
         with torch.inference_mode():
             moves = network.moves(batch, seeds=seeds, **counts)

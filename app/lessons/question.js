@@ -3,7 +3,7 @@
 
 const WIDE = 320, HIGH = 190, LEFT = 40, RIGHT = 10, TOP = 12, BOTTOM = 40; // of a figure, in its own units
 
-// Controls for an answer; `changed(value)` is told each new one. Returns the value to begin with, null where none is chosen.
+// Controls for an answer, `value` or null; `changed(value)` is told each new one. Returns where they stand at first.
 function askQuestion(host, spec, value, changed) {
   return { choice: askChoice, slider: askSlider, curve: askCurve }[spec.kind](host, spec, value, changed);
 }

@@ -2,9 +2,13 @@
 
 import json
 import re
+from itertools import pairwise
 
+import pytest
 from playwright.sync_api import expect
 
+from app.lessons import progress
+from app.lessons.course import lessons
 from tests.browser.driving import own_problems, settle
 
 
@@ -89,6 +93,9 @@ def test_on_a_telephone_the_book_covers_no_control_folds_and_closes(page, server
     page.goto(f"{server}/?lesson=can-an-answer-change")
     leaf(page, "What do you expect?")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator(".book").get_by_role("button", name="Show me first").click()
+    onward(page, "Watch one answer")
+    leaf(page, "Watch one answer")
     for _ in ("open", "folded"):
         page.locator("button.play").scroll_into_view_if_needed()
         play, book = page.locator("button.play").bounding_box(), page.locator(".book").bounding_box()
@@ -99,3 +106,93 @@ def test_on_a_telephone_the_book_covers_no_control_folds_and_closes(page, server
     expect(page.locator(".book")).to_have_count(0)
     settle(page)
     assert "lesson" not in page.url
+
+
+def act(page, where, times=1):
+    for _ in range(times):
+        page.locator(where).first.click()
+
+
+def move_threshold(page, to):
+    slider = page.locator("input.threshold").first
+    slider.fill(to)
+    slider.dispatch_event("change")
+
+
+def guess_and_watch(page):
+    page.get_by_test_id("stButtonGroup").get_by_role("radio").first.click()
+    settle(page)
+    act(page, "button.play")
+
+
+def choose_tokens(page, where):
+    for number in (3, 5):
+        page.locator(where).select_option(index=number)
+        settle(page)
+
+
+def train(page):
+    page.locator(".st-key-start_training button:enabled").click()
+
+
+def finish_early(page):
+    page.get_by_role("button", name="Stop training").click()
+    page.get_by_role("button", name="Finish as it is").click()
+
+
+DOING = {  # by lesson, what a learner does at each of its stops, the case where the model fails last
+    "who-looks-who-answers": [
+        lambda page: act(page, "[data-do=next]", 3),
+        lambda page: act(page, ".panel-edits .chips button:nth-child(8)"),
+        lambda page: act(page, "[data-do=last]"),
+    ],
+    "train-one-in-a-minute": [train, finish_early, lambda page: act(page, "button.play")],
+    "why-supervise-every-step": [lambda page: act(page, "button.play")] * 3,
+    "when-to-stop": [
+        lambda page: move_threshold(page, "0.2"),
+        lambda page: move_threshold(page, "0.97"),
+        lambda page: move_threshold(page, "0.98"),
+    ],
+    "what-is-the-loop-good-for": [
+        guess_and_watch,
+        lambda page: act(page, "button.play"),
+        lambda page: act(page, "[data-do=last]"),
+    ],
+    "where-does-it-look": [
+        lambda page: choose_tokens(page, ".choose-token"),
+        lambda page: act(page, ".hide-grid button"),
+        lambda page: act(page, ".hide-grid button"),
+    ],
+    "loop-or-depth": [
+        lambda page: act(page, ".st-key-section_costs summary"),
+        lambda page: choose_tokens(page, ".mixture select"),
+        lambda page: choose_tokens(page, ".mixture select"),
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", DOING)
+def test_a_lesson_is_done_with_the_controls_of_its_pages(page, server, key):
+    assert DOING.keys() | {"can-an-answer-change"} == lessons().keys()
+    lesson, acts = lessons()[key], iter(DOING[key])
+    page.goto(f"{server}/{lesson.address.removeprefix('./')}")
+    found = progress.leaves(lesson, ())
+    for each, following in pairwise(found):
+        leaf(page, each.title)
+        if each.kind == "recall":
+            for _ in range(2):
+                page.locator(".book fieldset .options input").first.click()
+                settle(page)
+        elif each.kind == "predict":
+            page.get_by_role("button", name="Show me first").click()
+        elif each.kind == "result":
+            right = next(reason for reason in lesson.reasons if reason.right)
+            page.get_by_role("button", name=right.text).click()
+        else:
+            next(acts)(page)
+        onward(page, following.title)
+    leaf(page, "Keep it")
+    assert kept(page, key)["complete"]
+    assert own_problems(page) == []
+    assert page.outside == []

@@ -16,6 +16,7 @@ function drawBook(root, data, act, state) {
     return item;
   }));
   const leaf = data.leaves[data.leaf];
+  root.dataset.leaf = leaf.kind;
   body.replaceChildren(element("h2", "", leaf.title));
   const draw = { recall: drawRecall, predict: drawPrediction, stop: drawStop, result: drawResult, fails: drawStop, keep: drawKeep }[leaf.kind];
   const atFoot = draw(body, data, act, leaf);
@@ -63,10 +64,11 @@ function drawPrediction(body, data, act, leaf) {
     body.append(element("p", "yes", value === null ? "You look first. That is fine." : "Your prediction is kept. Now look."));
     return;
   }
-  let draft = (act.draft[spec.key] = askQuestion(body, spec, act.draft[spec.key] ?? null, (now) => {
+  let draft = act.draft[spec.key] ?? null;
+  askQuestion(body, spec, draft, (now) => {
     act.draft[spec.key] = draft = now;
     commit.disabled = false;
-  }));
+  });
   const row = element("div", "row"); // at the foot of the book, always in view
   const commit = row.appendChild(pressed("This is my prediction", "main", () => act.note({ kind: "predicted", value: draft })));
   commit.disabled = draft === null;

@@ -78,12 +78,11 @@ LESSON = Lesson(
         ),
         Stop(
             title="Watch it learn",
-            text="The curve shows how many digits it gets right as it learns. When does it climb fast, and when "
-            "slowly? "
-            "Wait for the end: a minute or two.",
+            text="The curve shows how many digits it gets right. When does it climb fast, and when slowly? "
+            "After a minute you may press **Stop training**, and then **Finish as it is**.",
             done=(Did("training finished", {"name": "digits"}, where=lambda event: True),),
             then="It was tested once, at the very end, on digits it had not seen.",
-            hint="In a hurry? Press Stop training, and then Finish as it is.",
+            hint="Both buttons stand above the numbers. The second one comes when the first has done its work.",
             control=".st-key-train_controls button",
         ),
     ),

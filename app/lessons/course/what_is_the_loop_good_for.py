@@ -39,8 +39,7 @@ def _answers(chosen: Sequence[Maze], steps: int):
     checkpoint = cache.checkpoint(MODEL)
     network = model_for(checkpoint, chosen[0].size)
     pixels = torch.from_numpy(render(np.stack([maze.cells for maze in chosen]), network.config.image_size))
-    images = cache.dataset(checkpoint).preprocess.normalize(pixels)
-    return measuring.answers(network, images, steps), np.array([maze.solution.label for maze in chosen])
+    return measuring.answers(network, pixels, steps), np.array([maze.solution.label for maze in chosen])
 
 
 def measure(_events: Sequence[Event]) -> Result:
