@@ -12,7 +12,9 @@ place = head(
     "Here the model reads only a few patches in each supervision step, so every step brings new evidence. **Watch** it "
     "arrive, **draw** it anew, **choose** it yourself, **guess** before the model does, and see **which order** wins.",
 )
-checkpoint = inputs.choose_checkpoint(beside=place)
+checkpoint = inputs.choose_checkpoint(
+    beside=place, lacks=lambda config: "" if config.model.glimpse_patches else "it sees the whole image"
+)
 model = inputs.configuration(checkpoint).model
 if model.glimpse_patches is None:
     st.info(
