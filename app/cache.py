@@ -71,7 +71,7 @@ def _source(checkpoint: Checkpoint) -> str:
         return ""
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_data(max_entries=256, show_spinner=False)
 def facts(checkpoint: Checkpoint) -> tuple[Config, Summary]:
     """Configuration and summary of a finished run. Raises RunError if it is gone, damaged or not finished."""
     summary = checkpoint.run.summary()

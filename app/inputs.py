@@ -50,13 +50,24 @@ def select(
     return st.session_state[key] if st.session_state[key] in options else shown
 
 
+def no_lack(config: Config) -> str:
+    """For a page that works with every model."""
+    return ""
+
+
 def choose_checkpoint(
-    key: str = state.CHECKPOINT, recursive: bool = True, *, always: bool = True, beside: DeltaGenerator | None = None
+    key: str = state.CHECKPOINT,
+    recursive: bool = True,
+    *,
+    always: bool = True,
+    beside: DeltaGenerator | None = None,
+    lacks: Callable[[Config], str] = no_lack,
 ) -> Checkpoint:
     """Pick one of the finished models on this machine, in the place `beside`; kept under the session key `key`.
 
     Without `always` the choice is offered only where another model than the usual one is on show.
     With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
+    `lacks` says why the page has nothing to show of a model ("" for none): such models stand last, with the reason.
     """
     found = known_checkpoint(key)
     if st.session_state[key] != found.name:
@@ -64,7 +75,8 @@ def choose_checkpoint(
         st.session_state[key] = found.name
     with beside or st.container():
         if always or found.name != state.DEFAULTS[key]:
-            select("Model", list(cache.checkpoints()), key)
+            once = "it answers once"
+            _select_model(key, lambda each: once if recursive and not each.model.recurrent else lacks(each))
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
         st.info(
@@ -73,6 +85,39 @@ def choose_checkpoint(
         )
         st.stop()
     return found
+
+
+def _select_model(key: str, lacks: Callable[[Config], str]) -> None:
+    """The selection of a model: those that the page works with first, the others with the reason why it does not."""
+    reasons, lines = {}, []
+    for name, each in cache.checkpoints().items():
+        try:
+            config, summary = cache.facts(each)
+        except VitrmError:
+            reasons[name] = "cannot be read"
+            continue
+        reasons[name] = lacks(config)
+        if not reasons[name]:
+            lines.append(f"- **{name}**: {_one_line(config, summary)}")
+    select(
+        "Model",
+        sorted(reasons, key=lambda name: bool(reasons[name])),
+        key,
+        words=lambda name: f"{name} (not here: {reasons[name]})" if reasons.get(name) else name,
+        help="\n".join(lines) or None,
+    )
+
+
+def _one_line(config: Config, summary: Summary) -> str:
+    """What a model was trained on, what there is to see of it, and how often it is right."""
+    model, title = config.model, config.data.title.partition(":")[0].replace("`", "")
+    sees = "answers once"
+    if model.recurrent:
+        steps = model.supervision_steps
+        sees = f"{steps} steps" if steps > 1 else "one step"
+        sees += ", a few patches each" if model.glimpse_patches is not None else ", all of the image"
+    right = 100 * summary.test.accuracy[model.supervision_steps - 1]
+    return f"`{title}`; {sees}; {right:.1f} % of test images right"
 
 
 def known_checkpoint(key: str) -> Checkpoint:

@@ -12,7 +12,9 @@ place = head(
     "Here the model reads only a few patches in each supervision step, so every step brings new evidence. Press "
     "**Play**: after which step do you know what it is, and after which does the model?",
 )
-checkpoint = inputs.choose_checkpoint(beside=place)
+checkpoint = inputs.choose_checkpoint(
+    beside=place, lacks=lambda config: "" if config.model.glimpse_patches else "it sees the whole image"
+)
 if st.session_state[state.PART] != state.DEFAULTS[state.PART]:  # what a section was called in a link of earlier days
     show(st.session_state[state.PART])
     st.session_state[state.PART] = state.DEFAULTS[state.PART]

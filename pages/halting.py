@@ -23,7 +23,9 @@ model_place = head(
     "After every step the model also says how likely its answer is to be right: the **halting probability**. It stops "
     "as soon as that passes the **threshold**. Move it: what do you save, and what do you lose?",
 )
-checkpoint = inputs.choose_checkpoint(beside=model_place)
+checkpoint = inputs.choose_checkpoint(
+    beside=model_place, lacks=lambda config: "" if config.model.supervision_steps > 1 else "it has a single step"
+)
 config = inputs.configuration(checkpoint)
 several = config.model.supervision_steps > 1
 panel, image = st.container(key=present.LEAD), st.container()

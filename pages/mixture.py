@@ -17,7 +17,12 @@ model_place = head(
     "An **SR-ViT** ([Soft Mixture-of-Recursions](https://arxiv.org/abs/2607.00774)) applies its layers R times with "
     "the same weights; a small router gives every token weights of its own over the outputs of **all** R steps.",
 )
-checkpoint = inputs.choose_checkpoint(state.MIXTURE_MODEL, recursive=False, beside=model_place)
+checkpoint = inputs.choose_checkpoint(
+    state.MIXTURE_MODEL,
+    recursive=False,
+    beside=model_place,
+    lacks=lambda config: "" if config.model.mixes else "it mixes no steps",
+)
 config = inputs.configuration(checkpoint)
 if not mixture_view.explain(checkpoint, config.model):
     state.to_url(about=ADDRESS)

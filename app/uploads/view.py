@@ -125,7 +125,9 @@ def _forget(file_id: str) -> None:
 
 def choose_model(picture: Picture) -> Given:
     """The picture as it is given to the model for its kind, which is chosen here; the classes it knows are listed."""
-    checkpoint = inputs.choose_checkpoint(MODEL_KEYS[picture.kind])
+    checkpoint = inputs.choose_checkpoint(
+        MODEL_KEYS[picture.kind], lacks=lambda config: "it reads mazes" if config.data.mazes else ""
+    )
     config = inputs.configuration(checkpoint)
     classes = config.data.classes or tuple(str(number) for number in range(config.model.num_classes))
     st.caption(

@@ -55,7 +55,9 @@ def test_a_page_about_recursion_says_that_a_model_has_none(page):
     assert not app.exception
     title = find_run("vit-tiny-deep").config().model.title
     assert f"“vit-tiny-deep” is a {title}: it answers once" in app.info[0].value
-    assert {"digits", "vit-tiny-deep"} <= set(app.selectbox[0].options)
+    options = app.selectbox[0].options
+    assert options.index("digits-glimpse") < options.index("vit-tiny-deep (not here: it answers once)")
+    assert "**digits-glimpse**: `handwritten digits" in app.selectbox[0].help
 
 
 def test_the_landing_page_is_about_the_model_that_the_link_names(home):
