@@ -9,7 +9,7 @@ from vitrm.training.precision import fastest
 from vitrm.training.trainer import Trainer
 
 GAIN = 1.1  # less than this is noise
-SHORTEST_S = 60.0  # what would end sooner in one process has ended before others are there
+SHORTEST_S = 300.0  # what would end sooner in one process gains less than it takes to start and try others
 
 
 def alone(config: Config, dataset: Dataset, device: str) -> tuple[float, float]:
