@@ -35,12 +35,15 @@ function drawChart(view, model, state) {
   for (let n = 0; n < model.steps; n++) {
     const start = x(n * model.perStep) - (x(1) - x(0)) / 2;
     if (n % 2 === 0 && stepWidth >= 8) add(svg, "rect", { class: "band", x: start, y: 16, width: stepWidth, height: bottom - 16 });
-    if (n === model.trainedSteps) add(svg, "rect", { class: "beyond", x: start, y: 16, width: stepWidth * (model.steps - n), height: bottom - 16 });
     if (hasNumber(n, stepWidth)) {
       add(svg, "text", { x: start + stepWidth / 2, y: bottom + 13, "text-anchor": "middle" }, String(n + 1));
     }
   }
   const beyond = model.steps > model.trainedSteps ? " (shaded: beyond training)" : "";
+  if (beyond) {
+    const start = x(model.trainedSteps * model.perStep) - (x(1) - x(0)) / 2;
+    add(svg, "rect", { class: "beyond", x: start, y: 16, width: stepWidth * (model.steps - model.trainedSteps), height: bottom - 16 });
+  }
   add(svg, "text", { x: (left + width - right) / 2, y: bottom + 28, "text-anchor": "middle" }, `supervision step${beyond}`);
   const defs = add(svg, "defs", {});
   const clipTo = (id) => add(add(defs, "clipPath", { id }), "rect", { x: 0, y: 0, width: 0, height: bottom + 4 });
