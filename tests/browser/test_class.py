@@ -24,11 +24,15 @@ def opened(chromium, address, path, **options):
     context.close()
 
 
-def teach(page):
-    """Become the teacher and open a class; its code."""
+def log_in(page):
     page.get_by_role("button", name="I am the teacher").click()
     page.get_by_label("Teacher's code").fill("secret")
     page.keyboard.press("Enter")
+
+
+def teach(page):
+    """Become the teacher and open a class; its code."""
+    log_in(page)
     page.get_by_role("button", name="Open a class").click()
     return page.locator(".class-door .code").inner_text()
 
@@ -104,8 +108,11 @@ def test_a_phone_comes_back_by_itself_after_the_server_was_started_again(chromiu
             expect(phone.get_by_text("Your answer is with the teacher")).to_be_visible()
         server.kill()
         server.wait()
-    with running_server(tmp_path, int(address.rpartition(":")[2]), **TEACHER):
-        phone.evaluate("() => { document.body.dataset.before = 'yes' }")
-        phone.wait_for_function("() => !document.body.dataset.before")
-        expect(phone.get_by_text("Your answer is with the teacher: “It can become wrong”")).to_be_visible()
+    with running_server(tmp_path, int(address.rpartition(":")[2]), **TEACHER) as (address, _):
+        with opened(chromium, address, "/class") as teacher:
+            log_in(teacher)
+            expect(teacher.get_by_text("1 of 1 have answered")).to_be_visible()  # nothing was lost
+            ask(teacher, "Before the lessons, 3 of 5")
+            expect(phone.get_by_text("Your answer is with the teacher")).to_have_count(0)
+            expect(phone.get_by_role("button", name="Send")).to_be_visible()
         context.close()
