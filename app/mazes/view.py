@@ -245,8 +245,8 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
 
 def of_test_set(asked: Asked) -> list[Section]:
     """What the model makes of all test mazes, and of mazes unlike those it has seen; or the way to have it measured."""
-    sizes = reports.has(asked.checkpoint, "sizes")
-    larger = [Section("longer", "Does thinking longer solve larger mazes?", lambda: _longer(asked))] if sizes else []
+    longer_shown = Section("longer", "Does thinking longer solve larger mazes?", lambda: _longer(asked), "Longer")
+    larger = [longer_shown] if reports.has(asked.checkpoint, "sizes") else []
     return larger + _of_test_set(asked)
 
 
