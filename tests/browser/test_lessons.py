@@ -136,6 +136,8 @@ def train(page):
 
 
 def finish_early(page):
+    epochs = page.get_by_text(re.compile(r"^([2-9]|\d\d) of \d+$"))  # before the first one nothing is saved
+    expect(epochs.first).to_be_visible()
     page.get_by_role("button", name="Stop training").click()
     page.get_by_role("button", name="Finish as it is").click()
 
