@@ -62,10 +62,15 @@ class Stop:
     hint: str  # on request
     control: str = ""  # CSS selector of what the hint points at
     link: Link | None = None  # None: the page of the stop before
+    without: str = ""  # how whoever lacks what it needs says so and goes on; "": it needs no more than the app
 
     def holds(self, events: Sequence[Event]) -> bool:
-        """Whether it is done."""
-        return all(did.holds(events) for did in self.done)
+        """Whether it is done, or left out by who may do so."""
+        return all(did.holds(events) for did in self.done) or self.is_left_out(events)
+
+    def is_left_out(self, events: Sequence[Event]) -> bool:
+        """Whether somebody went on without it."""
+        return bool(self.without) and any(event.kind == "left out" for event in events)
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,11 @@ function drawPrediction(body, data, act, leaf) {
 }
 
 function drawStop(body, data, act, leaf) {
-  const { text, then, hint, control } = data.body;
+  const { text, then, hint, control, without } = data.body;
   body.append(...paragraphs(text));
   if (leaf.done) {
     body.append(element("p", "yes", "Done."), rich(then));
-    return;
+    return null;
   }
   const help = body.appendChild(element("details")), head = help.appendChild(element("summary", "", "Help"));
   head.dataset.name = "help";
@@ -91,6 +91,7 @@ function drawStop(body, data, act, leaf) {
     const again = help.appendChild(element("a", "again", "Begin this part again"));
     again.href = leaf.address;
   }
+  return without ? pressed(without, "", () => act.note({ kind: "left out" })) : null;
 }
 
 function drawResult(body, data, act) {

@@ -13,6 +13,7 @@ from vitrm.errors import VitrmError
 
 MODEL, WRONG = "digits", "test-23"
 SECONDS = 60
+WITHOUT = "I cannot train here: go on with the bundled one"
 
 
 def measure(events: Sequence[Event]) -> Result:
@@ -75,6 +76,7 @@ LESSON = Lesson(
             hint="The button is blue. If it is grey, wait until the time it takes has been measured.",
             control=".st-key-start_training button",
             link=Link("train", {"show": "New training"}),
+            without=WITHOUT,
         ),
         Stop(
             title="Watch it learn",
@@ -84,6 +86,7 @@ LESSON = Lesson(
             then="It was tested once, at the very end, on digits it had not seen.",
             hint="Both buttons stand above the numbers. The second one comes when the first has done its work.",
             control=".st-key-train_controls button",
+            without=WITHOUT,
         ),
     ),
     why="Why do we test on digits it has never seen?",
