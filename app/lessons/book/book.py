@@ -21,8 +21,9 @@ from app.lessons.lesson import Lesson, Result
 from app.lessons.question import sent
 from vitrm.errors import VitrmError
 
-SCRIPTS = (DRAWING, PICTURE, "../prose.js", "../question.js", "../kept.js", "leaves.js", "book.js")
-_component = component("vitrm_book", __file__, html="book.html", css=("../question.css", "book.css"), js=SCRIPTS)
+HTML, CSS = "book.html", ("../question.css", "book.css")
+SCRIPTS = (DRAWING, PICTURE, "../prose.js", "../question.js", "../kept.js", "leaves.js")
+_component = component("vitrm_book", __file__, html=HTML, css=CSS, js=(*SCRIPTS, "book.js"))
 _KEY = "lesson_book"
 
 
@@ -130,6 +131,7 @@ def _body(lesson: Lesson, leaf: progress.Leaf, number: int, events: Sequence[Eve
         "text": lesson.keep.text,
         "link": type(lesson.keep.link)(lesson.keep.link.page, query).address(),
         "next": following and {"title": following.title, "address": following.address},
+        "all": "lessons",
     } | _result(lesson, events)
 
 
