@@ -70,7 +70,7 @@ def users(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def _installed_components():
-    """Which components the installed packages bring is looked up once, not by every AppTest: 0.15 s, most of its run."""
+    """What components the installed packages bring is looked up once, not by every AppTest: 0.15 s, most of its run."""
     if "streamlit.testing.v1" not in sys.modules:
         yield
         return
