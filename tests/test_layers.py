@@ -21,7 +21,7 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "own_data", "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache",
         "downloads", "picker", "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses",
         "halting", "mazes", "mixture", "training", "compare", "lessons",
-        "classroom", "web", "bench", "Home",
+        "classroom", "sheets", "web", "bench", "Home",
     ),
 }  # fmt: skip
 LONGEST = 400  # lines of a file

@@ -18,9 +18,8 @@ from vitrm.errors import DataError, VitrmError
 from vitrm.judge.sizes import SizeReport
 from vitrm.traces.trace import Trace
 
-_POOL, _POOL_BEYOND, _POOL_SEED = 24, 6, 20_261_121  # mazes of each length to choose from
-_QUICK = 8  # cells along a side up to which mazes of all lengths are drawn at once
-_PROPOSED, _IN_VAIN = 128, 24  # of larger ones: proposals at a time, and how often without any
+_POOL, _POOL_SEED = 12, 20_261_121  # mazes of each size and length to choose from
+_PROPOSED, _IN_VAIN = 128, 24  # proposals at a time, and how often without a new maze before they are too rare
 _ATTENTION = 200_000  # steps times the weights of one map, above which a trace does without: it would be 10 MB and more
 
 
@@ -38,25 +37,12 @@ def models() -> dict[str, Config]:
 @st.cache_data(max_entries=64, show_spinner="Drawing mazes …")
 def pool(source: str, length: int) -> tuple[Maze, ...]:
     """Mazes, each with a shortest path of `length`, the same for all; none if they are too rare to be drawn."""
-    settings = MazeSettings.parse(source)
-    if settings.size <= _QUICK and settings.shortest <= length <= settings.longest:
-        return _trained_lengths(source)[length]
-    beyond = replace(settings, shortest=length, longest=length)
-    how = {"patience": _IN_VAIN, "batch": _PROPOSED} if settings.size > _QUICK else {"patience": 0}
+    asked = replace(MazeSettings.parse(source), shortest=length, longest=length, also=())
     try:
-        drawn = draw_mazes(beyond, _POOL_BEYOND, (_POOL_SEED, length), **how)
+        drawn = draw_mazes(asked, _POOL, (_POOL_SEED, length), patience=_IN_VAIN, batch=_PROPOSED)
     except DataError:
         return ()
     return tuple(map(Maze.of, drawn.cells))
-
-
-@st.cache_data(max_entries=16, show_spinner="Drawing mazes …")
-def _trained_lengths(source: str) -> dict[int, tuple[Maze, ...]]:
-    """A pool for each length of the training, all of them drawn at once."""
-    settings = MazeSettings.parse(source)
-    lengths = range(settings.shortest, settings.longest + 1)
-    drawn = draw_mazes(settings, _POOL * len(lengths), (_POOL_SEED,))
-    return {n: tuple(map(Maze.of, drawn.cells[drawn.lengths == n])) for n in lengths}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

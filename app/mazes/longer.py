@@ -18,14 +18,19 @@ _COLOURS = (*colours.CLASSES, colours.GREEN)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
-def of_kind(report: SizeReport, kind: str = "deep") -> list[Trial]:
-    """The trials of a kind of mazes, from small to large."""
+def leading(report: SizeReport) -> list[Trial]:
+    """The trials of the kind of mazes that comes first in a report, from small to large."""
+    return of_kind(report, report.trials[0].kind)
+
+
+def of_kind(report: SizeReport, kind: str) -> list[Trial]:
+    """The trials of a kind of mazes, from small to large; none where it was not tried."""
     return [trial for trial in report.trials if trial.kind == kind]
 
 
 def late(report: SizeReport, size: int = 13, longer_than: int = 10) -> Maze | None:
     """A maze that this model answers rightly only after more steps than it was trained with; None without one."""
-    for trial in of_kind(report):
+    for trial in leading(report):
         if trial.size == size:
             found = [Maze("".join(SIGNS[int(code)] for code in cells)) for cells in trial.late]
             return next((each for each in found if each.solution and each.solution.length > longer_than), None)
@@ -35,9 +40,9 @@ def late(report: SizeReport, size: int = 13, longer_than: int = 10) -> Maze | No
 def accuracy_by_steps(report: SizeReport, control: SizeReport | None = None) -> go.Figure:
     """Accuracy after each step, a line for each size; dotted and flat: what the control makes of that size."""
     figure = go.Figure()
-    trials = of_kind(report)
+    trials = leading(report)
     last = max(len(trial.right) for trial in trials)
-    flat = {trial.size: trial for trial in of_kind(control)} if control else {}
+    flat = {trial.size: trial for trial in of_kind(control, trials[0].kind)} if control else {}
     for k, trial in enumerate(trials):
         colour = _COLOURS[k % len(_COLOURS)]
         new = "" if trial.size in report.trained_on else ", never trained on"
@@ -89,7 +94,7 @@ def size_rows(report: SizeReport, control: SizeReport | None = None) -> list[dic
 
 def verdict(report: SizeReport, control: SizeReport | None = None) -> str:
     """What more steps are worth on the largest size that was tried, in words that follow from the numbers."""
-    larger = [trial for trial in of_kind(report) if trial.size > max(report.trained_on)]
+    larger = [trial for trial in leading(report) if trial.size > max(report.trained_on)]
     if not larger:
         return "No mazes larger than those of its training were tried."
     trial, trained = larger[-1], report.trained_steps
@@ -108,7 +113,7 @@ def verdict(report: SizeReport, control: SizeReport | None = None) -> str:
         said += f"after {trained} steps and at best {most:.1f} %, after {best}."
     if interval(trial.right[-1], trial.n)[1] < high[0]:
         said += f" Thinking on for ever costs: {last:.1f} % are left after step {len(trial.right)}."
-    other = next((each for each in of_kind(control) if each.size == trial.size), None) if control else None
+    other = next((each for each in of_kind(control, trial.kind) if each.size == trial.size), None) if control else None
     if other is not None:
         said += f" The control, a plain ViT that answers once, is right on {100 * other.accuracy(1):.1f} % of them."
     return said

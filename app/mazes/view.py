@@ -151,10 +151,8 @@ def _choose_new(asked: Asked | None, settings: MazeSettings, maze: Maze) -> None
     trained, longest = {each.size for each in (settings, *settings.also)}, longest_trained(settings)
 
     def new() -> None:
-        alike = replace(settings, size=st.session_state[_SIZE], longest=max(settings.longest, lengths[-1]), also=())
-        found = maze_cache.pool(
-            alike.source if alike.size != settings.size else settings.source, st.session_state[_LENGTH]
-        )
+        alike = replace(settings, size=st.session_state[_SIZE], also=())
+        found = maze_cache.pool(alike.source, st.session_state[_LENGTH])
         if found:
             _show(random.choice(found))
         st.session_state[_RARE] = not found

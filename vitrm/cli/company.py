@@ -31,7 +31,7 @@ class Told:
 
     config: Config
     resume: str | None  # the run to go on with
-    try_it: bool  # whether it pays is not known yet
+    try_it: bool  # how much it brings is not known yet
     only_try: bool  # and then part
 
 
@@ -70,11 +70,12 @@ def joined(arguments: argparse.Namespace, config: Config, dataset: Dataset, devi
     processes = arguments.processes or (arguments.threads if device == "cpu" else 1)
     if processes == 1:
         return Group(), 1.0
-    batch, whole = alone(config, dataset, device) if arguments.processes is None else (math.inf, math.inf)
-    if whole < SHORTEST_S:
+    try_it = arguments.processes is None or arguments.estimate
+    batch, whole = alone(config, dataset, device) if try_it else (math.inf, math.inf)
+    if arguments.processes is None and whole < SHORTEST_S:
         return Group(), 1.0
     group = _started(processes, arguments, device)
-    told = Told(config, arguments.resume, try_it=arguments.processes is None, only_try=arguments.estimate)
+    told = Told(config, arguments.resume, try_it, only_try=arguments.estimate)
     group.from_first(lambda: told)
     gain = faster(batch, config, dataset, device, group) if told.try_it else 1.0
     if group.from_first(lambda: not told.only_try and (not told.try_it or gain > GAIN)):

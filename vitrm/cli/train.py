@@ -200,7 +200,8 @@ def _estimate(arguments: argparse.Namespace, settings: dict[str, str], device: s
         config = for_classes(config, dataset)
     config = settled(config, dataset, device)
     _, gain = company.joined(arguments, config, dataset, device)
-    several = (arguments.threads, gain) if gain > GAIN else ()
+    processes = arguments.processes or (arguments.threads if gain > GAIN else 1)
+    several = (processes, gain) if processes > 1 else ()
     print(json.dumps(asdict(estimate(Trainer(config, dataset, device), *several))))
     return 0
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from vitrm.config import Config
-from vitrm.config.mazes import KINDS, MazeSettings
+from vitrm.config.mazes import COLOURS, KINDS, MazeSettings
 from vitrm.data.maze_guess import LOCAL_GUESS
-from vitrm.data.mazes import Mazes, cells_of, draw_mazes, nearest_gem
+from vitrm.data.mazes import FIRST_GEM, Mazes, cells_of, draw_mazes, nearest_gem
 from vitrm.errors import ConfigError, DataError
 from vitrm.judge.mazes import check_size
 from vitrm.judge.replay import TOLERANCE
@@ -40,7 +40,7 @@ KEPT = 6  # mazes of each kind and size that need more steps than the training h
 REST = 6  # steps with the same answer, after which it counts as at rest
 _TOGETHER = 64 * 81  # cells run at a time: whoever shares the model waits for tenths of a second
 _PROPOSED = 1024
-_CODES = frozenset(string.digits)
+_CODES = frozenset(string.digits[: FIRST_GEM + len(COLOURS)])
 _SEED = 20_261_122  # of the mazes drawn for this report
 
 
@@ -115,6 +115,7 @@ class SizeReport(Report):
         yield from (f"left out: {reason}" for reason in self.left_out)
 
     def check(self, config: Config) -> None:
+        expect(len(self.trials) > 0, "trials has no entries")
         for k, trial in enumerate(self.trials):
             expect(trial.kind in KINDS, f"trials[{k}].kind is unknown")
             expect(len(trial.right) > 0, f"trials[{k}].right has no entries")
@@ -196,6 +197,8 @@ def measuring(
                 _trial(asked, mazes, answers, scores, thresholds, trained_steps=model.config.supervision_steps)
             )
             trials[-1].guesses[LOCAL_GUESS] = int((guess(mazes.cells) == mazes.labels).sum())
+    if not trials:
+        raise ConfigError(f"none of the sizes can be tried; {'; '.join(dict.fromkeys(left_out))}")
     yield SizeReport(
         trained_steps=model.config.supervision_steps,
         parameters=sum(weights.numel() for weights in model.parameters()),

@@ -1,10 +1,12 @@
 """Mazes to choose from and traces of them, made once for everybody."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.cache import checkpoint
 from app.mazes import cache
-from app.mazes.maze import Maze
+from app.mazes.maze import Maze, offered_lengths, offered_sizes
 from vitrm.data.mazes import MazeSettings
 from vitrm.errors import ConfigError
 
@@ -14,6 +16,15 @@ def test_a_pool_has_mazes_of_its_length_and_none_where_they_are_too_rare():
     for length in (1, 2, 3):
         assert {maze.solution.length for maze in cache.pool(source, length)} == {length}
     assert cache.pool(source, 12) == ()
+
+
+def test_a_new_maze_of_every_size_that_is_offered_can_be_had_and_the_longest_may_be_too_rare():
+    trained = cache.models()["mazes"].data.mazes
+    for size in offered_sizes(trained):
+        lengths = offered_lengths(trained, size)
+        found = {n: cache.pool(replace(trained, size=size, also=()).source, n) for n in (lengths[0], lengths[-1])}
+        assert {maze.size for maze in found[lengths[0]]} == {size}
+        assert {maze.solution.length for maze in found[lengths[-1]]} <= {lengths[-1]}
 
 
 def test_a_ready_made_trace_is_found_by_its_maze_and_does_not_tell_the_answer():

@@ -67,3 +67,10 @@ def test_a_maze_that_needs_longer_is_found_by_size_and_length(report):
     assert maze.solution.length > 1
     assert longer.late(report, size=4, longer_than=15) is None
     assert longer.late(report, size=13) is None
+
+
+def test_a_report_of_another_kind_of_mazes_alone_is_drawn_and_said_as_well(report):
+    rooms = replace(report, trials=tuple(replace(each, kind="rooms") for each in report.trials))
+    assert longer.verdict(rooms) == longer.verdict(report)
+    assert len(longer.accuracy_by_steps(rooms).data) == 2
+    assert longer.late(rooms, size=4, longer_than=1) == longer.late(report, size=4, longer_than=1)

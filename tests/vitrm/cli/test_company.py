@@ -12,6 +12,7 @@ from vitrm.cli import company
 from vitrm.cli import main as cli
 from vitrm.runs.folder import Run
 from vitrm.training import several
+from vitrm.training.distributed import Group
 
 SHORT = (
     *("--train.epochs", "1", "--train.epoch_images", "64", "--model.dim", "16", "--model.mlp_dim", "16"),
@@ -45,6 +46,22 @@ def test_what_is_short_or_has_one_thread_stays_alone(words, tmp_path, monkeypatc
 def test_time_that_is_fixed_cannot_be_shared_out(capsys):
     assert cli.main(["train", "digits", "--budget-minutes", "1", "--processes", "2", "--device", "cpu"]) == 1
     assert "leave out torchrun and --processes" in capsys.readouterr().err
+
+
+def test_an_estimate_for_so_many_processes_tries_them_and_says_what_they_bring(monkeypatch, capsys):
+    tried = []
+
+    class Alone(Group):
+        def leave(self):
+            tried.append("left")
+
+    monkeypatch.setattr(company, "_started", lambda processes, *_: tried.append(processes) or Alone())
+    monkeypatch.setattr(several, "faster", lambda *_: 1e6)
+    assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", "3", "--threads", "1"]) == 0
+    estimate = json.loads(capsys.readouterr().out)
+    assert tried == [3, "left"]
+    assert estimate["processes"] == 3
+    assert estimate["update_s"] < 1e-3  # a millionth of what a batch takes here
 
 
 @pytest.mark.slow

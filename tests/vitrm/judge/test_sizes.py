@@ -10,7 +10,7 @@ from vitrm.config import Config, DataConfig, ModelConfig, ViTConfig
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import nearest_gem, render
 from vitrm.data.sources import load_dataset
-from vitrm.errors import ConfigError
+from vitrm.errors import ConfigError, RunError
 from vitrm.families import equip, make_model
 from vitrm.judge.report import decode, encode
 from vitrm.judge.sizes import SizeReport, draw, interval, longest_path, measuring
@@ -122,6 +122,21 @@ def test_the_report_is_read_as_it_was_written_and_says_what_it_found(report, dat
     text = "\n".join(report.lines())
     assert "trained on mazes of 5 × 5 and 6 × 6 cells" in text
     assert f"{100 * report.trials[0].exits[0].right / 20:.1f} % right after" in text
+
+
+def test_a_report_without_trials_or_with_a_maze_of_unknown_cells_is_refused(report):
+    config = Config(model=SMALL)
+    trial = report.trials[0]
+    unknown = replace(trial, late=("9" * trial.size**2,))
+    for trials, what in (((), "trials has no entries"), ((unknown,), "holds what is no maze of its size")):
+        with pytest.raises(RunError, match=what):
+            decode(SizeReport, encode(replace(report, trials=trials), "mark"), "mark", config)
+
+
+def test_a_model_that_takes_none_of_the_sizes_is_told_why(data):
+    fixed = replace(ViTConfig(**SHAPE, dropout=0.0), positions="absolute")
+    with pytest.raises(ConfigError, match="none of the sizes can be tried; 6 x 6: it takes mazes of 5 × 5 cells"):
+        list(measuring(_model(fixed, data), replace(data, others=()), kinds=("even",), sizes=(6,), count=10))
 
 
 def test_without_mazes_there_is_no_such_report(digits, tiny):
