@@ -40,6 +40,7 @@ LEFT, RIGHT = "left", "right"  # the two models that are given the same image
 OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
 CODE = "code"  # of the class that somebody joins
 LESSON = "lesson"  # key of the one whose book is open (app/lessons); "": none
+PRINT = "print"  # which sheet is on show, ready for the printer (app/sheets); "": none
 PAGE = "page"  # the one on show
 
 DEFAULTS = {
@@ -73,6 +74,7 @@ DEFAULTS = {
     OPEN: "",
     CODE: "",
     LESSON: "",
+    PRINT: "",
 }
 DEPTHS = (1, 2, 4, 8, 16)  # times the trained steps; the last two on Mazes alone
 PARTS = ("watch", "draws", "choose", "guess", "policies")
@@ -142,6 +144,7 @@ IN_URL = {
     OPEN: str,
     CODE: str,
     LESSON: str,
+    PRINT: _one_of(("", "worksheet", "solutions", "test")),
 }  # what a link carries, and how it is read
 
 
@@ -159,10 +162,11 @@ def start(**defaults: object) -> None:
 
 
 def enter(page: str) -> None:
-    """Note which page is on show: the open sections of another one are forgotten."""
+    """Note which page is on show: the open sections of another one are forgotten, and what was to be printed."""
     if st.session_state.get(PAGE) != page:
         st.session_state[PAGE] = page
-        st.session_state.pop(OPEN, None)
+        for key in (OPEN, PRINT):
+            st.session_state.pop(key, None)
 
 
 _TRACE = (CHECKPOINT, IMAGE, GLIMPSE_SEED)

@@ -33,7 +33,7 @@ from vitrm.config import GlimpsePolicy, ModelConfig
 from vitrm.nets.base import Step, patches_in
 from vitrm.nets.block import Block, LayerAttention, Reading
 from vitrm.nets.glimpses import Looks
-from vitrm.nets.layers import PatchEmbed
+from vitrm.nets.layers import PatchEmbed, small_start
 from vitrm.nets.readout import AnswerMixer, make_head
 from vitrm.nets.start import init_as_authors, init_linear
 
@@ -73,9 +73,9 @@ class ViTRM(nn.Module):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.answer_init = small_start(1, 1, config.dim)
         starts = config.memory_size if config.positions == "absolute" else 1  # with relative ones all start the same
-        self.memory_init = nn.Parameter(torch.randn(1, starts, config.dim) * 0.02)
+        self.memory_init = small_start(1, starts, config.dim)
         state = 1 + config.memory_size
         self.block = Block(config, state + (config.num_patches if config.reading == "joint" else 0), reads=True)
         self.answer_block = None if config.shared_block else Block(config, state, reads=False)

@@ -35,7 +35,7 @@ class Page:
 
 PAGES = (
     Page("watch", "Watch", (GLIMPSES,), panels=("glimpses",)),
-    Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "memory"), level="single update"),
+    Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "curves", "code", "memory"), level="single update"),
     Page("attention", "Attention", (GLIMPSES, WHOLE), panels=("attention", "maps"), level="single update"),
     Page("halting", "Halting", (HALTING,), component="exits"),
     Page("mazes", "Mazes", (MAZES,), panels=("cells",)),

@@ -10,7 +10,8 @@ const NOT_IN = "a, button, select, code, pre, summary, h1, [role=tab], [role=rad
 const SECTIONS = "h2, h3, [data-testid=stExpander]";
 const OWN_SECTIONS = "section, details, .host";
 const LOOKS = `.vitrm-word { font-style: inherit; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
-  .vitrm-word:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; border-radius: 2px; }`;
+  .vitrm-word:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; border-radius: 2px; }
+  @media print { .vitrm-word { text-decoration: none; } }`;
 
 function bubble(page) {
   const box = page.createElement("div");

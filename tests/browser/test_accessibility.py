@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from app import Home
 from tests.browser.driving import WIDTHS, own_problems, settle
 
-PATHS = ["", *sorted({file.stem for file in (Home.ROOT / "pages").glob("*.py")} - {"watch"})]
+PATHS = ["", *sorted({file.stem for file in (Home.ROOT / "pages").glob("*.py")} - {"watch"}), "lessons?print=solutions"]
 STREAMLITS = {  # (rule, what the node's HTML begins with): why it stays
     ("presentation-role-conflict", '<section role="presentation"'): "the drop zone of st.file_uploader has a name that "
     "its role takes away; the button inside it is named and works with the keyboard",

@@ -108,6 +108,31 @@ def test_on_a_telephone_the_book_covers_no_control_folds_and_closes(page, server
     assert "lesson" not in page.url
 
 
+def test_the_worksheet_comes_out_of_the_printer_a_lesson_a_page_black_on_white(page, server):
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{server}/lessons")
+    address = page.get_by_role("link", name="Worksheet").get_attribute("href")
+    page.goto(f"{server}/{address}")
+    expect(page.locator(".sheet .leaf")).to_have_count(len(lessons()))
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for paper in ("A4", "Letter"):
+        assert len(re.findall(rb"/Type ?/Page\b", page.pdf(format=paper))) == len(lessons()), paper
+    page.emulate_media(media="print")
+    expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    expect(page.locator(".sheet .controls")).to_be_hidden()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+    expect(page.locator(".sheet h2").first).to_have_css("color", "rgb(0, 0, 0)")
+    page.goto(f"{server}/halting")
+    expect(page.locator(".exits .badge")).to_contain_text("stopped at")
+    expect(page.get_by_role("heading", level=1)).to_have_css("color", "rgb(0, 0, 0)")
+    expect(page.locator(".exits .verdict")).to_have_css("color", "rgb(0, 0, 0)")
+    assert page.locator("button:visible, select:visible, input:visible").count() == 0
+    page.emulate_media(media="screen")
+    assert own_problems(page) == []
+
+
 def act(page, where, times=1):
     for _ in range(times):
         page.locator(where).first.click()

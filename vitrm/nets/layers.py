@@ -19,6 +19,15 @@ NONE = slice(0, 0)
 KEPT = 4  # biases by relative position, of two kinds of updates each, on images of two sizes
 
 
+def small_start(*shape: int) -> nn.Parameter:
+    """What positions and tokens that are learned start with: 0.02 times numbers of a standard normal distribution.
+
+    On the meta device, which holds no numbers, none are drawn: that would import torch's compiler, a second and 100 MB.
+    """
+    start = torch.empty(shape)
+    return nn.Parameter(start if start.is_meta else start.normal_() * 0.02)
+
+
 class PatchEmbed(nn.Module):
     """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
 
@@ -33,7 +42,7 @@ class PatchEmbed(nn.Module):
         self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim) if linear else None
         self.stem = None if linear else ConvolutionalStem(config)
         absolute = config.positions == "absolute"
-        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
+        self.positions = small_start(config.num_patches, config.dim) if absolute else None
 
     def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image.
@@ -211,11 +220,13 @@ class RelativePositions(nn.Module):
     def __init__(self, num_heads: int, kinds: int) -> None:
         """`kinds` is 2 where patches and memory are both attended to, else 1."""
         super().__init__()
-        slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
-        apart = torch.arange(-self.REACH, self.REACH + 1).abs()
-        steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
-        table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
-        self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+        with torch.device("cpu"):  # on the meta device sums would import torch's compiler
+            slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
+            apart = torch.arange(-self.REACH, self.REACH + 1).abs()
+            steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
+            table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
+            table = table.repeat(1, kinds, kinds, 1)
+        self.table = nn.Parameter(table.to(torch.get_default_device()))
         self.within: int | None = None  # rows and columns beyond which places are not read at all; None: all are
         self.kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
 

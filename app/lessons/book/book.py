@@ -21,7 +21,7 @@ from app.lessons.lesson import Lesson, Result
 from app.lessons.question import sent
 from vitrm.errors import VitrmError
 
-SCRIPTS = (DRAWING, PICTURE, "../question.js", "../kept.js", "leaves.js", "book.js")
+SCRIPTS = (DRAWING, PICTURE, "../prose.js", "../question.js", "../kept.js", "leaves.js", "book.js")
 _component = component("vitrm_book", __file__, html="book.html", css=("../question.css", "book.css"), js=SCRIPTS)
 _KEY = "lesson_book"
 

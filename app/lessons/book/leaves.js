@@ -172,14 +172,3 @@ function pressed(text, kind, act) {
   button.addEventListener("click", act);
   return button;
 }
-
-function paragraphs(text) {
-  return text.split("\n\n").map(rich);
-}
-
-// A paragraph of text in which **so** is bold; nothing else in it means anything.
-function rich(text) {
-  const paragraph = element("p");
-  text.split("**").forEach((part, k) => paragraph.append(k % 2 ? element("b", "", part) : part));
-  return paragraph;
-}

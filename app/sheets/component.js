@@ -1,0 +1,3 @@
+// How Streamlit mounts a sheet (components v2)
+
+export default mountSheet;
