@@ -51,8 +51,9 @@ def sections(*parts: Section, lead: str = "", others: Iterable[str] = ()) -> Non
 def closer(label: str, parts: dict[str, str], others: Iterable[str] = ()) -> tuple[str, ...]:
     """The names of those of `parts` (name: title) that the learner, or a link, wants to see inside a figure.
 
-    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name. `others` are the
-    names of the sections that the page has besides.
+    They are to a figure what sections are to a page: none at first, and named in a link by ?open=name; for a room with
+    a beamer all are there, and its keys say which is on show. `others` are the names of the sections that the page has
+    besides.
     """
     _say_missing([*parts, *others])
     st.session_state["closer"] = [name for name in parts if is_open(name)]
@@ -72,7 +73,7 @@ def closer(label: str, parts: dict[str, str], others: Iterable[str] = ()) -> tup
         on_change=choose,
         label_visibility="collapsed",
     )
-    return tuple(name for name in parts if is_open(name))
+    return tuple(name for name in parts if is_open(name) or present.is_on())
 
 
 def show(name: str) -> None:

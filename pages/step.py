@@ -1,12 +1,28 @@
-"""Step through: every update with its equation, its shapes and its line of code, and how the memory moves."""
+"""Step through: which equation is at work at every update; on demand the curves, the code, and how the memory moves."""
 
 from app import cache, inputs, state
 from app.player.page import player_page
-from app.sections import head
+from app.sections import closer, head
+
+CLOSER = {
+    "curves": "How it got there",
+    "code": "The lines that do it",
+    "memory": "How the memory moves",
+}
 
 state.start()
-place = head("Step through the recursion", "One press of **→** is one update: which equation works, and what moves?")
+place = head(
+    "What does one update do?",
+    "One press of **→** is one update. The memory reads the image, then the answer reads the memory: follow which "
+    "equation is at work.",
+)
+checkpoint = inputs.choose_checkpoint(beside=place)
 player_page(
-    inputs.choose_checkpoint(beside=place), "step_player", ("equations", "memory"), "single update", predict=True
+    checkpoint,
+    "step_player",
+    ("equations", *closer("Look closer", CLOSER)),
+    "single update",
+    predict=True,
+    first=True,
 )
 cache.warm_up()

@@ -1,7 +1,9 @@
 """Small configurations, data and runs that the tests share, and what keeps one test from seeing another or the user."""
 
+import functools
 import os
 import random
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +66,20 @@ def users(tmp_path_factory):
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         torch.set_num_threads(1)
         yield before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_components():
+    """What components the installed packages bring is looked up once, not by every AppTest: 0.15 s, most of its run."""
+    if "streamlit.testing.v1" not in sys.modules:
+        yield
+        return
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        once = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,8 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     "app": (
         "paper", "state", "events", "component", "present", "sections", "background", "descriptors", "visitors",
         "own_data", "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache",
-        "downloads", "picker", "inputs", "reports", "printed", "attention", "diagram", "player", "uploads", "glimpses",
-        "halting", "mazes", "mixture", "training", "compare", "lessons",
+        "downloads", "picker", "inputs", "reports", "printed", "numbers", "attention", "diagram", "player", "uploads",
+        "glimpses", "halting", "mazes", "mixture", "training", "compare", "lessons",
         "classroom", "sheets", "web", "bench", "Home",
     ),
 }  # fmt: skip
@@ -160,10 +160,14 @@ def test_no_module_is_a_drawer_for_everything():
     ("statement", "absent"),
     [
         ("import vitrm, vitrm.config, vitrm.runs.folder, vitrm.traces.trace", "torch"),
-        ("import vitrm.cli.main, vitrm.training.trainer, vitrm.traces.recording", "torchvision sklearn pyarrow"),
+        (
+            "import vitrm.cli.main, vitrm.training.trainer, vitrm.traces.recording; from vitrm.runs.checkpoints "
+            "import load; [load(name) for name in ('digits-glimpse', 'mazes', 'sr-vit-digits', 'vit-tiny-deep')]",
+            "torchvision sklearn pyarrow torch._dynamo",  # the last is torch's compiler
+        ),
     ],
 )
-def test_importing_is_cheap(statement, absent):
+def test_importing_and_loading_a_model_is_cheap(statement, absent):
     code = f"{statement}; import sys; print(sys.modules.keys() & {absent!r}.split())"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

@@ -33,7 +33,7 @@ from vitrm.config import GlimpsePolicy, ModelConfig
 from vitrm.nets.base import Step, patches_in
 from vitrm.nets.block import Block, LayerAttention, Reading
 from vitrm.nets.glimpses import Looks
-from vitrm.nets.layers import PatchEmbed
+from vitrm.nets.layers import PatchEmbed, small_start
 from vitrm.nets.readout import AnswerMixer, make_head
 from vitrm.nets.start import init_as_authors, init_linear
 
@@ -73,9 +73,9 @@ class ViTRM(nn.Module):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.answer_init = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.answer_init = small_start(1, 1, config.dim)
         starts = config.memory_size if config.positions == "absolute" else 1  # with relative ones all start the same
-        self.memory_init = nn.Parameter(torch.randn(1, starts, config.dim) * 0.02)
+        self.memory_init = small_start(1, starts, config.dim)
         state = 1 + config.memory_size
         self.block = Block(config, state + (config.num_patches if config.reading == "joint" else 0), reads=True)
         self.answer_block = None if config.shared_block else Block(config, state, reads=False)
@@ -198,6 +198,7 @@ class ViTRM(nn.Module):
         *,
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
+        edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
         unlearned: int = 0,
         patches: Tensor | None = None,
@@ -208,7 +209,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
+        choice = {"edit": edit, "start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):

@@ -16,7 +16,10 @@ from app.player.source import method_source
 from vitrm.traces.rollout import rollout
 from vitrm.traces.trace import Trace
 
-PANELS = ("glimpses", "equations", "memory", "attention", "maps", "attribution", "edits", "cells")
+PANELS = (
+    *("glimpses", "equations", "curves", "code", "memory"),
+    *("attention", "maps", "attribution", "edits", "cells"),
+)
 _FINE = 700_000  # attention weights of a trace up to which 16 bits are spent on each; 8 beyond, to stay below 3 MB
 
 
@@ -42,8 +45,8 @@ def payload(
     for panel in panels:
         if panel == "edits":
             values[panel] = _edits(trace, edit, edited)
-        elif panel in {"glimpses", "maps"}:
-            continue  # made of what every player, or the attention panel, is sent
+        elif panel in {"glimpses", "curves", "code", "maps"}:
+            continue  # made of what every player, or the panel in the lead, is sent
         elif panel == "attribution":
             values[panel] = attribution and _attribution(trace, attribution)
         elif panel == "cells":

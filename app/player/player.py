@@ -119,7 +119,10 @@ def player(
 
 def showable(trace: Trace, panels: Sequence[str]) -> tuple[list[str], list[str]]:
     """What can be on show alone, of a player with these panels, and what of it usually is."""
-    more = [panel for panel in panels if panel not in {"attention", "maps"}]
+    more = [panel for panel in panels if panel not in {"attention", "maps", "equations", "curves"}]
+    if "equations" in panels:  # they stand in place of the curves, which are a panel there
+        usual = ["look", "answer", "equations"]
+        return [*usual, *(panel for panel in panels if panel == "curves"), *more], usual
     if "attention" in panels and trace.patch_attention is not None:  # it stands in place of the image
         return ["attention", "answer", *more], ["attention", "answer"]
     return [*FIGURES, *more], [*FIGURES]

@@ -39,7 +39,7 @@ class Page:
 
 PAGES = (
     Page("watch", "Watch", (GLIMPSES,), panels=("glimpses",)),
-    Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "memory"), level="single update"),
+    Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "curves", "code", "memory"), level="single update"),
     Page(
         "attention", "Attention", (GLIMPSES, WHOLE), panels=("attention", "maps"), level="single update", predict=False
     ),

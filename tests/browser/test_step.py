@@ -9,7 +9,7 @@ from tests.browser.driving import go_to, open_home, own_problems, sentence, sett
 def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
     open_home(page, server)
     go_to(page, "Look inside", "Step through")
-    expect(page.get_by_role("heading", name="Step through the recursion")).to_be_visible()
+    expect(page.get_by_role("heading", name="What does one update do?")).to_be_visible()
     settle(page)
     expect(sentence(page)).to_contain_text("Before the first step")
     for _ in range(6):
@@ -25,6 +25,13 @@ def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
 
 def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_nothing(page, server, tmp_path):
     page.goto(f"{server}/step?position=9")
+    expect(page.locator(".equations [aria-current=step]")).to_have_count(2)  # the answer's, and what is read from it
+    expect(page.locator(".curves")).to_be_hidden()
+    page.get_by_role("button", name="How the memory moves").click()
+    page.get_by_role("button", name="How it got there").click()
+    expect(page.locator(".curves")).to_be_visible()
+    settle(page)
+    assert "open=curves%2Cmemory" in page.url
     expect(sentence(page)).to_contain_text("Supervision step 3 of 6, answer update")
     size = page.locator(".player").bounding_box()
     with page.expect_download() as download:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vitrm.config import ResNetConfig, ViTConfig
 from vitrm.nets.base import OneStep
 from vitrm.nets.block import Block
-from vitrm.nets.layers import PatchEmbed
+from vitrm.nets.layers import PatchEmbed, small_start
 from vitrm.nets.start import init_linear
 
 
@@ -23,7 +23,7 @@ class ViT(OneStep):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.class_token = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.class_token = small_start(1, 1, config.dim)
         self.block = Block(config, config.num_patches + 1, reads=False)
         self.classifier = nn.Linear(config.dim, config.num_classes)
         init_linear(self)

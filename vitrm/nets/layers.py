@@ -19,6 +19,15 @@ NONE = slice(0, 0)
 KEPT = 4  # biases by relative position, of two kinds of updates each, on images of two sizes
 
 
+def small_start(*shape: int) -> nn.Parameter:
+    """What positions and tokens that are learned start with: 0.02 times numbers of a standard normal distribution.
+
+    On the meta device, which holds no numbers, none are drawn: that would import torch's compiler, a second and 100 MB.
+    """
+    start = torch.empty(shape)
+    return nn.Parameter(start if start.is_meta else start.normal_() * 0.02)
+
+
 class PatchEmbed(nn.Module):
     """Patch tokens x (Eq. 1): a linear projection of non-overlapping P x P patches plus learned positions.
 
@@ -33,7 +42,7 @@ class PatchEmbed(nn.Module):
         self.projection = nn.Linear(config.channels * config.patch_size**2, config.dim) if linear else None
         self.stem = None if linear else ConvolutionalStem(config)
         absolute = config.positions == "absolute"
-        self.positions = nn.Parameter(torch.randn(config.num_patches, config.dim) * 0.02) if absolute else None
+        self.positions = small_start(config.num_patches, config.dim) if absolute else None
 
     def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image.
@@ -66,8 +75,10 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, tokens: Tensor) -> Tensor:
-        if not self.training or self.p == 0 or tokens.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.dropout(tokens, self.p, self.training)
+        if not self.training or self.p == 0:
+            return tokens
+        if tokens.device.type != "cpu" or torch.compiler.is_compiling():
+            return F.dropout(tokens, self.p)
         dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
         bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
         kept = bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
@@ -112,10 +123,12 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def project_query(self, tokens: Tensor) -> Tensor:
-        return rearrange(self.query(tokens), "b s (h d) -> b h s d", h=self.num_heads)
+        b, s, d = tokens.shape  # views, where einops would take a twentieth of a small model's time on a CPU
+        return self.query(tokens).view(b, s, self.num_heads, d // self.num_heads).transpose(1, 2)
 
     def project_key_value(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        k, v = rearrange(self.key_value(tokens), "b s (two h d) -> two b h s d", two=2, h=self.num_heads)
+        b, s, d = tokens.shape
+        k, v = self.key_value(tokens).view(b, s, 2, self.num_heads, d // self.num_heads).permute(2, 0, 3, 1, 4)
         return k, v
 
     def project(self, tokens: Tensor, keep: slice) -> tuple[Tensor, ...]:
@@ -146,7 +159,7 @@ class Attention(nn.Module):
         else:
             mask = None if bias is None else bias[None]  # with three dimensions it would miss the CPU's fused kernel
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
-        return self.out(rearrange(mixed, "b h s d -> b s (h d)")), weights if record else None
+        return self.out(mixed.transpose(1, 2).flatten(2)), weights if record else None
 
 
 class TokenMLP(nn.Module):
@@ -207,11 +220,13 @@ class RelativePositions(nn.Module):
     def __init__(self, num_heads: int, kinds: int) -> None:
         """`kinds` is 2 where patches and memory are both attended to, else 1."""
         super().__init__()
-        slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
-        apart = torch.arange(-self.REACH, self.REACH + 1).abs()
-        steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
-        table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
-        self.table = nn.Parameter(table.repeat(1, kinds, kinds, 1))
+        with torch.device("cpu"):  # on the meta device sums would import torch's compiler
+            slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
+            apart = torch.arange(-self.REACH, self.REACH + 1).abs()
+            steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
+            table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
+            table = table.repeat(1, kinds, kinds, 1)
+        self.table = nn.Parameter(table.to(torch.get_default_device()))
         self.within: int | None = None  # rows and columns beyond which places are not read at all; None: all are
         self.kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from vitrm.config import SRViTConfig
 from vitrm.nets.base import OneStep, check_images
-from vitrm.nets.layers import ALL, Layer, PatchEmbed, drop_path_rates
+from vitrm.nets.layers import ALL, Layer, PatchEmbed, drop_path_rates, small_start
 from vitrm.nets.start import init_linear
 
 CLASS_TOKEN = slice(0, 1)
@@ -129,7 +129,7 @@ class SRViT(OneStep):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.class_token = nn.Parameter(torch.randn(1, 1, config.dim) * 0.02)
+        self.class_token = small_start(1, 1, config.dim)
         size, rates = config.layers_per_stage, drop_path_rates(config)
         self.stages = nn.ModuleList(Stage(config, rates[i : i + size]) for i in range(0, config.depth, size))
         self.norm = nn.LayerNorm(config.dim)

@@ -3,7 +3,7 @@
 const SHOWN_CLASSES = 5;
 const STEP_MS = 1700; // a supervision step at normal speed: time to look at it; six take 8.5 s, the first comes at once
 const LEAST_MS = 500; // and what is shown between two of them
-const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel, cells: cellsPanel };
+const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, code: codePanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel, cells: cellsPanel };
 
 // `data` is what app/player/payload.py makes; `setStateValue(name, value)` tells Python what the learner chose.
 function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
@@ -76,6 +76,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   }
   function play() {
     if (timer !== null) return pause();
+    bringIntoView(root);
     view.setPlaying(true);
     const each = Math.max(LEAST_MS, (STEP_MS * model.steps) / stops(model, state.level).length) / Number(state.speed);
     const ahead = () => {
@@ -90,7 +91,10 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     first: () => go(begin()),
     previous: () => go(step(-1)),
     play,
-    next: () => go(step(+1)),
+    next: () => {
+      bringIntoView(root);
+      go(step(+1));
+    },
     last: () => go(model.count),
     halt: () => model.haltStep !== null && go((model.haltStep + 1) * model.perStep),
     present: () => setTriggerValue("present", "1"),
@@ -175,6 +179,14 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     if (timer !== null) clearInterval(timer);
   };
   return root.vitrmLeave;
+}
+
+// Where a player begins low on a small screen, what is to be watched would be below the buttons that start it.
+function bringIntoView(root) {
+  const below = Math.max(...[...root.querySelectorAll(".image, .bars, .lead .heat")].map((part) => part.getBoundingClientRect().bottom));
+  const begins = root.getBoundingClientRect().top > parseFloat(getComputedStyle(root).scrollMarginTop); // else it is scrolled through
+  if (!begins || below <= root.querySelector(".transport").getBoundingClientRect().top) return;
+  root.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
 }
 
 // What has been seen, for the lesson book
@@ -310,6 +322,7 @@ function makePanels(root, model, actions) {
   const host = root.querySelector(".extras");
   host.replaceChildren();
   for (const old of root.querySelectorAll(".panels > .lead")) old.remove();
+  root.classList.toggle("with-curves", model.panels.includes("curves"));
   return model.panels.filter((name) => name in PANEL_MAKERS).map((name) => PANEL_MAKERS[name](host.appendChild(element("section", `panel panel-${name}`)), model, actions));
 }
 

@@ -2,7 +2,7 @@
 // alone is enough. What is on show is the teacher's choice, and stands in the link.
 
 const PANEL_NAMES = {
-  look: "Image", answer: "Answer", curves: "Curves", glimpses: "Glimpses", equations: "Equations", memory: "Memory",
+  look: "Image", answer: "Answer", curves: "Curves", glimpses: "Glimpses", equations: "Equations", code: "Code", memory: "Memory",
   attention: "Attention", attribution: "Attribution", edits: "Edits", cells: "Cells",
 };
 

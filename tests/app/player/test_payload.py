@@ -116,14 +116,18 @@ def test_the_gallery_is_what_the_model_computes_today(close):
 
 
 def test_what_a_link_wants_on_show_is_told_from_what_the_player_does_not_have(shown):
-    there, usual = showable(shown, ("equations", "memory"))
-    assert there == ["look", "answer", "curves", "equations", "memory"]
+    there, usual = showable(shown, ("memory",))
+    assert there == ["look", "answer", "curves", "memory"]
     assert usual == there[:3]
     assert shown_panels("memory,look,nothing", there) == ("look,memory", ["nothing"])
     assert shown_panels("", there) == ("", [])
     assert showable(shown, ("attention", "maps", "edits")) == (
         ["attention", "answer", "edits"],
         ["attention", "answer"],
+    )
+    assert showable(shown, ("equations", "code", "curves")) == (  # these in the lead, the curves on demand
+        ["look", "answer", "equations", "curves", "code"],
+        ["look", "answer", "equations"],
     )
     alone = replace(shown, patch_attention=None, state_attention=None, answer_attention=None)
     assert showable(alone, ("attention",))[0] == usual
