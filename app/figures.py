@@ -58,7 +58,7 @@ def trace_file(trace: Trace) -> bytes:
 
 def points(gap: float) -> str:
     """A difference of two accuracies in percent, in words; nothing has no sign."""
-    return f"{gap:+.1f} points" if round(gap, 1) else "0.0 points"
+    return f"{gap:+.1f} points".replace("-", "−") if round(gap, 1) else "0.0 points"
 
 
 def provenance(

@@ -5,10 +5,11 @@ import streamlit as st
 from app import cache, figures, state
 from app.player.page import edited_trace, keep
 from app.player.player import Choices, choices, player
+from app.sections import closer
 from app.uploads import beside, grid, view
 from app.uploads.figures import plain
 
-PANELS = ("attention", "edits")
+CLOSER = {"attention": "What the memory reads", "edits": "Change one thing: what was it worth?"}
 
 state.start()
 st.title("Watch it on your own picture")
@@ -27,8 +28,9 @@ if tray.opened is None:
     st.stop()
 picture = tray.pictures[tray.opened]
 chosen = choices("own_player", Choices())
-with right:
+with left:
     given = view.choose_model(picture)
+with right:
     another = st.container()
     view.choose_framing(given)
 if len(tray.pictures) > 1:
@@ -43,10 +45,11 @@ trace = view.trace(given)
 with another:
     view.offer_another(trace, given)
 view.show_domain(trace, given, picture.kind == "drawing")
-edited = edited_trace(given.checkpoint, chosen, lambda change: view.trace(given, change))
-player(trace, key="own_player", panels=PANELS, chosen=chosen, edited=edited, name="your-picture")
+panels = closer("Look closer", CLOSER)
+edited = edited_trace(given.checkpoint, chosen, lambda change: view.trace(given, change)) if "edits" in panels else None
+player(trace, key="own_player", panels=panels, chosen=chosen, edited=edited, name="your-picture")
 images = f"images of {given.config.data.title}"
 worth = figures.measured(given.checkpoint.name, given.config, cache.facts(given.checkpoint)[1], images)
 caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
 st.caption(caption)
-keep(trace, given.checkpoint, PANELS, caption, image="your-picture")
+keep(trace, given.checkpoint, panels, caption, image="your-picture")

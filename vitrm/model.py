@@ -198,6 +198,7 @@ class ViTRM(nn.Module):
         *,
         recursion_steps: int | None = None,
         memory_steps: int | None = None,
+        edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
         unlearned: int = 0,
         patches: Tensor | None = None,
@@ -208,7 +209,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
+        choice = {"edit": edit, "start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):

@@ -16,6 +16,7 @@ from app.classroom.events import Classroom
 from app.classroom.place import path_of
 from app.classroom.said import do, say
 from app.classroom.spread.spread import spread
+from app.lessons.question import Question
 from app.visitors import Visitor
 from vitrm.errors import VitrmError
 
@@ -72,13 +73,19 @@ def _led(found: Classroom, visitor: Visitor) -> None:
 
 
 def _ask(found: Classroom, visitor: Visitor) -> None:
+    if _asked(found) is not None:
+        st.fragment(_answer)(found.code, len(found.askings) - 1)
+
+
+def _asked(found: Classroom) -> Question | None:
+    """What is being asked, now on show; None, which is said, where this server does not know it."""
     try:
         question = classes().question(found.asking.question)
     except VitrmError as error:
         st.warning(str(error))
-        return
+        return None
     st.subheader(question.text)
-    st.fragment(_answer)(found.code, len(found.askings) - 1)
+    return question
 
 
 def _answer(code: str, asking: int) -> None:
@@ -107,12 +114,9 @@ def _send(code: str, asking: int, value: Any) -> None:
 
 
 def _result(found: Classroom, visitor: Visitor) -> None:
-    try:
-        question = classes().question(found.asking.question)
-    except VitrmError as error:
-        st.warning(str(error))
+    question = _asked(found)
+    if question is None:
         return
-    st.subheader(question.text)
     stored = found.asking.answers.get(phone(found, visitor))
     own, result = figures.answer_of(question, stored), figures.answer_of(question, found.asking.result)
     if own is None:

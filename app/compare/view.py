@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import inputs, reports, state
+from app import inputs, numbers, reports, state
 from app.compare import cache as compare_cache
 from app.compare import comparison, figures, latency
 from app.compare.comparison import Comparison, Entry
@@ -81,7 +81,7 @@ def steps(shown: Comparison) -> None:
         "the recursion of every stage ended after that step; it was trained for all of them only. A rising line "
         "does not yet say that recursion pays: compare it with the single points."
     )
-    st.dataframe(figures.step_rows(shown), hide_index=True, width="stretch")
+    numbers.table(figures.step_rows(shown))
 
 
 def mixture(shown: Comparison) -> None:

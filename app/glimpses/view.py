@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from PIL import Image
 
-from app import figures, inputs, reports, state
+from app import figures, inputs, numbers, reports, state
 from app.cache import Checkpoint
 from app.glimpses import cache
 from app.glimpses import figures as glimpse_figures
@@ -110,7 +110,7 @@ def draws(checkpoint: Checkpoint, trace: Trace) -> None:
         f"{cache.DRAWS} draws (glimpse seeds 0 to {cache.DRAWS - 1}), every step run, checkpoint {checkpoint.name}, "
         f"training seed {config.train.seed}. It is one image: what holds for it need not hold for others."
     )
-    st.dataframe(glimpse_figures.draw_table(made, classes, label), hide_index=True, width="stretch")
+    numbers.table(glimpse_figures.draw_table(made, classes, label))
     st.caption(
         "A few of these draws: the most common course of answers, and the rarest ones. Left to right: what had been "
         "seen after each step, with an orange frame what that step read. A draw leads to its player, in a new tab."
@@ -214,9 +214,9 @@ def policies(checkpoint: Checkpoint) -> None:
             "choosing, and its first choice is the same for every image, because nothing has been read yet."
         )
         st.markdown("**What stopping early is worth under each order**")
-        st.dataframe(glimpse_figures.policy_halting_table(report), hide_index=True, width="stretch")
+        numbers.table(glimpse_figures.policy_halting_table(report))
         st.markdown("**The numbers behind the figure**, in brackets the 95 % interval")
-        st.dataframe(glimpse_figures.policy_table(report), hide_index=True, width="stretch")
+        numbers.table(glimpse_figures.policy_table(report))
 
 
 def _compared(checkpoint: Checkpoint, config: Config) -> GlimpseReport | None:
@@ -252,7 +252,7 @@ def control() -> None:
         "\n".join(f"- {line}" for line in against_first(rows)) or "One training each says nothing of the spread."
     )
     st.caption(glimpse_figures.control_provenance(rows))
-    st.dataframe(glimpse_figures.control_table(rows), hide_index=True, width="stretch")
+    numbers.table(glimpse_figures.control_table(rows))
 
 
 def _image(config: Config) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import cache, reports, state
+from app import cache, numbers, reports, state
 from app.cache import Checkpoint
 from app.halting import figures as halting_figures
 from app.halting.leaving.leaving import leaving as leaving_panel
@@ -60,7 +60,7 @@ def rules(report: HaltingReport) -> None:
         "where it lies above the grey line, which needs no halting at all, and above the rules that need no training. "
         "Dots and star: the threshold that validation chose. Perfect halting looks at the true class; no rule can.",
     )
-    st.dataframe(halting_figures.policy_table(report), hide_index=True, width="stretch")
+    numbers.table(halting_figures.policy_table(report))
 
 
 def meaning(report: HaltingReport) -> None:
@@ -69,14 +69,14 @@ def meaning(report: HaltingReport) -> None:
         st.markdown(report.verdict)
     _chart("reliability", report, "Below the dashed line the model is too sure of itself. Larger dots: more answers.")
     st.caption(halting_figures.ranking(report))
-    st.dataframe(halting_figures.step_table(report), hide_index=True, width="stretch")
-    st.dataframe(halting_figures.reliability_table(report), hide_index=True, width="stretch")
+    numbers.table(halting_figures.step_table(report))
+    numbers.table(halting_figures.reliability_table(report))
 
 
 def further(report: HaltingReport) -> None:
     """What each further step does."""
     _chart("flips", report, "Every step also makes some right answers wrong; more steps are not always better.")
-    st.dataframe(halting_figures.flip_table(report), hide_index=True, width="stretch")
+    numbers.table(halting_figures.flip_table(report))
 
 
 def _chart(name: str, report: HaltingReport, caption: str) -> None:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import cache, events, inputs, reports, sections, state
+from app import cache, events, inputs, numbers, reports, sections, state
 from app.cache import Checkpoint
 from app.figures import measured
 from app.mazes import cache as maze_cache
@@ -281,7 +281,7 @@ def _longer(asked: Asked) -> None:
     figure = longer.accuracy_by_steps(report, control)
     printed.chart(figure, key="accuracy_by_steps", alt=f"Accuracy by step and size. {said}")
     st.caption(longer.provenance(asked.checkpoint.name, report, name, control))
-    st.dataframe(longer.size_rows(report, control), hide_index=True, width="stretch")
+    numbers.table(longer.size_rows(report, control))
 
 
 def _chart(figure: go.Figure, name: str, asked: Asked, report: MazeReport, caption: str) -> None:
@@ -303,7 +303,7 @@ def _length(asked: Asked, report: MazeReport) -> None:
         "carry the search, light begins farther right for longer paths. A map that is alike in all columns says "
         "that the steps do not matter; it does not say why.",
     )
-    st.dataframe(tables.length_table(report, judged), hide_index=True, width="stretch")
+    numbers.table(tables.length_table(report, judged))
 
 
 def _worth(asked: Asked, report: MazeReport) -> None:
@@ -329,7 +329,7 @@ def _exits(asked: Asked, report: MazeReport) -> None:
         "halting follows the length. It may follow what goes with length, such as free space, instead.",
     )
     st.markdown(words.exit_words(report, threshold))
-    st.dataframe(tables.exit_table(report, threshold), hide_index=True, width="stretch")
+    numbers.table(tables.exit_table(report, threshold))
 
 
 def _beyond(asked: Asked, report: MazeReport) -> None:
@@ -344,7 +344,7 @@ def _beyond(asked: Asked, report: MazeReport) -> None:
     )
     for reason in report.left_out:
         st.caption(f"Not tried, {reason}.")
-    st.dataframe(tables.other_table(report), hide_index=True, width="stretch")
+    numbers.table(tables.other_table(report))
 
 
 def _measured(checkpoint: Checkpoint) -> MazeReport | None:
@@ -381,7 +381,7 @@ def _probe(asked: Asked, report: MazeReport) -> None:
             "How often the probes are right (mean of reachable and cut-off cells; chance 50 %), beside the same probes "
             "on a model of this shape that was never trained. Only what lies above that line was learned.",
         )
-    st.dataframe(tables.probe_table(report), hide_index=True, width="stretch")
+    numbers.table(tables.probe_table(report))
 
 
 def _threshold(asked: Asked) -> tuple[float, str]:

@@ -157,6 +157,7 @@ def weights(report: MixtureReport, tokens: str) -> go.Figure:
             y=[f"stage {one.stage}" for one in rows],
             text=text,
             texttemplate="%{text}",
+            textfont={"size": 12},
             zmin=0,
             zmax=1,
             colorscale=colours.SCALE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app import inputs, reports, state
+from app import inputs, numbers, reports, state
 from app.cache import Checkpoint, facts
 from app.mixture import cache
 from app.mixture import figures as mixture_figures
@@ -115,7 +115,7 @@ def worth(checkpoint: Checkpoint, config: Config) -> None:
         "else it was never trained for, so a gap says what this model relies on, not what a model without a "
         "mixture could reach. That takes a training of its own."
     )
-    st.dataframe(mixture_figures.accuracy_table(report), hide_index=True, width="stretch")
+    numbers.table(mixture_figures.accuracy_table(report))
     st.caption(mixture_figures.provenance(checkpoint.name, config, report))
 
 
@@ -135,7 +135,7 @@ def steps(checkpoint: Checkpoint, config: Config) -> None:
         "cell has collapsed to that step; a row without a spread gives every token the same. Little weight does "
         "not make a step useless: the later ones are computed from it."
     )
-    st.dataframe(mixture_figures.weight_table(report), hide_index=True, width="stretch")
+    numbers.table(mixture_figures.weight_table(report))
     st.caption(mixture_figures.provenance(checkpoint.name, config, report))
 
 
@@ -146,4 +146,4 @@ def reading(model: SRViTConfig) -> None:
         "of `SRViTConfig` in `vitrm/config/comparisons.py`, to be set otherwise, as in "
         "`vitrm train sr-vit-digits --model.location stack`."
     )
-    st.dataframe(mixture_figures.origins(model), hide_index=True, width="stretch")
+    numbers.table(mixture_figures.origins(model))

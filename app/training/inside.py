@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from app import numbers
 from app.picker.picker import picker
 from app.player.player import player
 from app.training import cache, printed
@@ -76,4 +77,4 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
     curves(payload(charts), key="growth_curves")
     printed.offer(lambda: charts, f"{name}-{image}", f"How the answer of run {name} to validation image {image} grew")
     with st.expander("The numbers behind these curves"):
-        st.dataframe(training_figures.growth_table(probs, halts, trace.class_names), hide_index=True, width="stretch")
+        numbers.table(training_figures.growth_table(probs, halts, trace.class_names))

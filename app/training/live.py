@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import events, visitors
+from app import events, numbers, visitors
 from app.training import cache, printed
 from app.training import figures as training_figures
 from app.training.choices import SAID, seen, show, tell
@@ -233,7 +233,7 @@ def numbers_behind(name: str) -> None:
         printed.offer(lambda: training_figures.live_charts(history, config), name, said)
     with st.expander("The numbers behind the figures, the settings and the command"):
         st.code(train_command(config), language="sh")
-        st.dataframe(training_figures.epoch_table(history), hide_index=True, width="stretch")
+        numbers.table(training_figures.epoch_table(history))
         st.json(config.to_dict(), expanded=False)
 
 

@@ -55,7 +55,7 @@ GROUPS = {
                   "model.init"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "model.embedding", "data.val_fraction",
                    "data.split_seed", "data.train_images", "data.memory_gb"),
-    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps",
+    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.memory_noise",
                                 "train.stop_unrolling", "train.halt_weight", "train.halt_target", "train.weight_decay",
                                 "train.decay", "train.betas", "train.grad_clip", "train.ema_decay",
                                 "train.ema_warmup", "train.label_smoothing", "train.precision", "train.compile",

@@ -159,7 +159,7 @@ def choose_framing(given: Given) -> None:
         figures.tensor_facts(given.pixels, given.config)
         + (f" {plain(picture.name)}: {plain(credit.credit)}." if credit else "")
     )
-    with st.expander("Crop and rotate", icon=":material/crop_rotate:", expanded=picture.kind == "photo"):
+    with st.expander("Crop and rotate", icon=":material/crop_rotate:"):
         with st.container(horizontal=True):
             for label, icon, turn in (("Left", "rotate_left", 1), ("Right", "rotate_right", -1)):
                 st.button(

@@ -112,7 +112,9 @@ def test_attribution_is_computed_in_the_background_and_follows_the_position(page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["step?position=3&open=curves,memory", "attention?view=1.-1.-1.5&edit=z0&open=maps,edits"])
+@pytest.mark.parametrize(
+    "path", ["step?position=3&open=curves,memory", "attention?view=1.-1.-1.5&edit=z0&open=maps,edits"]
+)
 def test_every_figure_has_words_and_a_table(page, server, path):
     page.goto(f"{server}/{path}")
     page.locator(".player").wait_for()

@@ -53,6 +53,7 @@ def test_an_upload_is_turned_cropped_and_played_and_leaves_no_trace_in_the_page(
     expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)  # handed over: no chip that could go stale
     settle(page)
     first = page.locator(".bars").inner_text()
+    page.get_by_text("Crop and rotate").click()
     page.get_by_role("button", name="Right", exact=True).click()
     expect(page.locator(".bars")).not_to_have_text(first, use_inner_text=True)
     settle(page)

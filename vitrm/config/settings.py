@@ -29,6 +29,8 @@ class Config:
             check(found in (0, expected), f"data.{name} has {found} entries, but the model needs {expected}")
         if self.train.progress_steps:
             require_recursion(self.model, f"progress_steps={self.train.progress_steps}")
+        if self.train.memory_noise:
+            require_recursion(self.model, f"memory_noise={self.train.memory_noise:g}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse."""

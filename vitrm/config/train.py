@@ -30,7 +30,7 @@ class TrainConfig:
     supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
     (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Begin with weights that use their steps:
     others settle for what is seen at once. Validation then runs all K + N steps, and of equally good epochs the later
-    one is kept.
+    one is kept. `memory_noise` is what keeps such a recursion from drifting, as in EqR (arXiv 2605.21488).
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
@@ -104,6 +104,12 @@ class TrainConfig:
         "Each batch first makes a random number of steps without learning, up to this many, so that the model learns "
         "to go on from wherever it is.",
     )
+    memory_noise: float = setting(
+        0.0,
+        "Noise in the memory",
+        "Standard deviation of the chance that is added to the memory after each update in training, so that the model "
+        "learns to mend small errors, not to carry them on.",
+    )
     crop_pad: int = setting(
         4, "Random shift", "Images are shifted by up to this many pixels, so that place matters less.", paper=4
     )
@@ -171,7 +177,8 @@ class TrainConfig:
             f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
         )
         for name in ("epoch_images", "warmup_epochs", "weight_decay", "grad_clip", "halt_weight",
-                     "patience", "crop_pad", "affine", "randaugment_ops", "mixup_alpha", "cutmix_alpha"):  # fmt: skip
+                     "patience", "memory_noise", "crop_pad", "affine", "randaugment_ops", "mixup_alpha",
+                     "cutmix_alpha"):  # fmt: skip
             check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
         check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")
         check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")

@@ -50,9 +50,10 @@ class OneStep(nn.Module):
         seeds: int | Tensor = 0,
         backprop: str = "supervision_step",
         *,
+        edit: None = None,
         unlearned: int = 0,
     ) -> Iterator[Step]:
-        """The one answer to (B, C, H, W) images. Glimpse seeds and gradient policies are taken and mean nothing here.
+        """The one answer to (B, C, H, W) images. What is said of a recursion is taken, and means nothing here.
 
         Raises ConfigError if more than one supervision step is asked for.
         """

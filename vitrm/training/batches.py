@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from vitrm.config import TrainConfig
 from vitrm.data.dataset import Split
 from vitrm.data.stored import StoredImages, ahead
+from vitrm.model import State
 
 
 def draw_batches(splits: Sequence[Split], train: TrainConfig, generator: torch.Generator) -> list[tuple[Split, Tensor]]:
@@ -40,6 +42,13 @@ def read_batches(batches: Sequence[tuple[Split, Tensor]], device: torch.device) 
         return tuple(tensor.pin_memory() for tensor in both) if device.type == "cuda" else both
 
     return ahead(batches, read)
+
+
+def noise_in_memory(train: TrainConfig) -> Callable[[State, State], State] | None:
+    """An `edit` for `ViTRM.moves` that adds noise to every memory (`memory_noise`); None where there is none to add."""
+    if not train.memory_noise:
+        return None
+    return lambda _, after: replace(after, memory=after.memory + train.memory_noise * torch.randn_like(after.memory))
 
 
 def draw_unlearned(train: TrainConfig) -> int:

@@ -31,7 +31,7 @@ from vitrm.judge.evaluation import StepScores, join, predict_steps, score
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.nets.base import Step
 from vitrm.training.augment import augment, mix
-from vitrm.training.batches import draw_batches, draw_unlearned, read_batches
+from vitrm.training.batches import draw_batches, draw_unlearned, noise_in_memory, read_batches
 from vitrm.training.checks import fit_config
 from vitrm.training.device import autocast, each_under, mixed_seed, on_its_way, reproducible
 from vitrm.training.distributed import Group
@@ -158,7 +158,8 @@ class Trainer:
         (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         total, learning = 0.0, self.config.model.supervision_steps
         unlearned = draw_unlearned(train)
-        every = model.steps(images, unlearned + learning, seeds, train.backprop, unlearned=unlearned)
+        count, noise = unlearned + learning, noise_in_memory(train)
+        every = model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)
         for n in range(learning):

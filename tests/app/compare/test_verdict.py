@@ -26,7 +26,7 @@ def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(co
     rows = mixture_rows(compared(*mixed))
     assert [list(row.values()) for row in rows] == [
         ["2", "60.1 ± 0.3 %", "60.0 ± 0.3 %", "+0.1 points", "may be chance", "3"],
-        ["4", "60.0 ± 0.3 %", "63.0 ± 0.3 %", "-3.0 points", "behind", "3"],
+        ["4", "60.0 ± 0.3 %", "63.0 ± 0.3 %", "−3.0 points", "behind", "3"],
     ]
     assert mixture_rows(compared(mixed[0])) == []
 

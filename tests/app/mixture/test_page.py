@@ -127,7 +127,7 @@ def test_the_table_of_answers_has_a_row_for_each_way_to_read_the_steps():
 
 def test_what_the_mixture_is_worth_says_when_it_may_be_chance_and_gives_nothing_no_sign():
     rows = mixture_figures.worth_table(REPORT)
-    assert [row["against its own mixture"] for row in rows] == ["", "-5.0 points", "-10.0 points"]
+    assert [row["against its own mixture"] for row in rows] == ["", "−5.0 points", "−10.0 points"]
     same = tuple(replace(one, became_right=0.1) for one in REPORT.replaced)
     rows = mixture_figures.worth_table(replace(REPORT, uniform=(0.5, 0.9 - 1e-5), replaced=same))
     assert rows[1]["against its own mixture"] == "0.0 points (may be chance)"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vitrm.bench.early_exit import bench_halting
+from vitrm.bench.early_exit import bench_halting, halting_table
 from vitrm.data.sources import load_dataset
 from vitrm.errors import RunError
 from vitrm.runs.checkpoints import find_run
@@ -17,6 +17,9 @@ def test_early_exit_is_timed_at_the_stored_threshold_on_the_whole_split():
     assert f"{run.report('halting').chosen.threshold:g}" in result["policy"]
     for row in result["batch"].values():
         assert row["speedup"] == pytest.approx(row["every_step_s"] / row["halting_s"])
+    one = result["one_image"]
+    assert one["operations"] > 4 * 8  # a memory update and an answer update, of two layers each, at least
+    assert f"{1000 * one['predict_s']:.2f} ms" in halting_table(result)
     assert result["batch"]["1"]["halting_accuracy"] == result["batch"]["256"]["halting_accuracy"]
 
 

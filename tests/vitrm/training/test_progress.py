@@ -9,6 +9,8 @@ from trainings import carry, changed, exact
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
+from vitrm.model import State
+from vitrm.training.batches import noise_in_memory
 from vitrm.training.events import EpochEnd
 from vitrm.training.trainer import Trainer
 
@@ -76,9 +78,9 @@ def test_a_batch_begins_with_any_number_of_steps_up_to_the_given_one(progress, m
     trainer, drawn = Trainer(config, dataset), []
     steps = trainer.model.steps
 
-    def watched(images, count, *rest, unlearned):
+    def watched(images, count, *rest, unlearned, **others):
         drawn.append((count, unlearned))
-        return steps(images, count, *rest, unlearned=unlearned)
+        return steps(images, count, *rest, unlearned=unlearned, **others)
 
     monkeypatch.setattr(trainer.model, "steps", watched)
     images, labels = trainer.first_of_each()[1]
@@ -91,6 +93,8 @@ def test_a_batch_begins_with_any_number_of_steps_up_to_the_given_one(progress, m
 def test_what_cannot_begin_anywhere_or_take_several_sizes_is_refused(progress):
     config, dataset, _ = progress
     vit = ViTConfig(num_classes=3, image_size=10, patch_size=2, dim=12, depth=1, num_heads=2, mlp_dim=8)
+    with pytest.raises(ConfigError, match=r"memory_noise=0\.1 needs a model with supervision steps"):
+        Config(ViTConfig(), TrainConfig(memory_noise=0.1))
     with pytest.raises(ConfigError, match="progress_steps=3 needs a model with supervision steps"):
         replace(config, model=vit)
     with pytest.raises(ConfigError, match="has images of several sizes, which this model cannot take"):
@@ -100,3 +104,20 @@ def test_what_cannot_begin_anywhere_or_take_several_sizes_is_refused(progress):
             changed(config, **{field: 0 if field == "reference_side" else -1})
     with pytest.raises(ConfigError, match="reference_side=6 needs positions='relative'"):
         changed(config, positions="absolute")
+
+
+def test_noise_is_added_to_every_memory_in_training_and_to_no_answer(progress):
+    config, dataset, _ = progress
+    noisy = noise_in_memory(TrainConfig(memory_noise=0.1))
+    before = State(torch.zeros(50, 1, 12), torch.zeros(50, 36, 12))
+    after = noisy(before, before)
+    assert after.answer is before.answer
+    assert float(after.memory.std()) == pytest.approx(0.1, rel=0.05)
+    assert noise_in_memory(TrainConfig()) is None
+    measured = []
+    for noise in (0.0, 0.0, 0.5):
+        torch.manual_seed(0)
+        trainer = Trainer(changed(config, memory_noise=noise), dataset)
+        images, labels = next(iter(trainer.first_of_each()))
+        measured.append([values.tolist() for _, values, _ in trainer.train_batch(images, labels)])
+    assert measured[0] == measured[1] != measured[2]
