@@ -2,6 +2,7 @@
 
     python scripts/class_load.py                                   # 100 phones; prints one JSON object
     python scripts/class_load.py --phones 30 --questions 2 --within 2 --no-training
+    python scripts/class_load.py --within 0                        # all join in one instant, and answer in one
 
 A real server, a real training (`digits`), and clients that speak Streamlit's websocket protocol as browsers do: the
 teacher from the machine itself, each phone from an address of its own in 127.0.0.0/8 (Linux). All ask for news as often
@@ -115,6 +116,7 @@ async def measure(home: str, folder: Path, server: int, arguments: argparse.Name
     waits = [each for phone in phones for each in phone.waits]
     return {
         "phones": len(phones),
+        "phones_in_the_class": len(classes.get(code).phones),
         "training": not arguments.no_training,
         "cores": os.cpu_count(),
         "load_average": [round(value, 1) for value in os.getloadavg()],

@@ -1,6 +1,8 @@
 """`python -m app.web FOLDER`, which is what `vitrm site FOLDER` runs."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from streamlit.logger import set_log_level
@@ -14,6 +16,8 @@ from app.web.write import write  # noqa: E402
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    files = write(folder)
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["VITRM_HOME"] = empty  # of the user's runs none stands in for a bundled model of that name
+        files = write(folder)
     size = sum(file.stat().st_size for file in files)
     print(f"{len(files)} files, {size / 1e6:.1f} MB, in {folder.resolve()}. Open {folder / 'index.html'}, or serve it.")

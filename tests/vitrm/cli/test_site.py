@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from vitrm.places import ROOT
 
 
@@ -12,6 +14,7 @@ def _site(folder, cwd):
     return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow  # what is written, in this process: tests/app/web
 def test_it_writes_the_pages_from_any_folder_and_says_how_much_and_where(tmp_path):
     result = _site("handed out", tmp_path)
     assert result.stderr == ""
