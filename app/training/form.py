@@ -36,7 +36,7 @@ def new_training() -> None:
     start, places = st.container(), {}  # above the settings, so that nothing said there moves the button
     with st.expander("Own settings", icon=":material/tune:"):
         changes |= _own_settings(name, places)
-    config, why = None, None
+    config, why, at = None, None, None
     try:
         if source is not None:
             fitting = own_pictures.fitting(source)
@@ -47,10 +47,10 @@ def new_training() -> None:
         at = _beside(str(error), changes, places)
         if at is not None:
             places[at].error(why)
-        with start:
-            st.error(f"In “Own settings”: {why}" if at else why)
     with start:
         _start(config if why is None else None, device)
+        if why is not None:  # below the button, which stays where it is
+            st.error(f"In “Own settings”: {why}" if at else why)
     if config is not None and why is None:
         st.caption("The same from a terminal, on this machine; it shows up here too:")
         st.code(train_command(config), language="sh")

@@ -127,8 +127,11 @@ def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(pag
     page.number_input(key=key).set_value(value).run()
     assert not page.exception
     assert [error.value for error in page.error if message in error.value] == [page.error[0].value, page.error[1].value]
-    assert page.error[0].value.startswith("In “Own settings”: ")  # above the button; the other one is beside the field
-    assert page.button(key="start_training").disabled
+    assert page.error[0].value.startswith("In “Own settings”: ")  # the other one is beside the field
+    start = page.button(key="start_training")
+    assert start.disabled
+    there = [each for each in page.main if each.type in {"button", "error"}]
+    assert there.index(start) < there.index(page.error[0])  # which does not move the button
 
 
 def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
