@@ -147,15 +147,18 @@ class Classes:
         _lead(visitor)
         self._add(code, Asked(self.question(question).key))
 
-    def reveal(self, code: str, result: Any, visitor: Visitor) -> None:
-        """Put what came out on all screens, beside everybody's own prediction. `result` None: nobody knows it."""
+    def reveal(self, code: str, result: Any, visitor: Visitor, measured: str = "") -> None:
+        """Put what came out on all screens, beside everybody's own prediction, and on what that was `measured`.
+
+        `result` None: nobody knows it.
+        """
         with self._lock:
             _lead(visitor)
             found = self.get(code)
             if found.asking is None or found.asking.revealed:
                 raise ClassError("There is no question to which the answer could be revealed; ask one first.")
             read = None if result is None else json.dumps(self.question(found.asking.question).read(result))
-            self._add(code, Revealed(len(found.askings) - 1, read))
+            self._add(code, Revealed(len(found.askings) - 1, read, measured))
 
     def lead(self, code: str, to: str, visitor: Visitor) -> None:
         """Have all look at one state of a page, as `app.classroom.place.read_place` reads it."""

@@ -65,6 +65,7 @@ class Revealed:
 
     asking: Count
     result: str | None  # as JSON; None: nobody knows it
+    measured: str = ""  # on what, in words; "": it was not measured here
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Asking:
     changes: Mapping[str, int] = field(default_factory=dict)  # by phone: how many answers it has sent
     revealed: bool = False
     result: str | None = None
+    measured: str = ""  # on what
 
 
 Stage = Literal["waiting", "question", "result", "led"]
@@ -151,7 +153,7 @@ def after(now: Classroom, event: Event) -> Classroom:
             )
             return replace(now, askings=(*now.askings[:-1], asking))
         case Revealed() if _is_open(now, event.asking):
-            asking = replace(now.askings[-1], revealed=True, result=event.result)
+            asking = replace(now.askings[-1], revealed=True, result=event.result, measured=event.measured)
             return _acted(replace(now, askings=(*now.askings[:-1], asking)), "result")
         case Led():
             return _acted(replace(now, led_to=event.to), "led")

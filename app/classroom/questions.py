@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.lessons.book.book import measured
 from app.lessons.course import lessons
+from app.lessons.lesson import Result
 from app.lessons.question import Answer, Choice, Question, Slider
 
 
@@ -127,6 +128,6 @@ def is_known(key: str) -> bool:
     return key in RESULTS or key in _LESSONS
 
 
-def result(key: str) -> Answer:
+def result(key: str) -> Result:
     """What came out; of a lesson measured now, of a bundled model. Raises VitrmError where that cannot be done."""
-    return RESULTS[key] if key in RESULTS else measured(_LESSONS[key], ()).value
+    return Result(RESULTS[key], "") if key in RESULTS else measured(_LESSONS[key], ())

@@ -124,6 +124,8 @@ def _result(found: Classroom, visitor: Visitor) -> None:
     else:
         st.markdown(f"**{question.gap(own, result)}**" if result is not None else f"You said {question.words(own)}.")
     spread(figures.distribution(question, found.asking, stored), key=f"class_spread_{len(found.askings)}")
+    if found.asking.measured:
+        st.caption(found.asking.measured)
 
 
 def _escaped(text: str) -> str:

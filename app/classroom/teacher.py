@@ -165,6 +165,8 @@ def _arriving(code: str, acts: int) -> None:
     hidden = not asking.revealed and not st.session_state.get("class_spread", True)
     st.html(f"<p class='class-count'><b>{answered}</b> of {there} have answered</p>")
     spread(figures.distribution(question, asking, hidden=hidden) | {"wide": True}, key="class_arriving")
+    if asking.measured:
+        st.caption(asking.measured)
 
 
 def _reveal(found: Classroom, question: Question) -> None:
@@ -182,7 +184,11 @@ def _reveal(found: Classroom, question: Question) -> None:
 
 
 def _reveal_known(code: str, key: str) -> None:
-    _act(lambda who: classes().reveal(code, result(key), who))
+    def act(who: Visitor) -> None:
+        came_out = result(key)
+        classes().reveal(code, came_out.value, who, came_out.words)
+
+    _act(act)
 
 
 def _ways(found: Classroom, base: str | None) -> None:

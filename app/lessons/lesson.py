@@ -26,23 +26,33 @@ class Link:
 
 
 class Did:
-    """A condition on what was done: as many different events of a kind, for which `where` holds, as there are examples.
+    """A condition on what was done: as many different events of a kind that count as there are examples.
 
-    The examples are events that count, by their values; without `where` they have to be these very ones. Raises
-    ValueError where an example is none.
+    Without `where` those count that are one of the examples; with it those whose values are within its ranges
+    {name: (low, high)}, so all with {}. Raises ValueError where an example is none.
     """
 
-    def __init__(self, kind: str, *examples: Mapping[str, Any], where: Callable[[Event], bool] | None = None) -> None:
-        self.kind, self.examples = kind, tuple(Event(kind, dict(each)) for each in examples or ({},))
-        self._where = where or self.examples.__contains__
+    def __init__(
+        self, kind: str, *examples: Mapping[str, Any], where: Mapping[str, tuple[float, float]] | None = None
+    ) -> None:
+        self.kind, self.examples, self.where = kind, tuple(Event(kind, dict(each)) for each in examples or ({},)), where
         for each in self.examples:
-            if each.values.keys() != KINDS[kind].keys() or not self._where(each):
+            if each.values.keys() != KINDS[kind].keys() or not self._counts(each):
                 raise ValueError(f"{each} is no example of what counts")
 
     def holds(self, events: Sequence[Event]) -> bool:
         """Whether enough of it was done."""
-        found = [each for each in events if each.kind == self.kind and self._where(each)]
+        found = [each for each in events if each.kind == self.kind and self._counts(each)]
         return len({repr(each) for each in found}) >= len(self.examples)
+
+    def sent(self) -> dict[str, Any]:
+        """The same as a JSON value."""
+        return {"kind": self.kind, "examples": [each.sent() for each in self.examples], "where": self.where}
+
+    def _counts(self, event: Event) -> bool:
+        if self.where is None:
+            return event in self.examples
+        return all(low <= event[name] <= high for name, (low, high) in self.where.items())
 
 
 def played(name: str, steps: int) -> Did:
@@ -62,10 +72,15 @@ class Stop:
     hint: str  # on request
     control: str = ""  # CSS selector of what the hint points at
     link: Link | None = None  # None: the page of the stop before
+    without: str = ""  # how whoever lacks what it needs says so and goes on; "": it needs no more than the app
 
     def holds(self, events: Sequence[Event]) -> bool:
-        """Whether it is done."""
-        return all(did.holds(events) for did in self.done)
+        """Whether it is done, or left out by who may do so."""
+        return all(did.holds(events) for did in self.done) or self.is_left_out(events)
+
+    def is_left_out(self, events: Sequence[Event]) -> bool:
+        """Whether somebody went on without it."""
+        return bool(self.without) and any(event.kind == "left out" for event in events)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """`python -m app.web FOLDER`, which is what `vitrm site FOLDER` runs."""
 
-import logging
 import sys
 from pathlib import Path
+
+from streamlit.logger import set_log_level
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:  # nobody's site-packages holds a module called `app`
     sys.path.insert(0, str(ROOT))
-logging.getLogger("streamlit").setLevel(logging.ERROR)  # it misses a server that is not needed here
+set_log_level("error")  # it misses a server that is not needed here
 
 from app.web.write import write  # noqa: E402
 

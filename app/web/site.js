@@ -9,12 +9,14 @@ function vitrmRecorded(name, data) {
 (() => {
   const page = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const inLesson = new URLSearchParams(location.search).has("lesson");
   const kept = () => { try { return localStorage.getItem("vitrm-theme"); } catch { return null; } }; // not every file:// has a place for it
   const setTheme = () => (page.dataset.theme = kept() ?? (dark.matches ? "dark" : "light"));
   setTheme();
   document.addEventListener("DOMContentLoaded", () => {
     const stage = document.getElementById("stage") && mountStage(document.getElementById("stage"));
     const redraw = () => stage?.show();
+    if (stage && inLesson) add("assets/course.js", () => add("assets/lessons.js"));
     dark.addEventListener("change", () => { setTheme(); redraw(); });
     document.querySelector(".theme").addEventListener("click", () => {
       page.dataset.theme = page.dataset.theme === "dark" ? "light" : "dark";
@@ -23,9 +25,13 @@ function vitrmRecorded(name, data) {
     });
   });
 
+  function add(file, then = () => {}) {
+    document.head.append(Object.assign(document.createElement("script"), { src: file, onload: then }));
+  }
+
   // As Streamlit does it: a component lives in a shadow of the page, so that neither one's styles reach the other.
   function mountStage(host) {
-    const { shown, panels, level, mount } = JSON.parse(document.getElementById("data").textContent);
+    const { shown, panels, level, predict, mount } = JSON.parse(document.getElementById("data").textContent);
     const inside = host.attachShadow({ mode: "open" });
     inside.append(document.getElementById("component").content.cloneNode(true));
     const query = new URLSearchParams(location.search);
@@ -45,7 +51,7 @@ function vitrmRecorded(name, data) {
       const known = recording.guess && recording.name in told ? { label: recording.guess.label } : {};
       globalThis[mount]({
         data: {
-          ...data, ...known, panels, level, view: query.get("view") ?? "", chosenThreshold: number("threshold"),
+          ...data, ...known, predict: predict && inLesson, panels, level, view: query.get("view") ?? "", chosenThreshold: number("threshold"),
           start: number(halting ? "threshold" : "position"), address: { show: at ? recording.name : null },
         },
         parentElement: inside, setStateValue() {},
@@ -65,6 +71,7 @@ function vitrmRecorded(name, data) {
         button.setAttribute("aria-pressed", String(told[name] === k));
         button.addEventListener("click", () => {
           told[name] = k;
+          happened("gem guessed");
           show();
         });
         return button;

@@ -13,8 +13,11 @@ from string import Template
 
 from app.component import COLOURS, read
 from app.halting.exits import exits
+from app.lessons.book import book
+from app.lessons.shelf import shelf
 from app.player import player
 from app.web import pictures
+from app.web.course import course
 from app.web.recordings import GLIMPSES, HALTING, MAZES, WHOLE, Recording, recordings
 from vitrm.errors import DataError
 
@@ -31,12 +34,15 @@ class Page:
     component: str = "player"
     panels: tuple[str, ...] = ()
     level: str = "supervision step"  # that "next" moves by at first
+    predict: bool = True  # in a lesson: it starts before the first step, as in the app
 
 
 PAGES = (
     Page("watch", "Watch", (GLIMPSES,), panels=("glimpses",)),
     Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "curves", "code", "memory"), level="single update"),
-    Page("attention", "Attention", (GLIMPSES, WHOLE), panels=("attention", "maps"), level="single update"),
+    Page(
+        "attention", "Attention", (GLIMPSES, WHOLE), panels=("attention", "maps"), level="single update", predict=False
+    ),
     Page("halting", "Halting", (HALTING,), component="exits"),
     Page("mazes", "Mazes", (MAZES,), panels=("cells",)),
 )
@@ -59,6 +65,9 @@ def write(folder: Path) -> list[Path]:
         content[f"assets/{name}.js"] = read(module, *scripts)
     content["assets/site.js"] = read(__file__, "site.js")
     content["assets/site.css"] = read(__file__, COLOURS, "site.css")
+    content["assets/course.js"] = f"const vitrmCourse = {json.dumps(_course())};\n"
+    content["assets/lessons.js"] = f"(() => {{\n{_lessons_script()}\n}})();\n"  # names of its own
+    content["lessons.html"] = _frame("Lessons · ViTRM", "lessons", read(__file__, "lessons.html"))
     content["index.html"] = _frame("ViTRM: watch a tiny vision model refine its answer", "", _home(found))
     for page in PAGES:
         content[f"{page.name}.html"] = _frame(f"{page.title} · ViTRM", page.name, _lesson(page, found))
@@ -79,13 +88,27 @@ def _check(folder: Path) -> None:
 
 
 def _script(recording: Recording) -> str:
-    name = json.dumps(f"{recording.set}/{recording.image}")
-    return f"vitrmRecorded({name}, {json.dumps(recording.data)});\n"
+    return f"vitrmRecorded({json.dumps(recording.name)}, {json.dumps(recording.data)});\n"
+
+
+def _course() -> dict[str, object]:
+    return {
+        "lessons": course(),
+        "book": f"<style>{read(book.__file__, COLOURS, *book.CSS)}</style>{read(book.__file__, book.HTML)}",
+        "shelf": f"<style>{read(shelf.__file__, COLOURS, shelf.CSS)}</style>{read(shelf.__file__, shelf.HTML)}",
+    }
+
+
+def _lessons_script() -> str:
+    return "\n".join(
+        (read(book.__file__, *book.SCRIPTS), read(shelf.__file__, "shelf.js"), read(__file__, "lessons.js"))
+    )
 
 
 def _frame(title: str, here: str, main: str) -> str:
+    pages = [*((page.name, page.title) for page in PAGES), ("lessons", "Lessons")]
     links = "".join(
-        f'<a href="{page.name}.html"{" aria-current=page" * (page.name == here)}>{page.title}</a>' for page in PAGES
+        f'<a href="{name}.html"{" aria-current=page" * (name == here)}>{called}</a>' for name, called in pages
     )
     return Template(read(__file__, "page.html")).substitute(
         title=escape(title), generator=GENERATOR, links=links, main=main
@@ -109,19 +132,17 @@ def _home(found: list[Recording]) -> str:
 
 def _lesson(page: Page, found: list[Recording]) -> str:
     mount, module, html, css, _ = _COMPONENTS[page.component]
-    shown = [each for each in found if each.set in page.sets]
+    shown = [each for each in found if not each.page and each.set in page.sets]
+    shown += {each.name: each for each in found if each.page == page.name and each.name not in _names(shown)}.values()
     several = len(page.sets) > 1
-    listed = [
-        {"name": f"{each.set}/{each.image}", "file": each.file, "caption": each.caption, "guess": each.guess}
-        for each in shown
-    ]
+    listed = [{"name": each.name, "file": each.file, "caption": each.caption, "guess": each.guess} for each in shown]
     rows = []
     for name in page.sets:
         of = f'<span class="of">{_SETS[name]}</span>' if several else ""
         about = f", {_SETS[name]}" if several else ""
-        row = [_button(k, each, about) for k, each in enumerate(shown) if each.set == name]
+        row = [_button(k, each, about) for k, each in enumerate(shown) if each.set == name and not each.page]
         rows.append(f"<div>{of}{''.join(row)}</div>")
-    data = {"shown": listed, "panels": page.panels, "level": page.level, "mount": mount}
+    data = {"shown": listed, "panels": page.panels, "level": page.level, "predict": page.predict, "mount": mount}
     after = PAGES[(PAGES.index(page) + 1) % len(PAGES)]
     return Template(read(__file__, "lesson.html")).substitute(
         words=read(__file__, f"pages/{page.name}.html"),
@@ -131,6 +152,10 @@ def _lesson(page: Page, found: list[Recording]) -> str:
         script=f"assets/{page.component}.js",
         after=f'<a class="next" href="{after.name}.html">Next: {after.title} →</a>',
     )
+
+
+def _names(found: list[Recording]) -> set[str]:
+    return {each.name for each in found}
 
 
 def _button(place: int, recording: Recording, about: str) -> str:

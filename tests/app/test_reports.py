@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background, cache, inference, reports
 from app.cache import checkpoint
+from vitrm.data import sources
 from vitrm.errors import LimitError
 from vitrm.places import ROOT
 from vitrm.runs.checkpoints import find_run
@@ -40,6 +41,20 @@ def page(mine):
     app.run()
     app.session_state["checkpoint"] = "mine"
     return app.switch_page("../pages/halting.py").run()
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """64 images for `mine` to be judged on, where it matters that it is judged and not how well it does."""
+    whole = sources.load_dataset
+
+    def load_few(*words, **options):
+        every, some = whole(*words, **options), torch.arange(64)
+        return replace(every, val=every.val.subset(some), test=every.test.subset(some))
+
+    monkeypatch.setattr(sources, "load_dataset", load_few)
+    yield
+    cache.shared_dataset.clear()
 
 
 def start():
@@ -97,7 +112,7 @@ def test_a_cancelled_judgement_leaves_nothing(mine):
     assert mine.report("halting") is reports.stored(checkpoint("mine"), "halting") is job() is None
 
 
-def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page):
+def test_a_folder_that_cannot_be_written_still_shows_the_judgement(few, mine, page):
     (mine.path / "halting.json").mkdir()  # in the way
     (mine.path / "halting.json" / "full").touch()
     start()
@@ -107,7 +122,7 @@ def test_a_folder_that_cannot_be_written_still_shows_the_judgement(mine, page):
     assert len(of_all_images(page)["cost"]) == 6
 
 
-def test_a_damaged_report_is_said_and_can_be_made_anew(mine, page):
+def test_a_damaged_report_is_said_and_can_be_made_anew(few, mine, page):
     (mine.path / "halting.json").write_text("{")
     page.run()
     assert not page.exception
@@ -119,7 +134,7 @@ def test_a_damaged_report_is_said_and_can_be_made_anew(mine, page):
     assert mine.report("halting") is not None
 
 
-def test_a_run_made_again_meanwhile_is_not_given_the_report_of_the_one_before(mine):
+def test_a_run_made_again_meanwhile_is_not_given_the_report_of_the_one_before(few, mine):
     with inference.INFERENCE:
         begun = start()
         (mine.path / "model.safetensors").touch()
@@ -142,7 +157,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(mine, page):
     assert page.button(key="ask_halting")
 
 
-def test_a_run_made_again_under_the_same_name_is_judged_again(mine):
+def test_a_run_made_again_under_the_same_name_is_judged_again(few, mine):
     start()
     judged()
     (mine.path / "halting.json").unlink()
@@ -174,7 +189,7 @@ def test_a_model_that_is_too_much_is_not_judged(mine, monkeypatch):
     assert mine.report("halting") is None
 
 
-def test_a_report_ends_at_its_deadline_with_a_sentence(mine, page, monkeypatch):
+def test_a_report_ends_at_its_deadline_with_a_sentence(few, mine, page, monkeypatch):
     monkeypatch.setenv("VITRM_REPORT_MINUTES", "1e-9")
     page.button(key="ask_halting").click().run()
     judged()

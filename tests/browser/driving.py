@@ -78,7 +78,7 @@ def running_server(
                 time.sleep(0.1)
         yield address, process
     finally:
-        process.terminate()
+        process.kill()  # to take torch apart in good order takes it seconds; how it ends is a test's own matter
         process.wait(timeout=120)
         if process.stdout:
             process.stdout.close()

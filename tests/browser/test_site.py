@@ -5,14 +5,21 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from app.lessons.lesson import Result
+from app.web import course
 from app.web.write import PAGES, write
 from tests.browser.driving import WIDTHS, watched
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    """What came out in its lessons is made up: tests/app/lessons/test_course.py measures it."""
     folder = tmp_path_factory.mktemp("disk") / "from a stick"
-    write(folder)
+    middle = {"choice": lambda _: 1, "slider": lambda _: 26.5, "curve": lambda asked: [50.0] * len(asked.points)}
+    with pytest.MonkeyPatch.context() as patch:
+        made_up = lambda lesson, _: Result(middle[lesson.question.kind](lesson.question), "made up")  # noqa: E731
+        patch.setattr(course, "measured", made_up)
+        write(folder)
     return folder.as_uri()
 
 
@@ -59,10 +66,36 @@ def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cu
     expect(cut.locator(".bars")).to_contain_text("true class")
 
 
+def test_a_lesson_is_done_by_doing_and_says_which_part_needs_the_app(cut, site):
+    cut.goto(f"{site}/lessons.html")
+    cut.get_by_role("link", name="What can be learned in a minute?").click()
+    for left in (1, 0):
+        cut.locator(".book fieldset .options input").first.click()
+        expect(cut.locator(".book fieldset .options")).to_have_count(left)
+    cut.get_by_text("Next: What do you expect?").click()
+    cut.get_by_role("slider").press("ArrowRight")
+    cut.get_by_role("button", name="This is my prediction").click()
+    for title in ("Start a training", "Watch it learn"):
+        cut.get_by_text(f"Next: {title}").click()
+        expect(cut.locator(".book .body")).to_contain_text("This part needs the app.")
+        cut.get_by_role("button", name="Go on without it").click()
+    cut.get_by_text("Next: What came out, and why?").click()
+    expect(cut.locator(".book .gap-words")).to_have_text("You said 51\u00a0%. It is 26.5 %.")
+    cut.reload()  # it is kept
+    cut.get_by_role("button", name="Because it could know").click()
+    cut.get_by_text("Next: Where it fails").click()
+    expect(cut).to_have_url(re.compile("watch.html.show=digits.+test-23"))
+    expect(cut.locator(".book footer")).not_to_contain_text("Next")
+    cut.locator("button.play").click()
+    cut.get_by_text("Next: Keep it").click()
+    cut.get_by_role("link", name="All lessons").click()
+    expect(cut.locator(".shelf .sum")).to_have_text("1 of 8 lessons done.")
+
+
 @pytest.mark.slow
 def test_pages_fit_a_telephone_and_a_desk_light_and_dark(cut, site):
     grounds = set()
-    for name in ("index", *(page.name for page in PAGES)):
+    for name in ("index", "lessons", *(page.name for page in PAGES)):
         cut.goto(f"{site}/{name}.html")
         for width in WIDTHS:
             cut.set_viewport_size({"width": width, "height": 900})

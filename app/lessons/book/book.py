@@ -21,8 +21,9 @@ from app.lessons.lesson import Lesson, Result
 from app.lessons.question import sent
 from vitrm.errors import VitrmError
 
-SCRIPTS = (DRAWING, PICTURE, "../prose.js", "../question.js", "../kept.js", "leaves.js", "book.js")
-_component = component("vitrm_book", __file__, html="book.html", css=("../question.css", "book.css"), js=SCRIPTS)
+HTML, CSS = "book.html", ("../question.css", "book.css")
+SCRIPTS = (DRAWING, PICTURE, "../prose.js", "../question.js", "../kept.js", "leaves.js")
+_component = component("vitrm_book", __file__, html=HTML, css=CSS, js=(*SCRIPTS, "book.js"))
 _KEY = "lesson_book"
 
 
@@ -80,7 +81,7 @@ def content(lesson: Lesson, told: Any, page: str) -> dict[str, Any]:
         ],
         "complete": progress.complete(found),
         "page": page,
-        "body": _body(lesson, found[leaf], events),
+        "body": _body(lesson, found[leaf], leaf, events),
     }
 
 
@@ -94,7 +95,7 @@ def _address(lesson: Lesson, leaf: int) -> str | None:
     return stop.link.address(**{state.LESSON: lesson.key}) if stop and stop.link else None
 
 
-def _body(lesson: Lesson, leaf: progress.Leaf, events: Sequence[Event]) -> dict[str, Any]:
+def _body(lesson: Lesson, leaf: progress.Leaf, number: int, events: Sequence[Event]) -> dict[str, Any]:
     """What stands on a leaf."""
     if leaf.kind == "recall":
         answers = progress.recall_answers(lesson, events)
@@ -113,7 +114,14 @@ def _body(lesson: Lesson, leaf: progress.Leaf, events: Sequence[Event]) -> dict[
         return {"text": lesson.text, "spec": sent(lesson.question), "value": progress.prediction(lesson, events)}
     if leaf.stop is not None:
         stop = leaf.stop
-        return {"text": stop.text, "then": stop.then, "hint": stop.hint, "control": stop.control}
+        left_out = stop.is_left_out(progress.since_opened(number, events))
+        return {
+            "text": stop.text,
+            "then": "You go on without it." if left_out else stop.then,
+            "hint": stop.hint,
+            "control": stop.control,
+            "without": stop.without,
+        }
     if leaf.kind == "result":
         return _result(lesson, events)
     run = next((event["name"] for event in reversed(events) if event.kind == "training finished"), None)
@@ -123,6 +131,7 @@ def _body(lesson: Lesson, leaf: progress.Leaf, events: Sequence[Event]) -> dict[
         "text": lesson.keep.text,
         "link": type(lesson.keep.link)(lesson.keep.link.page, query).address(),
         "next": following and {"title": following.title, "address": following.address},
+        "all": "lessons",
     } | _result(lesson, events)
 
 

@@ -77,11 +77,11 @@ function drawPrediction(body, data, act, leaf) {
 }
 
 function drawStop(body, data, act, leaf) {
-  const { text, then, hint, control } = data.body;
+  const { text, then, hint, control, without } = data.body;
   body.append(...paragraphs(text));
   if (leaf.done) {
     body.append(element("p", "yes", "Done."), rich(then));
-    return;
+    return null;
   }
   const help = body.appendChild(element("details")), head = help.appendChild(element("summary", "", "Help"));
   head.dataset.name = "help";
@@ -91,6 +91,7 @@ function drawStop(body, data, act, leaf) {
     const again = help.appendChild(element("a", "again", "Begin this part again"));
     again.href = leaf.address;
   }
+  return without ? pressed(without, "", () => act.note({ kind: "left out" })) : null;
 }
 
 function drawResult(body, data, act) {
@@ -124,7 +125,7 @@ function drawFigure(body, data) {
 }
 
 function drawKeep(body, data, act) {
-  const { text, link, next } = data.body;
+  const { text, link, next, all } = data.body;
   body.append(...paragraphs(text));
   const figure = drawFigure(body, data), row = body.appendChild(element("div", "row"));
   if (figure) {
@@ -133,15 +134,16 @@ function drawKeep(body, data, act) {
       act.note({ kind: "kept", what: "picture" });
     }));
   }
-  const open = row.appendChild(element("a", "again", "Open it as a link"));
-  Object.assign(open, { href: link, target: "_blank" });
-  open.addEventListener("click", () => act.note({ kind: "kept", what: "link" }));
+  if (link) {
+    const open = row.appendChild(element("a", "again", "Open it as a link"));
+    Object.assign(open, { href: link, target: "_blank" });
+    open.addEventListener("click", () => act.note({ kind: "kept", what: "link" }));
+  }
   if (next) {
     const on = body.appendChild(element("a", "next main", `Next lesson: ${next.title}`));
     on.href = next.address;
   }
-  const all = body.appendChild(element("a", "again", "All lessons"));
-  all.href = "lessons";
+  body.appendChild(element("a", "again", "All lessons")).href = all;
 }
 
 // Scrolls to the control that a hint is about, and frames it for a while: the page's, or inside a component
@@ -149,7 +151,7 @@ function pointAt(selector) {
   const look = (place) => {
     const found = place.querySelector(selector);
     if (found) return found;
-    for (const host of place.querySelectorAll("[data-testid^=stBidiComponent]")) {
+    for (const host of place.querySelectorAll("[data-testid^=stBidiComponent], #stage")) {
       const inside = host.shadowRoot && look(host.shadowRoot);
       if (inside) return inside;
     }

@@ -64,7 +64,7 @@ LESSON = Lesson(
             title="Look into the mixture",
             text="Here a mixture reads a digit. Each small square is a patch. **Press on two patches** and see which "
             "rounds they listen to.",
-            done=(Did("token chosen", {"token": 1}, {"token": 2}, where=lambda event: True),),
+            done=(Did("token chosen", {"token": 1}, {"token": 2}, where={}),),
             then="Each patch has weights of its own over the rounds. They are learned, and cost few extra weights.",
             hint="Press on a square in one of the maps, or choose a patch in the list.",
             control=".stages",
@@ -93,7 +93,7 @@ LESSON = Lesson(
             text="Here the mixture reads a hard 9. Press on a patch to see how sure it is of its rounds. Then look "
             "at the "
             "answer below.",
-            done=(Did("token chosen", {"token": 1}, where=lambda event: True),),
+            done=(Did("token chosen", {"token": 1}, where={}),),
             then="It is wrong about this one. And on the photos all three are wrong more often than right: they "
             "are tiny, and trained for minutes.",
             hint="Press on a square in one of the maps.",

@@ -54,7 +54,7 @@ LESSON = Lesson(
             title="Let it stop at once",
             text="Drag the **threshold** down until this digit leaves after step 1. What does it answer then? What do "
             "all test digits lose?",
-            done=(Did("threshold moved", {"to": 0.2}, where=lambda event: event["to"] <= EARLY),),
+            done=(Did("threshold moved", {"to": 0.2}, where={"to": (0, EARLY)}),),
             then="Almost no work, and many wrong answers. A low threshold lets it go before it knows.",
             hint="The slider is above the two figures. The arrow keys move it, too. Go below 0.38.",
             control=".threshold",
@@ -64,7 +64,7 @@ LESSON = Lesson(
             title="Ask for more",
             text="Now drag the threshold up, to 0.95 or more. Watch the two numbers for all test digits: how many are "
             "right, and how many steps they take.",
-            done=(Did("threshold moved", {"to": 0.99}, where=lambda event: event["to"] >= STRICT),),
+            done=(Did("threshold moved", {"to": 0.99}, where={"to": (STRICT, 1)}),),
             then="Easy digits still leave soon, and hard ones take their time. That is where the saving comes from.",
             hint="The buttons beside the slider have two values that make sense.",
             control=".threshold",
@@ -91,7 +91,7 @@ LESSON = Lesson(
             title="Where it fails",
             text="This digit is a 9. The model leaves at step 1, and says 5. Drag the threshold up to 0.95 or more. "
             "Does it help?",
-            done=(Did("threshold moved", {"to": 0.97}, where=lambda event: event["to"] >= STRICT),),
+            done=(Did("threshold moved", {"to": 0.97}, where={"to": (STRICT, 1)}),),
             then="It is sure and wrong, at every step. No threshold can mend that.",
             hint="It is the same slider as before.",
             control=".threshold",

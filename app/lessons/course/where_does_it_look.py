@@ -13,6 +13,7 @@ from app.lessons.question import Choice, Slider
 from vitrm.traces.trace import Trace
 
 MODEL, IMAGE, FOOLED = "digits", "test-2", "test-9"
+PATCHES = 16  # of an image
 
 
 def most_and_least(trace: Trace) -> tuple[int, int]:
@@ -69,7 +70,7 @@ LESSON = Lesson(
             text="Bright is what the memory reads now. Choose one **memory token** after another: do all of them "
             "look at "
             "the same patches?",
-            done=(Did("token chosen", {"token": 0}, {"token": 1}, where=lambda event: True),),
+            done=(Did("token chosen", {"token": 0}, {"token": 1}, where={}),),
             then="Each token has a place of its own that it likes to read.",
             hint="Memory token is a list below the picture. Try two of them.",
             control=".choose-token",
@@ -80,7 +81,7 @@ LESSON = Lesson(
             text="Now test it. Find a bright patch on the map, and **hide it** in the grid below “Change one thing”. "
             "Then "
             "read the line below: by how many points did the answer move?",
-            done=(Did("patches hidden", {"count": 1}, where=lambda event: event["count"] >= 1),),
+            done=(Did("patches hidden", {"count": 1}, where={"count": (1, PATCHES)}),),
             then="That is an answer to “did it matter?”. Attention alone is none.",
             hint="The grid with the small patches is in the part “Change one thing”. A click hides a patch.",
             control=".hide-grid button",
@@ -108,7 +109,7 @@ LESSON = Lesson(
             title="Where it fails",
             text="Here the map leads us astray. The patch at the **top left** has the least attention of all. Hide it, "
             "and look at the answer.",
-            done=(Did("patches hidden", {"count": 1}, where=lambda event: event["count"] >= 1),),
+            done=(Did("patches hidden", {"count": 1}, where={"count": (1, PATCHES)}),),
             then="A dark corner that hardly gets a look, and the answer moves more than for the brightest patch.",
             hint="It is the first patch of the grid in the part “Change one thing”.",
             control=".hide-grid button",

@@ -75,7 +75,7 @@ LESSON = Lesson(
                 Did(
                     "memory changed",
                     {"count": TOKENS, "shuffled": False},
-                    where=lambda event: event["count"] == TOKENS,
+                    where={"count": (TOKENS, TOKENS)},
                 ),
             ),
             then="No token is left. Try other pictures if you like: look what the edited run says.",

@@ -1,6 +1,6 @@
 // How far one is in each lesson: read from this browser, and erased there.
 
-export default function ({ data, parentElement }) {
+function mountShelf({ data, parentElement }) {
   const root = parentElement.querySelector(".shelf"), list = root.querySelector("ol"), erase = root.querySelector(".erase");
   const draw = () => {
     const all = allKept();

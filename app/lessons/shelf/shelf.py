@@ -6,7 +6,8 @@ from app.component import DRAWING, component
 from app.lessons.course import lessons
 
 SCRIPTS = (DRAWING, "../kept.js", "shelf.js")
-_component = component("vitrm_shelf", __file__, html="shelf.html", css="shelf.css", js=SCRIPTS)
+HTML, CSS = "shelf.html", "shelf.css"
+_component = component("vitrm_shelf", __file__, html=HTML, css=CSS, js=(*SCRIPTS, "component.js"))
 
 
 def shelf() -> None:

@@ -47,12 +47,12 @@ def test_the_last_answer_before_the_reveal_is_the_one_that_counts(classes, code)
     classes.answer(code, 0, 20, ANN)
     classes.answer(code, 0, 37.4, ANN)
     classes.answer(code, 0, 80, BOB)
-    classes.reveal(code, 61, TEACHER)
+    classes.reveal(code, 61, TEACHER, "on 20 mazes")
     with pytest.raises(ClassError, match="on the screens already"):
         classes.answer(code, 0, 61, BOB)
     asking = classes.get(code).asking
     assert sorted(map(json.loads, asking.answers.values())) == [37.5, 80]
-    assert (json.loads(asking.result), classes.get(code).stage) == (61, "result")
+    assert (json.loads(asking.result), asking.measured, classes.get(code).stage) == (61, "on 20 mazes", "result")
 
 
 def test_a_late_answer_is_not_taken_for_one_to_the_next_question(classes, code):

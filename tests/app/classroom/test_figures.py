@@ -7,7 +7,7 @@ import pytest
 
 from app.classroom.events import Asking, Classroom
 from app.classroom.figures import answers_of, distribution, table, words
-from app.classroom.questions import QUESTIONS, RESULTS
+from app.classroom.questions import QUESTIONS, RESULTS, result
 from app.lessons.question import Choice, Curve, Slider
 
 CHOICE = Choice("right", "Is it right?", ("yes", "no", "sometimes"))
@@ -85,6 +85,12 @@ def test_the_table_has_a_column_for_each_asking_and_names_nobody():
     assert sorted(row[1:] for row in rows) == [["A", "37.5", "", "", ""], ["B", "", "C", "", "1.5;2"]]
     assert [row[0] for row in rows] == ["1", "2"]
     assert "ann" not in text
+
+
+def test_without_a_training_the_first_minute_of_the_bundled_one_is_revealed_and_said():
+    came_out = result("learned-in-a-minute")
+    assert 10 < came_out.value <= 100
+    assert came_out.words.startswith("The training of digits, which comes with the app: ")
 
 
 def test_what_is_asked_before_and_after_is_the_same_and_its_answer_is_known():

@@ -58,6 +58,10 @@ def test_its_links_lead_to_pages_and_bundled_models(lesson):
                 state.IN_URL[key](value)
             else:
                 assert key in (state.RUN, state.SHOW)
+        if state.IMAGE in link.query:
+            default = state.MIXTURE_MODEL if link.page == "mixture" else state.CHECKPOINT
+            name = link.query.get(default, state.DEFAULTS[default])
+            assert cache.test_image(cache.checkpoint(name), link.query[state.IMAGE])[0].ndim == 3
 
 
 @ALL

@@ -29,6 +29,18 @@ def test_whoever_looks_first_goes_on_without_a_prediction():
     assert [leaf.done for leaf in first if leaf.kind == "predict"] == [True]
 
 
+@pytest.mark.parametrize("lesson", lessons().values(), ids=lessons())
+def test_whoever_cannot_train_goes_on_with_the_bundled_model_and_no_other_stop_can_be_left_out(lesson):
+    trains = any(did.kind.startswith("training") for stop in lesson.stops for did in stop.done)
+    assert trains == any(stop.without for stop in lesson.stops)
+    for number, leaf in enumerate(progress.leaves(lesson, ())):
+        if leaf.stop is not None:
+            events = [Event("leaf opened", {"leaf": number}), Event("left out", {})]
+            assert progress.leaves(lesson, events)[number].done == bool(leaf.stop.without)
+            told = {"lesson": lesson.key, "leaf": number, "events": [each.sent() for each in events]}
+            assert ("without it" in content(lesson, told, "")["body"]["then"]) == bool(leaf.stop.without)
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -2,21 +2,29 @@
 
 import json
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from app.component import read
 from app.halting.exits import exits
+from app.lessons.course import lessons
+from app.lessons.lesson import Result
 from app.player import player
+from app.web import course
 from app.web.write import PAGES, write
+from tests.app.lessons.doing import predicted
 from vitrm.errors import DataError
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    """With stand-ins for what is measured: tests/app/lessons/test_course.py has that."""
     folder = tmp_path_factory.mktemp("served") / "a folder"
-    write(folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(course, "measured", lambda lesson, events: Result(predicted(lesson), f"on {lesson.key}"))
+        write(folder)
+        yield folder
 
 
 def _text(file):
@@ -33,6 +41,7 @@ def test_it_is_at_most_8_mb_and_every_file_a_page_names_is_there(site):
         if 'id="data">' in text:
             data = json.loads(text.split('id="data">')[1].split("</script>")[0])
             named |= {shown["file"] for shown in data["shown"]}
+    named |= {"assets/course.js", "assets/lessons.js"}  # site.js adds them in a lesson
     assert {str(file.relative_to(site).as_posix()) for file in files} == named | {"index.html"}
 
 
@@ -54,6 +63,30 @@ def test_every_page_says_what_needs_the_app_and_leads_to_the_others(site):
         text = _text(site / f"{page.name}.html")
         assert len(re.findall(r'<p class="needs">[^<]+ needs? the app\.</p>', text)) == 1
         assert all(f'href="{other.name}.html"' in text for other in PAGES)
+
+
+def test_every_lesson_is_there_with_what_came_out_and_its_stops_lead_to_what_is_recorded(site):
+    told = json.loads(_text(site / "assets" / "course.js").removeprefix("const vitrmCourse = ").rstrip(";\n"))
+    assert [each["key"] for each in told["lessons"]] == list(lessons())
+    led = set()
+    for each, lesson in zip(told["lessons"], lessons().values(), strict=True):
+        assert each["measured"] == f"on {lesson.key}"
+        stops = [leaf for leaf in each["leaves"] if "stop" in leaf]
+        assert [leaf["title"] for leaf in stops] == [stop.title for stop in (*lesson.stops, lesson.fails.stop)]
+        assert all(leaf["address"] is None for leaf in stops if leaf["stop"]["needs"])
+        led |= {address for leaf in each["leaves"] if (address := leaf["address"])} | {each["keep"]["link"]} - {None}
+    assert len(led) > 20
+    for address in led:
+        parts = urlsplit(address)
+        text, query = _text(site / parts.path), parse_qs(parts.query)
+        if "show" in query:
+            shown = json.loads(text.split('id="data">')[1].split("</script>")[0])["shown"]
+            assert query["show"][0] in {each["name"] for each in shown}, address
+    needing = {
+        each["number"]: [leaf["stop"]["needs"] for leaf in each["leaves"] if "stop" in leaf] for each in told["lessons"]
+    }
+    assert needing[1] == needing[4] == needing[5] == needing[6] == [False] * 3
+    assert needing[8] == [True] * 3
 
 
 def test_the_answer_to_a_maze_is_not_in_its_trace(site):

@@ -1,0 +1,3 @@
+// How Streamlit mounts the shelf (components v2)
+
+export default mountShelf;
