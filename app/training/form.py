@@ -32,15 +32,16 @@ def new_training() -> None:
     name = st.pills("Preset", list(offered), default="digits", required=True, key="train_preset")
     st.markdown(offered[name])
     source = _choose_data(name)
-    device, changes = _choose_device()
+    base = PRESETS[name].with_fields({"train.precision": "auto"})  # the faster one on this machine
+    device, chosen = _choose_device()
     start, places = st.container(), {}  # above the settings, so that nothing said there moves the button
     with st.expander("Own settings", icon=":material/tune:"):
-        changes |= _own_settings(name, places)
+        changes = _own_settings(name, base, places) | chosen
     config, why = None, None
     try:
         if source is not None:
             fitting = own_pictures.fitting(source)
-            config = PRESETS[name].with_fields({"data.source": source} | fitting | changes)
+            config = base.with_fields({"data.source": source} | fitting | changes)
             trainings.check(config, visitors.visitor())
     except VitrmError as error:
         why = in_words(str(error))
@@ -136,12 +137,12 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
     return "cuda", {"train.precision": "bf16" if half else "fp32", "train.compile": compiled}
 
 
-def _own_settings(preset: str, places: dict[str, DeltaGenerator]) -> dict[str, Any]:
-    """The form: every setting with its sentence and what was published for it; returns what differs from the preset.
+def _own_settings(preset: str, base: Config, places: dict[str, DeltaGenerator]) -> dict[str, Any]:
+    """The form: every setting with its sentence and what was published for it; returns what differs from `base`.
 
     `places` is given a place under each field, by the setting's name, for what is wrong with it.
     """
-    base, changes = PRESETS[preset], {}
+    changes: dict[str, Any] = {}
     groups = settings.groups(base)
     for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
         with tab:
