@@ -32,25 +32,26 @@ def new_training() -> None:
     name = st.pills("Preset", list(offered), default="digits", required=True, key="train_preset")
     st.markdown(offered[name])
     source = _choose_data(name)
-    device, changes = _choose_device()
+    base = PRESETS[name].with_fields({"train.precision": "auto"})  # the faster one on this machine
+    device, chosen = _choose_device()
     start, places = st.container(), {}  # above the settings, so that nothing said there moves the button
     with st.expander("Own settings", icon=":material/tune:"):
-        changes |= _own_settings(name, places)
-    config, why = None, None
+        changes = _own_settings(name, base, places) | chosen
+    config, why, at = None, None, None
     try:
         if source is not None:
             fitting = own_pictures.fitting(source)
-            config = PRESETS[name].with_fields({"data.source": source} | fitting | changes)
+            config = base.with_fields({"data.source": source} | fitting | changes)
             trainings.check(config, visitors.visitor())
     except VitrmError as error:
         why = in_words(str(error))
         at = _beside(str(error), changes, places)
         if at is not None:
             places[at].error(why)
-        with start:
-            st.error(f"In “Own settings”: {why}" if at else why)
     with start:
         _start(config if why is None else None, device)
+        if why is not None:  # below the button, which stays where it is
+            st.error(f"In “Own settings”: {why}" if at else why)
     if config is not None and why is None:
         st.caption("The same from a terminal, on this machine; it shows up here too:")
         st.code(train_command(config), language="sh")
@@ -136,12 +137,12 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
     return "cuda", {"train.precision": "bf16" if half else "fp32", "train.compile": compiled}
 
 
-def _own_settings(preset: str, places: dict[str, DeltaGenerator]) -> dict[str, Any]:
-    """The form: every setting with its sentence and what was published for it; returns what differs from the preset.
+def _own_settings(preset: str, base: Config, places: dict[str, DeltaGenerator]) -> dict[str, Any]:
+    """The form: every setting with its sentence and what was published for it; returns what differs from `base`.
 
     `places` is given a place under each field, by the setting's name, for what is wrong with it.
     """
-    base, changes = PRESETS[preset], {}
+    changes: dict[str, Any] = {}
     groups = settings.groups(base)
     for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
         with tab:

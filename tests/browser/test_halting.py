@@ -39,8 +39,14 @@ def move_threshold(page, value):
     return slider
 
 
-def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page, server):
-    open_halting(page, server, "?image=test-9")
+def test_the_threshold_moves_by_button_slider_and_figure_and_reports_once_at_rest(page, server):
+    open_halting(page, server, "?image=test-9&threshold=0.2")
+    expect(page.locator(".exits .badge")).to_contain_text("stopped at 1 of 6")
+    own = page.get_by_role("button", name="0.50 as in training")
+    own.click()
+    expect(own).to_have_attribute("aria-pressed", "true")
+    settle(page)
+    assert "threshold" not in page.url  # the checkpoint's own
     badge, exits = page.locator(".exits .badge"), page.locator(".exits thead .exit")
     expect(badge).to_have_text("stopped at 4 of 6: wrong ✗")
     expect(exits).to_have_text("4")
@@ -58,6 +64,15 @@ def test_the_threshold_moves_in_the_browser_alone_and_reports_once_at_rest(page,
     settle(page)
     assert len(page.talk.sent) == 1
     assert "threshold=0.99" in page.url
+    own.click()
+    box = page.locator(".exits .grip").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2 - 32, steps=4)
+    page.mouse.up()
+    expect(badge).to_contain_text("stopped at 5 of 6")
+    settle(page)
+    assert "threshold=0.7" in page.url
     assert own_problems(page) == []
 
 
@@ -85,24 +100,6 @@ def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page,
     page.goto(address)
     expect(page.locator(".exits .name output")).to_have_text("0.95")
     expect(page.locator(".exits thead th")).to_have_count(13)
-
-
-def test_the_threshold_can_be_chosen_with_a_button_and_dragged_in_the_figure(page, server):
-    open_halting(page, server, "?image=test-9&threshold=0.2")
-    expect(page.locator(".exits .badge")).to_contain_text("stopped at 1 of 6")
-    own = page.get_by_role("button", name="0.50 as in training")
-    own.click()
-    expect(own).to_have_attribute("aria-pressed", "true")
-    settle(page)
-    assert "threshold" not in page.url  # the checkpoint's own
-    box = page.locator(".exits .grip").bounding_box()
-    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2 - 32, steps=4)
-    page.mouse.up()
-    expect(page.locator(".exits .badge")).to_contain_text("stopped at 5 of 6")
-    settle(page)
-    assert "threshold=0.7" in page.url
 
 
 def all_images(page):
@@ -150,6 +147,13 @@ def test_an_arrow_is_a_hundredth_and_the_threshold_is_one_thing_on_the_whole_pag
     assert seen[0] != seen[1] != seen[2]
     assert page.talk.sent == []
 
+    with page.context.expect_page() as opened:  # an image worth a look leads to the player at that image
+        page.locator(".leaving .image").first.click()
+    other = opened.value
+    expect(other.locator(".player")).to_be_visible()
+    index = other.url.partition("image=test-")[2].partition("&")[0]
+    expect(other.get_by_text(f"test split, number {index},")).to_be_visible()
+
 
 def test_of_twenty_four_steps_the_exit_is_in_view_and_the_figure_says_that_it_scrolls(page, server):
     open_halting(page, server, "?depth=4&threshold=0.999")
@@ -173,13 +177,3 @@ def test_the_halting_page_fits_and_every_figure_has_words(page, server):
     said = charts.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
     starts = ("Accuracy against work", "Halting probability against", "Answers that become")
     assert [text.startswith(start) for text, start in zip(said, starts, strict=True)] == [True] * 3
-
-
-def test_an_image_worth_a_look_leads_to_the_player_at_that_image(page, server):
-    open_halting(page, server, "?open=leaving")
-    with page.context.expect_page() as opened:
-        page.locator(".leaving .image").first.click()
-    other = opened.value
-    expect(other.locator(".player")).to_be_visible()
-    index = other.url.partition("image=test-")[2].partition("&")[0]
-    expect(other.get_by_text(f"test split, number {index},")).to_be_visible()

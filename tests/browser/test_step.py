@@ -12,15 +12,15 @@ def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
     expect(page.get_by_role("heading", name="What does one update do?")).to_be_visible()
     settle(page)
     expect(sentence(page)).to_contain_text("Before the first step")
-    for _ in range(6):
+    for _ in range(3):
         page.locator(".player").press("ArrowRight")
         settle(page)
-    assert "position=6" in page.url
+    assert "position=3" in page.url
     page.go_back()
     expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
-    expect(sentence(page)).to_contain_text("Supervision step 2 of 6, answer update")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6, answer update")
     settle(page)
-    assert "position=6" in page.url
+    assert "position=3" in page.url
 
 
 def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_nothing(page, server, tmp_path):

@@ -80,6 +80,11 @@ def test_with_forced_colours_marks_stay_visible(alone, server):
     alone.locator(".unrolled .stored i").first.wait_for()
     settle(alone)
     assert len(colours(".unrolled .stored i")) > 8
+    alone.goto(f"{server}/step?position=9")
+    alone.locator(".equations .now").first.wait_for()
+    settle(alone)
+    assert colours(".equations .now", "outlineStyle") == {"solid"}
+    assert colours(".equations li:not(.now)", "outlineStyle") == {"none"}
     alone.goto(f"{server}/halting")
     alone.locator(".exits .badge").wait_for()
     settle(alone)

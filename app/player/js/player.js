@@ -55,6 +55,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     writeAddress(model, state);
   }
   function go(position) {
+    bringIntoView(root);
     pause();
     show(position);
     report();
@@ -91,10 +92,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     first: () => go(begin()),
     previous: () => go(step(-1)),
     play,
-    next: () => {
-      bringIntoView(root);
-      go(step(+1));
-    },
+    next: () => go(step(+1)),
     last: () => go(model.count),
     halt: () => model.haltStep !== null && go((model.haltStep + 1) * model.perStep),
     present: () => setTriggerValue("present", "1"),

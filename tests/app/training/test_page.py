@@ -97,7 +97,7 @@ def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
     assert any("the same block applied once" in text.value for text in page.markdown)
     assert not [each for each in page.number_input if each.key == "digits-vit:model.memory_steps"]
     page.number_input(key="digits-vit:model.depth").set_value(1).run()
-    assert any(block.value == "vitrm train digits-vit --model.depth=1" for block in page.code)
+    assert any(block.value == "vitrm train digits-vit --model.depth=1 --train.precision=auto" for block in page.code)
 
 
 def test_an_empty_page_offers_the_digits(page):
@@ -105,7 +105,7 @@ def test_an_empty_page_offers_the_digits(page):
     assert not page.exception
     assert page.button(key="start_training").label == "Start training"
     assert any("95 %" in text.value for text in page.markdown)
-    assert any(block.value == "vitrm train digits" for block in page.code)
+    assert any(block.value == "vitrm train digits --train.precision=auto" for block in page.code)
     said = {text.value for text in page.caption}
     assert all(
         f"{each.sentence} {each.source}" in said
@@ -127,15 +127,19 @@ def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(pag
     page.number_input(key=key).set_value(value).run()
     assert not page.exception
     assert [error.value for error in page.error if message in error.value] == [page.error[0].value, page.error[1].value]
-    assert page.error[0].value.startswith("In “Own settings”: ")  # above the button; the other one is beside the field
-    assert page.button(key="start_training").disabled
+    assert page.error[0].value.startswith("In “Own settings”: ")  # the other one is beside the field
+    start = page.button(key="start_training")
+    assert start.disabled
+    there = [each for each in page.main if each.type in {"button", "error"}]
+    assert there.index(start) < there.index(page.error[0])  # which does not move the button
 
 
 def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
     open_train(page)
     page.number_input(key="digits:train.epochs").set_value(3).run()
     page.text_input(key="digits:train.lr").set_value("1e-4").run()
-    assert any(block.value == "vitrm train digits --train.epochs=3 --train.lr=0.0001" for block in page.code)
+    changed = "--train.epochs=3 --train.lr=0.0001 --train.precision=auto"
+    assert any(block.value == f"vitrm train digits {changed}" for block in page.code)
     page.button(key="start_training").click().run()
     assert not page.exception
     (job,) = cache.trainings().known.values()

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from vitrm.cli import export
 from vitrm.cli.main import main
 from vitrm.config import require_halting
 from vitrm.errors import ConfigError
@@ -254,7 +255,10 @@ def test_pictures_are_kept_only_if_they_are_asked_for(report, model, digits):
 
 
 @pytest.mark.parametrize(("gallery", "shown"), [((), False), (("--gallery", "1"), True)])
-def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(tmp_path, gallery, shown):
+def test_an_exported_judgement_has_pictures_only_where_images_may_be_passed_on(
+    tmp_path, monkeypatch, few_digits, gallery, shown
+):
+    monkeypatch.setattr(export, "load_data", lambda *_: few_digits)
     assert main(["export", "digits-glimpse", str(tmp_path / "mine"), "--halting", *gallery]) == 0
     assert bool(Run(tmp_path / "mine").report("halting").images) is shown
 
