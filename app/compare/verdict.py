@@ -31,7 +31,7 @@ def verdict(comparison: Comparison) -> str:
     if abs(gap) <= noise:
         found = (
             f"between {recursive.name} and {plain.name}, the best without recursion, there is no difference beyond "
-            f"chance ({points(gap)}; up to {noise:.1f} may be)."
+            f"chance ({points(gap)}, where chance makes up to {noise:.1f})."
         )
     elif gap > 0:
         found = f"with recursion {recursive.name} is {gap:.1f} points ahead of {plain.name}, the best without."

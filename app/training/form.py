@@ -21,6 +21,7 @@ from vitrm.places import home
 from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 
+SETTINGS_OPEN = "own_settings_open"  # whether the form of all settings is seen
 _SOURCES = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion": "Fashion-MNIST"}
 _UPLOAD = "my own pictures (a ZIP file) …"
 
@@ -35,8 +36,12 @@ def new_training() -> None:
     base = PRESETS[name].with_fields({"train.precision": "auto"})  # the faster one on this machine
     device, chosen = _choose_device()
     start, places = st.container(), {}  # above the settings, so that nothing said there moves the button
-    with st.expander("Own settings", icon=":material/tune:"):
-        changes = _own_settings(name, base, places) | chosen
+    kept = st.session_state.setdefault("own_settings", {})  # by preset: the fields are made only where they are seen
+    box = st.expander("Own settings", icon=":material/tune:", key=SETTINGS_OPEN, on_change="rerun")
+    if box.open:
+        with box:
+            kept[name] = _own_settings(name, base, kept.get(name, {}), places)
+    changes = kept.get(name, {}) | chosen
     config, why, at = None, None, None
     try:
         if source is not None:
@@ -137,10 +142,11 @@ def _choose_device() -> tuple[str, dict[str, Any]]:
     return "cuda", {"train.precision": "bf16" if half else "fp32", "train.compile": compiled}
 
 
-def _own_settings(preset: str, base: Config, places: dict[str, DeltaGenerator]) -> dict[str, Any]:
+def _own_settings(preset: str, base: Config, kept: dict[str, Any], places: dict[str, DeltaGenerator]) -> dict[str, Any]:
     """The form: every setting with its sentence and what was published for it; returns what differs from `base`.
 
-    `places` is given a place under each field, by the setting's name, for what is wrong with it.
+    `kept` differed when the form was last open. `places` is given a place under each field, by the setting's name, for
+    what is wrong with it.
     """
     changes: dict[str, Any] = {}
     groups = settings.groups(base)
@@ -150,7 +156,7 @@ def _own_settings(preset: str, base: Config, places: dict[str, DeltaGenerator]) 
             for k, name in enumerate(names):
                 with columns[k % 2]:
                     usual, setting = value(base, name), SETTINGS[name]
-                    chosen = _widget(setting, usual, f"{preset}:{name}")
+                    chosen = _widget(setting, usual, kept.get(name, usual), f"{preset}:{name}")
                     places[name] = st.empty()
                     st.caption(f"{setting.sentence} {setting.source}" if base.model.recurrent else setting.sentence)
                     if chosen != usual:
@@ -158,20 +164,21 @@ def _own_settings(preset: str, base: Config, places: dict[str, DeltaGenerator]) 
     return changes
 
 
-def _widget(setting: Setting, usual: Any, key: str) -> Any:
+def _widget(setting: Setting, usual: Any, now: Any, key: str) -> Any:
     hint, label = setting.hint, setting.label
     optional = typing.get_origin(hint) is types.UnionType
     kind = typing.get_args(hint)[0] if optional else hint
     if kind is bool:
-        return st.toggle(label, value=usual, key=key)
+        return st.toggle(label, value=now, key=key)
     if typing.get_origin(kind) is Literal:
         options = list(typing.get_args(kind))
-        return st.selectbox(label, options, index=options.index(usual), key=key)
+        return st.selectbox(label, options, index=options.index(now), key=key)
     if kind in (int, float) and setting.name not in ("train.lr", "train.min_lr"):
         step = 1 if kind is int else 0.01
-        value = usual if usual is None else kind(usual)
+        value = now if now is None else kind(now)
         return st.number_input(label, value=value, step=step, key=key, format=None if kind is int else "%g")
-    text = st.text_input(label, value=shown(usual), key=key)  # 3e-4 and 0.9, 0.999 are typed as they are
+    typed = now if isinstance(now, str) else shown(now)  # 3e-4 and 0.9, 0.999 are typed as they are
+    text = st.text_input(label, value=typed, key=key)
     return usual if text.strip() == shown(usual) else text.replace(" ", "")
 
 

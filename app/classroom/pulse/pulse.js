@@ -2,7 +2,7 @@
 // no answer comes (the server was started anew: it no longer knows this page) the page is loaded anew, once the server
 // is there. `go` is where the class is led at act `act`: each act moves a browser once, afterwards it may go elsewhere.
 
-const PATIENCE = 12_000; // a busy server is slow, not gone
+const PATIENCE = 15_000; // a busy server is slow, not gone
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".pulse");
@@ -22,9 +22,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const ask = () => {
     if (page.document.hidden || !node.isConnected) return;
-    if (!state.asked) state.asked = Date.now();
-    if (Date.now() - state.asked > PATIENCE) return void anew();
-    state.send("beat", Date.now());
+    if (state.asked) return void (Date.now() - state.asked > PATIENCE && anew()); // a busy server gets no second beat
+    state.asked = Date.now();
+    state.send("beat", state.asked);
   };
   const anew = async () => {
     state.asked = Date.now();

@@ -14,7 +14,7 @@ from app.compare.verdict import best_rows, mixture_rows, verdict
         (45.0, "Recursion is behind here: p, without any, leads r by 5.0 points."),
         (
             50.5,
-            "there is no difference beyond chance (+0.5 points; up to 1.4 may be)",
+            "there is no difference beyond chance (+0.5 points, where chance makes up to 1.4)",
         ),  # two standard errors are 1.4 points at 10,000
     ],
 )

@@ -17,6 +17,7 @@ from app import visitors
 from app.training import cache, settings
 from app.training.comparison import zipped
 from app.training.estimates import Estimates
+from app.training.form import SETTINGS_OPEN
 from app.training.history import POINTS, History
 from app.training.queue import Trainings
 from app.training.result import ways
@@ -96,6 +97,8 @@ def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
     assert not page.exception
     assert any("the same block applied once" in text.value for text in page.markdown)
     assert not [each for each in page.number_input if each.key == "digits-vit:model.memory_steps"]
+    page.session_state[SETTINGS_OPEN] = True
+    page.run()
     page.number_input(key="digits-vit:model.depth").set_value(1).run()
     assert any(block.value == "vitrm train digits-vit --model.depth=1 --train.precision=auto" for block in page.code)
 
@@ -106,6 +109,9 @@ def test_an_empty_page_offers_the_digits(page):
     assert page.button(key="start_training").label == "Start training"
     assert any("95 %" in text.value for text in page.markdown)
     assert any(block.value == "vitrm train digits --train.precision=auto" for block in page.code)
+    assert not page.number_input  # the settings are made where they are seen
+    page.session_state[SETTINGS_OPEN] = True
+    page.run()
     said = {text.value for text in page.caption}
     assert all(
         f"{each.sentence} {each.source}" in said
@@ -124,6 +130,8 @@ def test_an_empty_page_offers_the_digits(page):
 )
 def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(page, key, value, message):
     open_train(page)
+    page.session_state[SETTINGS_OPEN] = True
+    page.run()
     page.number_input(key=key).set_value(value).run()
     assert not page.exception
     assert [error.value for error in page.error if message in error.value] == [page.error[0].value, page.error[1].value]
@@ -136,8 +144,18 @@ def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(pag
 
 def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
     open_train(page)
+    page.session_state[SETTINGS_OPEN] = True
+    page.run()
     page.number_input(key="digits:train.epochs").set_value(3).run()
     page.text_input(key="digits:train.lr").set_value("1e-4").run()
+    page.session_state[SETTINGS_OPEN] = False  # what was changed holds
+    page.run()
+    page.session_state[SETTINGS_OPEN] = True
+    page.run()
+    assert (page.number_input(key="digits:train.epochs").value, page.text_input(key="digits:train.lr").value) == (
+        3,
+        "1e-4",
+    )
     changed = "--train.epochs=3 --train.lr=0.0001 --train.precision=auto"
     assert any(block.value == f"vitrm train digits {changed}" for block in page.code)
     page.button(key="start_training").click().run()
