@@ -33,7 +33,7 @@ def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(co
 
 def test_no_difference_has_no_sign(entry, compared, a_vitrm, a_vit):
     said = verdict(compared(entry("r", a_vitrm, 49.99), entry("p", a_vit, 50.0)))
-    assert "(0.0 points; up to" in said
+    assert "(0.0 points, where" in said
 
 
 def test_the_best_of_each_family_is_a_row_with_its_number_and_its_name_in_full(compared, mixed):

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +17,6 @@ from app.training import cache, settings
 from app.training.comparison import zipped
 from app.training.estimates import Estimates
 from app.training.form import SETTINGS_OPEN
-from app.training.history import POINTS, History
 from app.training.queue import Trainings
 from app.training.result import ways
 from vitrm.cli import main as cli
@@ -27,7 +25,6 @@ from vitrm.errors import TrainingDiverged
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
-from vitrm.training.events import EpochEnd, Progress
 from vitrm.training.trainer import Trainer
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
@@ -65,6 +62,11 @@ def open_train(app, **query):
     return app.switch_page("../pages/train.py").run()
 
 
+def show_settings(app, seen=True):
+    app.session_state[SETTINGS_OPEN] = seen
+    app.run()
+
+
 def charts(app):
     found = [json.loads(block.proto.json) for block in app.get("bidi_component") if "charts" in block.proto.json]
     assert len(found) == 1
@@ -97,8 +99,7 @@ def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
     assert not page.exception
     assert any("the same block applied once" in text.value for text in page.markdown)
     assert not [each for each in page.number_input if each.key == "digits-vit:model.memory_steps"]
-    page.session_state[SETTINGS_OPEN] = True
-    page.run()
+    show_settings(page)
     page.number_input(key="digits-vit:model.depth").set_value(1).run()
     assert any(block.value == "vitrm train digits-vit --model.depth=1 --train.precision=auto" for block in page.code)
 
@@ -110,8 +111,7 @@ def test_an_empty_page_offers_the_digits(page):
     assert any("95 %" in text.value for text in page.markdown)
     assert any(block.value == "vitrm train digits --train.precision=auto" for block in page.code)
     assert not page.number_input  # the settings are made where they are seen
-    page.session_state[SETTINGS_OPEN] = True
-    page.run()
+    show_settings(page)
     said = {text.value for text in page.caption}
     assert all(
         f"{each.sentence} {each.source}" in said
@@ -129,9 +129,7 @@ def test_an_empty_page_offers_the_digits(page):
     ],
 )
 def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(page, key, value, message):
-    open_train(page)
-    page.session_state[SETTINGS_OPEN] = True
-    page.run()
+    show_settings(open_train(page))
     page.number_input(key=key).set_value(value).run()
     assert not page.exception
     assert [error.value for error in page.error if message in error.value] == [page.error[0].value, page.error[1].value]
@@ -143,15 +141,11 @@ def test_an_impossible_setting_is_refused_by_its_label_and_cannot_be_started(pag
 
 
 def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
-    open_train(page)
-    page.session_state[SETTINGS_OPEN] = True
-    page.run()
+    show_settings(open_train(page))
     page.number_input(key="digits:train.epochs").set_value(3).run()
     page.text_input(key="digits:train.lr").set_value("1e-4").run()
-    page.session_state[SETTINGS_OPEN] = False  # what was changed holds
-    page.run()
-    page.session_state[SETTINGS_OPEN] = True
-    page.run()
+    show_settings(page, False)  # what was changed holds
+    show_settings(page)
     assert (page.number_input(key="digits:train.epochs").value, page.text_input(key="digits:train.lr").value) == (
         3,
         "1e-4",
@@ -329,77 +323,6 @@ def test_the_zip_holds_what_can_be_used_again(trained, tmp_path):
     assert {"config.json", "model.safetensors", "metrics.jsonl", "summary.json", "README.md"} <= names
     assert not names & {"state.pt", "lock", "job.json", "output.txt"}
     assert Run(tmp_path / "first").load_model().config.dim == 16
-
-
-# Reading on
-
-
-def _progress(epoch, batch, batches, steps=1):
-    each = (0.1,) * steps
-    return Progress(epoch, batch, batches, each, each, each, each, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-
-
-def _line(event):
-    return json.dumps({"event": type(event).__name__} | asdict(event)) + "\n"
-
-
-def test_a_history_reads_on_and_begins_anew_when_the_file_is_replaced(tmp_path):
-    run = Run(tmp_path)
-    history = History(run)
-    assert history.read() == 0
-
-    def line(batch):
-        return _line(_progress(1, batch, 100))
-
-    run.metrics_file.write_text(line(10) + line(20)[:9])
-    assert history.read() == 1
-    assert [row.batch for row in history.progress.rows] == [10]
-    assert history.read() == 1  # nothing new
-    run.metrics_file.write_text(line(10) + line(20) + "no json\n")
-    history.read()
-    assert [row.batch for row in history.progress.rows] == [10, 20]
-    other = tmp_path / "other"
-    other.write_text(line(30))
-    other.replace(run.metrics_file)
-    history.read()
-    assert [row.batch for row in history.progress.rows] == [30]
-
-
-def test_a_long_history_stays_bounded_and_keeps_the_newest(tmp_path):
-    run = Run(tmp_path)
-    one = ((0.5,),) * 6
-    run.metrics_file.write_text(
-        "".join(_line(EpochEnd(epoch, *one, best=True, lr=0.1, seconds=1.0)) for epoch in range(1, 10_001))
-    )
-    history = History(run)
-    history.read()
-    kept = [row.epoch for row in history.epochs.rows]
-    assert POINTS < len(kept) <= 2 * POINTS
-    assert len(set(np.diff(kept))) == 1
-    assert history.epochs.last.epoch == 10_000
-
-
-def test_the_rest_of_an_epoch_does_not_make_the_curves_jump(tmp_path):
-    run = Run(tmp_path)
-    rows = [(1, 10), (1, 11), (2, 10), (2, 11)]
-    run.metrics_file.write_text("".join(_line(_progress(e, b, 11)) for e, b in rows))
-    history = History(run)
-    history.read()
-    assert [(row.epoch, row.batch) for row in history.progress.rows] == [(1, 10), (2, 10)]
-    assert history.progress.last.batch == 11
-
-
-@pytest.mark.parametrize(
-    "odd", [{"event": "Updated"}, {"event": "Progress", "epoch": "one"}, [], 7, {"event": ["Progress"]}, "[" * 100_000]
-)
-def test_an_event_that_is_none_is_left_out_and_counted(odd, tmp_path):
-    run = Run(tmp_path)
-    text = odd if isinstance(odd, str) else json.dumps(odd)
-    run.metrics_file.write_text(_line(_progress(1, 10, 20)) + text + "\n" + _line(_progress(1, 20, 20)))
-    history = History(run)
-    history.read()
-    assert [row.batch for row in history.progress.rows] == [10, 20]
-    assert history.unread == 1
 
 
 def test_choosing_and_starting_in_one_go_starts_what_was_chosen(page):
