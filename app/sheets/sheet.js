@@ -77,7 +77,7 @@ function tickBoxes(options, short = false) {
   options.forEach(({ text, right, answer }, k) => {
     const item = list.appendChild(element("li", right ? "right" : "")), box = element("span", "box", right ? "✓" : "");
     item.append(box, short ? text : `${letterOf(k)}\u2002${text}`);
-    if (answer) list.append(Object.assign(rich(`**${right ? "Yes." : "No."}** ${answer}`), { className: "said" }));
+    if (answer) item.append(Object.assign(rich(`**${right ? "Yes." : "No."}** ${answer}`), { className: "said" }));
   });
   return list;
 }
