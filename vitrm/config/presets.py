@@ -90,9 +90,9 @@ _MAZE_RECIPE = {
     **{"batch_size": 64, "warmup_epochs": 0.5, "ema_decay": 0.99, "weight_decay": 0.01},
     **{"backprop": "all", "update": "batch", "crop_pad": 0, "flip": False},
 }
-# Once nearly all is right gradients are small, and so is what Adam divides them by: one hard batch then threw the weights
-# back, to 75 % in training, again and again. So a shorter memory than its usual 0.999, and clipping that such a batch
-# feels.
+# Once nearly all is right gradients are small, and so is what Adam divides them by: one hard batch then threw the
+# weights back, to 75 % in training, again and again. So a shorter memory than its usual 0.999, and clipping that such a
+# batch feels; the last epochs mend what still jumps.
 _MAZE_LONG = _MAZE_RECIPE | {
     **{"lr": 5e-4, "min_lr": 2.5e-5, "ema_decay": 0.995},
     **{"betas": (0.9, 0.95), "grad_clip": 0.1},
