@@ -10,6 +10,7 @@ from app.events import Event
 from app.lessons import progress
 from app.lessons.book.book import content, measured
 from app.lessons.course import lessons, recalled
+from app.lessons.course import what_is_the_loop_good_for as loop
 from app.lessons.question import Choice
 from tests.app.lessons.doing import done_at
 
@@ -128,3 +129,9 @@ def test_a_model_that_is_missing_is_said_in_the_book(monkeypatch):
     number = [leaf.kind for leaf in progress.leaves(lesson, ())].index("result")
     shown = content(lesson, {"lesson": lesson.key, "leaf": number, "events": []}, "watch")
     assert "no run or checkpoint" in shown["body"]["failed"]
+
+
+def test_the_long_maze_is_answered_wrongly_after_six_steps_and_rightly_to_the_end_of_its_stop():
+    answers, labels = loop._answers(loop.mazes()[loop.LONG : loop.LONG + 1], loop.DEPTH * loop.STEPS[0])
+    assert int(answers[loop.STEPS[0] - 1, 0]) != labels[0]
+    assert int(answers[-1, 0]) == labels[0]
