@@ -22,6 +22,14 @@ function keep(lesson, record) {
   } catch { /* forbidden, or full: it lasts as long as the page */ }
 }
 
+// Adds an event to a record, once for each time that a leaf is opened; whether it did
+function noted({ events }, event) {
+  const since = events.slice(events.findLastIndex((each) => each.kind === "leaf opened")), text = JSON.stringify(event);
+  if (since.some((each) => JSON.stringify(each) === text) || events.length >= 600) return false;
+  events.push(event);
+  return true;
+}
+
 function forgetAll() {
   try {
     localStorage.removeItem(KEPT);

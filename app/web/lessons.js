@@ -23,10 +23,7 @@ function openBook(lesson, root) {
     record.events.push({ kind: "leaf opened", leaf });
   }
   function note(event) {
-    const since = record.events.slice(record.events.findLastIndex((each) => each.kind === "leaf opened"));
-    const text = JSON.stringify(event);
-    if (since.some((each) => JSON.stringify(each) === text) || record.events.length >= 600) return;
-    record.events.push(event);
+    if (!noted(record, event)) return;
     draw();
   }
   function go(leaf) {

@@ -24,10 +24,7 @@ export default function (component) {
     state.timer = setTimeout(() => setStateValue("told", { lesson: data.lesson, leaf: record.leaf, events: record.events }), SEND_MS);
   }
   function note(event) {
-    const since = record.events.slice(record.events.findLastIndex((each) => each.kind === "leaf opened"));
-    const text = JSON.stringify(event);
-    if (since.some((each) => JSON.stringify(each) === text) || record.events.length >= 600) return;
-    record.events.push(event);
+    if (!noted(record, event)) return;
     save();
     send();
   }
