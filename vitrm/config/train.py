@@ -49,6 +49,13 @@ class TrainConfig:
         "With every batch; or once per epoch, the first epoch of a warm-up then learning at a rate of 0.",
         code="epoch",
     )
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw",
+        "Optimizer",
+        "AdamW; or Muon for the matrices of the shared block, which all turn equally far in every direction, and AdamW "
+        "for the rest.",
+        paper="adamw",
+    )
     weight_decay: float = setting(0.05, "Weight decay", "How strongly AdamW pulls weights towards zero.", paper=0.05)
     decay: Literal["matrices", "all"] = setting(
         "matrices", "Weights that decay", "The matrices and embeddings; or all, norms and biases too.", code="all"
