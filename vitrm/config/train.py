@@ -156,7 +156,10 @@ class TrainConfig:
         "bf16 halves memory and time on a recent GPU; weights stay in fp32. auto tries both and takes the faster.",
     )
     compile: bool = setting(
-        False, "Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."
+        False,
+        "Compile the block",
+        "Lets torch compile the shared block: a slow start, then faster on a GPU, and on a CPU with bf16. Needs a C++ "
+        "compiler there.",
     )
     deterministic: bool = setting(False, "Deterministic", "The same numbers again on a GPU too; slower.")
     start: str = setting(
