@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, downloads, events, state
 from app.cache import Checkpoint
+from app.picker import classes
 from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, VitrmError
@@ -226,6 +227,7 @@ def choose_image(
         if gallery:
             pictures = {name: gallery[name].pixels for name in sorted(gallery, key=lambda name: (len(name), name))}
             picker(pictures, st.session_state[state.IMAGE], "pictures", _show)
+        _by_class(checkpoint)
         st.button(
             "Random image",
             icon=":material/casino:",
@@ -249,6 +251,41 @@ def choose_image(
             "another order: a link to an image is to another one where that set is."
         )
     return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
+
+
+def _by_class(checkpoint: Checkpoint) -> None:
+    """Pick a class by its word, then one of its images by looking. The images are read once this is open."""
+    box = st.popover("By class", icon=":material/category:", key="by_class", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        try:
+            shown, config = cache.images(checkpoint), cache.facts(checkpoint)[0]
+        except VitrmError as error:
+            st.caption(f"None can be shown: {error}")
+            return
+        of_each = classes.first_of_each(shown, config.data.classes)
+        chosen = st.session_state.get("class_shown")
+        chosen = chosen if chosen in of_each else next(iter(of_each))
+        turn = st.session_state.setdefault("class_turn", 0)
+
+        def take(image: str) -> None:
+            st.session_state["by_class"] = False  # the page behind shows it
+            _show(image)
+
+        def change(name: str) -> None:
+            st.session_state.update(class_shown=name, class_turn=0)
+
+        pictures = {name: pixels for name, (_, pixels) in of_each.items()}
+        picker(pictures, chosen, "classes", change, title="Which class?", look="chips")
+        images = classes.some_of(shown, of_each[chosen][0], turn)
+        picker(images, st.session_state[state.IMAGE], "of_class", take, title=f"Which {chosen}?")
+        st.button(
+            "Others",
+            icon=":material/refresh:",
+            key="others_of_class",
+            on_click=lambda: st.session_state.update(class_turn=turn + 1),
+        )
 
 
 def _show(image: str) -> None:
