@@ -51,6 +51,9 @@ def select(
     return st.session_state[key] if st.session_state[key] in options else shown
 
 
+NO_IMAGES = "its images are not on this machine"
+
+
 def no_lack(config: Config) -> str:
     """For a page that works with every model."""
     return ""
@@ -61,6 +64,7 @@ def choose_checkpoint(
     recursive: bool = True,
     *,
     always: bool = True,
+    pictured: bool = False,
     beside: DeltaGenerator | None = None,
     lacks: Callable[[Config], str] = no_lack,
 ) -> Checkpoint:
@@ -68,7 +72,8 @@ def choose_checkpoint(
 
     Without `always` the choice is offered only where another model than the usual one is on show.
     With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
-    `lacks` says why the page has nothing to show of a model ("" for none): such models stand last, with the reason.
+    `lacks` says why the page has nothing to show of a model ("" for none): such models stand last, with the reason;
+    on a page that is `pictured`, one that shows nothing without a test image, also those whose images are not here.
     """
     found = known_checkpoint(key)
     if st.session_state[key] != found.name:
@@ -76,8 +81,7 @@ def choose_checkpoint(
         st.session_state[key] = found.name
     with beside or st.container():
         if always or found.name != state.DEFAULTS[key]:
-            once = "it answers once"
-            _select_model(key, lambda each: once if recursive and not each.model.recurrent else lacks(each))
+            _select_model(key, lambda each, config: _reason(each, config, recursive, pictured) or lacks(config))
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
         st.info(
@@ -88,7 +92,13 @@ def choose_checkpoint(
     return found
 
 
-def _select_model(key: str, lacks: Callable[[Config], str]) -> None:
+def _reason(checkpoint: Checkpoint, config: Config, recursive: bool, pictured: bool) -> str:
+    if recursive and not config.model.recurrent:
+        return "it answers once"
+    return "" if not pictured or cache.has_images(checkpoint) else NO_IMAGES
+
+
+def _select_model(key: str, lacks: Callable[[Checkpoint, Config], str]) -> None:
     """The selection of a model: those that the page works with first, the others with the reason why it does not."""
     reasons, lines = {}, []
     for name, each in cache.checkpoints().items():
@@ -97,7 +107,7 @@ def _select_model(key: str, lacks: Callable[[Config], str]) -> None:
         except VitrmError:
             reasons[name] = "cannot be read"
             continue
-        reasons[name] = lacks(config)
+        reasons[name] = lacks(each, config)
         if not reasons[name]:
             lines.append(f"- **{name}**: {_one_line(config, summary)}")
     select(
