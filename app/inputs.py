@@ -233,6 +233,10 @@ def choose_image(
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
+    # To read them takes torch; an image that is ready-made is on screen before that has loaded.
+    few = None if st.session_state[state.IMAGE] in gallery else cache.bundled_images(checkpoint)
+    if few is not None and few.find(_number(st.session_state[state.IMAGE])) is None:
+        _show_another(few, gallery, checkpoint)
     with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):
         if gallery:
             pictures = {name: gallery[name].pixels for name in sorted(gallery, key=lambda name: (len(name), name))}
@@ -254,7 +258,6 @@ def choose_image(
                     {state.GLIMPSE_SEED: st.session_state[state.GLIMPSE_SEED] + 1}
                 ),
             )
-    few = cache.bundled_images(checkpoint)
     if few is not None and few.instead_of:
         st.caption(
             f"The images are those of CIFAR-10 as published. “{checkpoint.name}” was tested on {few.instead_of}, in "
@@ -296,6 +299,22 @@ def _by_class(checkpoint: Checkpoint) -> None:
             key="others_of_class",
             on_click=lambda: st.session_state.update(class_turn=turn + 1),
         )
+
+
+def _show_another(few, gallery: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """Show an image that is here in place of one that is not; said, unless it is only the usual one of other data."""
+    missing = st.session_state[state.IMAGE]
+    st.session_state[state.IMAGE] = next(iter(gallery), f"test-{int(few.numbers[0])}")
+    if missing != state.DEFAULTS[state.IMAGE]:
+        st.info(
+            f"Image {_number(missing)} of the test split is not on this machine; showing another one of "
+            f"{len(few):,} of the {few.total:,}, those that come with the project."
+        )
+        downloads.offer(cache.facts(checkpoint)[0])
+
+
+def _number(image: str) -> int:
+    return int(image.removeprefix("test-"))
 
 
 def _show(image: str) -> None:
