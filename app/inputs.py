@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,7 +81,7 @@ def choose_checkpoint(
         st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
     with beside or st.container():
-        if always or found.name != state.DEFAULTS[key]:
+        if always or found.name not in (state.DEFAULTS[key], state.LANDING.get(key)):
             _select_model(key, lambda each, config: _reason(each, config, recursive, pictured) or lacks(config))
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
@@ -115,8 +116,20 @@ def _select_model(key: str, lacks: Callable[[Checkpoint, Config], str]) -> None:
         sorted(reasons, key=lambda name: bool(reasons[name])),
         key,
         words=lambda name: f"{name} (not here: {reasons[name]})" if reasons.get(name) else name,
+        take=lambda name: _take_model(key, name),
         help="\n".join(lines) or None,
     )
+
+
+def _take_model(key: str, name: str) -> None:
+    """Show another model; of other images it shows the usual one: a number means nothing there."""
+    known, sources = cache.checkpoints(), []
+    for each in (st.session_state[key], name):
+        with contextlib.suppress(KeyError, VitrmError):
+            sources.append(cache.facts(known[each])[0].data.source)
+    if len(set(sources)) > 1:
+        st.session_state[state.IMAGE] = state.DEFAULTS[state.IMAGE]
+    st.session_state[key] = name
 
 
 def _one_line(config: Config, summary: Summary) -> str:
