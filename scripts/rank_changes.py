@@ -1,9 +1,9 @@
 """Which images a model changes its mind on, the clearest first: python scripts/rank_changes.py fashion-glimpse
 
 Of the test images that come with the project, or of the whole test split where the set has none that do, those are
-listed whose answer is another, wrong one first, then the true class, and stays there; a few of each two classes. What stands in app/state.py as
-`LANDING` is picked from this list by eye: the reason should be one that can be seen (a sleeve, a collar, a heel).
-Export the checkpoint again with `--gallery-images NUMBER`, so that it is on screen at once.
+listed whose answer is another, wrong one first, then the true class, and stays there: a few of each two classes. What
+stands in app/state.py as `LANDING` is picked from this list by eye: the reason should be one that can be seen (a
+sleeve, a collar, a heel). Export the checkpoint again with `--gallery-images NUMBER`, so that it is on screen at once.
 """
 
 from __future__ import annotations
