@@ -227,8 +227,9 @@ def say(error: VitrmError, checkpoint: Checkpoint) -> None:
 
 def say_absent(error: DataError, checkpoint: Checkpoint) -> None:
     """Why the images of a checkpoint are not here, and the ways on: a download, or a picture of one's own."""
-    st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
     config = cache.facts(checkpoint)[0]
+    why = "they are not on this machine." if downloads.are_missing(config) else error
+    st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {why}")
     downloads.offer(config)
     if config.data.mazes is None and config.model.recurrent:
         label = "Give it an example or a picture of your own"
@@ -250,6 +251,8 @@ def choose_image(
     few = None if st.session_state[state.IMAGE] in gallery else cache.bundled_images(checkpoint)
     if few is not None and few.find(_number(st.session_state[state.IMAGE])) is None:
         _show_another(few, gallery, checkpoint)
+    if not cache.has_images(checkpoint):
+        return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):
         if gallery:
             pictures = {name: gallery[name].pixels for name in sorted(gallery, key=lambda name: (len(name), name))}
