@@ -18,7 +18,6 @@ from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.config.data import CIFAR10_CLASSES
 from vitrm.errors import DataError, RunError
-from vitrm.places import home
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
 from vitrm.runs.summary import Summary
@@ -169,7 +168,7 @@ def bundled_images(checkpoint: Checkpoint):
     For photographs of CIFAR-10 in files of a run's own, these are CIFAR-10 as published, once that is here.
     """
     config, _ = facts(checkpoint)
-    if published(config) and not images_here(checkpoint) and _is_downloaded("cifar10"):
+    if published(config) and not images_here(checkpoint) and sources.lies_here("cifar10"):
         from vitrm.data.bundled import every
 
         test = shared_dataset("cifar10", config.model.image_size, config.model.channels, ()).test
@@ -177,21 +176,23 @@ def bundled_images(checkpoint: Checkpoint):
     return _stand_in(config.data.source, config.model.image_size, config.model.channels)
 
 
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def has_images(checkpoint: Checkpoint) -> bool:
+    """Whether there is any test image to show of a model, as far as can be told without reading them."""
+    config, _ = facts(checkpoint)
+    if sources.lies_here(config.data.source) or (published(config) and sources.lies_here("cifar10")):
+        return True
+    return checkpoint.run.has_ready_made
+
+
 def published(config: Config) -> bool:
     """Whether a run was trained on CIFAR-10's photographs in files of its own, which nobody can download."""
     return config.data.source.startswith("parquet:") and config.data.classes == CIFAR10_CLASSES
 
 
-@st.cache_data(max_entries=8, ttl=60, show_spinner=False)
-def _is_downloaded(source: str) -> bool:
-    from vitrm.data.fetching import is_here
-
-    return is_here(source, home() / "data")
-
-
 def look_again() -> None:
     """Forget which images are not on this machine: some have come."""
-    for kept in (images_here, _is_downloaded, _stand_in):
+    for kept in (images_here, has_images, _stand_in):
         kept.clear()
 
 

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, downloads, events, state
 from app.cache import Checkpoint
+from app.picker import classes
 from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
 from vitrm.errors import DataError, VitrmError
@@ -50,6 +51,9 @@ def select(
     return st.session_state[key] if st.session_state[key] in options else shown
 
 
+NO_IMAGES = "its images are not on this machine"
+
+
 def no_lack(config: Config) -> str:
     """For a page that works with every model."""
     return ""
@@ -60,6 +64,7 @@ def choose_checkpoint(
     recursive: bool = True,
     *,
     always: bool = True,
+    pictured: bool = False,
     beside: DeltaGenerator | None = None,
     lacks: Callable[[Config], str] = no_lack,
 ) -> Checkpoint:
@@ -67,7 +72,8 @@ def choose_checkpoint(
 
     Without `always` the choice is offered only where another model than the usual one is on show.
     With `recursive` the page is about a recursion: a model that has none is said to, and the page ends there.
-    `lacks` says why the page has nothing to show of a model ("" for none): such models stand last, with the reason.
+    `lacks` says why the page has nothing to show of a model ("" for none): such models stand last, with the reason;
+    on a page that is `pictured`, one that shows nothing without a test image, also those whose images are not here.
     """
     found = known_checkpoint(key)
     if st.session_state[key] != found.name:
@@ -75,8 +81,7 @@ def choose_checkpoint(
         st.session_state[key] = found.name
     with beside or st.container():
         if always or found.name != state.DEFAULTS[key]:
-            once = "it answers once"
-            _select_model(key, lambda each: once if recursive and not each.model.recurrent else lacks(each))
+            _select_model(key, lambda each, config: _reason(each, config, recursive, pictured) or lacks(config))
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
         st.info(
@@ -87,7 +92,13 @@ def choose_checkpoint(
     return found
 
 
-def _select_model(key: str, lacks: Callable[[Config], str]) -> None:
+def _reason(checkpoint: Checkpoint, config: Config, recursive: bool, pictured: bool) -> str:
+    if recursive and not config.model.recurrent:
+        return "it answers once"
+    return "" if not pictured or cache.has_images(checkpoint) else NO_IMAGES
+
+
+def _select_model(key: str, lacks: Callable[[Checkpoint, Config], str]) -> None:
     """The selection of a model: those that the page works with first, the others with the reason why it does not."""
     reasons, lines = {}, []
     for name, each in cache.checkpoints().items():
@@ -96,7 +107,7 @@ def _select_model(key: str, lacks: Callable[[Config], str]) -> None:
         except VitrmError:
             reasons[name] = "cannot be read"
             continue
-        reasons[name] = lacks(config)
+        reasons[name] = lacks(each, config)
         if not reasons[name]:
             lines.append(f"- **{name}**: {_one_line(config, summary)}")
     select(
@@ -226,6 +237,7 @@ def choose_image(
         if gallery:
             pictures = {name: gallery[name].pixels for name in sorted(gallery, key=lambda name: (len(name), name))}
             picker(pictures, st.session_state[state.IMAGE], "pictures", _show)
+        _by_class(checkpoint)
         st.button(
             "Random image",
             icon=":material/casino:",
@@ -249,6 +261,41 @@ def choose_image(
             "another order: a link to an image is to another one where that set is."
         )
     return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
+
+
+def _by_class(checkpoint: Checkpoint) -> None:
+    """Pick a class by its word, then one of its images by looking. The images are read once this is open."""
+    box = st.popover("By class", icon=":material/category:", key="by_class", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        try:
+            shown, config = cache.images(checkpoint), cache.facts(checkpoint)[0]
+        except VitrmError as error:
+            st.caption(f"None can be shown: {error}")
+            return
+        of_each = classes.first_of_each(shown, config.data.classes)
+        chosen = st.session_state.get("class_shown")
+        chosen = chosen if chosen in of_each else next(iter(of_each))
+        turn = st.session_state.setdefault("class_turn", 0)
+
+        def take(image: str) -> None:
+            st.session_state["by_class"] = False  # the page behind shows it
+            _show(image)
+
+        def change(name: str) -> None:
+            st.session_state.update(class_shown=name, class_turn=0)
+
+        pictures = {name: pixels for name, (_, pixels) in of_each.items()}
+        picker(pictures, chosen, "classes", change, title="Which class?", look="chips")
+        images = classes.some_of(shown, of_each[chosen][0], turn)
+        picker(images, st.session_state[state.IMAGE], "of_class", take, title=f"Which {chosen}?")
+        st.button(
+            "Others",
+            icon=":material/refresh:",
+            key="others_of_class",
+            on_click=lambda: st.session_state.update(class_turn=turn + 1),
+        )
 
 
 def _show(image: str) -> None:

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 from app import own_data
+from vitrm.config.data import ALIASES, BUNDLED
+from vitrm.data.fetching import KINDS, is_here
 from vitrm.errors import DataError
 from vitrm.places import home
 from vitrm.runs.files import replace_text
@@ -40,6 +42,18 @@ def check(source: str) -> None:
             f"'{source}' is no data that this server offers: put the folder into data/, or start the server with "
             f"{VARIABLE} naming it"
         )
+
+
+def lies_here(source: str) -> bool:
+    """Whether visitors may have the images of a source, and these, or some of them, are on this machine.
+
+    Nothing is read: that what is there is also whole, whoever reads it finds out.
+    """
+    path = _folder(source)
+    if path is not None:
+        return is_offered(source) and path.is_dir()
+    source = ALIASES.get(source, source)
+    return source not in KINDS or source == BUNDLED or is_here(source, home() / "data")
 
 
 def choose(source: str) -> None:

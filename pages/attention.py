@@ -19,7 +19,7 @@ model_place = head(
     "Only the memory looks at the image: bright is what it reads at this update. Attention says where information "
     "*could* come from; it is no proof that it mattered.",
 )
-checkpoint = inputs.choose_checkpoint(beside=model_place)
+checkpoint = inputs.choose_checkpoint(pictured=True, beside=model_place)
 if st.session_state[state.EDIT] and PLAYER not in st.session_state:  # a link that names one is about that panel
     show("edits")
 player_page(checkpoint, PLAYER, ("attention", *closer("Look closer", CLOSER)), "single update", first=True)

@@ -13,7 +13,7 @@ place = head(
     "**Play**: after which step do you know what it is, and after which does the model?",
 )
 checkpoint = inputs.choose_checkpoint(
-    beside=place, lacks=lambda config: "" if config.model.glimpse_patches else "it sees the whole image"
+    pictured=True, beside=place, lacks=lambda config: "" if config.model.glimpse_patches else "it sees the whole image"
 )
 if st.session_state[state.PART] != state.DEFAULTS[state.PART]:  # what a section was called in a link of earlier days
     show(st.session_state[state.PART])

@@ -16,7 +16,7 @@ place = head(
     "One press of **→** is one update. The memory reads the image, then the answer reads the memory: follow which "
     "equation is at work.",
 )
-checkpoint = inputs.choose_checkpoint(beside=place)
+checkpoint = inputs.choose_checkpoint(pictured=True, beside=place)
 player_page(
     checkpoint,
     "step_player",

@@ -47,7 +47,7 @@ def commands() -> None:
 
 state.start()
 st.title("Watch a tiny vision model refine its answer")
-checkpoint = inputs.choose_checkpoint(always=False)
+checkpoint = inputs.choose_checkpoint(pictured=True, always=False)
 st.markdown(lesson(inputs.configuration(checkpoint).model))
 config = player_page(checkpoint, "player", predict=True, ask=True)
 sections(

@@ -93,7 +93,7 @@ def choose_example(tray: Tray) -> None:
         tray.take_example(examples.find(name))
 
     title = "Or try one of these"
-    picker(examples.small(), opened.example if opened else "", "examples", take, title=title, named=True)
+    picker(examples.small(), opened.example if opened else "", "examples", take, title=title, look="captioned")
 
 
 def _take_files(key: str, name: str = "") -> None:

@@ -17,12 +17,12 @@ TEACHER, LEARNER = Visitor("1", is_teacher=True), Visitor("2")
 
 @pytest.fixture
 def served(monkeypatch):
-    for kept in (background.registry, cache.images_here, cache._is_downloaded, cache._stand_in, cache.shared_dataset):
+    for kept in (background.registry, cache.images_here, cache.has_images, cache._stand_in, cache.shared_dataset):
         kept.clear()
     with serving(monkeypatch) as server:
         yield server
     background.registry(downloads._LANE).close()
-    for kept in (background.registry, cache.images_here, cache._is_downloaded, cache._stand_in, cache.shared_dataset):
+    for kept in (background.registry, cache.images_here, cache.has_images, cache._stand_in, cache.shared_dataset):
         kept.clear()
 
 

@@ -140,6 +140,21 @@ def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_con
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
 
 
+def test_an_image_is_chosen_by_the_word_of_its_class_and_then_by_looking(page, server):
+    open_home(page, server)
+    page.get_by_role("button", name="By class").click()
+    page.get_by_role("radio", name="6", exact=True).check()
+    page.keyboard.press("ArrowRight")  # the next class
+    settle(page)
+    sevens = page.get_by_role("group", name="Which 7?")
+    first = sevens.get_by_role("radio").first
+    expect(first).to_have_value("test-3")
+    first.check()
+    expect(page.get_by_text("test split, number 3,")).to_be_visible()
+    expect(sevens).to_have_count(0)  # what it covered is shown
+    assert page.problems == []
+
+
 def test_the_threshold_can_be_moved_and_is_in_the_address(page, server):
     open_home(page, server)
     page.locator(".player").press("ArrowRight")

@@ -58,6 +58,8 @@ def test_a_page_about_recursion_says_that_a_model_has_none(page):
     options = app.selectbox[0].options
     assert options.index("digits-glimpse") < options.index("vit-tiny-deep (not here: it answers once)")
     assert "**digits-glimpse**: `handwritten digits" in app.selectbox[0].help
+    lacking = "cifar10-tiny (not here: its images are not on this machine)"
+    assert (lacking in options) == (page != "halting")  # which shows the report on all of them
 
 
 def test_the_landing_page_is_about_the_model_that_the_link_names(home):

@@ -19,6 +19,7 @@ _DATA_TITLES = {
 }
 UPLOADS = ".own"  # the folder in data/ with pictures that visitors of the app have uploaded, each under a secret name
 ALIASES = {"fashion_mnist": "fashion"}  # what a source was called before, and still may be
+BUNDLED = "fashion"  # of which 1,000 test images come with the project (vitrm/data/bundled.py)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FASHION_CLASSES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 

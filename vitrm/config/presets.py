@@ -68,6 +68,8 @@ _FASHION = ModelConfig(
 # Gradients through all steps: what one leaves for the next is taught, and the first is not all that is learned.
 _THROUGH = {"backprop": "all", "update": "batch"}
 _FASHION_RECIPE = {"batch_size": 64, "crop_pad": 2, "lr": 1.5e-3, "warmup_epochs": 1, "ema_decay": 0.998}
+# What AdamW reaches after three epochs of 12,000 clothes through glimpses, Muon reaches in two.
+_MUON = {"optimizer": "muon", "lr": 4e-3}
 
 # A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
 _MAZES = ModelConfig(
@@ -173,11 +175,11 @@ PRESETS: dict[str, Config] = {
     # Clothes, a quarter of the patches per step: it changes its mind for a reason that one can see.
     "fashion-glimpse": Config(
         replace(_FASHION, glimpse_patches=12),
-        _small(epochs=40, progress_steps=12, **_FASHION_RECIPE, **_THROUGH),
+        _small(epochs=20, progress_steps=12, **_FASHION_RECIPE | _THROUGH | _MUON),
         DataConfig(source="fashion"),
     ),
     # Its control: as many layers of the same width, without memory or steps, given the patches of one, two, three or
-    # four glimpses at once; 40 epochs for each of these.
+    # four glimpses at once; 20 epochs for each of these.
     "fashion-glimpse-vit": Config(
         ViTConfig(
             image_size=28,
@@ -192,13 +194,13 @@ PRESETS: dict[str, Config] = {
             dropout=0.0,
             patch_multiple=12,
         ),
-        _small(epochs=160, **_FASHION_RECIPE | {"warmup_epochs": 4}),
+        _small(epochs=80, **_FASHION_RECIPE | _MUON | {"warmup_epochs": 4}),
         DataConfig(source="fashion"),
     ),
     # Clothes seen whole, through convolutions.
     "fashion": Config(
         replace(_FASHION, embedding="convolutional", supervision_steps=3),
-        _small(epochs=30, label_smoothing=0.1, **_FASHION_RECIPE, **_THROUGH),
+        _small(epochs=12, label_smoothing=0.1, **_FASHION_RECIPE | _THROUGH | _MUON),
         DataConfig(source="fashion"),
     ),
     # Small mazes with short ways, to begin with: a minute or two. After 6 epochs one seed of three was at 86 %.
@@ -237,7 +239,7 @@ PRESETS: dict[str, Config] = {
     # Photographs seen whole, through convolutions: what two cores can learn of CIFAR-10 in hours.
     "photo": Config(
         replace(_TINY, embedding="convolutional", glimpse_patches=None, supervision_steps=2),
-        _small(epochs=60, lr=2e-3, warmup_epochs=2, label_smoothing=0.1, ema_decay=0.998, **_THROUGH),
+        _small(epochs=24, warmup_epochs=1, label_smoothing=0.1, ema_decay=0.998, **_THROUGH, **_MUON),
         DataConfig(source="cifar10"),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH

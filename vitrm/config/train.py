@@ -49,6 +49,13 @@ class TrainConfig:
         "With every batch; or once per epoch, the first epoch of a warm-up then learning at a rate of 0.",
         code="epoch",
     )
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw",
+        "Optimizer",
+        "AdamW; or Muon for the matrices of the shared block, which all turn equally far in every direction, and AdamW "
+        "for the rest.",
+        paper="adamw",
+    )
     weight_decay: float = setting(0.05, "Weight decay", "How strongly AdamW pulls weights towards zero.", paper=0.05)
     decay: Literal["matrices", "all"] = setting(
         "matrices", "Weights that decay", "The matrices and embeddings; or all, norms and biases too.", code="all"
@@ -149,7 +156,10 @@ class TrainConfig:
         "bf16 halves memory and time on a recent GPU; weights stay in fp32. auto tries both and takes the faster.",
     )
     compile: bool = setting(
-        False, "Compile the block", "Lets torch compile the shared block: a slow start, then faster on a GPU."
+        False,
+        "Compile the block",
+        "Lets torch compile the shared block: a slow start, then faster on a GPU, and on a CPU with bf16. Needs a C++ "
+        "compiler there.",
     )
     deterministic: bool = setting(False, "Deterministic", "The same numbers again on a GPU too; slower.")
     start: str = setting(

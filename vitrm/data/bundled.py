@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitrm.config.data import BUNDLED
 from vitrm.data.dataset import Split, check_shape
 
 FASHION = Path(__file__).parent / "fashion.npz"
@@ -59,7 +60,7 @@ def bundled(source: str, shape: tuple[int, ...]) -> Shown | None:
 
     Raises DataError if the model takes images of another shape.
     """
-    if source != "fashion":
+    if source != BUNDLED:
         return None
     with np.load(FASHION, allow_pickle=False) as file:
         parts = (torch.from_numpy(file[name]) for name in ("images", "labels", "numbers", "total"))

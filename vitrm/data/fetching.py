@@ -20,6 +20,15 @@ from vitrm.errors import DataError
 
 KINDS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion": "FashionMNIST"}  # what torchvision calls them
 MEGABYTES = {"cifar10": 170, "cifar100": 169, "fashion": 31}  # to download
+# Under `root`; torchvision knows it too, but takes seconds to import, and pages ask for every model in a list.
+_ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
+_UNPACKED = {
+    "cifar10": (*(f"cifar-10-batches-py/data_batch_{k}" for k in range(1, 6)), "cifar-10-batches-py/test_batch"),
+    "cifar100": ("cifar-100-python/train", "cifar-100-python/test"),
+    "fashion": tuple(
+        f"FashionMNIST/raw/{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")
+    ),
+}
 _CHUNK = 1 << 17
 _SILENCE_S = 30.0  # after which a server is taken for gone
 
@@ -45,12 +54,10 @@ class _File:
 
 def is_here(source: str, root: Path) -> bool:
     """Whether all files of a set that can be downloaded are under `root`, packed or unpacked."""
-    kind = _kind(source)
-    if hasattr(kind, "resources"):
-        files = [root / kind.__name__ / "raw" / name for name, _ in kind.resources]
-        return all(file.exists() or file.with_suffix("").exists() for file in files)
-    unpacked = [root / kind.base_folder / name for name, _ in (*kind.train_list, *kind.test_list)]
-    return all(file.exists() for file in unpacked) or (root / kind.filename).exists()
+    source = ALIASES.get(source, source)
+    return all(
+        (root / name).exists() or (root / _ARCHIVES.get(source, f"{name}.gz")).exists() for name in _UNPACKED[source]
+    )
 
 
 def fetching(source: str, root: Path) -> Iterator[Fetched]:

@@ -64,6 +64,18 @@ class PatchEmbed(nn.Module):
         return self.projection(pixels) + self.positions[patches]
 
 
+def _drawn(tokens: Tensor, dropped: int) -> Tensor:
+    """Which elements are kept, each False with probability dropped / 65536: a mask as large as `tokens`."""
+    bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    return bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
+
+
+# As one operation, for a compiler, which would draw each element's number in its own, slower way. The tag says that two
+# calls are two draws.
+_drawn_op = torch.library.custom_op("vitrm::drawn", _drawn, mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
+_drawn_op.register_fake(lambda tokens, dropped: torch.empty_like(tokens, dtype=torch.bool))
+
+
 class Dropout(nn.Module):
     """`nn.Dropout` with a cheaper mask on the CPU, where one random number per element costs a seventh of the time.
 
@@ -77,11 +89,10 @@ class Dropout(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return tokens
-        if tokens.device.type != "cpu" or torch.compiler.is_compiling():
+        if tokens.device.type != "cpu":
             return F.dropout(tokens, self.p)
         dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
-        bits = torch.empty(-(-tokens.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        kept = bits[: tokens.numel()].view(tokens.shape) >= dropped - 32768
+        kept = (_drawn_op if torch.compiler.is_compiling() else _drawn)(tokens, dropped)
         return tokens * torch.where(kept, 65536 / (65536 - dropped), 0.0).to(tokens.dtype)
 
 

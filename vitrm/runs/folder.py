@@ -324,6 +324,11 @@ class Run:
         """
         return self._ready_made(f"{SNAPSHOTS}/epoch-{epoch:05}.npz", Trace, "val")
 
+    @property
+    def has_ready_made(self) -> bool:
+        """Whether there are traces of some test images, be it of `gallery` or of `mixtures`."""
+        return any((self.path / name).is_file() for name in (GALLERY, MIXTURES))
+
     def gallery(self) -> dict[str, Trace]:
         """Ready-made traces by image name ("test-17": number 17 of the test split); empty where there are none.
 

@@ -1,19 +1,65 @@
-"""AdamW, which weights it lets decay, its learning rate, and the moving average of the weights."""
+"""AdamW or Muon, which weights they let decay, the learning rate, and the moving average of the weights."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from vitrm.config import TrainConfig
+from vitrm.errors import ConfigError
 
 
-def make_optimizer(model: nn.Module, train: TrainConfig) -> torch.optim.AdamW:
-    """With weight decay on matrices and embeddings, or on all parameters if `train.decay` says so."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
+class Together:
+    """Optimizers that share a model's parameters out among them, used as one."""
+
+    def __init__(self, *parts: torch.optim.Optimizer) -> None:
+        self.parts = parts
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Those of all parts; what is written into one is used."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for part in self.parts:
+            part.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for part, kept in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(kept)
+
+
+def make_optimizer(model: nn.Module, train: TrainConfig) -> torch.optim.Optimizer | Together:
+    """AdamW, with weight decay on matrices and embeddings, or on all parameters if `train.decay` says so.
+
+    With `train.optimizer` "muon" the matrices of the repeated block are Muon's (Jordan et al. 2024). Its updates are as
+    long as AdamW's at the same rate (Liu et al. 2025, arXiv 2502.16982), so one learning rate serves both. Raises
+    ConfigError if the block has no matrices.
+    """
+    if train.optimizer == "adamw":
+        return _adamw(list(model.parameters()), train)
+    layers = [each for part in model.repeated for each in part.modules() if isinstance(each, nn.Linear)]
+    matrices = [layer.weight for layer in layers]
+    if not matrices:
+        raise ConfigError("train.optimizer='muon': expected a model with a transformer's block; use adamw")
+    taken = {id(matrix) for matrix in matrices}
+    muon = torch.optim.Muon(matrices, lr=train.lr, weight_decay=train.weight_decay, adjust_lr_fn="match_rms_adamw")
+    return Together(muon, _adamw([p for p in model.parameters() if id(p) not in taken], train))
+
+
+def _adamw(parameters: list[nn.Parameter], train: TrainConfig) -> torch.optim.AdamW:
+    decayed = [p for p in parameters if p.ndim > 1]
+    plain = [p for p in parameters if p.ndim <= 1]
     return torch.optim.AdamW(
         [
             {"params": decayed, "weight_decay": train.weight_decay},

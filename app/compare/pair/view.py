@@ -94,7 +94,14 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
                 f"showing “{instead}”."
             )
         st.session_state[key] = instead
-    return inputs.select(label, names, key)
+    here = cache.checkpoints()
+    lacks = {name: "" if cache.has_images(here[name]) else inputs.NO_IMAGES for name in names}
+    return inputs.select(
+        label,
+        sorted(names, key=lambda name: bool(lacks[name])),
+        key,
+        words=lambda name: f"{name} (not here: {lacks[name]})" if lacks[name] else name,
+    )
 
 
 def _run(checkpoint: Checkpoint, model: AnyModelConfig, image: str, seed: int) -> Trace | Answer:

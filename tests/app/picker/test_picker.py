@@ -20,8 +20,8 @@ def test_the_row_holds_the_pixels_of_every_picture_and_no_class():
 
 def test_names_are_sent_to_be_shown_only_where_they_are_asked_for():
     images = {"Cat": np.zeros((3, 4, 4), np.uint8)}
-    assert not content(images, "Cat")["named"]
-    assert content(images, "Cat", "Or one of these", named=True)["title"] == "Or one of these"
+    assert content(images, "Cat")["look"] == "pictures"
+    assert content(images, "Cat", "Or one of these", look="captioned")["title"] == "Or one of these"
 
 
 def test_a_picture_that_is_not_in_the_row_is_none_of_it():

@@ -6,7 +6,7 @@ import torchvision.datasets
 
 from tests.downloads import serving
 from vitrm.cli.main import main
-from vitrm.data.fetching import fetching, is_here
+from vitrm.data.fetching import KINDS, fetching, is_here
 from vitrm.data.sources import load_dataset
 from vitrm.errors import DataError
 
@@ -34,6 +34,22 @@ def test_a_download_is_unpacked_read_and_found_again_without_the_network(served,
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED)
     again = load_dataset("cifar10", 32, 3, root=tmp_path)
     assert torch.equal(again.train.images, dataset.train.images)
+
+
+@pytest.mark.parametrize("source", KINDS)
+def test_a_set_is_here_as_soon_as_every_file_that_torchvision_reads_is_packed_or_unpacked(source, tmp_path):
+    kind = getattr(torchvision.datasets, KINDS[source])
+    if source == "fashion":
+        ways = [[f"FashionMNIST/raw/{name}" for name, _ in kind.resources]]
+        ways.append([name.removesuffix(".gz") for name in ways[0]])
+    else:
+        ways = [[kind.filename], [f"{kind.base_folder}/{name}" for name, _ in (*kind.train_list, *kind.test_list)]]
+    for number, names in enumerate(ways):
+        for name in names:
+            assert not is_here(source, tmp_path / str(number))
+            (tmp_path / str(number) / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / str(number) / name).touch()
+        assert is_here(source, tmp_path / str(number))
 
 
 def test_a_download_that_breaks_off_says_so_and_goes_on_where_it_was(served, tmp_path):

@@ -216,6 +216,24 @@ def test_dropout_draws_every_element_independently_and_by_the_seed():
     assert agree == pytest.approx(0.5, abs=0.004)
 
 
+@pytest.mark.slow
+def test_dropout_draws_anew_at_every_call_in_a_compiled_graph_and_as_it_does_without():
+    dropout, ones = Dropout(0.5).train(), torch.ones(64, 9, requires_grad=True)
+
+    def twice(tokens):
+        return dropout(tokens), dropout(tokens)
+
+    def drawn(function):
+        torch.manual_seed(0)
+        return function(ones)
+
+    plain, compiled = drawn(twice), drawn(torch.compile(twice, backend="aot_eager"))
+    assert not torch.equal(compiled[0], compiled[1])  # equal calls are no common expression
+    assert all(map(torch.equal, plain, compiled))
+    compiled[0].sum().backward()
+    assert torch.equal(ones.grad, compiled[0])  # the gradient goes by the mask of the forward pass
+
+
 def test_dropout_of_almost_everything_stays_finite():
     assert torch.isfinite(Dropout(1 - 1e-9).train()(torch.randn(5, 7))).all()
 

@@ -333,7 +333,7 @@ def test_a_compiled_block_is_captured_whole_and_trains_as_ever(small_run, few_di
     monkeypatch.setattr(
         torch.nn.Module, "compile", lambda module, **options: compile_module(module, backend="eager", **options)
     )
-    config = changed(small_run, epochs=1, dropout=0.0, supervision_steps=2, depth=1, memory_steps=1)
+    config = changed(small_run, epochs=1, dropout=0.1, supervision_steps=2, depth=1, memory_steps=1)
     weights = []
     for compiled in (False, True):
         torch._dynamo.reset()
