@@ -13,6 +13,7 @@ from app.mazes.maze import SIGNS, Maze
 from vitrm.config.mazes import KINDS, MazeSettings
 from vitrm.judge.sizes import SizeReport, Trial, interval
 
+CONTROL = "control, each size in its colour"
 TICKS = (1, 2, 3, 6, 12, 24, 48, 96)
 _COLOURS = (*colours.CLASSES, colours.GREEN)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -38,11 +39,12 @@ def late(report: SizeReport, size: int = 13, longer_than: int = 10) -> Maze | No
 
 
 def accuracy_by_steps(report: SizeReport, control: SizeReport | None = None) -> go.Figure:
-    """Accuracy after each step, a line for each size; dotted and flat: what the control makes of that size."""
+    """Accuracy after each step, a line for each size; thin, dotted and flat: what the control makes of it."""
     figure = go.Figure()
     trials = leading(report)
     last = max(len(trial.right) for trial in trials)
     flat = {trial.size: trial for trial in of_kind(control, trials[0].kind)} if control else {}
+    held = [trial.size for trial in trials if trial.size in flat]
     for k, trial in enumerate(trials):
         colour = _COLOURS[k % len(_COLOURS)]
         new = "" if trial.size in report.trained_on else ", never trained on"
@@ -53,12 +55,14 @@ def accuracy_by_steps(report: SizeReport, control: SizeReport | None = None) -> 
             name=f"{trial.size} × {trial.size}{new}",
             line={"color": colour, "dash": _DASHES[k % len(_DASHES)], "width": 3},
         )
-        if trial.size in flat:
+        if trial.size in held:
             figure.add_scatter(
                 x=[1, last],
                 y=2 * [100 * flat[trial.size].accuracy(1)],
                 mode="lines",
-                name=f"control, {trial.size} × {trial.size}",
+                name=CONTROL,
+                showlegend=trial.size == held[-1],  # one for all: on a phone they would leave no room for the lines
+                hovertemplate=f"control, {trial.size} × {trial.size}: %{{y:.1f}} %<extra></extra>",
                 line={"color": colour, "dash": "dot", "width": 1.5},
                 opacity=0.7,
             )
@@ -126,7 +130,9 @@ def provenance(name: str, report: SizeReport, control_name: str = "", control: S
         f"size each, every step run. The dashed line: the {report.trained_steps} steps in a row of its training."
     )
     if control:
-        said += f" Dotted: {control_name}, {control.parameters:,} parameters, on the same mazes; it answers once."
+        said += (
+            f" Thin and dotted: {control_name}, {control.parameters:,} parameters, on the same mazes; it answers once."
+        )
     return said
 
 

@@ -34,7 +34,8 @@ def bench_training(
 
     That is the plain form, eager, in fp32, on images that are already augmented; families without a plain form are
     compared with themselves, eager and in fp32. On a GPU ours runs in bf16 with the block compiled, unless `settings`
-    say otherwise. The matrix-multiply rate is that of large bf16 matrices (fp32 on a CPU).
+    say otherwise. With `progress_steps` each batch makes as many before those that learn as a training does on average,
+    and is timed without them as well. The matrix-multiply rate is that of large bf16 matrices (fp32 on a CPU).
     """
     gpu = device.startswith("cuda")
     usual = {"train.precision": "bf16", "train.compile": "true"} if gpu else {}
@@ -53,18 +54,19 @@ def training_table(result: dict[str, Any]) -> str:
         f"{result['hardware']}, torch {result['torch']}, commit {result['commit']}; "
         f"measured matrix-multiply rate {result['matmul_gflop_per_s'] / 1000:,.1f} TFLOP/s",
         f"{'preset':16} {'batch':>5} {'images/s':>10} {'plain form':>10} {'faster':>8} {'s/epoch':>8} {'of rate':>8} "
-        f"{'augmenting':>10} {'peak GB':>8} {'plain':>6} {'waits':>6}",
+        f"{'augmenting':>10} {'progress':>8} {'peak GB':>8} {'plain':>6} {'waits':>6}",
     ]
     for row in result["training"]:
         ours, plain = (_or_dash(row[name], ".2f") for name in ("peak_gb", "plain_peak_gb"))
         lines.append(
             f"{row['preset']:16} {row['batch']:5} {row['images_per_s']:10,.0f} {row['plain_images_per_s']:10,.0f} "
             f"{row['speedup']:7.2f}x {row['epoch_s']:8.1f} {row['matmul_share']:8.3f} {row['augment_share']:10.2f} "
-            f"{ours:>8} {plain:>6} {_or_dash(row['host_waits'], 'd'):>6}"
+            f"{_or_dash(row['progress_cost'], '.2f'):>8} {ours:>8} {plain:>6} {_or_dash(row['host_waits'], 'd'):>6}"
         )
     lines += [
         f"s/epoch: for {EPOCH_IMAGES:,} images, without validation; of rate: share of the matrix-multiply rate",
         "augmenting: share of the time, done alone; waits: of the host for the device, in a step before the last",
+        "progress: how many times as long a batch takes as without the steps before those that learn",
     ]
     for row in result["training"]:
         for share, kernel in row["profile"]:
@@ -81,10 +83,15 @@ def _bench_training(config: Config, device: str, repeats: int, rate: float, prof
     trainer = Trainer(config, _made_up(config), device)
     images, labels = trainer.train_split.images[:batch], trainer.train_split.labels[:batch]
     means = Means(model.supervision_steps, trainer.device)
+    usual = config.train.progress_steps // 2  # on average
 
-    def ours() -> None:
-        for item in trainer.train_batch(images, labels):
+    def ours(unlearned: int = usual) -> None:
+        for item in trainer.train_batch(images, labels, unlearned):
             means.add(*item[:2])
+
+    def without() -> None:
+        if usual:
+            ours(0)
 
     def augmenting() -> None:
         changed = trainer.dataset.preprocess.normalize(augment(images, config.train))
@@ -95,7 +102,7 @@ def _bench_training(config: Config, device: str, repeats: int, rate: float, prof
     ready = torch.randn(batch, model.channels, model.image_size, model.image_size, device=device)
     plain = training_step(written, ready, labels, fused=False)
     peaks = [_peak_gb(run, device) for run in (ours, plain)]  # these warm up as well
-    ours_s, plain_s, augment_s = median_times([ours, plain, augmenting], repeats, device)
+    ours_s, plain_s, augment_s, without_s = median_times([ours, plain, augmenting, without], repeats, device)
     some = 4  # counted on a few images, for a model that is not compiled
     flops = count_flops(training_step(make_model(model).to(device), ready[:some], labels[:some])) * batch / some
     return {
@@ -109,6 +116,7 @@ def _bench_training(config: Config, device: str, repeats: int, rate: float, prof
         "training_gflop": flops / 1e9,
         "matmul_share": flops / ours_s / rate,
         "augment_share": augment_s / ours_s,
+        "progress_cost": ours_s / without_s if usual else None,
         "peak_gb": peaks[0],
         "plain_peak_gb": peaks[1],
         "host_waits": _host_waits(ours) if device.startswith("cuda") else None,

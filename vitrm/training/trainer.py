@@ -146,8 +146,11 @@ class Trainer:
                 return
         yield self._finished(f"all {train.epochs} epochs done")
 
-    def train_batch(self, images: Tensor, labels: Tensor) -> Iterator[tuple[int, Tensor, bool]]:
-        """Deep supervision on one batch of uint8 images (Eq. 5, 6), one item per supervision step n that was run.
+    def train_batch(
+        self, images: Tensor, labels: Tensor, unlearned: int | None = None
+    ) -> Iterator[tuple[int, Tensor, bool]]:
+        """Deep supervision on one batch of uint8 images (Eq. 5, 6), one item per supervision step n that was run, after
+        `unlearned` steps without gradient (drawn as `progress_steps` says, where it is None).
 
         Each item is (n, measurements, whether it is the last), the measurements in the order of `MEASURED`. With
         update="step" the weights have moved when it is yielded; with "batch" they move at the end.
@@ -157,7 +160,7 @@ class Trainer:
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         total, learning = 0.0, self.config.model.supervision_steps
-        unlearned = draw_unlearned(train)
+        unlearned = draw_unlearned(train) if unlearned is None else unlearned
         count, noise = unlearned + learning, noise_in_memory(train)
         every = model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)

@@ -7,6 +7,7 @@ import pytest
 from app.cache import checkpoint
 from app.mazes import cache
 from app.mazes.maze import Maze, offered_lengths, offered_sizes
+from app.reports import stored
 from vitrm.data.mazes import MazeSettings
 from vitrm.errors import ConfigError
 
@@ -42,3 +43,11 @@ def test_a_model_with_learned_positions_is_not_given_mazes_of_another_size():
 def test_the_models_are_those_that_were_trained_on_mazes():
     assert "mazes" in cache.models()
     assert "digits" not in cache.models()
+
+
+def test_the_control_of_mazes_is_bundled_and_tried_on_the_same_mazes():
+    name, report = cache.control(checkpoint("mazes"))
+    assert (name, report.trained_steps) == ("mazes-vit", 1)
+    own = stored(checkpoint("mazes"), "sizes")
+    assert [(trial.source, trial.n) for trial in report.trials] == [(trial.source, trial.n) for trial in own.trials]
+    assert cache.control(checkpoint("mazes-first")) is None  # trained on other mazes

@@ -42,12 +42,9 @@ def test_more_steps_are_said_to_help_only_where_the_intervals_are_apart(report, 
 
 def test_each_size_is_a_line_and_the_control_a_flat_one_beside_it(report, control):
     figure = longer.accuracy_by_steps(report, control)
-    assert [each.name for each in figure.data] == [
-        "3 × 3",
-        "control, 3 × 3",
-        "4 × 4, never trained on",
-        "control, 4 × 4",
-    ]
+    assert [each.name for each in figure.data] == ["3 × 3", longer.CONTROL, "4 × 4, never trained on", longer.CONTROL]
+    assert [each.showlegend for each in figure.data if each.name == longer.CONTROL] == [False, True]
+    assert "4 × 4: %{y:.1f} %" in figure.data[3].hovertemplate
     assert list(figure.data[2].y) == pytest.approx([40, 50, 60, 98])
     assert list(figure.data[3].y) == pytest.approx([55, 55])
     assert printed(figure, 84).svg().startswith(b"<?xml")

@@ -41,3 +41,14 @@ def test_training_of_a_comparison_is_measured_against_itself():
     (row,) = result["training"]
     assert (row["preset"], row["precision"], row["compiled"]) == ("vit-small", "fp32", False)
     assert row["speedup"] > 0
+
+
+def test_what_steps_before_those_that_learn_cost_is_said_where_there_are_any():
+    settings = {"model.dim": "8", "model.num_heads": "2", "model.mlp_dim": "8", "train.progress_steps": "40"}
+    result = bench_training(["mazes"], "cpu", 1, batch_sizes=[2], settings=settings)
+    (row,) = result["training"]
+    assert row["progress_cost"] > 0
+    assert f"{row['progress_cost']:.2f}" in training_table(result)
+    settings |= {"train.progress_steps": "0"}
+    (row,) = bench_training(["mazes"], "cpu", 1, batch_sizes=[2], settings=settings)["training"]
+    assert row["progress_cost"] is None
