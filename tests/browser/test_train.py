@@ -105,6 +105,7 @@ def test_digits_are_trained_live_watched_paused_survive_the_server_and_are_finis
     assert [event["event"] for event in run.metrics()].count("Updated") == 1
 
     assert own_problems(page) == []
+    page.goto("about:blank")  # or it would complain, and rightly
     server.kill()  # the app is gone; the training waits where it was
     server.wait()
     assert run.state == "paused"
