@@ -16,7 +16,7 @@ import streamlit as st
 from app import inference, own_data, sources, visitors
 from app.change import parse_edit
 from vitrm.config import Config, GlimpsePolicy
-from vitrm.config.data import CIFAR10_CLASSES
+from vitrm.config.data import ALIASES, BUNDLED, CIFAR10_CLASSES
 from vitrm.errors import DataError, RunError
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
@@ -173,6 +173,8 @@ def bundled_images(checkpoint: Checkpoint):
 
         test = shared_dataset("cifar10", config.model.image_size, config.model.channels, ()).test
         return replace(every(test), instead_of=config.data.title)
+    if ALIASES.get(config.data.source, config.data.source) != BUNDLED:
+        return None  # without importing torch
     return _stand_in(config.data.source, config.model.image_size, config.model.channels)
 
 

@@ -10,7 +10,7 @@ import contextlib
 
 import streamlit as st
 
-from app import background, cache, visitors
+from app import background, cache, sources, visitors
 from vitrm.config import Config
 from vitrm.data.fetching import KINDS, MEGABYTES, fetching, is_here
 from vitrm.errors import VitrmError
@@ -31,6 +31,12 @@ def source_of(config: Config) -> str | None:
     return config.data.source if config.data.source in KINDS else None
 
 
+def are_missing(config: Config) -> bool:
+    """Whether a model's pages have no images because a set that can be downloaded is not here."""
+    source = source_of(config)
+    return source is not None and not any(map(sources.lies_here, {source, config.data.source}))
+
+
 def start(source: str, visitor: visitors.Visitor) -> background.Job:
     """Have a set downloaded. Raises NotAllowed unless the teacher asks."""
     if not visitor.is_teacher:
@@ -45,10 +51,10 @@ def offer(config: Config) -> None:
         return
     title, job = _TITLES[source], background.find(_key(source), _LANE)
     if job is not None and job.is_running:
-        _follow(job, title)
+        _follow(job, title, MEGABYTES[source])
         return
     if job is not None and job.error is not None:
-        st.error(f"{title} has not come: {job.error}")
+        st.error(f"{title} has not come: {job.error}.")
     if not visitors.is_teacher():
         st.caption(f"The teacher can have this server get {title} ({MEGABYTES[source]} MB), once for everybody.")
         return
@@ -73,13 +79,13 @@ def _download(source: str, say: background.Report) -> None:
     cache.look_again()
 
 
-def _follow(job: background.Job, title: str) -> None:
+def _follow(job: background.Job, title: str, megabytes: int) -> None:
     @st.fragment(run_every=1.0)
     def progress() -> None:
         if not job.is_running:
             st.rerun()
         bar, cancel = st.columns([5, 1], vertical_alignment="bottom")
-        bar.progress(job.share, f"Getting {title}, {100 * job.share:.0f} % …")
+        bar.progress(job.share, f"Getting {title}: {100 * job.share:.0f} % of {megabytes} MB …")
         if visitors.is_teacher() and cancel.button("Cancel", key="cancel_download"):
             job.cancel()
             st.rerun()

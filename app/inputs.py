@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,7 +81,7 @@ def choose_checkpoint(
         st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
     with beside or st.container():
-        if always or found.name != state.DEFAULTS[key]:
+        if always or found.name not in (state.DEFAULTS[key], state.LANDING.get(key)):
             _select_model(key, lambda each, config: _reason(each, config, recursive, pictured) or lacks(config))
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
@@ -115,8 +116,20 @@ def _select_model(key: str, lacks: Callable[[Checkpoint, Config], str]) -> None:
         sorted(reasons, key=lambda name: bool(reasons[name])),
         key,
         words=lambda name: f"{name} (not here: {reasons[name]})" if reasons.get(name) else name,
+        take=lambda name: _take_model(key, name),
         help="\n".join(lines) or None,
     )
+
+
+def _take_model(key: str, name: str) -> None:
+    """Show another model; of other images it shows the usual one: a number means nothing there."""
+    known, sources = cache.checkpoints(), []
+    for each in (st.session_state[key], name):
+        with contextlib.suppress(KeyError, VitrmError):
+            sources.append(cache.facts(known[each])[0].data.source)
+    if len(set(sources)) > 1:
+        st.session_state[state.IMAGE] = state.DEFAULTS[state.IMAGE]
+    st.session_state[key] = name
 
 
 def _one_line(config: Config, summary: Summary) -> str:
@@ -214,8 +227,9 @@ def say(error: VitrmError, checkpoint: Checkpoint) -> None:
 
 def say_absent(error: DataError, checkpoint: Checkpoint) -> None:
     """Why the images of a checkpoint are not here, and the ways on: a download, or a picture of one's own."""
-    st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {error}")
     config = cache.facts(checkpoint)[0]
+    why = "they are not on this machine." if downloads.are_missing(config) else error
+    st.error(f"The images that “{checkpoint.name}” was tested on cannot be had: {why}")
     downloads.offer(config)
     if config.data.mazes is None and config.model.recurrent:
         label = "Give it an example or a picture of your own"
@@ -233,6 +247,12 @@ def choose_image(
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
+    # To read them takes torch; an image that is ready-made is on screen before that has loaded.
+    few = None if st.session_state[state.IMAGE] in gallery else cache.bundled_images(checkpoint)
+    if few is not None and few.find(_number(st.session_state[state.IMAGE])) is None:
+        _show_another(few, gallery, checkpoint)
+    if not cache.has_images(checkpoint):
+        return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):
         if gallery:
             pictures = {name: gallery[name].pixels for name in sorted(gallery, key=lambda name: (len(name), name))}
@@ -254,7 +274,6 @@ def choose_image(
                     {state.GLIMPSE_SEED: st.session_state[state.GLIMPSE_SEED] + 1}
                 ),
             )
-    few = cache.bundled_images(checkpoint)
     if few is not None and few.instead_of:
         st.caption(
             f"The images are those of CIFAR-10 as published. “{checkpoint.name}” was tested on {few.instead_of}, in "
@@ -296,6 +315,22 @@ def _by_class(checkpoint: Checkpoint) -> None:
             key="others_of_class",
             on_click=lambda: st.session_state.update(class_turn=turn + 1),
         )
+
+
+def _show_another(few, gallery: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """Show an image that is here in place of one that is not; said, unless it is only the usual one of other data."""
+    missing = st.session_state[state.IMAGE]
+    st.session_state[state.IMAGE] = next(iter(gallery), f"test-{int(few.numbers[0])}")
+    if missing != state.DEFAULTS[state.IMAGE]:
+        st.info(
+            f"Image {_number(missing)} of the test split is not on this machine; showing another one of "
+            f"{len(few):,} of the {few.total:,}, those that come with the project."
+        )
+        downloads.offer(cache.facts(checkpoint)[0])
+
+
+def _number(image: str) -> int:
+    return int(image.removeprefix("test-"))
 
 
 def _show(image: str) -> None:

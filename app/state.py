@@ -76,6 +76,9 @@ DEFAULTS = {
     LESSON: "",
     PRINT: "",
 }
+# What the first page opens on for whoever brings no link; a link that leaves something out means the defaults, here and
+# everywhere. Chosen by eye from scripts/rank_changes.py; the image has to be in the checkpoint's gallery.
+LANDING = {CHECKPOINT: "digits-glimpse", IMAGE: "test-9"}
 DEPTHS = (1, 2, 4, 8, 16)  # times the trained steps; the last two on Mazes alone
 PARTS = ("watch", "draws", "choose", "guess", "policies")
 ALONGS = ("step", "layers", "multiply_adds")
@@ -159,6 +162,12 @@ def start(**defaults: object) -> None:
             st.warning(
                 f"The link names {', '.join(name[:40] for name in unknown)}, which no page here knows; left out."
             )
+
+
+def land() -> None:
+    """Begin with `LANDING`, where neither the session nor the link says anything; on the first page, before `start`."""
+    if CHECKPOINT not in st.session_state and not any(key in st.query_params for key in IN_URL):
+        st.session_state.update(LANDING)
 
 
 def enter(page: str) -> None:

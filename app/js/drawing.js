@@ -48,14 +48,24 @@ function signed(value, digits = 1) {
   return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
 }
 
+// A small image's pixels are squares on screen, all of one size: the styles make it a multiple of --pixels wide.
+function squarePixels(node, size) {
+  const small = size <= 32;
+  node.style.setProperty("--pixels", `${small ? size : 1}px`);
+  node.style.imageRendering = small ? "pixelated" : "auto";
+}
+
 function drawImage(canvas, model, seen, reading) {
-  const size = model.imageSize, scale = Math.max(1, Math.floor(512 / size)), side = size * scale;
+  const size = model.imageSize;
+  squarePixels(canvas, size);
+  const shown = Math.max(1, Math.round((canvas.clientWidth * devicePixelRatio) / size)); // 0 wide: not laid out
+  const side = size * shown * Math.max(1, Math.round(512 / size / shown)); // more than is shown, for a saved picture
   if (canvas.width !== side) canvas.width = canvas.height = side;
   const pen = canvas.getContext("2d");
   pen.imageSmoothingEnabled = false;
   pen.drawImage(bitmap(model), 0, 0, side, side);
   if (!model.glimpse) return;
-  const p = model.patchSize * scale, across = size / model.patchSize;
+  const p = (model.patchSize * side) / size, across = size / model.patchSize;
   const style = getComputedStyle(canvas);
   for (let k = 0; k < across * across; k++) {
     const left = (k % across) * p, top = Math.floor(k / across) * p;
@@ -149,7 +159,8 @@ function stageZoom() {
 function patchGrid(host, model, { image = false, numbers = false, onPatch = null }) {
   const across = model.imageSize / model.patchSize, total = across * across, side = 240 / across;
   const svg = host.appendChild(svgElement("svg", { class: "heat", viewBox: "0 0 240 240", role: "img" }));
-  if (image) add(svg, "image", { href: imageAddress(model), width: 240, height: 240, style: "image-rendering:pixelated" });
+  squarePixels(svg, model.imageSize);
+  if (image) add(svg, "image", { href: imageAddress(model), width: 240, height: 240, style: "image-rendering:inherit" });
   const cells = Array.from({ length: total }, (_, patch) => {
     const x = (patch % across) * side, y = Math.floor(patch / across) * side;
     const cell = add(svg, "rect", { x, y, width: side, height: side, class: image ? "cell over" : "cell" });

@@ -23,6 +23,10 @@ SCORE_WORDS = {
     "softmax": "how sure the model is of its answer",
     "energy": "how large the model's logits are (their energy)",
 }
+LIGHT_ON_DARK = (
+    "the ground of this picture is light, that of the images which the model was trained on is dark. Digits were inked "
+    "on white paper and clothes photographed on white as well, and then made negatives."
+)
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 MAX_NAME = 40
 _PANORAMA = 1.8  # times as long as the other side; a telephone's pictures are up to 1.78

@@ -108,9 +108,9 @@ class Given:
         """Whether dark and light change places."""
         if self.picture.framing.swapped is not None:
             return self.picture.framing.swapped
-        mean = self.config.data.mean
-        dark_training = self.config.model.channels == 1 and bool(mean) and mean[0] < 0.5
-        return dark_training and is_on_light_paper(self.whole.crop(tuple(map(round, self.picture.box))))
+        return wants_light_on_dark(self.config) and is_on_light_paper(
+            self.whole.crop(tuple(map(round, self.picture.box)))
+        )
 
     @cached_property
     def pixels(self) -> np.ndarray:
@@ -247,6 +247,12 @@ def fitted(drawing: Image.Image) -> Framing:
         (middle - side / 2) / free for middle, free in zip(((left + right) / 2, (top + bottom) / 2), room, strict=True)
     )
     return Framing(zoom=short / side, x=min(max(x, 0.0), 1.0), y=min(max(y, 0.0), 1.0))
+
+
+def wants_light_on_dark(config: Config) -> bool:
+    """Whether a model was trained on grey images that are mostly dark, as digits and Fashion-MNIST's clothes are."""
+    mean = config.data.mean
+    return config.model.channels == 1 and bool(mean) and mean[0] < 0.5
 
 
 def is_on_light_paper(image: Image.Image) -> bool:

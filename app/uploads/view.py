@@ -152,6 +152,8 @@ def choose_framing(given: Given) -> None:
         size = given.config.model.image_size
         sharp = figures.address(figures.enlarged(given.pixels, _SIDE), "PNG")
         st.image(sharp, alt=f"The same in {size} by {size} pixels, each a visible square")
+    if given.is_swapped and framing.swapped is None:
+        st.info(f"Dark and light are swapped: {figures.LIGHT_ON_DARK}", icon=":material/invert_colors:")
     if left_out := figures.left_out(picture.size, box, picture.has_several_frames):
         st.info(left_out, icon=":material/crop:")
     credit = examples.find(picture.example)
@@ -173,7 +175,8 @@ def choose_framing(given: Given) -> None:
                 "Swap dark and light",
                 icon=":material/invert_colors:",
                 key="swap",
-                help="The digits of the training data are light on dark; ink on light paper is swapped by itself",
+                help="The digits and clothes of the training data are light on dark; what is on a light ground is "
+                "swapped by itself",
                 on_click=lambda: kept.frame(number, swapped=not given.is_swapped),
             )
             st.button("Start again", icon=":material/undo:", key="unframe", on_click=kept.unframe, args=(number,))
@@ -245,7 +248,10 @@ def offer_another(trace: Trace, given: Given) -> None:
 
 def _of_other_data(given: Given) -> list[Given]:
     """The picture as it is given to a model of each other data set that has a measured warning."""
-    usual = {state.DEFAULTS[key] for key in (state.CHECKPOINT, *MODEL_KEYS.values())}
+    usual = {
+        state.LANDING[state.CHECKPOINT],
+        *(state.DEFAULTS[key] for key in (state.CHECKPOINT, *MODEL_KEYS.values())),
+    }
     found = {}
     for name, checkpoint in cache.checkpoints().items():
         try:

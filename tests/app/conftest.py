@@ -1,8 +1,15 @@
-"""A trace that the tests of the app share."""
+"""What all tests of the app have in common."""
 
 import pytest
 
+from app import state
 from vitrm.runs.checkpoints import find_run
+
+
+@pytest.fixture(autouse=True)
+def digits(monkeypatch):
+    """They are about the bundled digits, whatever the first page opens on."""
+    monkeypatch.setattr(state, "LANDING", {key: state.DEFAULTS[key] for key in state.LANDING})
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 
 import vitrm
 from app import cache
@@ -97,3 +98,22 @@ def test_an_image_that_does_not_come_with_the_project_is_said_and_how_to_get_it(
         DataError, match=rf"test-{absent} is not among the 1,000 of the 10,000 .*vitrm download fashion"
     ):
         cache.test_image(clothes, f"test-{absent}")
+
+
+def picking():
+    from app import cache, inputs, state
+
+    state.start()
+    inputs.choose_image({}, cache.checkpoint("clothes"), 10_000, False)
+
+
+def test_in_place_of_an_image_that_is_not_here_another_one_is_shown_and_that_is_said(clothes):
+    here = {f"test-{number}" for number in cache.bundled_images(clothes).numbers.tolist()}
+    for image, said in (("test-9", 0), ("test-10", 1), (max(here), 0)):  # the first is only the usual one of digits
+        app = AppTest.from_function(picking, default_timeout=60)
+        app.session_state["image"] = image
+        app.run()
+        assert not app.exception
+        assert app.session_state["image"] in here
+        assert len(app.info) == said
+    assert app.session_state["image"] == image

@@ -40,6 +40,18 @@ def test_the_landing_page_shows_a_ready_made_trace_without_a_click(home):
     assert len(data["patches"]) == 6
 
 
+def test_the_landing_page_opens_on_its_own_choice_unless_a_link_says_something(home, monkeypatch):
+    monkeypatch.setattr(state, "LANDING", {state.CHECKPOINT: "digits", state.IMAGE: "test-2"})
+    home.run()
+    assert not home.selectbox  # it is the usual one here: nothing to choose
+    assert "number 2, " in home.caption[0].value
+    assert "checkpoint digits," in home.caption[0].value
+    linked = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
+    linked.query_params["position"] = "3"
+    linked.run()
+    assert "checkpoint digits-glimpse," in linked.caption[0].value
+
+
 def test_the_caption_names_data_checkpoint_accuracy_and_chance(home):
     home.run()
     caption = home.caption[0].value

@@ -9,6 +9,7 @@ from vitrm.cli.arguments import add_data_root, no_settings
 from vitrm.cli.evaluate import DOMAIN_HELP, foreign_sets
 from vitrm.cli.inputs import load_data
 from vitrm.config import require_halting
+from vitrm.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bf16", action="store_true", help="half the size")
     parser.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
     parser.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
+    parser.add_argument(
+        "--gallery-images",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="NUMBER",
+        help="with --gallery: these test images, too",
+    )
     parser.add_argument(
         "--halting", action="store_true", help="add the judgement of its halting (with --gallery: and pictures)"
     )
@@ -46,10 +55,12 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
         save_onnx(made.load_model(), made.path / "model.onnx")
     if arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None:
         dataset, model = load_data(made.config(), arguments.data_root), made.load_model()
+        if wrong := [number for number in arguments.gallery_images if not 0 <= number < len(dataset.test)]:
+            raise ConfigError(f"--gallery-images {wrong[0]}: the test split has images 0 to {len(dataset.test) - 1:,}")
         if arguments.gallery and model.config.mixes:
             made.save_mixtures(mixture_gallery(model, dataset.test, arguments.gallery))
         elif arguments.gallery:
-            made.save_gallery(gallery(model, dataset.test, arguments.gallery))
+            made.save_gallery(gallery(model, dataset.test, arguments.gallery, also=arguments.gallery_images))
         kinds: dict[str, dict[str, Any]] = {}
         if arguments.halting:
             kinds["halting"] = {"pictures": bool(arguments.gallery)}  # of images that may be passed on

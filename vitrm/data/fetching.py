@@ -87,7 +87,7 @@ def _words(source: str, root: Path, error: Exception) -> str:
     reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
     return (
         f"could not download {source} into '{root}' ({reason}). Connect to the internet and ask again: it goes on "
-        "where it was; or copy the downloaded files there from another machine. --data digits needs no network"
+        "where it was; or copy the downloaded files there from another machine"
     )
 
 
@@ -116,6 +116,8 @@ def _from(address: str, file: _File) -> Iterator[int]:
             raise OSError(f"{urlsplit(address).hostname} says {error.code} {error.reason}") from None
         _finish(part, file)  # nothing is missing, or it is another file
         return
+    except urllib.error.URLError as error:
+        raise OSError(f"{urlsplit(address).hostname} cannot be reached: {error.reason}") from None
     with answer:
         goes_on = answer.status == http.client.PARTIAL_CONTENT
         size = have if goes_on else 0

@@ -116,8 +116,11 @@ def _torchvision(source: str, root: Path, download: bool) -> tuple[Split, Split,
 
     if not download and not is_here(source, root):
         raise DataError(f"{source} is not on this machine; `vitrm download {source}` brings it")
-    for _ in fetching(source, root):
-        pass
+    try:
+        for _ in fetching(source, root):
+            pass
+    except DataError as error:
+        raise DataError(f"{error}. --data digits needs no network") from None
     factory = getattr(torchvision.datasets, KINDS[source])
     try:
         parts = [factory(root, train=train, download=True) for train in (True, False)]

@@ -213,9 +213,11 @@ def mixture_gallery(model: SRViT, split: Split, count: int, name: str = "test") 
     return {f"{name}-{i}": mixture_trace(model, split.images[i], int(split.labels[i])) for i in chosen}
 
 
-def gallery(model: ViTRM, split: Split, count: int, name: str = "test") -> dict[str, Trace]:
-    """Traces of a few images of a split (`Split.few`), called "test-INDEX" where `name` is the split's."""
-    chosen = split.few(count).tolist()
+def gallery(model: ViTRM, split: Split, count: int, name: str = "test", also: Sequence[int] = ()) -> dict[str, Trace]:
+    """Traces of a few images of a split (`Split.few`) and those numbered `also`, called "test-INDEX" where `name` is
+    the split's.
+    """
+    chosen = dict.fromkeys([*split.few(count).tolist(), *also])
     return {f"{name}-{i}": trace(model, split.images[i], label=int(split.labels[i])) for i in chosen}
 
 

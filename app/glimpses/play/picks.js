@@ -21,6 +21,7 @@ export default function (component) {
 
   const grid = find(".grid");
   grid.style.setProperty("--across", across);
+  grid.style.setProperty("--pixels", data.imageSize <= 32 ? `${data.patchSize}px` : "1px"); // a square of each, if they are few
   const focused = root.getRootNode().activeElement?.dataset?.patch;
   grid.replaceChildren(...Array.from({ length: across }, (_, r) => {
     const line = element("div", "line");

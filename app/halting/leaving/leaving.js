@@ -89,7 +89,10 @@ function buildImages(host, data, N) {
   const shown = data.examples.map((example) => {
     const link = element("a", "image"), answer = element("b");
     Object.assign(link, { href: example.link, target: "_blank", rel: "noopener" });
-    if (example.picture) link.append(Object.assign(element("img"), { src: example.picture, alt: "" }));
+    if (example.picture) {
+      const image = link.appendChild(Object.assign(element("img"), { src: example.picture, alt: "" }));
+      image.onload = () => squarePixels(image, image.naturalWidth);
+    }
     else link.append(element("div", "", `image ${example.index}`));
     const truth = element("div", "", `is ${data.classes[example.label]}`);
     link.append(answer, truth);

@@ -9,7 +9,8 @@ function editsPanel(host, model, { chosen, choose }) {
   const left = grid.appendChild(element("figure"));
   left.append(element("figcaption", "", "Hide patches (click)"));
   const map = left.appendChild(element("div", "hide-grid"));
-  map.style.gridTemplateColumns = `repeat(${across}, 1fr)`;
+  const pixel = Math.max(1, Math.floor((232 - 2 * (across - 1)) / model.imageSize)); // a whole number of the screen's
+  map.style.gridTemplateColumns = `repeat(${across}, ${pixel * model.patchSize}px)`;
   const send = () => {
     if (edit.hidden.size) happened("patches hidden", { count: edit.hidden.size });
     if (edit.zeroed.size || edit.frozen.size || edit.shuffled) {

@@ -91,8 +91,10 @@ def test_ink_on_paper_is_swapped_for_a_model_of_light_on_dark_and_back_by_hand(p
     page.file_uploader[0].upload("one.png", encoded(image)).run()
     page.selectbox[0].select("digits").run()
     assert shown(page)[0, 0, 0] < 20
+    assert "Dark and light are swapped" in page.info[0].value
     page.button(key="swap").click().run()
     assert shown(page)[0, 0, 0] > 230
+    assert not page.info
 
 
 def test_what_cannot_be_used_is_refused_in_one_sentence_with_its_name_made_harmless(page):

@@ -184,6 +184,7 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ("export digits-glimpse unwritten --gallery 1 --gallery-images -1", "the test split has images 0 to 358"),
         ("train", "say what to train: vitrm train PRESET, one of paper, paper-as-published, tiny, digits"),
         ("train digts", "unknown preset 'digts'; did you mean 'digits'?"),
         ("train digits --train.ir 1", "unknown setting 'train.ir'; did you mean 'train.lr'?"),

@@ -104,6 +104,7 @@ def test_without_a_network_the_message_is_one_line_and_says_what_to_do(source, t
     with pytest.raises(DataError, match=f"could not download {source} into") as caught:
         load_dataset(source, 32, 3, root=tmp_path)
     assert "\n" not in str(caught.value)
+    assert "(127.0.0.1 cannot be reached: " in str(caught.value)
     assert "--data digits needs no network" in str(caught.value)
 
 
