@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from scripts import gpu
 from vitrm.bench.training import bench_training
 from vitrm.places import ROOT
 from vitrm.runs.folder import Run
@@ -27,8 +28,22 @@ def words(folder, *more):
     return [sys.executable, ROOT / "scripts" / "gpu.py", *data, *places, *settings, *more]
 
 
-def called(folder, *more):
-    return subprocess.run(words(folder, *more), capture_output=True, text=True, timeout=600, check=False)
+@pytest.fixture
+def called(monkeypatch, capsys):
+    """Calls the script in this process: its exit status, and what it said."""
+
+    def call(folder, *more):
+        monkeypatch.setattr(sys, "argv", [str(word) for word in words(folder, *more)[1:]])
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            status = gpu.main()
+        except SystemExit as error:
+            status = error.code
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return status, capsys.readouterr()
+
+    return call
 
 
 def begun(folder, seeds):
@@ -36,19 +51,19 @@ def begun(folder, seeds):
     process = subprocess.Popen(words(folder, "--only", "photo", "--seeds", *seeds), start_new_session=True)
     runs = [Run(folder / "runs" / f"photo-{seed}") for seed in seeds]
     while process.poll() is None and not all(run.resumable for run in runs):
-        time.sleep(0.02)
+        time.sleep(0.05)
     return process, runs
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_a_training_that_was_cut_off_is_taken_up_again_and_reported(tmp_path):
+def test_a_training_that_was_cut_off_is_taken_up_again_and_reported(tmp_path, called):
     process, (run,) = begun(tmp_path, "0")
     os.killpg(process.pid, signal.SIGKILL)  # as a machine does whose time is over
     assert process.wait() == -signal.SIGKILL, "it ended before it could be cut off: make it longer"
-    again = called(tmp_path, "--only", "photo", "--seeds", "0")
-    assert again.returncode == 0, again.stderr
-    assert "1 of 1 done" in again.stdout
+    status, said = called(tmp_path, "--only", "photo", "--seeds", "0")
+    assert status == 0, said.err
+    assert "1 of 1 done" in said.out
     assert run.summary().epochs == SMALL["train.epochs"]
     ends = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
     assert ends == list(range(1, SMALL["train.epochs"] + 1))
@@ -67,19 +82,19 @@ def test_it_has_all_trainings_save_before_it_ends(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_measurement_counts_once_it_has_ended_well(tmp_path):
-    listed = called(tmp_path, "--list")
-    assert listed.returncode == 0
-    assert "agreement            0 of 1 done" in listed.stdout
-    unknown = called(tmp_path, "--only", "nothing")
-    assert unknown.returncode == 2
-    assert "unknown steps nothing: expected some of agreement, bench" in unknown.stderr
-    failed = called(tmp_path, "--only", "bench", "--setting", "model.dim", "15")
-    assert failed.returncode == 1
-    assert "bench ended with 1: see" in failed.stderr
+def test_a_measurement_counts_once_it_has_ended_well(tmp_path, called):
+    status, said = called(tmp_path, "--list")
+    assert status == 0
+    assert "agreement            0 of 1 done" in said.out
+    status, said = called(tmp_path, "--only", "nothing")
+    assert status == 2
+    assert "unknown steps nothing: expected some of agreement, bench" in said.err
+    status, said = called(tmp_path, "--only", "bench", "--setting", "model.dim", "15")
+    assert status == 1
+    assert "bench ended with 1: see" in said.err
     assert not (tmp_path / "runs" / "bench.json").exists()
     small = {name: str(value) for name, value in SMALL.items() if name.startswith("model.")}
     result = bench_training(["paper"], "cpu", 1, batch_sizes=[4], settings=small)
     (tmp_path / "runs" / "bench.json").write_text(json.dumps(result))
-    assert called(tmp_path, "--only", "bench").returncode == 0
+    assert called(tmp_path, "--only", "bench")[0] == 0
     assert "matrix-multiply rate" in (tmp_path / "results" / "gpu.md").read_text(encoding="utf-8")

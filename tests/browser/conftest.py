@@ -1,15 +1,19 @@
-"""One server and one browser for all tests of a worker; a page as new for each."""
+"""One server for all tests, one browser for those of a worker, and a page as new for each."""
 
+import json
 import os
+import signal
 import sys
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
-from tests.browser.driving import forget, launched, running_server, watched
+from tests.browser.driving import forget, launched, start_server, watched
 
 NONE = "no Chromium, Chrome or browser of Playwright's was found; `apt-get install chromium` or "
 NONE += "`.venv/bin/playwright install chromium` gets one"
+_STARTED = []  # the server, in the process that started it: it may outlive its worker
 
 
 # What only one system can be asked is no test on the others, so that CI may fail for any that is skipped.
@@ -44,10 +48,35 @@ def chromium(users):
 
 
 @pytest.fixture(scope="session")
-def server(chromium, tmp_path_factory):
-    """The address of the server that the tests share. Its user has nothing."""
-    with running_server(tmp_path_factory.mktemp("server")) as (address, _):
-        yield address
+def server(chromium, tmp_path_factory, request):
+    """The address of the server that the tests share, those of all workers. Its user has nothing.
+
+    Whoever comes first starts it, whoever is the last to go ends it: each would take a gigabyte, and some seconds.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        place = place.parent  # of all workers
+    lock, note = FileLock(place / "server.lock"), place / "server.json"
+    with lock:
+        if note.exists():
+            shared = json.loads(note.read_text())
+        else:
+            address, process = start_server(tmp_path_factory.mktemp("server"))
+            _STARTED.append(process)
+            shared = {"address": address, "pid": process.pid, "users": 0}
+        note.write_text(json.dumps(shared | {"users": shared["users"] + 1}))
+    yield shared["address"]
+    with lock:
+        left = json.loads(note.read_text())
+        left["users"] -= 1
+        if left["users"]:
+            note.write_text(json.dumps(left))
+        else:
+            note.unlink()
+            os.kill(left["pid"], signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    for process in _STARTED:
+        if not left["users"]:
+            process.wait(timeout=120)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,19 @@ _ENDED_WELL = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RU
 
 
 @contextmanager
-def running_server(
+def running_server(folder: Path, port: int | None = None, **how: Any) -> Iterator[tuple[str, subprocess.Popen]]:
+    """`start_server`, and its end."""
+    address, process = start_server(folder, port, **how)
+    try:
+        yield address, process
+    finally:
+        process.kill()  # to take torch apart in good order takes it seconds; how it ends is a test's own matter
+        process.wait(timeout=120)
+        if process.stdout:
+            process.stdout.close()
+
+
+def start_server(
     folder: Path,
     port: int | None = None,
     *,
@@ -45,8 +57,8 @@ def running_server(
     prefix: str = "",
     command: Callable[[str], Sequence[str | Path]] | None = None,
     **options: Any,
-) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The app on a free port with `folder` as its user's; yields its address and its process.
+) -> tuple[str, subprocess.Popen]:
+    """The app on a free port with `folder` as its user's: its address and its process, once it answers.
 
     `code` is where it stands, `prefix` what all its addresses begin with ("/vitrm"); or `command` serves it, at
     127.0.0.1 and the port that it is given. `options` go to the process; without a place for its output that is thrown
@@ -65,23 +77,18 @@ def running_server(
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT} | options
     process = subprocess.Popen(command(str(port)) if command else words, cwd=folder, env=environment, **options)
     address = f"http://127.0.0.1:{port}{prefix}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise RuntimeError(
-                        f"the server ended at once: {process.stdout and process.stdout.read()}"
-                    ) from None
-                time.sleep(0.1)
-        yield address, process
-    finally:
-        process.kill()  # to take torch apart in good order takes it seconds; how it ends is a test's own matter
-        process.wait(timeout=120)
-        if process.stdout:
-            process.stdout.close()
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+            return address, process
+        except OSError:
+            if process.poll() is not None:
+                said = process.stdout and process.stdout.read()
+                raise RuntimeError(f"the server ended at once: {said}") from None
+            time.sleep(0.1)
+        except BaseException:
+            process.kill()
+            raise
 
 
 def launched(playwright: Playwright) -> Browser | None:

@@ -12,6 +12,7 @@ from app import Home
 from tests.browser.driving import WIDTHS, own_problems, settle
 
 PATHS = ["", *sorted({file.stem for file in (Home.ROOT / "pages").glob("*.py")} - {"watch"}), "lessons?print=solutions"]
+COLOUR = ["color-contrast", "link-in-text-block"]  # the rules of axe's that go by it, of those it asks by itself
 STREAMLITS = {  # (rule, what the node's HTML begins with): why it stays
     ("presentation-role-conflict", '<section role="presentation"'): "the drop zone of st.file_uploader has a name that "
     "its role takes away; the button inside it is named and works with the keyboard",
@@ -22,12 +23,16 @@ STREAMLITS = {  # (rule, what the node's HTML begins with): why it stays
 }
 
 
-def violations(page):
-    """Every node that breaks a rule of axe, as (rule, what its HTML begins with, why), those of Streamlit left out."""
+def violations(page, theme="light"):
+    """Every node that breaks a rule of axe, as (rule, what its HTML begins with, why), those of Streamlit left out.
+
+    In the dark those of colour: the other theme changes nothing else of a page that is open.
+    """
     high = page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
     page.set_viewport_size({"width": page.viewport_size["width"], "height": high + 100})  # axe sees what is in view
     settle(page)
-    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    asked = {"resultTypes": ["violations"]} | ({} if theme == "light" else {"runOnly": COLOUR})
+    found = page.evaluate("asked => axe.run(document, asked)", asked)
     nodes = [
         (rule["id"], node["html"], "; ".join(check["message"] for check in node["any"] + node["all"] + node["none"]))
         for rule in found["violations"]
@@ -55,7 +60,7 @@ def test_a_page_breaks_no_rule_of_axe(page, server, path):
         for width in reversed(WIDTHS):
             page.set_viewport_size({"width": width, "height": 900})
             settle(page)
-            found[theme, width] = violations(page)
+            found[theme, width] = violations(page, theme)
     assert {place: nodes for place, nodes in found.items() if nodes} == {}
     assert own_problems(page) == []
 
@@ -70,3 +75,6 @@ def test_axe_finds_what_is_wrong(page, server):
     page.evaluate("""() => document.querySelector("[data-testid=stMain] h1").insertAdjacentHTML(
         "afterend", "<h4 style='color: #999; background: #fff'>too pale, too deep</h4>")""")
     assert {rule for rule, _, _ in violations(page)} == {"color-contrast", "heading-order"}
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
+    assert {rule for rule, _, _ in violations(page, "dark")} == {"color-contrast"}

@@ -87,10 +87,14 @@ def test_an_edit_and_another_image_keep_view_focus_and_scroll(page, server):
     assert own_problems(page) == []  # Streamlit asks twice for a sub-page
 
 
-def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
-    page.goto(f"{server}/attention?view=1.2.3.9999")  # no such patch: none
+def test_a_patch_is_chosen_by_keyboard_an_edit_may_change_nothing_and_attribution_follows_the_position(page, server):
+    # No such patch as in the link: none. Patch 5 is not read before the second step.
+    page.goto(f"{server}/attention?image=test-21&position=3&edit=p5&view=1.2.3.9999&open=edits,attribution")
     box = page.locator("select.choose-patch")
     expect(box).to_have_value("-1")
+    expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points and the halting probability by 0.000")
+    panel = page.locator(".panel-attribution")
+    expect(panel).to_contain_text("Not computed yet")
     settle(page)  # the panel may be made anew until then, with what has been typed
     box.focus()
     page.keyboard.type("row 2, column 3")
@@ -98,17 +102,7 @@ def test_a_patch_can_be_chosen_with_the_keyboard_alone(page, server):
     settle(page)
     assert "view=1.2.3.6" in page.url
 
-
-def test_an_edit_that_changes_nothing_is_given_no_sign(page, server):
-    page.goto(f"{server}/attention?position=3&edit=p5")  # patch 5 is not read before the second step
-    expect(page.locator(".panel-edits")).to_contain_text("by 0.0 points and the halting probability by 0.000")
-
-
-def test_attribution_is_computed_in_the_background_and_follows_the_position(page, server):
-    page.goto(f"{server}/attention?image=test-21&position=3&open=attribution")
-    expect(page.locator(".panel-attribution")).to_contain_text("Not computed yet")
     page.get_by_role("button", name="Compute what mattered").click()
-    panel = page.locator(".panel-attribution")
     expect(panel).to_contain_text("Rank correlation with rollout")
     expect(panel).to_contain_text("after supervision step 1,")
     settle(page)

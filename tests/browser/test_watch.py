@@ -13,10 +13,12 @@ def guess(page, name):
     page.get_by_role("group", name=GUESSES).get_by_role("button", name=name, exact=True).click()
 
 
-def test_nothing_tells_the_answer_before_the_first_step_and_the_true_class_is_said_after_a_guess(page, server):
+def test_the_keys_play_it_nothing_tells_the_answer_before_and_the_true_class_is_said_after_a_guess(page, server):
     open_home(page, server)
     expect(page.locator(".bars output").first).to_be_hidden()
     expect(page.locator("svg.chart")).to_have_attribute("aria-label", re.compile("Nothing has been computed yet"))
+    page.keyboard.press("ArrowRight")  # before the player has been touched
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
     page.locator(".player").press("End")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     expect(page.locator(".bars small")).to_have_count(0)
@@ -30,11 +32,33 @@ def test_nothing_tells_the_answer_before_the_first_step_and_the_true_class_is_sa
     expect(page.locator(".told")).to_be_hidden()
     guess(page, "Tell me")
     expect(page.locator(".told")).to_have_text("The true class is 8.")
+
+    pick(page, 6)
+    page.keyboard.press("ArrowRight")  # inside another control: the next picture
+    settle(page)
+    expect(page.get_by_role("radio", name="Picture 7 of ")).to_be_checked()
+    expect(sentence(page)).to_contain_text("Before the first step")
+    page.get_by_role("button", name="Random image").click()
+    settle(page)
+    page.keyboard.press("ArrowRight")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+
+    # An image is chosen by the word of its class, and then by looking.
+    page.get_by_role("button", name="By class").click()
+    page.get_by_role("radio", name="6", exact=True).check()
+    page.keyboard.press("ArrowRight")  # the next class
+    settle(page)
+    sevens = page.get_by_role("group", name="Which 7?")
+    first = sevens.get_by_role("radio").first
+    expect(first).to_have_value("test-3")
+    first.check()
+    expect(page.get_by_text("test split, number 3,")).to_be_visible()
+    expect(sevens).to_have_count(0)  # what it covered is shown
     assert page.problems == []
     assert page.outside == []
 
 
-def test_steps_not_reached_are_not_shown_and_the_keyboard_moves_through_every_level(page, server):
+def test_steps_not_reached_are_not_shown_the_keyboard_moves_through_every_level_and_playing_sends_nothing(page, server):
     open_home(page, server)
     page.locator(".player").press("ArrowRight")
     known = page.locator("svg.chart #known rect")
@@ -62,22 +86,10 @@ def test_steps_not_reached_are_not_shown_and_the_keyboard_moves_through_every_le
     player.press("ArrowLeft")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
 
-
-def test_six_steps_take_eight_to_ten_seconds(alone, server):
-    alone.clock.install()
-    open_home(alone, server)
-    alone.clock.pause_at(alone.evaluate("Date.now()") / 1000 + 1)
-    alone.locator("button.play").click()
-    expect(sentence(alone)).to_contain_text("Supervision step 1 of 6")  # at once
-    alone.clock.run_for(8_000)
-    expect(sentence(alone)).to_contain_text("Supervision step 5 of 6")
-    alone.clock.run_for(2_000)
-    expect(sentence(alone)).to_contain_text("Supervision step 6 of 6")
-    expect(alone.locator("button.play")).to_contain_text("Play")
-
-
-def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, server):
-    open_home(page, server)
+    # Playing and scrubbing send nothing, and resting reports once.
+    player.press("Home")
+    page.locator("select.level").select_option("supervision step")
+    settle(page)
     page.locator("select.speed").select_option("fast")
     page.talk.sent.clear()
     page.locator("button.play").click()
@@ -100,7 +112,32 @@ def test_playing_and_scrubbing_send_nothing_and_resting_reports_once(page, serve
     assert page.problems == []
 
 
-def test_on_a_telephone_picture_bars_and_play_are_visible_together_and_nothing_hangs_over_the_edge(page, server):
+def test_six_steps_take_eight_to_ten_seconds(alone, server):
+    alone.clock.install()
+    open_home(alone, server)
+    alone.clock.pause_at(alone.evaluate("Date.now()") / 1000 + 1)
+    alone.locator("button.play").click()
+    expect(sentence(alone)).to_contain_text("Supervision step 1 of 6")  # at once
+    alone.clock.run_for(8_000)
+    expect(sentence(alone)).to_contain_text("Supervision step 5 of 6")
+    alone.clock.run_for(2_000)
+    expect(sentence(alone)).to_contain_text("Supervision step 6 of 6")
+    expect(alone.locator("button.play")).to_contain_text("Play")
+
+
+SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
+    const hosts = [...document.querySelectorAll("*")].filter((host) => host.shadowRoot);
+    const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    const nodes = hosts.flatMap((host) => [...host.shadowRoot.querySelectorAll("*")])
+        .filter((node) => node.checkVisibility() && hasText(node));
+    return Math.min(...nodes.map((node) => {
+        const scale = node.ownerSVGElement ? node.getScreenCTM().a : node.currentCSSZoom;
+        return parseFloat(getComputedStyle(node).fontSize) * scale;
+    }));
+}"""
+
+
+def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, server):
     page.set_viewport_size({"width": WIDTHS[0], "height": 640})
     open_home(page, server)
     page.get_by_role("button", name="Next").click()  # which brings the player up
@@ -116,81 +153,10 @@ def test_on_a_telephone_picture_bars_and_play_are_visible_together_and_nothing_h
         assert over <= 0
         assert page.evaluate(SMALLEST) >= 12 - 1e-3
 
-
-def test_a_link_restores_the_image_and_a_position_beyond_the_end_is_the_last_one(page, server):
-    page.goto(f"{server}/?image=test-17&glimpse_seed=2&position=9999")
-    expect(page.get_by_text("test split, number 17, glimpse seed 2")).to_be_visible()
-    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
-    settle(page)
-    assert "position=18" in page.url
-
-
-def test_the_arrows_work_before_the_player_is_touched_but_not_inside_another_control(page, server):
-    open_home(page, server)
-    page.keyboard.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
-    pick(page, 6)
-    page.keyboard.press("ArrowRight")  # the next picture
-    settle(page)
-    expect(page.get_by_role("radio", name="Picture 7 of ")).to_be_checked()
-    expect(sentence(page)).to_contain_text("Before the first step")
-    page.get_by_role("button", name="Random image").click()
-    settle(page)
-    page.keyboard.press("ArrowRight")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
-
-
-def test_an_image_is_chosen_by_the_word_of_its_class_and_then_by_looking(page, server):
-    open_home(page, server)
-    page.get_by_role("button", name="By class").click()
-    page.get_by_role("radio", name="6", exact=True).check()
-    page.keyboard.press("ArrowRight")  # the next class
-    settle(page)
-    sevens = page.get_by_role("group", name="Which 7?")
-    first = sevens.get_by_role("radio").first
-    expect(first).to_have_value("test-3")
-    first.check()
-    expect(page.get_by_text("test split, number 3,")).to_be_visible()
-    expect(sevens).to_have_count(0)  # what it covered is shown
-    assert page.problems == []
-
-
-def test_the_threshold_can_be_moved_and_is_in_the_address(page, server):
-    open_home(page, server)
-    page.locator(".player").press("ArrowRight")
-    badge = page.locator(".badge")
-    expect(badge).to_contain_text("With threshold 0.50")
-    threshold = page.get_by_role("slider", name="Threshold for halting")
-    threshold.focus()
-    page.talk.sent.clear()
-    threshold.press("End")
-    expect(badge).to_contain_text("With threshold 1.00 the model would never halt early")
-    expect(page.get_by_role("button", name="never halts")).to_be_disabled()
-    for _ in range(2):
-        threshold.press("ArrowLeft")
-    expect(badge).to_contain_text("With threshold 0.98")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")  # not moved
-    settle(page)
-    assert "threshold=0.98" in page.url
-    page.goto(page.url)
-    expect(page.locator(".badge")).to_contain_text("With threshold 0.98")
-
-
-SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
-    const hosts = [...document.querySelectorAll("*")].filter((host) => host.shadowRoot);
-    const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-    const nodes = hosts.flatMap((host) => [...host.shadowRoot.querySelectorAll("*")])
-        .filter((node) => node.checkVisibility() && hasText(node));
-    return Math.min(...nodes.map((node) => {
-        const scale = node.ownerSVGElement ? node.getScreenCTM().a : node.currentCSSZoom;
-        return parseFloat(getComputedStyle(node).fontSize) * scale;
-    }));
-}"""
-
-
-def test_in_a_room_with_a_beamer_one_screen_in_large_type_is_moved_through_by_keyboard_alone(page, server):
+    # In a room with a beamer it is one screen in large type, moved through by keyboard alone.
+    page.locator(".player").press("Home")
     page.set_viewport_size({"width": 1280, "height": 720})
-    open_home(page, server)
+    settle(page)
     page.get_by_role("button", name="Present").click()
     expect(page.locator(".player.present")).to_be_visible()
     settle(page)
@@ -217,6 +183,31 @@ def test_in_a_room_with_a_beamer_one_screen_in_large_type_is_moved_through_by_ke
     settle(page)
     assert "present" not in page.url
     assert page.problems == []
+
+
+def test_the_threshold_can_be_moved_and_a_link_restores_it_with_image_and_place(page, server):
+    open_home(page, server)
+    page.locator(".player").press("ArrowRight")
+    badge = page.locator(".badge")
+    expect(badge).to_contain_text("With threshold 0.50")
+    threshold = page.get_by_role("slider", name="Threshold for halting")
+    threshold.focus()
+    page.talk.sent.clear()
+    threshold.press("End")
+    expect(badge).to_contain_text("With threshold 1.00 the model would never halt early")
+    expect(page.get_by_role("button", name="never halts")).to_be_disabled()
+    for _ in range(2):
+        threshold.press("ArrowLeft")
+    expect(badge).to_contain_text("With threshold 0.98")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")  # not moved
+    settle(page)
+    assert "threshold=0.98" in page.url
+    page.goto(f"{server}/?threshold=0.98&image=test-17&glimpse_seed=2&position=9999")
+    expect(page.locator(".badge")).to_contain_text("With threshold 0.98")
+    expect(page.get_by_text("test split, number 17, glimpse seed 2")).to_be_visible()
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")  # a place beyond the end
+    settle(page)
+    assert "position=18" in page.url
 
 
 def test_a_link_names_what_is_on_show_and_what_it_names_that_is_not_there_is_said(page, server):

@@ -94,7 +94,7 @@ def until(condition, trainings=None, timeout_s=600):
         assert time.monotonic() < deadline, trainings and trainings.known
         if trainings is not None:
             trainings.tick()
-        time.sleep(0.02)
+        time.sleep(0.1)  # to look takes as much time as the process that is waited for
 
 
 def state(trainings, name):

@@ -76,7 +76,7 @@ def until(condition, timeout_s=600):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.1)  # to read a state takes as much time as to train
 
 
 def said(folder, rank):

@@ -1,0 +1,48 @@
+"""The book of a lesson: at which leaf it is, and on to the next."""
+
+import json
+
+from playwright.sync_api import expect
+
+from app.lessons import progress
+from app.lessons.book.book import content
+from tests.app.lessons.doing import done_at
+from tests.browser.driving import settle
+
+
+def kept(page, lesson):
+    """What the browser keeps of a lesson, by its key; None if nothing."""
+    return json.loads(page.evaluate("localStorage.getItem('vitrm-lessons')") or "{}").get(lesson)
+
+
+def leaf(page, title):
+    """Wait for a leaf; the page it is about has settled."""
+    expect(page.locator(".book h2")).to_have_text(title)
+    settle(page)
+
+
+def onward(page, name):
+    """Next is there only once the leaf is done."""
+    page.locator(".book footer").get_by_text(f"Next: {name}").click()
+
+
+def done(page, title):
+    """Wait until the book has said aloud that the leaf is done."""
+    expect(page.locator(".book .live")).to_contain_text(f"Done: {title}")
+
+
+def open_at(page, server, lesson, number):
+    """As a learner comes back who has done all before that leaf: what the browser has kept, then the examples."""
+    found = progress.leaves(lesson, ())
+    page.goto(f"{server}/_stcore/health")  # where the browser keeps it, and nothing else
+    record = kept(page, lesson.key) or {"events": [], "leaf": -1}
+    events = record["events"]
+    for before in range(record["leaf"] + 1, number):
+        events += [event.sent() for event in done_at(lesson, before)]
+    events.append({"kind": "leaf opened", "leaf": number})
+    page.evaluate(
+        "record => localStorage.setItem('vitrm-lessons', JSON.stringify(record))",
+        {lesson.key: {"events": events, "leaf": number}},
+    )
+    page.goto(f"{server}/{content(lesson, None, 'watch')['leaves'][number]['address'].removeprefix('./')}")
+    leaf(page, found[number].title)
