@@ -79,11 +79,15 @@ def main() -> None:
         if listed[pair] > arguments.show:
             continue
         number = int(shown.numbers[change.index])
+        stop = made[change.index].halt_step
+        halts = "never halts" if stop is None else f"halts after {stop + 1}"
         first, truth = (
             f"{names[change.first]} {100 * change.before:.0f} %",
             f"{names[change.truth]} {100 * change.after:.0f} %",
         )
-        print(f"{first:>16} -> {truth:<16} at step {change.step}   /?checkpoint={run.name}&image=test-{number}")
+        print(
+            f"{first:>16} -> {truth:<16} at step {change.step}, {halts}   /?checkpoint={run.name}&image=test-{number}"
+        )
 
 
 if __name__ == "__main__":
