@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from app import state
+from vitrm.runs.checkpoints import find_run
+
 FILE = Path(__file__).resolve().parents[1] / "scripts" / "rank_changes.py"
 _SPEC = importlib.util.spec_from_file_location("rank_changes", FILE)
 rank_changes = importlib.util.module_from_spec(_SPEC)
@@ -31,3 +34,8 @@ def test_only_one_change_to_the_true_class_counts_and_the_clearest_comes_first()
     assert [(change.index, change.first, change.truth, change.step) for change in found] == [(0, 0, 1, 3), (1, 0, 1, 2)]
     assert found[0].clearness == 0.8
     assert found[1].clearness == 0.5
+
+
+def test_what_the_first_page_opens_on_is_ready_made_and_changes_from_a_wrong_answer_to_the_true_one():
+    trace = find_run(state.LANDING[state.CHECKPOINT]).gallery()[state.LANDING[state.IMAGE]]
+    assert rank_changes.ranked(trace.probs[None, :, -1, -1], np.array([trace.label]))
