@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -31,13 +32,11 @@ def frames(page: Page, address: str) -> list[Image.Image]:
     player.locator(".sentence:not(:empty)").wait_for()
     page.wait_for_timeout(2000)  # fonts, and the layout of what stands above
     player.press("Home")
+    steps = int(player.get_by_text(re.compile(r"^step 0 of \d+$")).inner_text().split()[-1])
     seen = [player.screenshot(animations="disabled")]
-    while True:
+    for _ in range(steps):
         player.press("ArrowRight")
-        now = player.screenshot(animations="disabled")
-        if now == seen[-1]:  # nothing moves after the last step
-            break
-        seen.append(now)
+        seen.append(player.screenshot(animations="disabled"))
     return [Image.open(io.BytesIO(picture)).convert("RGB") for picture in seen]
 
 

@@ -10,10 +10,11 @@ import torch
 
 from vitrm.cli.main import main
 from vitrm.config.mazes import MazeSettings
+from vitrm.data.bundled import bundled
 from vitrm.data.dataset import Split
 from vitrm.data.mazes import draw_mazes, render
 from vitrm.families import resized
-from vitrm.judge.evaluation import evaluate
+from vitrm.judge.evaluation import evaluate, image_seeds
 from vitrm.judge.report import KINDS, report_type
 from vitrm.places import ROOT
 from vitrm.runs.card import model_card
@@ -35,7 +36,16 @@ def evaluated(capsys, *arguments):
 
 def test_the_promised_checkpoints_are_there():
     recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
-    others = {"digits", "digits-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep", "vitrm-tiny-brief", "mazes"}
+    others = {
+        "digits",
+        "digits-glimpse",
+        "fashion-glimpse",
+        "cifar10-tiny",
+        "sr-vit-digits",
+        "vit-tiny-deep",
+        "vitrm-tiny-brief",
+        "mazes",
+    }
     others |= {"mazes-first", "mazes-vit"}
     assert others | recursive <= set(NAMES)
 
@@ -87,6 +97,17 @@ def test_with_glimpses_more_steps_really_help_and_halting_knows_it(capsys):
     assert accuracy[5] >= 0.96
     assert accuracy[11] > accuracy[5] - 0.01
     assert min(found["halt_auroc"][2:]) >= 0.80
+
+
+def test_clothes_are_told_apart_better_with_each_glimpse_and_no_worse_after_four_times_the_steps():
+    model, shown = Run(ROOT / "checkpoints" / "fashion-glimpse").load_model(), bundled("fashion", (1, 28, 28)).images
+    seeds, few = image_seeds(0, 0, 300), slice(0, 300)
+    with torch.inference_mode():
+        steps = model.steps(model.transform.normalize(shown.images[few]), 24, seeds)
+        accuracy = [float((step.logits.argmax(dim=-1) == shown.labels[few]).float().mean()) for step in steps]
+    assert accuracy[5] >= 0.84  # 89.3 % of 10,000, and three standard errors of 300
+    assert accuracy[5] - accuracy[0] >= 0.05
+    assert accuracy[23] > accuracy[5] - 0.03
 
 
 def test_the_gain_over_glimpses_is_stored_beside_that_of_seeing_as_much_at_once(capsys):
