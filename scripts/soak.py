@@ -233,6 +233,7 @@ class Soak:
         if "start_training" not in browser.widgets:
             await browser.send(train_view=[":material/add_circle: New training"])
         if "start_training" in browser.widgets:
+            await browser.send(own_settings_open=True)
             # Everybody another one, or they would all join the first.
             await browser.send(**{"digits:train.seed": self.dice.randrange(10**6), "digits:train.epochs": 40})
             await browser.send(press="start_training")

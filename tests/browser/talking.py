@@ -86,6 +86,8 @@ class Visitor:
                 self.session = answer.new_session.initialize.session_id or self.session
             elif kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
                 self._note(answer.delta.new_element)
+            elif kind == "delta" and answer.delta.add_block.HasField("expandable"):
+                self._keep(answer.delta.add_block.expandable.id)
             elif kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
                 return  # otherwise the page begins once more
 
@@ -114,10 +116,13 @@ class Visitor:
             self.said.append(element.exception.message)
             self.tracebacks.append(f"{self.page}: {element.exception.type}: {element.exception.message}")
         identity = getattr(getattr(element, kind), "id", "")
-        if identity.startswith("$$ID"):
-            self.widgets[identity.split("-", 2)[2]] = identity
+        self._keep(identity)
         if kind == "file_uploader":
             self.uploader = identity
+
+    def _keep(self, identity: str) -> None:
+        if identity.startswith("$$ID"):
+            self.widgets[identity.split("-", 2)[2]] = identity
 
 
 def _put(home: str, place: str, content: bytes, name: str) -> None:
