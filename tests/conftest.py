@@ -1,4 +1,7 @@
-"""Small configurations, data and runs that the tests share, and what keeps one test from seeing another or the user."""
+"""Small configurations, data and runs that the tests share, and what keeps one test from seeing another or the user.
+
+torch is imported where it is used: the process that hands the tests out needs none of it, and all others wait for that.
+"""
 
 import functools
 import os
@@ -10,10 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data.sources import load_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/")
@@ -55,6 +56,8 @@ def users(tmp_path_factory):
     Whatever the product reads or writes of a user's, it finds by the working folder, HOME or a variable VITRM_...
     Yields the environment as it was.
     """
+    import torch
+
     before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("VITRM_", "XDG_"))]:
@@ -93,6 +96,8 @@ def _same_start():
 
     One thread also means no fight over cores with whatever else the machine is doing.
     """
+    import torch
+
     torch.set_num_threads(1)
     torch.manual_seed(0)
     np.random.seed(0)
@@ -106,6 +111,7 @@ def close():
     So are softmax and matrix products in another shape, at another place in memory, or with gradients to be kept. Bit
     equality is for the same kernel on the same memory.
     """
+    import torch
 
     def tensor(values):
         return values.detach() if isinstance(values, torch.Tensor) else torch.from_numpy(np.array(values, np.float32))
@@ -138,12 +144,16 @@ def tiny():
 @pytest.fixture(scope="session")
 def digits():
     """scikit-learn's handwritten digits, with the split of `DataConfig`'s defaults."""
+    from vitrm.data.sources import load_dataset
+
     return load_dataset("digits", image_size=8, channels=1)
 
 
 @pytest.fixture(scope="session")
 def few_digits(digits):
     """70 training images and 40 of the others, for tests in which training must only happen, not succeed."""
+    import torch
+
     return replace(
         digits,
         train=digits.train.subset(torch.arange(70)),

@@ -9,7 +9,13 @@ import threading
 from contextlib import contextmanager
 
 import numpy as np
-import torchvision.datasets
+
+
+def datasets():
+    """torchvision's, which take two seconds to import: whoever runs other tests shall not wait for that."""
+    import torchvision.datasets
+
+    return torchvision.datasets
 
 
 class Server:
@@ -51,7 +57,7 @@ def serving(monkeypatch):
 
 def small_cifar(address, monkeypatch):
     """A CIFAR-10 archive of 5 x 4 + 4 plain images, where torchvision says that the real one is; its bytes."""
-    kind = torchvision.datasets.CIFAR10
+    kind = datasets().CIFAR10
 
     def batch(level):
         return {"data": np.full((4, 3072), level, dtype=np.uint8), "labels": [0, 1, 2, 3]}

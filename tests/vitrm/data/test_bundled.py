@@ -6,15 +6,14 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-import torchvision.datasets
 
+from tests.downloads import datasets
 from vitrm.config import DataConfig
 from vitrm.data.bundled import FASHION, bundled, every
 from vitrm.data.sources import load_dataset, stand_in
 from vitrm.errors import DataError
 
 WORDS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
-KIND = torchvision.datasets.FashionMNIST
 
 
 def _idx(values):
@@ -35,8 +34,8 @@ def official(tmp_path, monkeypatch):
             content = _idx(np.ascontiguousarray(values))
             (raw / f"{part}-{name}-ubyte.gz").write_bytes(content)
             resources.append((f"{part}-{name}-ubyte.gz", hashlib.md5(content).hexdigest()))
-    monkeypatch.setattr(KIND, "resources", resources)
-    monkeypatch.setattr(KIND, "mirrors", ["http://127.0.0.1:9/"])  # the discard port: nobody answers
+    monkeypatch.setattr(datasets().FashionMNIST, "resources", resources)
+    monkeypatch.setattr(datasets().FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])  # the discard port: nobody answers
     return tmp_path
 
 
@@ -53,7 +52,7 @@ def test_a_tenth_of_the_test_images_of_fashion_comes_with_the_project_100_of_eac
 def test_it_names_the_files_that_it_is_from_and_its_licence_is_beside_it():
     with np.load(FASHION) as file:
         md5 = set(file["source_md5"].tolist())
-    assert md5 == {md5 for name, md5 in KIND.resources if name.startswith("t10k")}
+    assert md5 == {md5 for name, md5 in datasets().FashionMNIST.resources if name.startswith("t10k")}
     licence = FASHION.with_suffix(".LICENSE").read_text(encoding="utf-8")
     assert "MIT License" in licence
     assert "Zalando" in licence
@@ -101,6 +100,7 @@ def test_they_do_not_where_the_official_files_are_which_need_no_network(official
 
 def test_its_old_name_is_another_word_for_it(official):
     assert load_dataset("fashion_mnist", 28, 1, root=official).source == "fashion"
-    before = DataConfig(source="fashion_mnist", classes=tuple(KIND.classes))  # as a run folder of before has it
+    names = tuple(datasets().FashionMNIST.classes)
+    before = DataConfig(source="fashion_mnist", classes=names)  # as a run folder of before has it
     assert (before.source, before.classes) == ("fashion", WORDS)
     assert before.title == "Fashion-MNIST"

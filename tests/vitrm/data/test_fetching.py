@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-import torchvision.datasets
 
-from tests.downloads import serving
+from tests.downloads import datasets, serving
 from vitrm.cli.main import main
 from vitrm.data.fetching import KINDS, fetching, is_here
 from vitrm.data.sources import load_dataset
@@ -31,14 +30,14 @@ def test_a_download_is_unpacked_read_and_found_again_without_the_network(served,
     assert dataset.classes[3] == "class 3"
     assert is_here("cifar10", tmp_path)
 
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED)
+    monkeypatch.setattr(datasets().CIFAR10, "url", CLOSED)
     again = load_dataset("cifar10", 32, 3, root=tmp_path)
     assert torch.equal(again.train.images, dataset.train.images)
 
 
 @pytest.mark.parametrize("source", KINDS)
 def test_a_set_is_here_as_soon_as_every_file_that_torchvision_reads_is_packed_or_unpacked(source, tmp_path):
-    kind = getattr(torchvision.datasets, KINDS[source])
+    kind = getattr(datasets(), KINDS[source])
     if source == "fashion":
         ways = [[f"FashionMNIST/raw/{name}" for name, _ in kind.resources]]
         ways.append([name.removesuffix(".gz") for name in ways[0]])
@@ -85,11 +84,11 @@ def test_what_is_not_the_file_that_was_promised_is_removed_and_fetched_anew(serv
 
 
 def test_a_part_that_is_already_whole_is_taken_and_one_that_is_too_long_is_not(served, tmp_path):
-    part = tmp_path / f"{torchvision.datasets.CIFAR10.filename}.part"
+    part = tmp_path / f"{datasets().CIFAR10.filename}.part"
     part.write_bytes(served.content)
     list(fetching("cifar10", tmp_path))
     assert is_here("cifar10", tmp_path)
-    (tmp_path / torchvision.datasets.CIFAR10.filename).unlink()
+    (tmp_path / datasets().CIFAR10.filename).unlink()
     part.write_bytes(served.content + b"more")
     with pytest.raises(DataError, match="corrupted"):
         list(fetching("cifar10", tmp_path))
@@ -98,9 +97,9 @@ def test_a_part_that_is_already_whole_is_taken_and_one_that_is_too_long_is_not(s
 
 @pytest.mark.parametrize("source", ["cifar10", "cifar100", "fashion"])
 def test_without_a_network_the_message_is_one_line_and_says_what_to_do(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", CLOSED + "a.tar.gz")
-    monkeypatch.setattr(torchvision.datasets.CIFAR100, "url", CLOSED + "b.tar.gz")
-    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", [CLOSED])
+    monkeypatch.setattr(datasets().CIFAR10, "url", CLOSED + "a.tar.gz")
+    monkeypatch.setattr(datasets().CIFAR100, "url", CLOSED + "b.tar.gz")
+    monkeypatch.setattr(datasets().FashionMNIST, "mirrors", [CLOSED])
     with pytest.raises(DataError, match=f"could not download {source} into") as caught:
         load_dataset(source, 32, 3, root=tmp_path)
     assert "\n" not in str(caught.value)
