@@ -113,12 +113,14 @@ export default function words({ data, parentElement }) {
       clearTimeout(timer);
       timer = setTimeout(scan, 120); // the list
     });
+    root.addEventListener("focusin", listeners.focusin); // from one place in it to another, which the page is not told
     shadows.set(root, { observer, style });
     markOwn(root);
   };
   const leave = (root) => {
     const { observer, style } = shadows.get(root);
     observer.disconnect();
+    root.removeEventListener("focusin", listeners.focusin);
     root.adoptedStyleSheets = root.adoptedStyleSheets.filter((each) => each !== style);
     shadows.delete(root);
   };

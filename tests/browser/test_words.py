@@ -11,6 +11,26 @@ from tests.browser.driving import own_problems, settle
 CAPTION = "[data-testid=stMain] [data-testid=stCaptionContainer]"
 
 
+def find_meaning_in_component(page):
+    """In the player, whose keys it leaves alone; a sentence that is written anew has its words, too."""
+    page.locator(".player").press("ArrowRight")
+    sentence = page.locator(".player .sentence")
+    step = sentence.locator(".vitrm-word", has_text="upervision step")
+    told = page.locator("#vitrm-meaning")
+    step.hover()
+    expect(told).to_contain_text("One pass of the whole recursion")
+    page.mouse.move(3, 3)
+    expect(told).to_be_hidden()
+    before = sentence.inner_text()
+    step.focus()
+    expect(told).to_be_visible()
+    page.keyboard.press("Space")  # which plays elsewhere in the player
+    assert sentence.inner_text() == before
+    page.keyboard.press("ArrowRight")
+    expect(sentence).not_to_have_text(before, use_inner_text=True)
+    expect(step).to_have_count(1)
+
+
 def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page, server):
     page.goto(f"{server}/step")
     page.locator(".player").wait_for()
@@ -32,6 +52,7 @@ def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page
     word.click()  # as a tap
     expect(told).to_be_visible()
 
+    find_meaning_in_component(page)
     before = caption.inner_text()
     page.get_by_role("button", name="Random image").click()
     settle(page)
@@ -50,30 +71,12 @@ def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page
     assert own_problems(page) == []
 
 
-def test_a_term_in_a_component_and_in_a_label_says_what_it_means_and_moves_nothing(page, server):
-    page.goto(f"{server}/attention?position=5")
-    sentence = page.locator(".player .sentence")
-    step = sentence.locator(".vitrm-word", has_text="upervision step")
-    told = page.locator("#vitrm-meaning")
-    step.hover()
-    expect(told).to_contain_text("One pass of the whole recursion")
-    page.mouse.move(3, 3)
-    expect(told).to_be_hidden()
-    before = sentence.inner_text()
-    step.focus()
-    expect(told).to_be_visible()
-    page.keyboard.press("Space")  # which plays elsewhere in the player
-    assert sentence.inner_text() == before
-    page.keyboard.press("ArrowRight")
-    expect(sentence).not_to_have_text(before, use_inner_text=True)
-    expect(sentence.locator(".vitrm-word", has_text="upervision step")).to_have_count(
-        1
-    )  # the new text has its words, too
-
+def test_a_term_in_a_label_and_in_a_figure_says_what_it_means_and_moves_nothing(page, server):
     page.goto(f"{server}/halting")
     page.locator(".exits .badge").wait_for()
     settle(page)
     page.locator(".exits label .vitrm-word", has_text="halting probability").click()  # as a tap
+    told = page.locator("#vitrm-meaning")
     expect(told).to_contain_text("How likely the model says it is")
     expect(page.get_by_label("Stop when the halting probability exceeds")).not_to_be_focused()
     page.keyboard.press("Escape")
