@@ -1,6 +1,7 @@
 """The site without a server, opened from a disk with the network cut."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import expect
@@ -23,15 +24,28 @@ def site(tmp_path_factory):
     return folder.as_uri()
 
 
-@pytest.fixture
-def cut(chromium):
+@contextmanager
+def offline(chromium):
     """A page of a browser that reaches nothing."""
     context = chromium.new_context(viewport={"width": 1280, "height": 720}, offline=True)
-    page = watched(context.new_page())
-    yield page
-    assert page.problems == []
-    assert page.outside == []
+    yield watched(context.new_page())
     context.close()
+
+
+@pytest.fixture(scope="module")
+def window(chromium):
+    with offline(chromium) as page:
+        yield page
+
+
+@pytest.fixture
+def cut(window):
+    """Such a page as a new visitor finds it."""
+    window.set_viewport_size({"width": 1280, "height": 720})
+    yield window
+    window.evaluate("localStorage.clear()")
+    assert window.problems == []
+    assert window.outside == []
 
 
 def test_the_lessons_are_played_from_a_disk_without_a_network(cut, site):
@@ -51,6 +65,22 @@ def test_the_lessons_are_played_from_a_disk_without_a_network(cut, site):
     cut.goto(address)  # a link carries image and place
     expect(cut.locator(".caption")).to_contain_text("number 1,")
     expect(cut.locator(".sentence")).to_contain_text("Supervision step 2 of 6")
+
+
+def test_six_steps_take_eight_to_ten_seconds(chromium, site):
+    with offline(chromium) as page:
+        page.clock.install()
+        page.goto(f"{site}/watch.html")
+        page.locator(".player").press("End")
+        expect(page.locator(".sentence")).to_contain_text("Supervision step 6 of 6")
+        page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+        page.locator("button.play").click()
+        expect(page.locator(".sentence")).to_contain_text("Supervision step 1 of 6")  # at once
+        page.clock.run_for(8_000)
+        expect(page.locator(".sentence")).to_contain_text("Supervision step 5 of 6")
+        page.clock.run_for(2_000)
+        expect(page.locator(".sentence")).to_contain_text("Supervision step 6 of 6")
+        expect(page.locator("button.play")).to_contain_text("Play")
 
 
 def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cut, site):

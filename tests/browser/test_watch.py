@@ -13,12 +13,16 @@ def guess(page, name):
     page.get_by_role("group", name=GUESSES).get_by_role("button", name=name, exact=True).click()
 
 
-def test_the_keys_play_it_nothing_tells_the_answer_before_and_the_true_class_is_said_after_a_guess(page, server):
+def test_it_is_played_by_keys_button_and_pointer_tells_nothing_before_and_the_true_class_after_a_guess(page, server):
     open_home(page, server)
     expect(page.locator(".bars output").first).to_be_hidden()
     expect(page.locator("svg.chart")).to_have_attribute("aria-label", re.compile("Nothing has been computed yet"))
     page.keyboard.press("ArrowRight")  # before the player has been touched
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    expect(page.locator(".badge")).to_contain_text("With threshold 0.50 the model has not halted yet")
+    see_more_step_by_step(page)
+    move_at_every_level(page)
+    play_and_scrub(page)
     page.locator(".player").press("End")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     expect(page.locator(".bars small")).to_have_count(0)
@@ -58,9 +62,8 @@ def test_the_keys_play_it_nothing_tells_the_answer_before_and_the_true_class_is_
     assert page.outside == []
 
 
-def test_steps_not_reached_are_not_shown_the_keyboard_moves_through_every_level_and_playing_sends_nothing(page, server):
-    open_home(page, server)
-    page.locator(".player").press("ArrowRight")
+def see_more_step_by_step(page):
+    """Steps not reached are not shown; what has been seen stays known."""
     known = page.locator("svg.chart #known rect")
     width = float(known.get_attribute("width"))
     page.locator(".curves summary").click()
@@ -70,9 +73,12 @@ def test_steps_not_reached_are_not_shown_the_keyboard_moves_through_every_level_
     expect(page.locator(".curves tr")).to_have_count(13)
     expect(page.get_by_role("button", name="Jump to halt: step 4")).to_be_visible()
     page.locator(".player").press("Home")
-    expect(page.locator(".curves tr")).to_have_count(13)  # what has been seen stays known
+    expect(page.locator(".curves tr")).to_have_count(13)
     assert float(known.get_attribute("width")) > 4 * width
 
+
+def move_at_every_level(page):
+    """By keyboard."""
     player = page.locator(".player")
     player.press("ArrowRight")
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6, answer update")
@@ -86,8 +92,10 @@ def test_steps_not_reached_are_not_shown_the_keyboard_moves_through_every_level_
     player.press("ArrowLeft")
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, memory iteration 2 of 2")
 
-    # Playing and scrubbing send nothing, and resting reports once.
-    player.press("Home")
+
+def play_and_scrub(page):
+    """Which sends nothing, and resting reports once."""
+    page.locator(".player").press("Home")
     page.locator("select.level").select_option("supervision step")
     settle(page)
     page.locator("select.speed").select_option("fast")
@@ -109,20 +117,6 @@ def test_steps_not_reached_are_not_shown_the_keyboard_moves_through_every_level_
     page.mouse.up()
     settle(page)
     assert len(page.talk.sent) == 1
-    assert page.problems == []
-
-
-def test_six_steps_take_eight_to_ten_seconds(alone, server):
-    alone.clock.install()
-    open_home(alone, server)
-    alone.clock.pause_at(alone.evaluate("Date.now()") / 1000 + 1)
-    alone.locator("button.play").click()
-    expect(sentence(alone)).to_contain_text("Supervision step 1 of 6")  # at once
-    alone.clock.run_for(8_000)
-    expect(sentence(alone)).to_contain_text("Supervision step 5 of 6")
-    alone.clock.run_for(2_000)
-    expect(sentence(alone)).to_contain_text("Supervision step 6 of 6")
-    expect(alone.locator("button.play")).to_contain_text("Play")
 
 
 SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
@@ -185,33 +179,31 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     assert page.problems == []
 
 
-def test_the_threshold_can_be_moved_and_a_link_restores_it_with_image_and_place(page, server):
-    open_home(page, server)
-    page.locator(".player").press("ArrowRight")
-    badge = page.locator(".badge")
-    expect(badge).to_contain_text("With threshold 0.50")
-    threshold = page.get_by_role("slider", name="Threshold for halting")
-    threshold.focus()
-    page.talk.sent.clear()
-    threshold.press("End")
-    expect(badge).to_contain_text("With threshold 1.00 the model would never halt early")
-    expect(page.get_by_role("button", name="never halts")).to_be_disabled()
-    for _ in range(2):
-        threshold.press("ArrowLeft")
-    expect(badge).to_contain_text("With threshold 0.98")
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")  # not moved
+def test_a_link_restores_threshold_image_place_and_what_is_on_show_and_the_threshold_can_be_moved(page, server):
+    link = "threshold=0.98&image=test-17&glimpse_seed=2&position=9999&present=1&panels=curves,nothing"
+    page.goto(f"{server}/?{link}")
+    expect(page.locator(".player.present svg.chart")).to_be_visible()
+    expect(page.locator(".player .image")).to_be_hidden()
+    expect(page.get_by_text("The link names “nothing” to be on show")).to_be_visible()
     settle(page)
-    assert "threshold=0.98" in page.url
-    page.goto(f"{server}/?threshold=0.98&image=test-17&glimpse_seed=2&position=9999")
-    expect(page.locator(".badge")).to_contain_text("With threshold 0.98")
+    page.keyboard.press("Escape")
+    expect(page.locator(".player .image")).to_be_visible()
+    badge = page.locator(".badge")
+    expect(badge).to_contain_text("With threshold 0.98")
     expect(page.get_by_text("test split, number 17, glimpse seed 2")).to_be_visible()
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")  # a place beyond the end
     settle(page)
     assert "position=18" in page.url
 
-
-def test_a_link_names_what_is_on_show_and_what_it_names_that_is_not_there_is_said(page, server):
-    page.goto(f"{server}/step?present=1&panels=memory,nothing")
-    expect(page.locator(".player.present .panel-memory")).to_be_visible()
-    expect(page.locator(".player .image")).to_be_hidden()
-    expect(page.get_by_text("The link names “nothing” to be on show")).to_be_visible()
+    threshold = page.get_by_role("slider", name="Threshold for halting")
+    threshold.focus()
+    threshold.press("End")
+    expect(badge).to_contain_text("With threshold 1.00 the model would never halt early")
+    expect(page.get_by_role("button", name="never halts")).to_be_disabled()
+    for _ in range(3):
+        threshold.press("ArrowLeft")
+    expect(badge).to_contain_text("With threshold 0.97")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")  # not moved
+    settle(page)
+    assert "threshold=0.97" in page.url
+    assert page.problems == []
