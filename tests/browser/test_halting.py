@@ -9,18 +9,6 @@ from tests.browser.driving import WIDTHS, at_each_width, go_to, open_home, own_p
 from vitrm.runs.checkpoints import find_run
 
 
-def test_a_page_without_a_player_keeps_its_address(page, server):
-    page.goto(f"{server}/halting?checkpoint=digits")
-    page.get_by_role("heading", name="When has it seen enough?").wait_for()
-    settle(page)
-    pick(page, 6)
-    assert "checkpoint=digits" in page.url
-    assert "image=test-5" in page.url
-    page.reload()
-    page.get_by_role("heading", name="When has it seen enough?").wait_for()
-    expect(page.get_by_text("test split, number 5,")).to_be_visible()
-
-
 def open_halting(page, server, query=""):
     page.goto(f"{server}/halting{query}")
     page.locator(".exits .badge").wait_for()
@@ -39,15 +27,18 @@ def move_threshold(page, value):
     return slider
 
 
-def test_the_threshold_moves_by_button_slider_and_figure_and_reports_once_at_rest(page, server):
-    open_halting(page, server, "?image=test-9&threshold=0.2")
-    expect(page.locator(".exits .badge")).to_contain_text("stopped at 1 of 6")
+def stop_by_every_control(page):
+    """The threshold by slider, button and figure: what it does to one image; it is reported once, at rest."""
+    move_threshold(page, 0.2).dispatch_event("change")
+    badge, exits = page.locator(".exits .badge"), page.locator(".exits thead .exit")
+    expect(badge).to_contain_text("stopped at 1 of 6")
+    settle(page)
+    assert "threshold=0.2" in page.url
     own = page.get_by_role("button", name="0.50 as in training")
     own.click()
     expect(own).to_have_attribute("aria-pressed", "true")
     settle(page)
     assert "threshold" not in page.url  # the checkpoint's own
-    badge, exits = page.locator(".exits .badge"), page.locator(".exits thead .exit")
     expect(badge).to_have_text("stopped at 4 of 6: wrong ✗")
     expect(exits).to_have_text("4")
     verdict = page.locator(".exits .verdict")
@@ -56,14 +47,14 @@ def test_the_threshold_moves_by_button_slider_and_figure_and_reports_once_at_res
     page.talk.sent.clear()
     slider = move_threshold(page, 0.05)
     expect(badge).to_have_text("stopped at 1 of 6: right ✓")
-    move_threshold(page, 0.99)
+    move_threshold(page, 0.999)
     expect(badge).to_have_text("ran all 6 steps: right ✓")
     expect(verdict).to_contain_text("never passed, so nothing is saved")
     assert page.talk.sent == []
     slider.dispatch_event("change")
     settle(page)
     assert len(page.talk.sent) == 1
-    assert "threshold=0.99" in page.url
+    assert "threshold=0.999" in page.url
     own.click()
     box = page.locator(".exits .grip").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
@@ -73,33 +64,39 @@ def test_the_threshold_moves_by_button_slider_and_figure_and_reports_once_at_res
     expect(badge).to_contain_text("stopped at 5 of 6")
     settle(page)
     assert "threshold=0.7" in page.url
-    assert own_problems(page) == []
 
 
-def test_the_threshold_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):
+def test_the_threshold_moves_by_every_control_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):
     open_home(page, server)
     go_to(page, "When to stop", "Halting")
     page.locator(".exits .badge").wait_for()
     settle(page)
-    for value in (0.3, 0.95):
-        move_threshold(page, value).dispatch_event("change")
-        settle(page)
-    page.get_by_role("button", name="Random image").click()
-    settle(page)
-    page.get_by_text("12, twice that").click()
-    expect(page.locator(".exits thead th")).to_have_count(13)
-    expect(page.locator(".exits thead .beyond")).to_have_count(6)
+    stop_by_every_control(page)
+    move_threshold(page, 0.999).dispatch_event("change")
+    pick(page, 6)
+    page.get_by_text("24, four times").click()
+    expect(page.locator(".exits thead th")).to_have_count(25)
+    expect(page.locator(".exits thead .beyond")).to_have_count(18)
     settle(page)
     address = page.url
-    assert "threshold=0.95" in address
-    assert "depth=2" in address
+    assert "threshold=0.999" in address
+    assert "depth=4" in address
+    assert "image=test-5" in address
     page.go_back()
     expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
     settle(page)
-    assert "threshold=0.95" in page.url  # the player has the same
+    assert "threshold=0.999" in page.url  # the player has the same
     page.goto(address)
-    expect(page.locator(".exits .name output")).to_have_text("0.95")
-    expect(page.locator(".exits thead th")).to_have_count(13)
+    expect(page.locator(".exits .name output")).to_have_text("0.999")
+    expect(page.get_by_text("test split, number 5,")).to_be_visible()
+    # Of so many steps the exit is in view, and the figure says that it scrolls.
+    expect(page.locator(".exits .more")).to_contain_text("24 steps: scroll the figure sideways")
+    exits = page.locator(".exits thead .exit")
+    expect(exits).to_be_in_viewport()
+    move_threshold(page, 0.05)
+    expect(exits).to_have_text("1")
+    expect(exits).to_be_in_viewport()
+    assert own_problems(page) == []
 
 
 def all_images(page):
@@ -147,21 +144,12 @@ def test_an_arrow_is_a_hundredth_and_the_threshold_is_one_thing_on_the_whole_pag
     assert seen[0] != seen[1] != seen[2]
     assert page.talk.sent == []
 
-    with page.context.expect_page() as opened:  # an image worth a look leads to the player at that image
-        page.locator(".leaving .image").first.click()
-    other = opened.value
-    expect(other.locator(".player")).to_be_visible()
-    index = other.url.partition("image=test-")[2].partition("&")[0]
-    expect(other.get_by_text(f"test split, number {index},")).to_be_visible()
-
-
-def test_of_twenty_four_steps_the_exit_is_in_view_and_the_figure_says_that_it_scrolls(page, server):
-    open_halting(page, server, "?depth=4&threshold=0.999")
-    expect(page.locator(".exits .more")).to_contain_text("24 steps: scroll the figure sideways")
-    expect(page.locator(".exits thead .exit")).to_be_in_viewport()
-    move_threshold(page, 0.05)
-    expect(page.locator(".exits thead .exit")).to_have_text("1")
-    expect(page.locator(".exits thead .exit")).to_be_in_viewport()
+    image = page.locator(".leaving .image").first  # an image worth a look leads to the player at that image
+    expect(image).to_have_attribute("target", "_blank")
+    page.goto(image.evaluate("link => link.href"))
+    expect(page.locator(".player")).to_be_visible()
+    index = page.url.partition("image=test-")[2].partition("&")[0]
+    expect(page.get_by_text(f"test split, number {index},")).to_be_visible()
 
 
 @pytest.mark.slow

@@ -135,6 +135,7 @@ def test_a_model_of_one_step_has_nothing_to_stop(page):
     assert "nothing to stop early" in page.info[0].value
     assert "such as “digits-glimpse”" in page.info[0].value
     assert len(panel_data(page)["one"]["halt"]) == 1
+    assert panel_data(page)["address"]["checkpoint"] == "digits"
 
 
 def test_the_cost_figure_marks_the_chosen_policy_where_it_was_measured(report):
