@@ -195,6 +195,11 @@ def at_each_width(page: Page) -> Iterator[int]:
         yield width
 
 
+def styles(page: Page, selector: str, name: str = "backgroundColor") -> set[str]:
+    """What a property of style comes to, on all that the selector finds."""
+    return set(page.locator(selector).evaluate_all(f"all => all.map((node) => getComputedStyle(node).{name})"))
+
+
 def sentence(page: Page):
     """The player's: where it stands and what the model answers there."""
     return page.locator(".sentence")

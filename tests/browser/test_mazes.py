@@ -2,11 +2,11 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.driving import own_problems, settle
+from tests.browser.driving import own_problems, settle, styles
 
 
 def test_a_maze_can_be_drawn_with_the_mouse_and_the_keyboard_and_its_answer_follows(page, server):
-    maze = "s-1ww--" + "w" * 35 + "2-wwwww"  # 7 x 7; the first gem can be reached, in two steps
+    maze = "s-1ww--" + "w" * 35 + "2-w3www"  # 7 x 7; the first gem can be reached, in two steps
     page.goto(f"{server}/mazes?maze={maze}")
     cell = lambda text: page.get_by_role("gridcell", name=text, exact=True)  # noqa: E731
     cell("row 1, column 1, start").wait_for()
@@ -25,4 +25,6 @@ def test_a_maze_can_be_drawn_with_the_mouse_and_the_keyboard_and_its_answer_foll
     cell("row 2, column 1, wall").press("2")  # beside the start: that gem has moved there, and two can be reached
     expect(page.get_by_text("2 gems can be reached (orange, sky blue) in this maze")).to_be_visible()
     expect(cell("row 7, column 1, free")).to_be_visible()
+    page.emulate_media(forced_colors="active")  # the reader's own few: what is told by colour here keeps it
+    assert len(styles(page, ".board .cell")) == 6  # wall, free, start and three gems
     assert own_problems(page) == []  # a page by its path: Streamlit asks for two

@@ -1,15 +1,15 @@
-"""For a room with a beamer, on a page whose leading figure is no player."""
+"""For a room with a beamer and on paper, on a page whose leading figure is no player."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.driving import own_problems, settle
+from tests.browser.driving import own_problems, settle, styles
 from tests.browser.test_watch import SMALLEST
 
 
-def test_halting_is_presented_on_one_screen_and_by_keyboard_alone(page, server):
+def test_halting_is_presented_on_one_screen_by_keyboard_alone_and_printed_black_on_white(page, server):
     page.set_viewport_size({"width": 1280, "height": 720})
     page.goto(f"{server}/halting")
     page.locator(".exits .badge").wait_for()
@@ -38,6 +38,16 @@ def test_halting_is_presented_on_one_screen_and_by_keyboard_alone(page, server):
     settle(page)
     assert "present" not in page.url
     assert "panels" not in page.url
+
+    pressed = {True: {"solid"}, False: {"none"}}  # what is chosen is framed where the reader's own few colours are
+    page.get_by_role("button", name="0.50 as in training").click()
+    page.emulate_media(forced_colors="active")
+    for is_pressed, outline in pressed.items():
+        assert styles(page, f".exits [aria-pressed={str(is_pressed).lower()}]", "outlineStyle") == outline
+    page.emulate_media(forced_colors="none", color_scheme="dark", media="print")
+    expect(page.get_by_role("heading", level=1)).to_have_css("color", "rgb(0, 0, 0)")
+    expect(page.locator(".exits .verdict")).to_have_css("color", "rgb(0, 0, 0)")
+    assert page.locator("button:visible, select:visible, input:visible").count() == 0
     assert own_problems(page) == []
 
 

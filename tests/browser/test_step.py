@@ -3,7 +3,7 @@
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.driving import go_to, open_home, own_problems, sentence, settle
+from tests.browser.driving import go_to, open_home, own_problems, sentence, settle, styles
 
 
 def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
@@ -23,9 +23,25 @@ def test_one_press_of_back_leaves_the_page_and_the_place_is_kept(page, server):
     assert "position=3" in page.url
 
 
-def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_nothing(page, server, tmp_path):
+def test_another_model_keeps_the_place_and_the_view_is_saved_as_a_picture_and_as_a_page_that_needs_nothing(
+    page, server, tmp_path
+):
     page.goto(f"{server}/step?position=9")
     expect(page.locator(".equations [aria-current=step]")).to_have_count(2)  # the answer's, and what is read from it
+    settle(page)
+    page.emulate_media(forced_colors="active")  # the reader's own few: what is at work is framed
+    assert styles(page, ".equations .now", "outlineStyle") == {"solid"}
+    assert styles(page, ".equations li:not(.now)", "outlineStyle") == {"none"}
+    page.emulate_media(forced_colors="none")
+
+    # A shorter trace on the way
+    for name, there in (("digits", "Supervision step 1 of 1"), ("digits-glimpse", "Supervision step 3 of 6")):
+        page.get_by_role("combobox", name="Model").fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(sentence(page)).to_contain_text(f"{there}, answer update")
+        settle(page)
+    assert "position=9" in page.url
+
     expect(page.locator(".curves")).to_be_hidden()
     page.get_by_role("button", name="How the memory moves").click()
     page.get_by_role("button", name="How it got there").click()
@@ -56,14 +72,3 @@ def test_the_view_is_saved_as_a_picture_and_the_player_as_a_page_that_needs_noth
     expect(page.locator(".curves tr")).to_have_count(13)  # a heading and 6 steps of 2 read-outs
     assert page.outside == []
     assert own_problems(page) == []
-
-
-def test_a_shorter_trace_on_the_way_does_not_lose_the_place(page, server):
-    page.goto(f"{server}/step?position=18")
-    expect(sentence(page)).to_contain_text("Supervision step 6 of 6, answer update")
-    for name, there in (("digits", "Supervision step 1 of 1"), ("digits-glimpse", "Supervision step 6 of 6")):
-        page.get_by_role("combobox", name="Model").fill(name)
-        page.get_by_role("option", name=name, exact=True).click()
-        expect(sentence(page)).to_contain_text(f"{there}, answer update")
-        settle(page)
-    assert "position=18" in page.url
