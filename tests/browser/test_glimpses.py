@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.driving import own_problems, settle
 
 
-def test_what_arrives_is_predicted_and_shown_step_by_step(page, server):
+def test_what_arrives_is_predicted_patches_are_chosen_and_the_game_tells_nothing_early(page, server):
     page.goto(f"{server}/glimpses?open=glimpses")
     frames = page.locator(".panel-glimpses .frame .answered")
     expect(frames).to_have_text(["?"] * 6)
@@ -16,11 +16,8 @@ def test_what_arrives_is_predicted_and_shown_step_by_step(page, server):
     expect(frames).to_have_text([re.compile(r"\d"), *["?"] * 5])
     page.locator(".panel-glimpses summary").click()
     expect(page.locator(".panel-glimpses tr")).to_have_count(2)  # a heading and the step that has been reached
-    assert own_problems(page) == []
 
-
-def test_patches_are_chosen_by_pointer_and_keyboard_and_the_game_tells_nothing_early(page, server):
-    page.goto(f"{server}/glimpses?part=choose")  # as links of earlier days have it
+    page.get_by_text("Would you choose better patches?").click()
     status = page.locator(".picks .status")
     expect(status).to_contain_text("4 to go")
     settle(page)

@@ -21,13 +21,11 @@ def test_the_mixture_of_a_patch_is_looked_at_without_a_message_and_kept_by_the_l
     page.get_by_role("button", name="range of this image").click()
     settle(page)
     assert "mixture_view=0.6.range" in page.url
-    page.reload()
-    expect(token).to_have_value("6")
-    settle(page)
     page.get_by_text("All test images: which steps are used?").click()
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
     settle(page)
     assert "open=steps" in page.url
+    expect(token).to_have_value("6")
     page.reload()
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
     expect(token).to_have_value("6")
