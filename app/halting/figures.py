@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from app import colours
 from app.charts import styled
+from app.figures import drawn
 from vitrm.config import Config
 from vitrm.judge.halting import HaltingReport
 from vitrm.judge.replay import Point
@@ -156,10 +157,10 @@ def provenance(checkpoint: str, config: Config, report: HaltingReport) -> str:
     """What was measured, on what, and how the threshold was found."""
     sizes = report.split_sizes
     return (
-        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}, glimpse seed "
-        f"{report.seed}, training seed {config.train.seed}; chance {100 / config.model.num_classes:.0f} %. Policy: "
-        f"learned halting, {chosen_words(report)}, the cheapest that costs at most 0.2 points on "
-        f"validation (n = {sizes['val']:,}), applied once to test."
+        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}"
+        f"{drawn(config, report.seed)}, training seed {config.train.seed}; chance "
+        f"{100 / config.model.num_classes:.0f} %. Policy: learned halting, {chosen_words(report)}, the cheapest that "
+        f"costs at most 0.2 points on validation (n = {sizes['val']:,}), applied once to test."
     )
 
 
