@@ -172,11 +172,10 @@ def policies(report: GlimpseReport) -> go.Figure:
     """Test accuracy after each step under each policy, with the 95 % interval over the test images."""
     figure = go.Figure()
     steps = report.steps
-    read = [min(n, report.patches // report.patches_per_step) * report.patches_per_step for n in range(1, steps + 1)]
+    cycle = report.patches // report.patches_per_step
+    read = [min(n, cycle) * report.patches_per_step for n in range(1, steps + 1)]
     axis = steps_axis([count / report.patches for count in read])
-    at_least = (
-        ", at least" if len({*read}) < steps and read[-1] < report.patches else ""
-    )  # a new cycle may read the rest
+    at_least = ", at least" if steps > cycle and read[-1] < report.patches else ""  # a new cycle may read the rest
     places = np.linspace(-0.12, 0.12, len(report.policies))
     for (policy, scores), shift in zip(report.policies.items(), places, strict=True):
         color, dash, symbol = _LINES[policy]
