@@ -47,10 +47,10 @@ def test_the_keys_play_it_nothing_tells_the_answer_before_and_the_true_class_is_
     page.set_viewport_size({"width": 360, "height": 740})
     page.get_by_role("button", name="By class").click()
     page.get_by_role("radio", name="6", exact=True).check()
-    box = page.get_by_test_id("stPopoverBody")
-    assert box.evaluate("node => node.scrollHeight - node.clientHeight") <= 0  # all of it is in view
     page.keyboard.press("ArrowRight")  # the next class
     settle(page)
+    box = page.get_by_test_id("stPopoverBody")
+    assert box.evaluate("node => node.scrollHeight - node.clientHeight") <= 0  # all of it is in view
     sevens = page.get_by_role("group", name="Which 7?")
     first = sevens.get_by_role("radio").first
     expect(first).to_have_value("test-3")
