@@ -10,6 +10,11 @@ from typing import Any
 
 from vitrm.places import IMPORTS, INSTALLED
 
+# Threads of torch wait for each other asleep: while others use the same cores (the app's server, the other cells of a
+# sweep), a thread that spins keeps the one it waits for from running, and training becomes ten times slower (measured
+# on two busy cores; an evaluation with two threads there took over 30 times as long as with one).
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+
 
 def start_vitrm(words: Sequence[str], more: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen:
     """Start `vitrm WORDS` with this Python and code.
@@ -20,13 +25,8 @@ def start_vitrm(words: Sequence[str], more: Mapping[str, str] | None = None, **o
 
 
 def environment() -> dict[str, str]:
-    """This process's, in which `vitrm` can be imported from a clone too.
-
-    Threads of a training wait for each other asleep: while others use the same cores (the app's server, the other cells
-    of a sweep), a thread that spins keeps the one it waits for from running, and training becomes ten times slower
-    (measured on two busy cores).
-    """
-    found = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
+    """This process's, in which `vitrm` can be imported from a clone too."""
+    found = WAITING | os.environ
     if not INSTALLED:
         found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(IMPORTS), os.environ.get("PYTHONPATH")]))
     return found

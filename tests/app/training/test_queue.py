@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -107,70 +106,58 @@ def updates(run):
 
 
 @pytest.mark.slow
-def test_a_training_outlives_pause_single_update_kill_and_the_app(trainings):
-    first = trainings()
-    name = first.train(small(100_000), ANN)
-    assert state(first, name) == "waiting"
-    run = Run(first.runs / name)
-    until(lambda: state(first, name) == "running" and run.snapshots()[-1:] > [1], first)
-
-    first.ask(name, "pause", ANN)
-    until(lambda: state(first, name) == "paused", first)
-    before = run.metrics()
-    first.ask(name, "step", ANN)
-    until(lambda: updates(run), first)
-    (update,) = updates(run)
-    assert run.metrics()[: len(before)] == before
-    paused = next(event for event in reversed(before) if event["event"] == "Paused")
-    assert update["updates"] == paused["updates"] + 1
-    assert run.latest_at is not None
-
-    first.close()  # the app ends; the training does not mind
-    second = trainings()
-    assert state(second, name) == "paused"
-    second.ask(name, "go", ANN)
-    until(lambda: state(second, name) == "running", second)
-    pid = run.status()["pid"]
-    os.kill(pid, signal.SIGKILL)
-    first.children[0][1].wait()
-    until(lambda: state(second, name) == "interrupted", second)
-    assert "killed" in second.known[name].cause
-
-    before = run.load_state()
-    second.resume(name, ANN)
-    until(lambda: state(second, name) == "running" and len(run.metrics()) > 0, second)
-    until(lambda: run.snapshots()[-1] > before["epoch"] + 1, second)
-    assert run.status()["pid"] != pid
-    second.ask(name, "stop", ANN)
-    until(lambda: state(second, name) == "stopped", second)
-    epochs = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
-    assert epochs == list(range(1, len(epochs) + 1))  # nothing lost, nothing twice
-
-    second.finish(name, ANN)
-    until(lambda: state(second, name) == "finished", second)
-    assert find_run(name).summary().reason.startswith("stopped after epoch")
-
-
-@pytest.mark.slow
-def test_a_training_from_a_terminal_is_found_and_obeys(trainings, folder):
+def test_a_training_from_a_terminal_is_found_obeys_and_outlives_pause_single_update_kill_and_the_app(trainings):
     words = [f"--{key}={value}" for key, value in SMALL.items()]
     command = [sys.executable, "-m", "vitrm", "train", "digits", *words, "--train.epochs=100000", "--name", "typed"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([*command, "--device", "cpu"], env=environment, stdout=subprocess.DEVNULL)
     try:
-        queue = trainings()
-        until(lambda: "typed" in queue.known and state(queue, "typed") == "running", queue)
-        assert queue.known["typed"].visitor is None
-        assert queue.train(small(100_000), ANN) == "typed", queue.known  # the same settings: watch that one
-        other = queue.train(small(1), ANN)
-        queue.tick()
-        assert state(queue, other) == "waiting"  # it takes the one place, wherever it was started
-        queue.ask("typed", "stop", TEACHER)
-        assert process.wait(timeout=600) == 130
-        assert state(queue, "typed") == "stopped"
+        first = trainings()
+        run = Run(first.runs / "typed")
+        until(lambda: "typed" in first.known and state(first, "typed") == "running", first)
+        assert first.known["typed"].visitor is None
+        assert first.train(small(100_000), ANN) == "typed", first.known  # the same settings: watch that one
+        other = first.train(small(1), ANN)
+        first.tick()
+        assert state(first, other) == "waiting"  # it takes the one place, wherever it was started
+        first.leave(other, ANN)
+        until(lambda: run.snapshots()[-1:] > [1], first)
+
+        first.ask("typed", "pause", TEACHER)
+        until(lambda: state(first, "typed") == "paused", first)
+        before = run.metrics()
+        first.ask("typed", "step", TEACHER)
+        until(lambda: updates(run), first)
+        (update,) = updates(run)
+        assert run.metrics()[: len(before)] == before
+        paused = next(event for event in reversed(before) if event["event"] == "Paused")
+        assert update["updates"] == paused["updates"] + 1
+        assert run.latest_at is not None
+        first.ask("typed", "go", TEACHER)
+        until(lambda: state(first, "typed") == "running", first)
     finally:
         process.kill()
         process.wait()
+    until(lambda: state(first, "typed") == "interrupted", first)
+    assert "killed" in first.known["typed"].cause
+
+    before = run.load_state()
+    first.resume("typed", TEACHER)
+    until(lambda: state(first, "typed") == "running", first)
+    assert run.status()["pid"] != process.pid
+    ((_, child),) = first.children
+    first.close()  # the app ends; the training that it started does not mind
+    second = trainings()
+    until(lambda: state(second, "typed") == "running" and run.snapshots()[-1] > before["epoch"], second)
+    second.ask("typed", "stop", TEACHER)
+    until(lambda: state(second, "typed") == "stopped", second)
+    assert child.wait(timeout=600) == 130
+    epochs = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
+    assert epochs == list(range(1, len(epochs) + 1))  # nothing lost, nothing twice
+
+    second.finish("typed", TEACHER)
+    until(lambda: state(second, "typed") == "finished", second)
+    assert find_run("typed").summary().reason.startswith("stopped after epoch")
 
 
 def test_a_training_that_cannot_begin_says_why(trainings):
