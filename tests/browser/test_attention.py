@@ -45,23 +45,6 @@ def test_what_is_read_is_above_the_fold_the_rest_opens_on_demand_and_an_edit_say
     settle(page)
     assert "z0" in page.url.partition("edit=")[2]
     assert "position=18" in page.url
-
-    # What another model cannot do is off while that is on show.
-    choose = page.get_by_role("combobox", name="Model")
-    for model, said, pressed in (
-        ("digits", "Nothing is changed yet", "Memory token 1: as it is"),
-        ("digits-glimpse", "At this point the edit moves the probability", "Memory token 1: zero"),
-    ):
-        choose.fill(model)  # a long list shows only a part of itself
-        page.get_by_role("option", name=model, exact=True).click()
-        expect(edits).to_contain_text(said)
-        if model == "digits":  # a model of one step is not spoken of in the plural
-            expect(page.locator(".badge")).to_contain_text("There is one step")
-            charts = page.locator("svg.chart")
-            expect(charts.first).to_have_attribute("aria-label", re.compile("over 1 supervision step:"))
-        expect(page.get_by_role("button", name=pressed)).to_be_visible()
-        settle(page)
-        assert ("edit=" in page.url) == (model == "digits-glimpse")
     page.get_by_role("button", name="Undo all").click()
     expect(edits).to_contain_text("Nothing is changed yet")
 
@@ -152,3 +135,24 @@ def test_every_figure_has_words_and_a_table(page, server, path):
     expect(page.locator("figure.answer details[open] tr")).to_have_count(11)  # open as it was
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     assert own_problems(page) == []
+
+
+def test_an_edit_that_another_model_cannot_make_is_off_while_that_is_on_show(page, server):
+    page.goto(f"{server}/attention?edit=n12;z0")
+    panel = page.locator(".panel-edits")
+    expect(panel).to_contain_text("At this point the edit moves the probability")
+    choose = page.get_by_role("combobox", name="Model")
+    for model, said, pressed in (
+        ("digits", "Nothing is changed yet", "Memory token 1: as it is"),
+        ("digits-glimpse", "At this point the edit moves the probability", "Memory token 1: zero"),
+    ):
+        choose.click()
+        page.get_by_role("option", name=model, exact=True).click()
+        expect(panel).to_contain_text(said)
+        if model == "digits":  # a model of one step is not spoken of in the plural
+            expect(page.locator(".badge")).to_contain_text("There is one step")
+            charts = page.locator("svg.chart")
+            expect(charts.first).to_have_attribute("aria-label", re.compile("over 1 supervision step:"))
+        expect(page.get_by_role("button", name=pressed)).to_be_visible()
+        settle(page)
+        assert ("edit=" in page.url) == (model == "digits-glimpse")
