@@ -23,14 +23,15 @@ COMPARE = [":material/compare: Compare"]
 
 @dataclass(frozen=True)
 class Act:
-    """A button, and the state of the run on which it is pressed. Each has a run and an owner of its own."""
+    """A button, and the state of the run on which it is pressed by somebody. Each has a run and an owner of its own."""
 
     press: str
     state: str
+    who: str  # by whom
 
     @property
     def name(self):
-        return f"{self.press}-{self.state}".replace("do_", "").replace(" ", "-").lower()
+        return f"{self.who}-{self.press}-{self.state}".replace("do_", "").replace(" ", "-").lower()
 
     @property
     def owner(self):
@@ -41,7 +42,7 @@ class Act:
         return self.state in ("running", "paused", "stopping")
 
 
-ACTS = [Act(press, state) for press, state in (
+ACTS = [Act(press, state, who) for who in ("stranger", "owner", "teacher") for press, state in (
     ("do_Pause", "running"), ("do_Stop training", "running"), ("do_Single update", "paused"),
     ("do_Resume", "paused"), ("do_Stop at once", "stopping"), ("do_Leave the queue", "waiting"),
     ("do_Try again", "failed"), ("do_Start over", "stopped"), ("do_Resume", "stopped"),
@@ -51,12 +52,13 @@ ACTS = [Act(press, state) for press, state in (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has several addresses of its own at once")
 
 
-@pytest.fixture
-def runs(tmp_path):
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
     """A run for each act. Those that train are held by this process, so that no place is free and nothing begins."""
+    folder = tmp_path_factory.mktemp("forged") / "runs"
     with contextlib.ExitStack() as held:
         for k, act in enumerate(ACTS, start=1):
-            run, state = Run(tmp_path / "runs" / act.name), act.state if act.state in ("waiting", "failed") else "begun"
+            run, state = Run(folder / act.name), act.state if act.state in ("waiting", "failed") else "begun"
             settings = json.dumps(small(k).to_dict())
             Jobs(run.path.parent).write(run, Job(Asked("train", settings, "cpu", act.owner, 1.0), state))
             if state == "begun":
@@ -69,7 +71,19 @@ def runs(tmp_path):
             if act.trains:
                 run.acquire()
                 held.callback(run.release)
-        yield tmp_path / "runs"
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def home(runs):
+    """The address of a server with them."""
+    with running_server(runs.parent) as (address, _):
+        yield address
+
+
+def acts_of(who):
+    """That they try."""
+    return [act for act in ACTS if act.who == who]
 
 
 def said(home, act, number, where, **headers):
@@ -82,7 +96,7 @@ def said(home, act, number, where, **headers):
             if not act.press.startswith("do_"):
                 await browser.send(train_view=COMPARE)
                 await browser.send(managed=act.name)
-                kept = {f"rename_{act.name}": "renamed"} if act.press == "rename" else {}
+                kept = {f"rename_{act.name}": f"{act.who}-renamed"} if act.press == "rename" else {}
             await browser.send(press=act.press, **kept)
             return " ".join(browser.said)
 
@@ -103,55 +117,51 @@ def done(runs, act, number):
         name = act.press.removeprefix("do_")
         return control["steps"] == 1 if name == "Single update" else control["wanted"] == wanted[name]
     if act.press == "do_Start over":
-        (new,) = runs.glob("digits-*")
-        return run.path.is_dir() and Jobs(runs).owner(Run(new)) == number
+        return run.path.is_dir() and number in [Jobs(runs).owner(Run(new)) for new in runs.glob("digits-*")]
     return {
         "do_Leave the queue": lambda: not run.path.exists(),
         "do_Try again": lambda: run.job()["state"] == "waiting" and Jobs(runs).owner(run) == act.owner,
         "do_Resume": lambda: run.job()["asked"]["act"] == "resume",
         "do_Finish as it is": lambda: run.job()["asked"]["act"] == "finish",
-        "rename": lambda: Jobs(runs).owner(Run(runs / "renamed")) == act.owner and not run.path.exists(),
+        "rename": lambda: Jobs(runs).owner(Run(runs / f"{act.who}-renamed")) == act.owner and not run.path.exists(),
         "delete": lambda: not run.path.exists(),
     }[act.press]()
 
 
-def test_every_act_is_refused_to_a_stranger_whatever_the_page_sends(runs):
+def test_every_act_is_refused_to_a_stranger_whatever_the_page_sends(runs, home):
     before = files(runs)
-    with running_server(runs.parent) as (home, _):
-        for act in ACTS:
-            answer = said(home, act, STRANGER, ELSEWHERE, **FORGED)
-            assert files(runs) == before, act
-            if not act.press.startswith("do_"):  # those are disabled, and Streamlit itself takes no press of them
-                assert REFUSED in answer, act
+    for act in acts_of("stranger"):
+        answer = said(home, act, STRANGER, ELSEWHERE, **FORGED)
+        assert files(runs) == before, act
+        if not act.press.startswith("do_"):  # those are disabled, and Streamlit itself takes no press of them
+            assert REFUSED in answer, act
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["owner", "teacher"])
-def test_every_act_is_done_for_the_owner_from_anywhere_and_for_the_teacher(runs, who):
-    with running_server(runs.parent) as (home, _):
-        for k, act in enumerate(ACTS):
-            number, where = (act.owner, ELSEWHERE) if who == "owner" else (f"{100 + k:032x}", "127.0.0.1")
-            before = files(runs)
-            answer = said(home, act, number, where)
-            after = files(runs)
-            assert done(runs, act, number), (act, answer)
-            others = before.keys() - {act.name}
-            assert {name: after[name] for name in others} == {name: before[name] for name in others}, act
+def test_every_act_is_done_for_the_owner_from_anywhere_and_for_the_teacher(runs, home, who):
+    for k, act in enumerate(acts_of(who)):
+        number, where = (act.owner, ELSEWHERE) if who == "owner" else (f"{100 + k:032x}", "127.0.0.1")
+        before = files(runs)
+        answer = said(home, act, number, where)
+        after = files(runs)
+        assert done(runs, act, number), (act, answer)
+        others = before.keys() - {act.name}
+        assert {name: after[name] for name in others} == {name: before[name] for name in others}, act
 
 
 @pytest.mark.slow
-def test_nothing_that_a_page_sends_makes_a_teacher_or_somebody_else(runs):
+def test_nothing_that_a_page_sends_makes_a_teacher_or_somebody_else(runs, home):
     before = files(runs)
 
     async def claim(home, where):
-        for act in ACTS[:2]:
+        for act in acts_of("stranger")[:2]:
             async with Visitor(home, STRANGER, where, **FORGED) as browser:
                 forged = {"is_teacher": True, "visitor": act.owner, "vitrm_visitor": act.owner}
                 await browser.send(f"train?run={act.name}")
                 await browser.send(press=act.press, forged=forged)
 
-    with running_server(runs.parent) as (home, _):
-        spoken(claim(home, ELSEWHERE))
-    with running_server(runs.parent, env={"VITRM_TEACHER_CODE": "secret"}) as (home, _):
-        spoken(claim(home, "127.0.0.1"))
+    spoken(claim(home, ELSEWHERE))
+    with running_server(runs.parent, env={"VITRM_TEACHER_CODE": "secret"}) as (closed, _):
+        spoken(claim(closed, "127.0.0.1"))
     assert files(runs) == before

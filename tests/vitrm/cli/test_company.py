@@ -50,33 +50,62 @@ def test_time_that_is_fixed_cannot_be_shared_out(capsys):
     assert "leave out torchrun and --processes" in capsys.readouterr().err
 
 
-def test_an_estimate_for_so_many_processes_tries_them_and_says_what_they_bring(monkeypatch, capsys):
-    tried = []
+@pytest.fixture
+def tried(monkeypatch):
+    """How many processes were tried, by a stand-in for them, and that they left; no training is too short for it."""
+    said = []
 
     class Alone(Group):
         def leave(self):
-            tried.append("left")
+            said.append("left")
 
-    monkeypatch.setattr(company, "_started", lambda processes, *_: tried.append(processes) or Alone())
+    monkeypatch.setattr(company, "_started", lambda processes, *_: said.append(processes) or Alone())
+    monkeypatch.setattr(several, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # two wait for each other where cores are busy
+    return said
+
+
+@pytest.mark.parametrize(("asked", "processes"), [("3", 3), ("auto", 2)])
+def test_an_estimate_for_so_many_processes_tries_them_and_says_what_they_bring(
+    asked, processes, tried, monkeypatch, capsys
+):
     monkeypatch.setattr(several, "faster", lambda *_: 1e6)
-    assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", "3", "--threads", "1"]) == 0
+    assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", asked]) == 0
     estimate = json.loads(capsys.readouterr().out)
-    assert tried == [3, "left"]
-    assert estimate["processes"] == 3
+    assert tried == [processes, "left"]
+    assert estimate["processes"] == processes
     assert estimate["update_s"] < 1e-3  # a millionth of what a batch takes here
+
+
+def test_a_training_goes_on_alone_if_companions_do_not_pay(tried, tmp_path, monkeypatch):
+    monkeypatch.setattr(several, "faster", lambda *_: 1.0)
+    assert cli.main(["train", "digits", *SHORT, "--processes", "auto", "--runs", str(tmp_path), "--name", "run"]) == 0
+    assert tried == [2, "left"]
+    assert Run(tmp_path / "run").is_complete
+    assert "--processes" not in Run(tmp_path / "run").summary().command
+
+
+@pytest.fixture
+def companions(monkeypatch):
+    """Real ones, on as few threads."""
+    monkeypatch.setattr(several, "SHORTEST_S", 0.0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="gloo is not in every build of torch for Windows")
-@pytest.mark.parametrize("gain", [-1.0, 1e9])
-def test_a_companion_trains_too_or_goes_if_it_does_not_pay(gain, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(several, "SHORTEST_S", 0.0)
-    monkeypatch.setattr(several, "GAIN", gain)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    where = ("--runs", str(tmp_path))
-    assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", "auto"]) == 0
-    assert json.loads(capsys.readouterr().out)["processes"] == (2 if gain < 0 else 1)
-    assert cli.main(["train", "digits", *SHORT, *where, "--processes", "auto", "--name", "several"]) == 0
+def test_a_companion_trains_too(companions, tmp_path, monkeypatch):
+    monkeypatch.setattr(several, "GAIN", -1.0)
+    where = ("--runs", str(tmp_path), "--name", "several")
+    assert cli.main(["train", "digits", *SHORT, *where, "--processes", "auto"]) == 0
     run = Run(tmp_path / "several")
     assert run.is_complete
-    assert ("--processes 2" in run.summary().command) == (gain < 0)
+    assert "--processes 2" in run.summary().command
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="gloo is not in every build of torch for Windows")
+def test_a_companion_that_does_not_pay_goes(companions, monkeypatch, capsys):
+    monkeypatch.setattr(several, "GAIN", 1e9)
+    assert cli.main(["train", "digits", *SHORT, "--estimate", "--processes", "auto"]) == 0
+    assert json.loads(capsys.readouterr().out)["processes"] == 1
