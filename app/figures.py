@@ -65,11 +65,16 @@ def provenance(
     checkpoint: str, image: str, seed: int, config: Config, summary: Summary, *, policy: str = "random"
 ) -> str:
     """What is on screen and what it is worth: data, checkpoint, measured accuracy and all that qualifies it."""
-    chosen = {"random": f"glimpse seed {seed}", "fixed": "glimpses from the centre outwards"}
-    glimpses = chosen.get(policy, "glimpses chosen by the memory's attention")
-    return f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}, {glimpses}. " + measured(
+    chosen = {"random": drawn(config, seed), "fixed": ", glimpses from the centre outwards"}
+    glimpses = chosen.get(policy, ", glimpses chosen by the memory's attention")
+    return f"Image: {config.data.title}, test split, number {image.removeprefix('test-')}{glimpses}. " + measured(
         checkpoint, config, summary, "other images of that set"
     )
+
+
+def drawn(config: Config, seed: int) -> str:
+    """By which seed glimpses were drawn, to go on with; "" for a model that sees all of an image."""
+    return f", glimpse seed {seed}" if config.model.recurrent and config.model.glimpse_patches is not None else ""
 
 
 def measured(checkpoint: str, config: Config, summary: Summary, images: str) -> str:
@@ -78,7 +83,7 @@ def measured(checkpoint: str, config: Config, summary: Summary, images: str) -> 
     trained = config.model.supervision_steps
     first, last = (100 * test.accuracy[n] for n in (0, trained - 1))
     steps = f"{first:.1f} % after step 1, {last:.1f} % after step {trained}" if trained > 1 else f"{last:.1f} %"
-    policy = f"every step run for every image, glimpse seed {test.seed}, " if config.model.recurrent else ""
+    policy = f"every step run for every image{drawn(config, test.seed)}, " if config.model.recurrent else ""
     return (
         f"Model: checkpoint {checkpoint}, {summary.parameters:,} parameters, trained on {sizes['train']:,} "
         f"{images}. Measured on its test split: {steps} right (n = {test.n:,}, {policy}"

@@ -9,8 +9,8 @@ from app.sections import head, sections, show
 state.start()
 place = head(
     "How much does it have to see?",
-    "Here the model reads only a few patches in each supervision step, so every step brings new evidence. Press "
-    "**Play**: after which step do you know what it is, and after which does the model?",
+    "Here the model reads only a few patches in each supervision step, so evidence arrives piece by piece. "
+    "Press **Play**: after which step do you know what it is, and after which does the model?",
 )
 checkpoint = inputs.choose_checkpoint(
     pictured=True, beside=place, lacks=lambda config: "" if config.model.glimpse_patches else "it sees the whole image"

@@ -50,6 +50,7 @@ edited = edited_trace(given.checkpoint, chosen, lambda change: view.trace(given,
 player(trace, key="own_player", panels=panels, chosen=chosen, edited=edited, name="your-picture")
 images = f"images of {given.config.data.title}"
 worth = figures.measured(given.checkpoint.name, given.config, cache.facts(given.checkpoint)[1], images)
-caption = f"Your own picture, glimpse seed {trace.seed}; nobody but you knows its true class. {worth}"
+whose = "An example of this project" if picture.example else "Your own picture, whose true class nobody else knows"
+caption = f"{whose}{figures.drawn(given.config, trace.seed)}. {worth}"
 st.caption(caption)
 keep(trace, given.checkpoint, panels, caption, image="your-picture")

@@ -141,7 +141,7 @@ def of_models(
         made.append(
             Comparison(
                 key=_slug(data),
-                title=f"Finished models: {data}",
+                title=f"{data}: finished models",
                 data=data,
                 classes=classes,
                 num_classes=len(classes),
@@ -193,7 +193,7 @@ def of_tables(tables: Mapping[str, Iterable[Row]]) -> list[Comparison]:
         made.append(
             Comparison(
                 key=_slug(names[alike][0]),
-                title=f"Grid, {scale}: {short}",
+                title=f"{short}: grid, {scale}",
                 data=short,
                 classes=(),
                 num_classes=classes,

@@ -18,9 +18,8 @@ def numbers(comparison: Comparison) -> list[str]:
 
 def percent(entry: Entry) -> str:
     """Its accuracy with what is known of the spread."""
-    if entry.spread is None:
-        return f"{entry.accuracy:.1f} %"
-    return f"{entry.accuracy:.1f} ± {entry.spread:.1f} %"
+    spread = "" if entry.spread is None else f" ± {entry.spread:.1f}"
+    return f"{entry.accuracy:.1f}{spread} %".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def count(number: float) -> str:

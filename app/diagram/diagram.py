@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import streamlit as st
 
 from app.component import picture, read
@@ -66,7 +68,7 @@ def drawing(config: ModelConfig, dark: bool) -> str:
     """The picture as HTML with inline SVG; every value in it is a number of the configuration."""
     reads = config.glimpse_patches or config.num_patches
     across = config.image_size // config.patch_size
-    seen = {(7 * k + 2) % (across * across) for k in range(reads)} if config.glimpse_patches else None
+    seen = set(Random(0).sample(range(config.num_patches), reads)) if config.glimpse_patches else None
     return _TEMPLATE.format(
         theme="dark" if dark else "light",
         patches=_patches(across, seen),

@@ -33,17 +33,25 @@ _LINES = {
 SHOWN_CLASSES = len(colours.CLASSES)
 
 
-def seen_after(steps: int, size: int, patches: int) -> list[str]:
-    """How much of the image has been seen after each of some steps, for an axis."""
-    cycle = patches // size
-    return [f"{n + 1}<br>{100 * min(n + 1, cycle) * size / patches:.0f} %" for n in range(steps)]
+def steps_axis(shares: Sequence[float]) -> list[str]:
+    """What stands below each supervision step: its number, and the share of the image that has been seen by then."""
+    return [f"{n}<br>{100 * share:.0f} %" for n, share in enumerate(shares, start=1)]
+
+
+def seen_share(made: Answers, patches: int) -> list[float]:
+    """How much of the image has been seen after each step, in the mean over the draws."""
+    seen, shares = np.zeros((len(made.patches), patches), bool), []
+    for read in made.patches.swapaxes(0, 1):
+        np.put_along_axis(seen, read, True, axis=1)
+        shares.append(float(seen.mean()))
+    return shares
 
 
 def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> go.Figure:
     """The share of the draws that give each answer, after each supervision step; the true class at the bottom."""
     figure = go.Figure()
-    count, steps = made.labels.shape
-    axis = seen_after(steps, made.patches.shape[-1], patches)
+    count = len(made.labels)
+    axis = steps_axis(seen_share(made, patches))
     for name, shares, color in _shares(made, classes, label):
         figure.add_bar(
             x=axis,
@@ -65,9 +73,9 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
             textfont={"color": colours.on(color), "size": 13},
             hovertemplate=f"{name}: %{{y:.0f}} % of {count} draws<extra></extra>",
         )
-    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
+    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal", showlegend=True)
     figure.update_yaxes(range=[0, 100])
-    return styled(figure, "supervision step, and share of the image seen", f"of {count} draws, %")
+    return styled(figure, "supervision step,<br>and share of the image seen", f"of {count} draws, %")
 
 
 def draw_table(made: Answers, classes: Sequence[str], label: int) -> list[dict[str, Any]]:
@@ -75,7 +83,7 @@ def draw_table(made: Answers, classes: Sequence[str], label: int) -> list[dict[s
     return [
         {
             "supervision step": n + 1,
-            "right, % of the draws": _percent((made.labels[:, n] == label).mean()),
+            "of the draws right, %": _percent((made.labels[:, n] == label).mean()),
             "most common answer": classes[int(np.bincount(made.labels[:, n]).argmax())],
             "agree on it, %": _percent(_agreement(made)[n]),
             "P(true class), mean %": _percent(made.probs[:, n, label].mean()),
@@ -95,18 +103,22 @@ def draw_words(made: Answers, classes: Sequence[str], label: int) -> str:
     """How often the answer depends on the draw: the takeaway, from the numbers."""
     count, steps = made.labels.shape
     agree, right = _agreement(made), (made.labels == label).mean(axis=0)
-    common = [classes[int(np.bincount(made.labels[:, n]).argmax())] for n in (0, steps - 1)]
-    kinds = [len(np.unique(made.labels[:, n])) for n in (0, steps - 1)]
-    first = f"After step 1, the {count} draws give {kinds[0]} different answer{'s' * (kinds[0] > 1)}; " + (
-        f"{100 * agree[0]:.0f} % of them say {common[0]}, and {100 * right[0]:.0f} % are right."
-    )
-    last = (
-        f" After step {steps}, {100 * agree[-1]:.0f} % say {common[1]}, and {100 * right[-1]:.0f} % are right: "
-        + ("the answer does not depend on the draw any more." if kinds[1] == 1 else "it still depends on the draw.")
-        if steps > 1
-        else ""
-    )
-    return first + last
+    said = []
+    for n in sorted({0, steps - 1}):
+        answers = np.bincount(made.labels[:, n], minlength=len(classes))
+        common, kinds = classes[int(answers.argmax())], np.count_nonzero(answers)
+        said.append(
+            f"After step {n + 1} all {count} draws give the same answer, {common}, which is "
+            f"{'right' if right[n] else 'wrong'}"
+            if kinds == 1
+            else f"After step {n + 1} the {count} draws give {kinds} different answers; {100 * agree[n]:.0f} % of them "
+            f"say {common}, and {100 * right[n]:.0f} % are right"
+        )
+    if steps > 1 and kinds > 1:
+        said[-1] += ": it still depends on the draw"
+    elif steps > 1 and agree[0] < 1:
+        said[-1] += ": it does not depend on the draw any more"
+    return ". ".join(said) + "."
 
 
 def telling_draws(made: Answers, count: int) -> list[int]:
@@ -160,7 +172,10 @@ def policies(report: GlimpseReport) -> go.Figure:
     """Test accuracy after each step under each policy, with the 95 % interval over the test images."""
     figure = go.Figure()
     steps = report.steps
-    axis = seen_after(steps, report.patches_per_step, report.patches)
+    cycle = report.patches // report.patches_per_step
+    read = [min(n, cycle) * report.patches_per_step for n in range(1, steps + 1)]
+    axis = steps_axis([count / report.patches for count in read])
+    at_least = ", at least" if steps > cycle and read[-1] < report.patches else ""  # a new cycle may read the rest
     places = np.linspace(-0.12, 0.12, len(report.policies))
     for (policy, scores), shift in zip(report.policies.items(), places, strict=True):
         color, dash, symbol = _LINES[policy]
@@ -192,7 +207,8 @@ def policies(report: GlimpseReport) -> go.Figure:
             hovertemplate="at once: %{y:.1f} %<extra></extra>",
         )
     figure.update_xaxes(tickvals=list(range(steps)), ticktext=axis)
-    return styled(figure, "supervision step, and share of the image seen", "test accuracy, %", height=400)
+    name = f"supervision step,<br>and share of the image seen{at_least}"
+    return styled(figure, name, "test accuracy, %", height=400)
 
 
 def policies_alternative(report: GlimpseReport) -> str:

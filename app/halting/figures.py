@@ -9,11 +9,13 @@ import plotly.graph_objects as go
 
 from app import colours
 from app.charts import styled
+from app.figures import drawn
 from vitrm.config import Config
 from vitrm.judge.halting import HaltingReport
 from vitrm.judge.replay import Point
 
 RULES = {"learned": "learned halting", "entropy": "low entropy", "change": "little change of z"}
+_LARGEST = {"learned": 1.0, "entropy": float("inf"), "change": float("inf")}  # of each rule's measure; the least is 0
 _RULE_LINES = {"learned": (colours.Y, "solid"), "entropy": (colours.BLUE, "dash"), "change": (colours.ORANGE, "dot")}
 
 
@@ -140,16 +142,32 @@ def alternatives(report: HaltingReport) -> dict[str, str]:
     }
 
 
+def flips_words(report: HaltingReport) -> str:
+    """Whether more steps are better: how many also do harm, and after which no more answers are right than before."""
+    rows = flip_table(report)[1:]
+    harm = sum(row["became wrong, %"] > 0 for row in rows)
+    idle = [str(row["supervision step"]) for row in rows if row["became wrong, %"] >= row["became right, %"]]
+    said = f"{harm} of {len(rows)} further steps also make right answers wrong; "
+    return said + (
+        f"no more are right than before after step {', '.join(idle)}." if idle else "after each more are right."
+    )
+
+
 def provenance(checkpoint: str, config: Config, report: HaltingReport) -> str:
     """What was measured, on what, and how the threshold was found."""
-    chosen, sizes = report.chosen, report.split_sizes
-    threshold = f"threshold {chosen.threshold:.4f}" if chosen.threshold < 1 else "a threshold that is never passed"
+    sizes = report.split_sizes
     return (
-        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}, glimpse seed "
-        f"{report.seed}, training seed {config.train.seed}; chance {100 / config.model.num_classes:.0f} %. Policy: "
-        f"learned halting, {threshold}, the cheapest that costs at most 0.2 points on "
-        f"validation (n = {sizes['val']:,}), applied once to test."
+        f"Checkpoint {checkpoint} on {config.data.title}, test split, n = {sizes['test']:,}"
+        f"{drawn(config, report.seed)}, training seed {config.train.seed}; chance "
+        f"{100 / config.model.num_classes:.0f} %. Policy: learned halting, {chosen_words(report)}, the cheapest that "
+        f"costs at most 0.2 points on validation (n = {sizes['val']:,}), applied once to test."
     )
+
+
+def chosen_words(report: HaltingReport) -> str:
+    """The threshold of learned halting that validation chose."""
+    threshold = report.chosen.threshold
+    return f"threshold {threshold:.4f}" if threshold < 1 else "a threshold that is never passed"
 
 
 def step_table(report: HaltingReport) -> list[dict[str, Any]]:
@@ -200,8 +218,8 @@ def policy_table(report: HaltingReport) -> list[dict[str, Any]]:
     every = report.anytime[-1]
     chosen = {"learned": report.chosen} | report.competitors
     rows = [("every step", every, None), ("perfect halting (oracle)", report.oracle, None)]
-    rows += [(f"{RULES[rule]}, chosen on validation", point, point.threshold) for rule, point in chosen.items()]
-    rows += [(RULES[rule], p, p.threshold) for rule, points in report.budgeted.items() for p in points]
+    rows += [_played(rule, point, ", chosen on validation") for rule, point in chosen.items()]
+    rows += [_played(rule, point) for rule, points in report.budgeted.items() for point in points]
     table = [
         {
             "policy": name,
@@ -218,6 +236,15 @@ def policy_table(report: HaltingReport) -> list[dict[str, Any]]:
         "accuracy, %": 100 * report.random_exit_accuracy,
     }
     return [*table[:2], random, *table[2:]]
+
+
+def _played(rule: str, point: Point, more: str = "") -> tuple[str, Point, float | None]:
+    """What a rule with some threshold is called; in words where the threshold is none that its measure can have."""
+    name, threshold = RULES[rule] + more, point.threshold
+    if 0 <= threshold <= _LARGEST[rule]:
+        return name, point, threshold
+    at_once = rule == "learned" and threshold < 0  # of the others little is enough, and nothing is less than 0
+    return f"{name}: {'all leave at once' if at_once else 'nobody leaves early'}", point, None
 
 
 def reliability_table(report: HaltingReport) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ def leaving(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> No
     )
     first, last, worse = (len(each) for each in (report.earliest, report.latest, report.made_worse))
     st.caption(
-        f"Not a sample of the test images: with the threshold that validation chose ({report.chosen.threshold:.4f}) "
+        f"Not a sample of the test images: with {halting_figures.chosen_words(report)}, chosen on validation, "
         f"these are the {first} that left first, the {last} that left last, and {worse} of the "
         f"{report.made_worse_count:,} (of {report.split_sizes['test']:,}) that were right after some step and wrong "
         "after the last. Each has glimpses of its own and leads to its player, in a new tab."
@@ -75,7 +75,7 @@ def meaning(report: HaltingReport) -> None:
 
 def further(report: HaltingReport) -> None:
     """What each further step does."""
-    _chart("flips", report, "Every step also makes some right answers wrong; more steps are not always better.")
+    _chart("flips", report, halting_figures.flips_words(report))
     numbers.table(halting_figures.flip_table(report))
 
 

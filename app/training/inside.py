@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from app import numbers
+from app import figures, numbers
 from app.picker.picker import picker
 from app.player.player import player
 from app.training import cache, printed
@@ -66,9 +66,10 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
     player(trace, key="train_player", panels=("attention",))
     config = cache.settings(watched)
     st.caption(
-        f"Image: {config.data.title}, validation split, number {image.removeprefix('val-')}, glimpse seed "
-        f"{trace.seed}. Model: run {name}, averaged weights {what}, training seed {config.train.seed}; chance "
-        f"{100 / config.model.num_classes:.0f} %. It may still be training: what you see is no result."
+        f"Image: {config.data.title}, validation split, number {image.removeprefix('val-')}"
+        f"{figures.drawn(config, trace.seed)}. Model: run {name}, averaged weights {what}, training seed "
+        f"{config.train.seed}; chance {100 / config.model.num_classes:.0f} %. It may still be training: what you see "
+        "is no result."
     )
     answers = {epoch: cache.snapshot_answers(watched, epoch, image) for epoch in epochs}
     st.markdown("**How the answer to this image grew**")

@@ -15,9 +15,9 @@ from app.player.payload import principal_plane
 from vitrm.traces.rollout import rollout
 from vitrm.traces.trace import Trace
 
-WIDTH, HEIGHT = 240, 132  # of a card's picture
-_SIDE = 108  # of an image in it
-_LEFT, _TOP = (WIDTH - _SIDE) / 2, (HEIGHT - _SIDE) / 2
+_UNIT = 13  # of a pixel of an 8 x 8 image; site.css has an even number of pixels for it, so larger ones may have half
+WIDTH, HEIGHT = 18 * _UNIT, 10 * _UNIT  # of a card's picture
+_SIDE = 8 * _UNIT  # of an image in it, at most
 
 
 def png(trace: Trace) -> str:
@@ -28,8 +28,9 @@ def png(trace: Trace) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def glimpse(trace: Trace, step: int, side: float = _SIDE, left: float = _LEFT, top: float = _TOP) -> str:
-    """What has been seen after `step` supervision steps, unseen patches greyed; SVG elements."""
+def glimpse(trace: Trace, step: int, place: tuple[float, float, float] | None = None) -> str:
+    """What has been seen after `step` supervision steps, unseen patches greyed, at (left, top, side); SVG elements."""
+    left, top, side = place or _middle(trace)
     across = trace.pixels.shape[-1] // trace.patch_size
     seen, wide = set(trace.patches[:step].ravel().tolist()), side / across
     covers = "".join(
@@ -38,20 +39,20 @@ def glimpse(trace: Trace, step: int, side: float = _SIDE, left: float = _LEFT, t
         for k in range(across * across)
         if k not in seen
     )
-    return _image(trace, side, left, top) + covers
+    return _image(trace, left, top, side) + covers
 
 
 def attended(trace: Trace) -> str:
     """What had reached the answer in the end, by rollout, over the image."""
-    values = rollout(trace)[-1, -1, -1]
+    values, (left, top, side) = rollout(trace)[-1, -1, -1], _middle(trace)
     across = round(values.size**0.5)
-    wide, shares = _SIDE / across, values / max(values.max(), 1e-12)
+    wide, shares = side / across, values / max(values.max(), 1e-12)
     cells = "".join(
-        f'<rect x="{_LEFT + k % across * wide:.2f}" y="{_TOP + k // across * wide:.2f}" width="{wide:.2f}" '
+        f'<rect x="{left + k % across * wide:.2f}" y="{top + k // across * wide:.2f}" width="{wide:.2f}" '
         f'height="{wide:.2f}" fill="{color}" fill-opacity=".72"/>'
         for k, color in enumerate(sample_colorscale(colours.SCALE, shares.tolist()))
     )
-    return _image(trace, _SIDE, _LEFT, _TOP) + cells
+    return _image(trace, left, top, side) + cells
 
 
 def halting(trace: Trace) -> str:
@@ -83,7 +84,7 @@ def paths(trace: Trace) -> str:
 
 def whole(trace: Trace) -> str:
     """The image as it is."""
-    return _image(trace, _SIDE, _LEFT, _TOP)
+    return _image(trace, *_middle(trace))
 
 
 def card(content: str) -> str:
@@ -93,19 +94,20 @@ def card(content: str) -> str:
 
 def strip(trace: Trace) -> str:
     """What has been seen after each supervision step, and the answer given then; its words are `strip_words`."""
-    side, gap = 76, 14
+    pixel = 10  # of the image; what is drawn is a whole number of them wide, and site.css makes each whole on screen
+    side = pixel * trace.pixels.shape[-1]
     frames = []
     for n, (answer, sure) in enumerate(answers(trace)):
-        left = n * (side + gap)
+        left = n * (side + pixel)
         frames.append(
-            f'<g class="frame" style="--n:{n}">{glimpse(trace, n + 1, side, left, 4)}'
-            f'<rect class="edge" x="{left}" y="4" width="{side}" height="{side}"/>'
-            f'<text class="answer" x="{left + side / 2}" y="{side + 32}">{answer}</text>'
-            f'<text x="{left + side / 2}" y="{side + 50}">{100 * sure:.0f} %</text></g>'
+            f'<g class="frame" style="--n:{n}">{glimpse(trace, n + 1, (left, 0, side))}'
+            f'<rect class="edge" x="{left}" y="0" width="{side}" height="{side}"/>'
+            f'<text class="answer" x="{left + side / 2}" y="{side + 28}">{answer}</text>'
+            f'<text x="{left + side / 2}" y="{side + 46}">{100 * sure:.0f} %</text></g>'
         )
-    wide = len(frames) * (side + gap) - gap
-    about = f'role="img" aria-label="{strip_words(trace)}"'
-    return f'<svg class="strip" viewBox="-2 0 {wide + 4} {side + 56}" {about}>{"".join(frames)}</svg>'
+    wide = len(frames) * (side + pixel) - pixel
+    about = f'role="img" aria-label="{strip_words(trace)}" style="--pixels:{wide // pixel}px"'
+    return f'<svg class="strip" viewBox="0 0 {wide} {side + 52}" {about}>{"".join(frames)}</svg>'
 
 
 def strip_words(trace: Trace) -> str:
@@ -124,7 +126,14 @@ def answers(trace: Trace) -> Sequence[tuple[str, float]]:
     return [(trace.class_names[int(row.argmax())], float(row.max())) for row in ends]
 
 
-def _image(trace: Trace, side: float, left: float, top: float) -> str:
+def _middle(trace: Trace) -> tuple[float, float, float]:
+    """Left, top and side of an image in the middle of a card's picture; its pixels are whole units, or parts of one."""
+    whole = _UNIT * trace.pixels.shape[-1]
+    side = whole / -(-whole // _SIDE)
+    return (WIDTH - side) / 2, (HEIGHT - side) / 2, side
+
+
+def _image(trace: Trace, left: float, top: float, side: float) -> str:
     return f'<image href="{png(trace)}" x="{left:.2f}" y="{top:.2f}" width="{side:.2f}" height="{side:.2f}"/>'
 
 

@@ -160,5 +160,6 @@ def _names(found: list[Recording]) -> set[str]:
 
 def _button(place: int, recording: Recording, about: str) -> str:
     words = f"Image {recording.image.removeprefix('test-')}{about}"
-    picture = f'<img src="{pictures.png(recording.trace)}" alt="">'
+    pixels = recording.trace.pixels.shape[-1]
+    picture = f'<img src="{pictures.png(recording.trace)}" style="--pixels:{pixels}px" alt="">'
     return f'<button type="button" data-at="{place}" aria-label="{words}" title="{words}">{picture}</button>'

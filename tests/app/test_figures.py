@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app import figures
+from vitrm.runs.checkpoints import find_run
 from vitrm.traces.trace import Trace
 
 
@@ -20,3 +21,14 @@ def test_the_downloads_hold_the_trace_and_its_numbers(shown, tmp_path):
     header, *lines = figures.numbers_file(shown).decode().splitlines()
     assert header.startswith("supervision step,memory iteration,answer,halting probability,length of y")
     assert len(lines) == shown.halt_logit.size
+
+
+def test_a_caption_names_the_seed_of_the_glimpses_where_there_are_any():
+    said = []
+    for name in ("digits-glimpse", "digits", "digits-glimpse-vit"):
+        run = find_run(name)
+        said.append(figures.provenance(name, "test-3", 7, run.config(), run.summary()))
+    assert said[0].startswith(
+        "Image: handwritten digits (scikit-learn, 8 × 8 pixels), test split, number 3, glimpse seed 7. "
+    )
+    assert ["glimpse" in each.replace("digits-glimpse", "") for each in said] == [True, False, False]

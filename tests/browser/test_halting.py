@@ -18,7 +18,7 @@ def test_a_page_without_a_player_keeps_its_address(page, server):
     assert "image=test-5" in page.url
     page.reload()
     page.get_by_role("heading", name="When has it seen enough?").wait_for()
-    expect(page.get_by_text("test split, number 5,")).to_be_visible()
+    expect(page.get_by_text("test split, number 5.")).to_be_visible()
 
 
 def open_halting(page, server, query=""):

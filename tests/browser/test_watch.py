@@ -44,10 +44,13 @@ def test_the_keys_play_it_nothing_tells_the_answer_before_and_the_true_class_is_
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
 
     # An image is chosen by the word of its class, and then by looking.
+    page.set_viewport_size({"width": 360, "height": 740})
     page.get_by_role("button", name="By class").click()
     page.get_by_role("radio", name="6", exact=True).check()
     page.keyboard.press("ArrowRight")  # the next class
     settle(page)
+    box = page.get_by_test_id("stPopoverBody")
+    assert box.evaluate("node => node.scrollHeight - node.clientHeight") <= 0  # all of it is in view
     sevens = page.get_by_role("group", name="Which 7?")
     first = sevens.get_by_role("radio").first
     expect(first).to_have_value("test-3")

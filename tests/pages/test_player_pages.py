@@ -44,7 +44,7 @@ def test_the_landing_page_opens_on_its_own_choice_unless_a_link_says_something(h
     monkeypatch.setattr(state, "LANDING", {state.CHECKPOINT: "digits", state.IMAGE: "test-2"})
     home.run()
     assert not home.selectbox  # it is the usual one here: nothing to choose
-    assert "number 2, " in home.caption[0].value
+    assert "number 2. " in home.caption[0].value
     assert "checkpoint digits," in home.caption[0].value
     linked = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
     linked.query_params["position"] = "3"

@@ -6,7 +6,7 @@ import re
 
 import streamlit as st
 
-from app import inputs, paper, state
+from app import inputs, numbers, paper, state
 from app.compare.comparison import Comparison, only
 from app.compare.figures import AXES, BATCH, accuracy_against, against_words
 from app.compare.published import figures
@@ -88,4 +88,4 @@ def _ours(found: list[Comparison], what: str, data: str) -> None:
         f"{provenance(some)} Another scale than the paper's and its own axis: set the shapes side by side, "
         "never the numbers."
     )
-    st.dataframe(rows_of(some), hide_index=True, width="stretch")
+    numbers.table(rows_of(some))

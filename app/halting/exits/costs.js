@@ -16,7 +16,11 @@ function buildAll(root, all) {
   const line = all.thresholds.map((threshold) => played(all, threshold));
   const every = all.anytime.map((accuracy, n) => ({ accuracy, work: all.cost[n] / all.cost[N - 1] }));
   const heights = [...line, ...every].map((point) => point.accuracy);
-  const top = Math.max(...heights), low = Math.min(...heights), span = Math.max(top - low, 0.02);
+  const highest = Math.max(...heights), lowest = Math.min(...heights);
+  const tick = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2].find((step) => 4 * step >= Math.max(highest - lowest, 0.02)) ?? 0.5;
+  const first = Math.floor(lowest / tick);
+  const ticks = each(Math.max(1, Math.ceil(highest / tick) - first) + 1, (k) => tick * (first + k)); // round numbers
+  const low = ticks[0], span = ticks.at(-1) - low;
   const parts = {};
   let wide = 0;
   const x = (work) => ROOM.left + (wide - ROOM.left - ROOM.right) * work;
@@ -29,10 +33,9 @@ function buildAll(root, all) {
       for (const work of [0, 0.25, 0.5, 0.75, 1]) {
         add(svg, "text", { class: "tick", x: x(work), y: TALL - 22, "text-anchor": work === 1 ? "end" : "middle" }, `${100 * work} %`);
       }
-      for (const share of [0, 0.5, 1]) {
-        const accuracy = low + share * span;
+      for (const accuracy of ticks) {
         add(svg, "line", { class: "axis", x1: ROOM.left, x2: wide - ROOM.right, y1: y(accuracy), y2: y(accuracy) });
-        add(svg, "text", { class: "tick", x: ROOM.left - 6, y: y(accuracy) + 4, "text-anchor": "end" }, `${(100 * accuracy).toFixed(span < 0.06 ? 1 : 0)}`);
+        add(svg, "text", { class: "tick", x: ROOM.left - 6, y: y(accuracy) + 4, "text-anchor": "end" }, (100 * accuracy).toFixed(tick < 0.01 ? 1 : 0));
       }
       add(svg, "text", { class: "axis-name", x: 0, y: 13 }, "test accuracy, %");
       add(svg, "text", { class: "axis-name", x: wide - ROOM.right, y: TALL - 4, "text-anchor": "end" }, "multiply-adds, of running every step");

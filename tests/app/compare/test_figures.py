@@ -17,4 +17,4 @@ def test_every_entry_is_a_numbered_point_of_its_familys_shape(entry, compared, a
     assert (names.text, names.y) == (("1", "2", "3"), (55.0, 50.0, 40.0))
     assert [row["model"] for row in figures.key_rows(shown, figures.AXES["layers"])] == ["r", "p", "n"]
     assert figure.layout.xaxis.type == "log"
-    assert "r (ViTRM): 55.0 % at 12" in figures.against_words(shown, figures.AXES["layers"])
+    assert "r (ViTRM): 55.0\u00a0% at 12" in figures.against_words(shown, figures.AXES["layers"])

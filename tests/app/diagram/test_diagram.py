@@ -16,6 +16,7 @@ def test_the_picture_says_the_numbers_of_the_configuration(preset):
     assert f"{config.memory_size} memory tokens" in picture
     assert f"{config.depth} layer" in picture
     assert ("It never changes." in picture) == (config.glimpse_patches is None)
+    assert picture.count('class="unseen"') == config.num_patches - (config.glimpse_patches or config.num_patches)
 
 
 def test_the_picture_of_a_mixture_draws_every_step_once_and_says_its_numbers():

@@ -65,7 +65,7 @@ def test_a_link_opens_sections_and_the_panel_and_what_was_a_part_is_a_section():
     captions = "\n".join(caption.value for caption in app.caption)
     assert "64 draws (glimpse seeds 0 to 63)" in captions
     tables = [table.value for table in app.dataframe]
-    assert next(t for t in tables if "right, % of the draws" in t)["right, % of the draws"].between(0, 100).all()
+    assert next(t for t in tables if "of the draws right, %" in t)["of the draws right, %"].between(0, 100).all()
 
     data = component(app, "attended")
     assert (data["size"], data["steps"], data["picks"], data["rows"]) == (4, 4, [], [])
@@ -124,12 +124,19 @@ def made(labels, classes=4, patches=None):
 
 def test_the_shares_of_the_answers_add_up_and_the_words_follow_from_them():
     answers = made([[1, 1], [2, 1], [2, 1], [0, 1]])
+    again = made([[1, 1], [1, 1]], patches=[[[0, 1], [2, 3]], [[0, 1], [1, 2]]])  # the second reads one twice
+    assert glimpse_figures.seen_share(again, 5) == pytest.approx([0.4, 0.7])
     figure = glimpse_figures.by_draw(answers, list("abcd"), 1, 4)
     np.testing.assert_allclose(np.sum([bar.y for bar in figure.data], axis=0), 100)
     assert figure.data[0].name == "b (true class)"
     words = glimpse_figures.draw_words(answers, list("abcd"), 1)
     assert "3 different answers; 50 % of them say c, and 25 % are right" in words
-    assert words.endswith("the answer does not depend on the draw any more.")
+    assert words.endswith(
+        "After step 2 all 4 draws give the same answer, b, which is right: it does not depend on the draw any more."
+    )
+    alike = glimpse_figures.draw_words(made([[1, 1], [1, 1]]), list("abcd"), 2)
+    assert alike.count("all 2 draws give the same answer, b, which is wrong") == 2
+    assert "any more" not in alike
     assert glimpse_figures.telling_draws(answers, 2) == [1, 3]
     assert glimpse_figures.course(answers, 1, list("abcd"), 1) == "c → b ✓"
 

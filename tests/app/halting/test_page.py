@@ -154,6 +154,13 @@ def test_every_figure_has_words_that_follow_from_its_numbers(report):
     said = halting_figures.alternatives(report)
     assert f"{100 * report.chosen.accuracy:.1f} % right at" in said["accuracy_for_cost"]
     assert "up to step 12. Step 2 makes the most right answers wrong, 1.9 %, and puts 18.1 % right." in said["flips"]
+    assert halting_figures.flips_words(report) == (
+        "8 of 11 further steps also make right answers wrong; "
+        "no more are right than before after step 5, 6, 8, 9, 11, 12."
+    )
+    only_better = replace(report, became_right=(0, 0.1, 0.1, 0.1, 0.1, 0.1), became_wrong=(0,) * 6, beyond=())
+    assert halting_figures.flips_words(only_better).startswith("0 of 5 further steps")
+    assert halting_figures.flips_words(only_better).endswith("after each more are right.")
     surer = replace(report, reliability=(ReliabilityBin(halt_prob=0.9, accuracy=0.5, count=10),))
     assert "it says 0.90, 0.50 are right, so it is too sure there" in halting_figures.alternatives(surer)["reliability"]
 
@@ -167,6 +174,12 @@ def test_the_tables_hold_what_the_figures_show(report):
     policies = halting_figures.policy_table(report)
     assert len(policies) == 3 + 3 + sum(len(points) for points in report.budgeted.values())
     assert policies[2]["accuracy, %"] == pytest.approx(100 * report.random_exit_accuracy)
+    said = [row["policy"] for row in policies[6:] if row["threshold"] is None]  # none that a probability or a sum has
+    assert said == [
+        "learned halting: all leave at once",
+        "learned halting: nobody leaves early",
+        "low entropy: nobody leaves early",
+    ]
     assert sum(row["answers"] for row in halting_figures.reliability_table(report)) == 6 * 359
 
 

@@ -52,6 +52,15 @@ def test_nothing_is_fetched_and_the_only_way_out_is_a_link_that_is_clicked(site)
         assert set(re.findall(r'(?:src|href)="(https?:[^"]+)', text)) <= {"https://arxiv.org/abs/2603.19503"}
 
 
+def test_what_is_drawn_over_a_small_image_ends_where_its_pixels_do(site):
+    drawn = re.findall(r'<svg class="(strip|picture)" viewBox="0 0 (\d+) .*?>(.*?)</svg>', _text(site / "index.html"))
+    assert [kind for kind, *_ in drawn] == ["strip"] + ["picture"] * 5
+    for kind, wide, elements in drawn:
+        unit = 10 if kind == "strip" else 6.5  # the smallest pixel: on screen a whole number, says site.css
+        places = re.findall(r'<(?:image|rect)[^>]* x="(.+?)" y="(.+?)" width="(.+?)" height="(.+?)"', elements)
+        assert all(float(number) % unit == 0 for number in (wide, *(each for place in places for each in place)))
+
+
 def test_the_components_are_the_app_s_own(site):
     assert _text(site / "assets" / "player.js") == read(player.__file__, *player.SCRIPTS)
     assert read(player.__file__, "player.html") in _text(site / "watch.html")
