@@ -33,7 +33,7 @@ def new_training() -> None:
     name = st.pills("Preset", list(offered), default="digits", required=True, key="train_preset")
     st.markdown(offered[name])
     source = _choose_data(name)
-    base = PRESETS[name].with_fields({"train.precision": "auto"})  # the faster one on this machine
+    base = PRESETS[name].with_fields({"train.precision": "auto", "train.compile": "auto"})  # the fastest here
     device, chosen = _choose_device()
     start, places = st.container(), {}  # above the settings, so that nothing said there moves the button
     kept = st.session_state.setdefault("own_settings", {})  # by preset: the fields are made only where they are seen
@@ -172,7 +172,7 @@ def _widget(setting: Setting, usual: Any, now: Any, key: str) -> Any:
         return st.toggle(label, value=now, key=key)
     if typing.get_origin(kind) is Literal:
         options = list(typing.get_args(kind))
-        return st.selectbox(label, options, index=options.index(now), key=key)
+        return st.selectbox(label, options, index=options.index(now), format_func=shown, key=key)
     if kind in (int, float) and setting.name not in ("train.lr", "train.min_lr"):
         step = 1 if kind is int else 0.01
         value = now if now is None else kind(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import sys
@@ -119,7 +120,8 @@ def _prepare(
         dataset = load_data(config, arguments.data_root)
     if "model.num_classes" not in settings:
         config = for_classes(config, dataset)
-    config = group.from_first(lambda: settled(config, dataset, device))
+    within = 60 * arguments.budget_minutes if arguments.budget_minutes else math.inf
+    config = group.from_first(lambda: settled(config, dataset, device, within=within, say=print))
     if arguments.budget_minutes:
         config = _within_budget(arguments, config, dataset, device, group)
     if group.size == 1:

@@ -78,9 +78,13 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
         if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
             return None
         return coerce(value, args[0], name)
+    if hint is bool or (origin is Literal and bool in map(type, args)):
+        truth = _TRUTH.get(value.lower()) if isinstance(value, str) else value
+        if isinstance(truth, bool):
+            return truth
     if origin is Literal:
         found = [choice for choice in args if value == choice or value == str(choice)]
-        if found and not isinstance(value, bool):
+        if found and not isinstance(value, bool) and not isinstance(found[0], bool):  # 1 is not True in a file
             return found[0]
         raise wrong
     if origin is tuple:
@@ -88,14 +92,7 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
         if not isinstance(items, list | tuple) or (args[-1] is not Ellipsis and len(items) != len(args)):
             raise wrong
         return tuple(coerce(item, args[0], name) for item in items)
-    if hint is bool:
-        words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in words:
-            return words[value.lower()]
-        raise wrong
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if hint is bool or isinstance(value, bool) or not isinstance(value, str | int | float):
         raise wrong
     try:
         number = hint(value)
@@ -106,10 +103,13 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
     return number
 
 
+_TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
 def describe(hint: Any) -> str:
     args = typing.get_args(hint)
     if typing.get_origin(hint) is Literal:
-        return "one of " + ", ".join(repr(a) for a in args)
+        return "one of " + ", ".join(repr(a).lower() if isinstance(a, bool) else repr(a) for a in args)
     if typing.get_origin(hint) is tuple:
         return "a list" if args[-1] is Ellipsis else f"{len(args)} values"
     if typing.get_origin(hint) is types.UnionType:

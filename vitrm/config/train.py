@@ -155,11 +155,11 @@ class TrainConfig:
         "Precision",
         "bf16 halves memory and time on a recent GPU; weights stay in fp32. auto tries both and takes the faster.",
     )
-    compile: bool = setting(
+    compile: Literal[False, True, "auto"] = setting(
         False,
         "Compile the block",
         "Lets torch compile the shared block: a slow start, then faster on a GPU, and on a CPU with bf16. Needs a C++ "
-        "compiler there.",
+        "compiler there. auto tries it where the training is long enough to gain by it, and keeps it if it is faster.",
     )
     deterministic: bool = setting(False, "Deterministic", "The same numbers again on a GPU too; slower.")
     start: str = setting(

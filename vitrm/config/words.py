@@ -71,7 +71,7 @@ def typed(hint: Any) -> str:
     """What may be typed for a setting of a type: `{swiglu,gelu}`, `N`, `X`."""
     args = typing.get_args(hint)
     if typing.get_origin(hint) is Literal:
-        return f"{{{','.join(map(str, args))}}}"
+        return f"{{{','.join(str(each).lower() if isinstance(each, bool) else str(each) for each in args)}}}"
     if type(None) in args:
         return f"{typed(args[0])}|none"
     if typing.get_origin(hint) is tuple:

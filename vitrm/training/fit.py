@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from vitrm.config import Config
+from vitrm.config.words import value
 from vitrm.data.dataset import Dataset
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
@@ -54,7 +55,8 @@ def fit(
         return known or read_data(wanted, data_root)
 
     if resume and run.has_config:
-        decided = {*_DECIDED_BY_DATA, *(["train.precision"] if config.train.precision == "auto" else [])}
+        auto = [name for name in ("train.precision", "train.compile") if value(config, name) == "auto"]
+        decided = {*_DECIDED_BY_DATA, *auto}
         odd = [name for name in run.config().differences(config) if name not in decided]
         if odd:
             raise ConfigError(f"'{run.path}' holds a run with another {odd[0]}; choose another folder")

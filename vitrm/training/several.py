@@ -5,7 +5,7 @@ from __future__ import annotations
 from vitrm.config import Config
 from vitrm.data.dataset import Dataset
 from vitrm.training.distributed import Group
-from vitrm.training.precision import fastest
+from vitrm.training.precision import paces
 from vitrm.training.trainer import Trainer
 
 GAIN = 1.1  # less than this is noise
@@ -15,7 +15,7 @@ SHORTEST_S = 300.0  # what would end sooner in one process gains less than it ta
 def alone(config: Config, dataset: Dataset, device: str) -> tuple[float, float]:
     """Seconds of a batch in this process alone, and of all batches of the training at that pace."""
     trainer = Trainer(config, dataset, device)
-    (batch,) = fastest([trainer])
+    ((_, batch),) = paces([trainer])
     return batch, batch * trainer.batches * config.train.epochs
 
 
@@ -24,5 +24,5 @@ def faster(alone_s: float, config: Config, dataset: Dataset, device: str, group:
 
     Every process of the group calls it, and all are told what the first one finds; only that one's `alone_s` counts.
     """
-    (together,) = fastest([Trainer(config, dataset, device, group)])
+    ((_, together),) = paces([Trainer(config, dataset, device, group)])
     return group.from_first(lambda: alone_s / together)

@@ -33,6 +33,7 @@ from vitrm.nets.base import Step
 from vitrm.training.augment import augment, mix
 from vitrm.training.batches import draw_batches, draw_unlearned, noise_in_memory, read_batches
 from vitrm.training.checks import fit_config
+from vitrm.training.compiling import compile_each
 from vitrm.training.device import autocast, each_under, mixed_seed, on_its_way, reproducible
 from vitrm.training.distributed import Group
 from vitrm.training.events import EpochEnd, Event, Finished, Paused, Progress, Updated
@@ -69,10 +70,7 @@ class Trainer:
         self.model = make_model(self.config.model).to(self.device)
         self.averaged = deepcopy(self.model).requires_grad_(False)
         self.model = self.group.share_statistics(self.model)
-        if config.train.compile:
-            torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
-            for module in self.model.repeated:
-                module.compile(dynamic=False)  # one graph for each shape; the last batch of an epoch is the odd one
+        compile_each(self.model.repeated, config.train.compile)
         self.optimizer = make_optimizer(self.model, config.train)
         self.epoch, self.batch, self.updates = 0, 0, 0  # epoch from 0: the one in progress
         self.batches = len(self._draw())  # in each epoch

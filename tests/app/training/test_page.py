@@ -28,6 +28,7 @@ from vitrm.runs.state import Failure, State
 from vitrm.training.trainer import Trainer
 
 HOME = str(Path(__file__).resolve().parents[3] / "app" / "Home.py")
+FASTEST = "--train.precision=auto --train.compile=auto"
 SMALL = ["--model.dim=16", "--model.num_heads=2", "--model.mlp_dim=16", "--model.depth=1", "--train.batch_size=64",
          "--model.supervision_steps=2", "--model.memory_steps=1", "--threads=1", "--device=cpu"]  # fmt: skip
 
@@ -101,7 +102,7 @@ def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
     assert not [each for each in page.number_input if each.key == "digits-vit:model.memory_steps"]
     show_settings(page)
     page.number_input(key="digits-vit:model.depth").set_value(1).run()
-    assert any(block.value == "vitrm train digits-vit --model.depth=1 --train.precision=auto" for block in page.code)
+    assert any(block.value == f"vitrm train digits-vit --model.depth=1 {FASTEST}" for block in page.code)
 
 
 def test_an_empty_page_offers_the_digits(page):
@@ -109,7 +110,7 @@ def test_an_empty_page_offers_the_digits(page):
     assert not page.exception
     assert page.button(key="start_training").label == "Start training"
     assert any("95 %" in text.value for text in page.markdown)
-    assert any(block.value == "vitrm train digits --train.precision=auto" for block in page.code)
+    assert any(block.value == f"vitrm train digits {FASTEST}" for block in page.code)
     assert not page.number_input  # the settings are made where they are seen
     show_settings(page)
     said = {text.value for text in page.caption}
@@ -150,7 +151,7 @@ def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
         3,
         "1e-4",
     )
-    changed = "--train.epochs=3 --train.lr=0.0001 --train.precision=auto"
+    changed = f"--train.epochs=3 --train.lr=0.0001 {FASTEST}"
     assert any(block.value == f"vitrm train digits {changed}" for block in page.code)
     page.button(key="start_training").click().run()
     assert not page.exception

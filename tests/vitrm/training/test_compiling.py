@@ -1,0 +1,56 @@
+"""When compiling is tried, and when it is kept; what it says is heard, but for one line."""
+
+import logging
+import os
+
+import pytest
+
+from vitrm.training.compiling import _matters, crowded, pays, worth_trying
+
+
+@pytest.mark.parametrize(
+    ("training_s", "batch_s", "crowd", "worth"),
+    [
+        (600.0, 0.01, 1.0, False),
+        (601.0, 0.01, 1.0, True),
+        (1000.0, 12.0, 1.0, False),  # a minute, and four batches
+        (1100.0, 12.0, 1.0, True),
+        (1100.0, 12.0, 3.0, False),
+    ],
+)
+def test_trying_may_take_a_tenth_of_a_training(training_s, batch_s, crowd, worth):
+    assert worth_trying(training_s, batch_s, crowd) is worth
+
+
+@pytest.mark.parametrize(("load", "crowd"), [(0.5, 1.0), (6.0, 3.0)])
+def test_a_crowd_is_what_shares_a_core(monkeypatch, load, crowd):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    assert crowded() == crowd
+    monkeypatch.delattr(os, "getloadavg")
+    assert crowded() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("eager_s", "compiled_s", "compiling_s", "batches", "paid"),
+    [
+        (1.0, 0.8, 60.0, 400, True),
+        (1.0, 0.8, 60.0, 200, False),  # 40 s gained
+        (1.0, 0.95, 1.0, 10_000, False),  # noise
+        (1.0, 1.2, 0.0, 10_000, False),
+    ],
+)
+def test_it_pays_if_more_than_noise_is_gained_and_more_than_it_takes(eager_s, compiled_s, compiling_s, batches, paid):
+    assert pays(eager_s, compiled_s, compiling_s, batches) is paid
+
+
+@pytest.mark.parametrize(
+    ("line", "heard"),
+    [
+        ("No CUDA runtime is found, using CUDA_HOME='%s'", False),  # torch's, on a machine without a GPU
+        ("Unable to find CUDA in '%s'", True),
+    ],
+)
+def test_of_torchs_log_only_one_line_is_left_out(line, heard):
+    record = logging.LogRecord("torch.utils.cpp_extension", logging.WARNING, "", 0, line, ("/usr/local/cuda",), None)
+    assert _matters(record) is heard

@@ -1,0 +1,54 @@
+"""Compiling the modules that do nearly all of a model's work, and whether it pays."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from vitrm.errors import ConfigError
+
+GAIN = 1.1  # less than this is noise
+USUAL_S = 60.0  # what compiling takes, about, on a machine that does nothing else
+TRIED = 4  # batches of the training as it is that are compared with
+SHARE = 0.1  # of a training may go into trying, which brings a fifth or a quarter if it brings anything
+
+
+def compile_each(modules: Iterable[nn.Module], wanted: bool) -> None:
+    """Let torch compile these when they are first called, if that is wanted: one graph for each shape of their input.
+
+    Raises ConfigError for "auto", which is decided before (`vitrm.training.precision`).
+    """
+    if wanted not in (True, False):
+        raise ConfigError(f"train.compile={wanted} is not decided yet: expected true or false")
+    if not wanted:
+        return
+    logging.getLogger("torch.utils.cpp_extension").addFilter(_matters)
+    torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
+    for module in modules:
+        module.compile(dynamic=False)  # the last batch of an epoch is the odd one
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """Whether a line of torch's log says more than that CUDA's tools are on a machine without a GPU."""
+    return not record.getMessage().startswith("No CUDA runtime is found")
+
+
+def crowded() -> float:
+    """How many programs there are to each core of this machine, 1 at least: so much longer does compiling take."""
+    if not hasattr(os, "getloadavg"):  # on Windows
+        return 1.0
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def worth_trying(training_s: float, batch_s: float, crowd: float) -> bool:
+    """Whether a training of so many seconds, each batch so many, is long enough for compiling to be tried."""
+    return crowd * USUAL_S + TRIED * batch_s <= SHARE * training_s
+
+
+def pays(eager_s: float, compiled_s: float, compiling_s: float, batches: int) -> bool:
+    """Whether a training of so many batches ends sooner compiled, and a batch of it (in seconds) by more than noise."""
+    return eager_s > GAIN * compiled_s and batches * (eager_s - compiled_s) > compiling_s
