@@ -17,7 +17,7 @@ import pytest
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/")
+LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/", "tests/test_")
 
 
 def pytest_addoption(parser):

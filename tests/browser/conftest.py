@@ -96,13 +96,3 @@ def page(tab):
     tab.emulate_media(media="null", color_scheme="light", reduced_motion="no-preference", forced_colors="none")
     yield tab
     forget(tab)
-
-
-@pytest.fixture
-def alone(chromium):
-    """A page with nothing in common with any other, for what cannot be taken back: a clock that is set."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = watched(context.new_page())
-    page.set_default_timeout(180_000)
-    yield page
-    context.close()

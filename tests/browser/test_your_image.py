@@ -95,7 +95,7 @@ def test_an_example_a_pasted_and_an_uploaded_picture_are_played_side_by_side_and
 
     upload(page, ("holiday-secret <b>[x](#away).png", noise_png(50)))
     expect(page.get_by_role("heading", name="How the answer to holiday-secret")).to_be_visible()
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 2")
     expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)  # handed over: no chip that could go stale
     settle(page)
     turn_and_crop(page)
@@ -106,7 +106,7 @@ def test_an_example_a_pasted_and_an_uploaded_picture_are_played_side_by_side_and
     page.locator(".player").nth(0).press("ArrowRight")
     page.locator(".player").nth(0).press("ArrowRight")
     for n in (0, 1):  # moving one moves the other
-        expect(page.locator(".sentence").nth(n)).to_contain_text("Supervision step 3 of 4")
+        expect(page.locator(".sentence").nth(n)).to_contain_text("Supervision step 2 of 2")
     settle(page)
     assert page.locator("a[href='#away']").count() == 0
     assert page.url == f"{server}/your_image"
@@ -152,7 +152,7 @@ def test_a_digit_is_drawn_undone_with_the_keyboard_kept_and_cleared_and_the_came
     page.get_by_role("radio", name="Camera").click()
     take_photograph(page)
     expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()
-    expect(sentence(page)).to_contain_text("of 4")
+    expect(sentence(page)).to_contain_text("of 2")
     settle(page)
     third = page.get_by_role("heading", name="Your 3 pictures")
     for _ in range(4):  # a camera that is only just on again may miss a press, as people find too
