@@ -59,7 +59,7 @@ DEFAULTS = {
     DECK: 0,
     MIXTURE_MODEL: "sr-vit-digits",
     MIXTURE_VIEW: "",
-    PHOTO_MODEL: "cifar10-tiny",
+    PHOTO_MODEL: "photo",
     DRAWING_MODEL: "digits-glimpse",
     COMPARED: "",
     ALONG: "step",

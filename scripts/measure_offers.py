@@ -32,7 +32,7 @@ from vitrm.judge.domain import fitted  # noqa: E402
 from vitrm.judge.evaluation import predict_steps  # noqa: E402
 from vitrm.runs.checkpoints import find_run  # noqa: E402
 
-MODELS = ("cifar10-tiny", "digits-glimpse", "fashion-glimpse")  # of each data set the one that the app would offer
+MODELS = ("photo", "digits-glimpse", "fashion-glimpse")  # of each data set the one that the app would offer
 SEED = 0  # of the glimpses
 
 

@@ -16,7 +16,7 @@ from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
 from vitrm.data.sources import load_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/")
+LONGEST = ("tests/browser/", "tests/app/training/", "tests/vitrm/training/", "tests/vitrm/runs/", "tests/test_")
 
 
 def pytest_addoption(parser):

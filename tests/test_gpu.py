@@ -1,23 +1,28 @@
 """The script for a GPU, tried on this CPU: small trainings, cut off in the middle and taken up again."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from scripts import gpu
 from vitrm.bench.training import bench_training
+from vitrm.cli import main as cli
 from vitrm.places import ROOT
 from vitrm.runs.folder import Run
 
 SMALL = {
     "model.image_size": 8, "model.patch_size": 4, "model.channels": 1, "model.dim": 16, "model.num_heads": 2,
-    "model.mlp_dim": 16, "model.depth": 1, "model.memory_tokens": 2, "train.epochs": 40, "train.epoch_images": 64,
-    "train.batch_size": 32, "train.warmup_epochs": 1, "train.compile": "false", "train.precision": "fp32",
+    "model.mlp_dim": 16, "model.depth": 1, "model.memory_tokens": 2, "model.supervision_steps": 1,
+    "train.epochs": 6, "train.epoch_images": 64, "train.batch_size": 32, "train.warmup_epochs": 1,
+    "train.compile": "false", "train.precision": "fp32",
 }  # fmt: skip
 
 
@@ -28,9 +33,19 @@ def words(folder, *more):
     return [sys.executable, ROOT / "scripts" / "gpu.py", *data, *places, *settings, *more]
 
 
+def here(words, stdout, stderr):
+    """In place of the process that `start_vitrm` starts: the command in this one, to its end."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = cli.main([str(word) for word in words])
+    stdout.write(out.getvalue().encode())
+    stderr.write(err.getvalue().encode())
+    return SimpleNamespace(poll=lambda: code)
+
+
 @pytest.fixture
 def called(monkeypatch, capsys):
-    """Calls the script in this process: its exit status, and what it said."""
+    """Calls the script in this process, with its commands: its exit status, and what it said."""
+    monkeypatch.setattr(gpu, "start_vitrm", here)
 
     def call(folder, *more):
         monkeypatch.setattr(sys, "argv", [str(word) for word in words(folder, *more)[1:]])
@@ -46,39 +61,31 @@ def called(monkeypatch, capsys):
     return call
 
 
-def begun(folder, seeds):
-    """The script in the middle of its trainings."""
-    process = subprocess.Popen(words(folder, "--only", "photo", "--seeds", *seeds), start_new_session=True)
-    runs = [Run(folder / "runs" / f"photo-{seed}") for seed in seeds]
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_trainings_that_were_killed_or_told_to_end_are_taken_up_again_and_reported(tmp_path, called):
+    process = subprocess.Popen(words(tmp_path, "--only", "photo", "--seeds", "0", "1"))
+    runs = killed, told = [Run(tmp_path / "runs" / f"photo-{seed}") for seed in "01"]
     while process.poll() is None and not all(run.resumable for run in runs):
+        for run in runs:
+            if run.has_config:
+                run.ask("pause")  # it saves its state, and waits to be cut off
         time.sleep(0.05)
-    return process, runs
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_a_training_that_was_cut_off_is_taken_up_again_and_reported(tmp_path, called):
-    process, (run,) = begun(tmp_path, "0")
-    os.killpg(process.pid, signal.SIGKILL)  # as a machine does whose time is over
-    assert process.wait() == -signal.SIGKILL, "it ended before it could be cut off: make it longer"
-    status, said = called(tmp_path, "--only", "photo", "--seeds", "0")
-    assert status == 0, said.err
-    assert "1 of 1 done" in said.out
-    assert run.summary().epochs == SMALL["train.epochs"]
-    ends = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
-    assert ends == list(range(1, SMALL["train.epochs"] + 1))
-    report = (tmp_path / "results" / "gpu.md").read_text(encoding="utf-8")
-    assert report.count("| `photo-") == 1
-    assert f"| {run.summary().commit} |" in report
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_it_has_all_trainings_save_before_it_ends(tmp_path):
-    process, runs = begun(tmp_path, "01")
+    os.kill(killed.status()["pid"], signal.SIGKILL)  # as a machine does whose time is over
     process.terminate()
     assert process.wait() == 75, "it ended before it could be stopped: make it longer"
-    assert {run.status()["status"] for run in runs} == {"stopped"}
+    assert (killed.state, told.state) == ("interrupted", "stopped")
+
+    status, said = called(tmp_path, "--only", "photo", "--seeds", "0", "1")
+    assert status == 0, said.err
+    assert "2 of 2 done" in said.out
+    report = (tmp_path / "results" / "gpu.md").read_text(encoding="utf-8")
+    for run in runs:
+        assert run.summary().epochs == SMALL["train.epochs"]
+        ends = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
+        assert ends == list(range(1, SMALL["train.epochs"] + 1))
+        assert report.count(f"| `{run.name}` ") == 1
+        assert f"| {run.summary().commit} |" in report
 
 
 @pytest.mark.slow

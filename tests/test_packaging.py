@@ -92,10 +92,14 @@ def test_it_brings_its_licences_and_takes_no_common_name(python):
 
 
 @pytest.mark.slow
-def test_it_writes_the_site(python, tmp_path):
-    words = [python.with_name("vitrm"), "site", "out"]
-    subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}, check=True, capture_output=True)
-    assert {file.name for file in (tmp_path / "out").glob("*.html")} > {"index.html", "watch.html", "mazes.html"}
+def test_it_writes_the_site_from_any_folder_and_says_how_much_and_where(python, tmp_path):
+    words, bare = [python.with_name("vitrm"), "site", "handed out"], {"PYTHONPATH": "", "PATH": ""}
+    done = subprocess.run(words, cwd=tmp_path, env=os.environ | bare, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "MB, in " in done.stdout
+    written = tmp_path / "handed out"
+    assert list(tmp_path.iterdir()) == [written]
+    assert {file.name for file in written.glob("*.html")} > {"index.html", "watch.html", "mazes.html"}
 
 
 @pytest.mark.slow

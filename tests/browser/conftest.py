@@ -93,7 +93,7 @@ def tab(chromium):
 def page(tab):
     """That page as a new visitor finds it: nothing stored, granted or noted, and a window of its own."""
     tab.set_viewport_size({"width": 1280, "height": 900})
-    tab.emulate_media(color_scheme="light")
+    tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
     yield tab
     forget(tab)
 

@@ -1,7 +1,7 @@
-"""axe-core on every page as it stands on arrival, at the widths of a telephone and a desk, light and dark.
+"""Every page as it stands on arrival: the rules of axe-core, the keyboard alone, and reduced motion.
 
-axe comes with axe-playwright-python, so no network is needed. What Streamlit's own markup does and cannot be mended
-here is in `STREAMLITS`; everything else is ours.
+axe runs at the widths of a telephone and a desk, light and dark. It comes with axe-playwright-python, so no network is
+needed. What Streamlit's own markup does and cannot be mended here is in `STREAMLITS`; everything else is ours.
 """
 
 import pytest
@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from app import Home
 from tests.browser.driving import WIDTHS, own_problems, settle
+from tests.browser.test_ways_of_use import MOVING
 
 PATHS = ["", *sorted({file.stem for file in (Home.ROOT / "pages").glob("*.py")} - {"watch"}), "lessons?print=solutions"]
 COLOUR = ["color-contrast", "link-in-text-block"]  # the rules of axe's that go by it, of those it asks by itself
@@ -21,6 +22,17 @@ STREAMLITS = {  # (rule, what the node's HTML begins with): why it stays
     ("list", '<ul data-testid="stSidebarNavItems"'): "the sidebar of a telephone puts a div around a section's pages",
     ("listitem", '<li class="st-emotion-cache'): "the same: the pages of a section",
 }
+
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    const ours = at.getRootNode() !== document;
+    const style = getComputedStyle(at.type === "radio" ? at.nextElementSibling : at); // a picture's
+    const box = at.getBoundingClientRect();
+    return { name: at.outerHTML.slice(0, 90), ours, end: at.textContent === "Words on this page",
+        marked: style.outlineStyle !== "none" || style.boxShadow !== "none", there: box.width > 0 && box.height > 0 };
+}"""
+MOST = 140  # presses of Tab to the end of a page
 
 
 def violations(page, theme="light"):
@@ -47,11 +59,13 @@ def violations(page, theme="light"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_breaks_no_rule_of_axe(page, server, path):
-    page.set_viewport_size({"width": WIDTHS[-1], "height": 900})
+def test_a_page_does_not_move_by_itself_breaks_no_rule_of_axe_and_is_walked_by_keyboard(page, server, path):
+    page.emulate_media(reduced_motion="reduce")
     page.goto(f"{server}/{path}")
     page.get_by_role("heading", level=1).wait_for()
     settle(page)
+    assert page.evaluate(MOVING) == 0
+    page.emulate_media(reduced_motion="no-preference")
     page.evaluate(AXE_SCRIPT)
     found = {}
     for theme in ("light", "dark"):
@@ -62,6 +76,17 @@ def test_a_page_breaks_no_rule_of_axe(page, server, path):
             settle(page)
             found[theme, width] = violations(page, theme)
     assert {place: nodes for place, nodes in found.items() if nodes} == {}
+
+    page.set_viewport_size({"width": 1280, "height": 900})
+    settle(page)
+    passed = []
+    while not passed or not passed[-1]["end"]:
+        page.keyboard.press("Tab")
+        passed.append(page.evaluate(FOCUSED))
+        assert len(passed) < MOST, passed[-3:]
+    assert [at["name"] for at in passed if at["ours"] and not (at["marked"] and at["there"])] == []
+    page.keyboard.press("Enter")
+    expect(page.locator("details.words")).to_have_attribute("open", "")
     assert own_problems(page) == []
 
 

@@ -1,9 +1,8 @@
-"""A class: the teacher's screen and a phone."""
+"""A class: the teacher's screen and a phone, which also outlive the server: test_train.py."""
 
 import csv
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.driving import go_to, own_problems, running_server, settle, watched
@@ -90,29 +89,3 @@ def test_a_phone_predicts_is_led_to_a_page_and_comes_back(chromium, tmp_path):
             teacher.get_by_role("button", name="End the class").click()
             expect(phone.get_by_role("heading", name="Join your class")).to_be_visible()
         assert list((tmp_path / "runs" / ".classes").iterdir()) == []
-
-
-@pytest.mark.slow
-def test_a_phone_comes_back_by_itself_after_the_server_was_started_again(chromium, tmp_path):
-    with running_server(tmp_path, **TEACHER) as (address, server):
-        with opened(chromium, address, "/class") as teacher:
-            code = teach(teacher)
-            context = chromium.new_context(viewport={"width": 360, "height": 700})
-            phone = context.new_page()
-            phone.set_default_timeout(180_000)
-            phone.goto(f"{address}/class?code={code}")
-            expect(teacher.get_by_text("1 phone here")).to_be_visible()
-            ask(teacher, "Before the lessons, 2 of 5")
-            phone.get_by_text("It can become wrong").click()
-            phone.get_by_role("button", name="Send").click()
-            expect(phone.get_by_text("Your answer is with the teacher")).to_be_visible()
-        server.kill()
-        server.wait()
-    with running_server(tmp_path, int(address.rpartition(":")[2]), **TEACHER) as (address, _):
-        with opened(chromium, address, "/class") as teacher:
-            log_in(teacher)
-            expect(teacher.get_by_text("1 of 1 have answered")).to_be_visible()  # nothing was lost
-            ask(teacher, "Before the lessons, 3 of 5")
-            expect(phone.get_by_text("Your answer is with the teacher")).to_have_count(0)
-            expect(phone.get_by_role("button", name="Send")).to_be_visible()
-        context.close()

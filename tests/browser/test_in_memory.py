@@ -37,7 +37,7 @@ def test_pictures_reach_neither_disk_nor_log_and_after_a_restart_must_be_chosen_
         open_your_image(page, address)
         large = noise_png(1000)  # 3 MB: what the web server would put into a temporary file
         upload(page, ("holiday-secret.png", large), ("broken-secret.png", large[:1000]))
-        expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+        expect(sentence(page)).to_contain_text("Supervision step 1 of 2")
         expect(page.get_by_test_id("stAlert").get_by_text("broken-secret.png")).to_be_visible()
         paste(page, noise_png(200))
         expect(page.get_by_role("heading", name="Your 2 pictures")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The Train page in a real browser, with a real training, in a folder of its own; the training is that of lesson 3."""
+"""A real training, that of lesson 3, and a class, in a folder of their own: both outlive the server."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from app.lessons.course import lessons
 from tests.browser.book import done, leaf, onward, open_at
 from tests.browser.driving import own_problems, running_server, settle, watched
+from tests.browser.test_class import TEACHER, ask, log_in, teach
 from vitrm.runs.folder import Run
 
 
@@ -27,9 +28,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def servers(chromium, folder):
     """Starts servers in that folder, and ends them."""
-    limits = {"OMP_NUM_THREADS": "1", "VITRM_TRAIN_THREADS": "1"}
+    settings = {"OMP_NUM_THREADS": "1", "VITRM_TRAIN_THREADS": "1"} | TEACHER["env"]
     with contextlib.ExitStack() as started:
-        yield lambda port=None: started.enter_context(running_server(folder, port, env=limits))
+        yield lambda port=None: started.enter_context(running_server(folder, port, env=settings))
 
 
 @pytest.fixture
@@ -68,21 +69,20 @@ LESSON, STARTS = lessons()["train-one-in-a-minute"], 2  # the leaf on which one 
 
 
 @pytest.mark.slow
-def test_digits_are_trained_live_watched_paused_survive_the_server_and_are_finished_early(servers, pages, folder):
+def test_a_training_is_watched_paused_and_finished_early_and_a_class_answered_over_the_end_of_the_server(
+    servers, pages, folder
+):
     address, server = servers()
     page = pages()
     open_at(page, address, LESSON, STARTS)
     page.get_by_role("button", name="Start training").click()
-    wait_for_points(page, "accuracy", 2)
     done(page, "Start a training")
     onward(page, "Watch it learn")
     leaf(page, "Watch it learn")
     page.locator(".book .fold").click()
-    first = figure(page, "loss").get_attribute("data-last")
     (visitor,) = (c["value"] for c in page.context.cookies() if c["name"] == "vitrm_visitor")
     assert re.fullmatch("[0-9a-f]{32}", visitor)
-    wait_for_points(page, "accuracy", 3)
-    assert figure(page, "loss").get_attribute("data-last") != first  # the curve moves
+    wait_for_points(page, "accuracy", 2)
     assert re.match(r"Validation accuracy in percent: .* at first, now", alt(page, "accuracy"))
 
     count = zoom_in(page)
@@ -91,14 +91,8 @@ def test_digits_are_trained_live_watched_paused_survive_the_server_and_are_finis
     expect(page.get_by_text("What that one update changed")).to_be_visible()
     expect(page.get_by_text(re.compile(r"Update \d+: epoch"))).to_be_visible()
 
-    # Another visitor, on a telephone, sees the same run without asking for it.
-    other = pages(width=360)
-    other.goto(f"{address}/train")
-    wait_for_points(other, "loss", count)
-    assert other.evaluate("document.documentElement.scrollWidth") <= 360
-    assert own_problems(other) == []
-    other.close()
-
+    phone = pages(width=360)
+    seen_by_another(phone, address, count)
     page.get_by_text("Open the player on this run").click()
     expect(page.locator(".sentence")).to_contain_text("Supervision step 1 of 1")
     (run,) = (Run(path) for path in (folder / "runs").iterdir() if path.name.startswith("digits"))
@@ -106,10 +100,12 @@ def test_digits_are_trained_live_watched_paused_survive_the_server_and_are_finis
 
     assert own_problems(page) == []
     page.goto("about:blank")  # or it would complain, and rightly
+    answer_in_class(pages, address, phone)
     server.kill()  # the app is gone; the training waits where it was
     server.wait()
     assert run.state == "paused"
     address, _ = servers(int(address.rpartition(":")[2]))
+    go_on_in_class(pages, address, phone)
     before = epochs(run)
     page.goto(f"{address}/train?run={run.name}&lesson={LESSON.key}")  # the book knows how far it was
     page.get_by_role("button", name="Resume").click()
@@ -126,6 +122,48 @@ def test_digits_are_trained_live_watched_paused_survive_the_server_and_are_finis
     settle(page)
 
 
+def seen_by_another(phone, address, count):
+    """Another visitor, on a telephone, sees the same run without asking for it."""
+    phone.goto(f"{address}/train")
+    wait_for_points(phone, "loss", count)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+    assert own_problems(phone) == []
+
+
+@contextlib.contextmanager
+def teaching(pages, address):
+    """The page Class of a visitor who may become the teacher."""
+    page = pages()
+    page.goto(f"{address}/class")
+    settle(page)
+    yield page
+    assert own_problems(page) == []
+    assert page.outside == []
+    page.close()
+
+
+def answer_in_class(pages, address, phone):
+    """The first question of a class, by phone."""
+    with teaching(pages, address) as teacher:
+        phone.goto(f"{address}/class?code={teach(teacher)}")
+        expect(teacher.get_by_text("1 phone here")).to_be_visible()
+        ask(teacher, "Before the lessons, 2 of 5")
+        phone.get_by_text("It can become wrong").click()
+        phone.get_by_role("button", name="Send").click()
+        expect(phone.get_by_text("Your answer is with the teacher")).to_be_visible()
+
+
+def go_on_in_class(pages, address, phone):
+    """After the server was started again nothing is lost, and the phone comes back by itself."""
+    with teaching(pages, address) as teacher:
+        log_in(teacher)
+        expect(teacher.get_by_text("1 of 1 have answered")).to_be_visible()
+        ask(teacher, "Before the lessons, 3 of 5")
+        expect(phone.get_by_text("Your answer is with the teacher")).to_have_count(0)
+        expect(phone.get_by_role("button", name="Send")).to_be_visible()
+    phone.close()
+
+
 def zoom_in(page):
     """With new points arriving the chart is the same one, and shows the same part; the points there were before."""
     box = figure(page, "loss").locator(".u-over").bounding_box()
@@ -134,9 +172,10 @@ def zoom_in(page):
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40, steps=4)
     page.mouse.up()
     figure(page, "loss").evaluate("node => { node.kept = true }")
-    shown, count = visible(page), points(page, "loss")
+    shown, count, last = visible(page), points(page, "loss"), figure(page, "loss").get_attribute("data-last")
     assert shown[1] - shown[0] < shown[3]
     wait_for_points(page, "loss", count + 2)
+    assert figure(page, "loss").get_attribute("data-last") != last  # the curve moves
     assert figure(page, "loss").evaluate("node => node.kept")
     assert visible(page)[:2] == shown[:2]
     return count

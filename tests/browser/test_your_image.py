@@ -49,7 +49,7 @@ def stroke(page, *points):
 def test_an_upload_is_turned_cropped_and_played_and_leaves_no_trace_in_the_page(page, server):
     open_your_image(page, server)
     upload(page, ("holiday-secret.png", noise_png()))
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 2")
     expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)  # handed over: no chip that could go stale
     settle(page)
     first = page.locator(".bars").inner_text()
@@ -65,7 +65,7 @@ def test_an_upload_is_turned_cropped_and_played_and_leaves_no_trace_in_the_page(
     expect(page.locator(".bars")).not_to_have_text(turned, use_inner_text=True)
     settle(page)
     page.locator(".player").press("End")
-    expect(sentence(page)).to_contain_text("Supervision step 4 of 4")
+    expect(sentence(page)).to_contain_text("Supervision step 2 of 2")
     settle(page)
     assert page.url == f"{server}/your_image"
     assert own_problems(page) == []
@@ -111,7 +111,7 @@ def test_the_camera_takes_one_picture_after_the_other(page, server):
     open_your_image(page, server)
     page.get_by_role("radio", name="Camera").click()
     take_photograph(page)
-    expect(sentence(page)).to_contain_text("Supervision step 1 of 4")
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 2")
     settle(page)
     both = page.get_by_role("heading", name="Your 2 pictures")
     for _ in range(4):  # a camera that is only just on again may miss a press, as people find too
@@ -163,7 +163,7 @@ def test_side_by_side_moving_one_moves_the_other(page, server):
     page.locator(".player").nth(0).press("ArrowRight")
     page.locator(".player").nth(0).press("ArrowRight")
     for n in (0, 1):
-        expect(page.locator(".sentence").nth(n)).to_contain_text("Supervision step 3 of 4")
+        expect(page.locator(".sentence").nth(n)).to_contain_text("Supervision step 2 of 2")
     assert page.locator("a[href='http://127.0.0.1']").count() == 0
     assert own_problems(page) == []
 

@@ -17,6 +17,7 @@ READ = {  # by page, what its links name
     "mixture": (state.MIXTURE_MODEL, state.MIXTURE_VIEW, state.OPEN),
     "compare": (state.COMPARED, state.ALONG, state.PAPER, state.PAPER_DATA, state.LEFT, state.RIGHT),
 }
+PRESENTED = ("halting", "compare", "mixture", "mazes", "glimpses", "attention", "step")  # how it looks: tests/browser
 
 
 @pytest.mark.parametrize(("page", "key"), [(page, key) for page, keys in READ.items() for key in keys])
@@ -27,6 +28,18 @@ def test_what_a_link_names_and_is_not_there_is_said(page, key, tmp_path, monkeyp
     app.run()
     assert not app.exception
     assert [text.value for text in (*app.warning, *app.error, *app.info) if "nonsense-7" in text.value]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PRESENTED)
+def test_what_a_link_has_on_show_and_is_not_there_is_said(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=300)
+    app.query_params[state.PRESENT], app.query_params[state.PANELS] = "1", "nonsense-7"
+    app.run()
+    assert not app.exception
+    (said,) = app.warning
+    assert "The link names “nonsense-7” to be on show; here there are " in said.value
 
 
 def test_a_name_that_no_page_knows_is_said_once():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
+import math
 import shutil
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from vitrm.runs.card import model_card
 from vitrm.runs.files import replace_text
 from vitrm.runs.folder import CARD, CONFIG, METRICS, STARTED, SUMMARY, Run
 from vitrm.runs.summary import Summary
+
+MOST_MOMENTS = 1000  # of a training's curves that a checkpoint keeps: more than a chart has pixels for
 
 
 class SupervisionStep(nn.Module):
@@ -142,8 +147,15 @@ def hub_front_matter(name: str, config: Config, summary: Summary) -> str:
     return "\n".join(["---", *lines, "---", "", ""])
 
 
+def thinned(events: Sequence[Mapping[str, Any]], most: int = MOST_MOMENTS) -> list[Mapping[str, Any]]:
+    """The events of a training with every k-th within its epochs, so that of these at most `most` are left."""
+    stride = max(1, math.ceil(sum(event["event"] == "Progress" for event in events) / most))
+    count = itertools.count()
+    return [event for event in events if event["event"] != "Progress" or next(count) % stride == 0]
+
+
 def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", *, hub: bool = False) -> Run:
-    """Copy a finished run as a checkpoint: without `state.pt`, with bf16 weights if `half`.
+    """Copy a finished run as a checkpoint: without `state.pt`, its curves `thinned`, with bf16 weights if `half`.
 
     `data_name` is what the card and the app call the data, where the source is only a path. With `hub` the folder is
     in the style of the Hugging Face Hub as well: its config.json, a preprocessor_config.json, the card's front matter.
@@ -161,8 +173,9 @@ def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", 
     replace_text(target.path / CONFIG, json.dumps(hub_config(config) if hub else config.to_dict(), indent=2))
     if hub:
         replace_text(target.path / "preprocessor_config.json", json.dumps(hub_preprocessor(config), indent=2))
-    for name in (STARTED, METRICS, SUMMARY):
+    for name in (STARTED, SUMMARY):
         shutil.copyfile(run.path / name, target.path / name)
+    replace_text(target.path / METRICS, "".join(f"{json.dumps(event)}\n" for event in thinned(run.metrics())))
     target.save_weights(model.to(torch.bfloat16) if half else model)
     summary = target.summary()
     front = hub_front_matter(target.name, config, summary) if hub else ""

@@ -111,7 +111,7 @@ def test_the_book_shows_every_leaf(lesson):
 @pytest.mark.slow
 def test_its_pages_open_as_it_says_without_a_complaint(lesson, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for link in links(lesson):
+    for link in {link.address(): link for link in links(lesson)}.values():  # most begin where their first stop is
         if link.page == "train" or any("{" in value for value in link.query.values()):
             continue  # training: tests/app/training and the browser
         app = AppTest.from_file(str(ROOT / "pages" / f"{link.page}.py"), default_timeout=300)

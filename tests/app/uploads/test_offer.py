@@ -24,7 +24,7 @@ def test_what_was_measured_is_said_of_the_two_models_alone(tmp_path):
     assert rates("a", "b", tmp_path / "none.csv") == []
 
 
-@pytest.mark.parametrize(("name", "offered"), [("cifar10-tiny", "digits-glimpse")])
+@pytest.mark.parametrize(("name", "offered"), [("photo", "digits-glimpse")])
 def test_the_rate_of_the_digits_is_the_one_that_the_kept_reports_allow(name, offered):
     """Pixels alone already say which digits can be offered: no more are than that, and not far fewer."""
     split, run = load_dataset("digits", 8, 1).test, find_run(offered)

@@ -46,7 +46,7 @@ def test_an_upload_is_given_to_the_photo_model_pixel_by_pixel(page, encoded, noi
     page.file_uploader[0].upload("c.png", encoded(image)).run()
     assert not page.exception
     np.testing.assert_array_equal(shown(page), fit_image(image, 32, 3))
-    assert page.selectbox[0].value == "cifar10-tiny"
+    assert page.selectbox[0].value == "photo"
     captions = " ".join(caption.value for caption in page.caption)
     assert "airplane, automobile, bird" in captions
     assert "3 × 32 × 32" in captions
@@ -159,7 +159,7 @@ def test_the_grid_says_what_the_player_says_and_opens_any(page, encoded, noise):
 
 def test_a_plain_colour_is_foreign_and_the_page_says_how_often_it_is_wrong_about_that(page, encoded):
     page.file_uploader[0].upload("blue.png", encoded(Image.new("RGB", (40, 40), "#3366cc"))).run()
-    report = find_run("cifar10-tiny").report("domain")
+    report = find_run("photo").report("domain")
     (warning,) = page.warning
     assert "unlike" in warning.value
     assert f"{100 * report.test_false_alarms:.0f} %" in warning.value
@@ -185,12 +185,12 @@ def test_side_by_side_with_another_model_and_other_numbers_of_steps(page, encode
     assert not page.exception
     players = [json.loads(b.proto.json) for b in page.get("bidi_component") if "probs" in b.proto.json]
     assert [data["together"] for data in players] == ["own", "own"]
-    assert players[0]["classes"] != players[1]["classes"]
+    assert [data["shape"][0] for data in players] == [2, 4]  # photo, cifar10-tiny: as many as each was trained with
     assert players[0]["marks"] == [{"step": 0, "text": "first differ"}]
     next(group for group in page.segmented_control if group.key == "beside").select("other numbers of steps").run()
     assert not page.exception
     players = [json.loads(b.proto.json) for b in page.get("bidi_component") if "probs" in b.proto.json]
-    assert [data["shape"][0] for data in players] == [4, 8]
+    assert [data["shape"][0] for data in players] == [2, 4]
 
 
 def test_a_drawing_is_given_to_the_model_for_drawings(page, encoded):

@@ -16,7 +16,7 @@ from vitrm.errors import RunError
 from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
 from vitrm.runs.checkpoints import find_run
-from vitrm.runs.export import export, save_onnx
+from vitrm.runs.export import export, save_onnx, thinned
 from vitrm.runs.folder import Run
 from vitrm.training.fit import fit
 
@@ -203,3 +203,13 @@ def test_unfinished_runs_and_exports_onto_oneself_are_refused(fresh, finished, t
         export(fresh[0], tmp_path / "exported")
     with pytest.raises(RunError, match="cannot be exported onto itself"):
         export(finished, finished.path)
+
+
+def test_of_a_long_training_some_moments_are_left_and_all_that_ends_something():
+    epoch = [*({"event": "Progress", "batch": batch} for batch in range(1, 8)), {"event": "EpochEnd"}]
+    events = [*epoch, *epoch, {"event": "TrainingEnd"}]
+    assert thinned(events, most=14) == events
+    kept = thinned(events, most=5)
+    assert [event.get("batch") for event in kept] == [1, 4, 7, None, 3, 6, None, None]
+    assert [event["event"] for event in kept if "batch" not in event] == ["EpochEnd", "EpochEnd", "TrainingEnd"]
+    assert thinned([]) == []
