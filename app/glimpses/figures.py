@@ -74,6 +74,7 @@ def by_draw(made: Answers, classes: Sequence[str], label: int, patches: int) -> 
             hovertemplate=f"{name}: %{{y:.0f}} % of {count} draws<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal", showlegend=True)
+    figure.update_layout(uniformtext={"minsize": 13, "mode": "hide"})  # or it is made as small as its part is
     figure.update_yaxes(range=[0, 100])
     return styled(figure, "supervision step,<br>and share of the image seen", f"of {count} draws, %")
 
@@ -238,9 +239,13 @@ def at_once_words(report: GlimpseReport) -> str:
     return (
         f"{control.name}, a {control.title} without memory or steps ({control.parameters:,} parameters), was "
         f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control.patches)} patches, "
-        f"where this model has {', '.join(own)} % after as many. The last differ by {100 * last.mean:+.1f} points "
-        f"(95 % interval {100 * last.low:+.1f} to {100 * last.high:+.1f}; one training each). {judged}"
+        f"where this model has {', '.join(own)} % after as many. The last differ by {_signed(last.mean)} points "
+        f"(95 % interval {_signed(last.low)} to {_signed(last.high)}; one training each). {judged}"
     )
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def _counts(numbers: Sequence[int]) -> str:

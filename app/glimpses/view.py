@@ -117,11 +117,11 @@ def draws(checkpoint: Checkpoint, trace: Trace) -> None:
     )
     chosen = glimpse_figures.telling_draws(made, _SHOWN_DRAWS)
     scale = max(1, 192 // trace.pixels.shape[-1])
-    columns = st.columns(2, gap="large")
-    for place, k in enumerate(chosen):
+    columns = [column for _ in chosen[::2] for column in st.columns(2, gap="large")]  # in order below each other, too
+    for column, k in zip(columns, chosen, strict=False):
         course = glimpse_figures.course(made, k, classes, label)
         tiles = glimpse_figures.strip(trace.pixels, made.patches[k], trace.patch_size, scale)
-        with columns[place % 2]:
+        with column:
             st.image(
                 Image.fromarray(tiles),
                 caption=f"seed {k}: {course}",

@@ -81,6 +81,7 @@ def _base(trace: Trace) -> dict[str, Any]:
         "shape": list(trace.halt_logit.shape),
         "patches": trace.patches.tolist(),
         "glimpse": trace.patches.shape[1] < total,
+        "overlap": trace.embedding == "convolutional",
         "trainedSteps": trace.trained_steps,
         "threshold": trace.halt_threshold,
         "probs": encoded(trace.probs),
@@ -98,8 +99,8 @@ def _equations(trace: Trace) -> list[dict[str, Any]]:
     rows = [
         (
             "look",
-            "Eq. 1",
-            "x = patches · W + positions",
+            "Eq. 1" if trace.embedding == "linear" else "in place of Eq. 1",
+            "x = patches · W + positions" if trace.embedding == "linear" else "x = convolutions(image) + positions",
             f"x (1, {reads}, {dim})",
             "nets/layers.py",
             "PatchEmbed.forward",

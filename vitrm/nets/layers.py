@@ -93,7 +93,8 @@ class Dropout(nn.Module):
             return F.dropout(tokens, self.p)
         dropped = min(round(self.p * 65536), 65535)  # of 65536 equally likely values
         kept = (_drawn_op if torch.compiler.is_compiling() else _drawn)(tokens, dropped)
-        return tokens * torch.where(kept, 65536 / (65536 - dropped), 0.0).to(tokens.dtype)
+        mask = kept.view(torch.int8).to(tokens.dtype).mul_(65536 / (65536 - dropped))  # half the time of a choice
+        return tokens * mask
 
 
 class DropPath(nn.Module):

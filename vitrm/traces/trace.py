@@ -31,6 +31,7 @@ class _Stored:
     label: tuple[Count | None, ...]
     names: tuple[str, ...]
     policy: tuple[Literal["random", "fixed", "learned", "chosen"], ...] | None = None  # in older files all are random
+    embedding: Literal["linear", "convolutional"] = "linear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,13 @@ class Trace:
     its read-out; the last m of a recursion step is its real answer. All float arrays are float32.
     """
 
-    SHARED: ClassVar = ("class_names", "patch_size", "halt_threshold", "trained_steps")  # by all traces of one file
+    SHARED: ClassVar = (
+        "class_names",
+        "patch_size",
+        "halt_threshold",
+        "trained_steps",
+        "embedding",
+    )  # by all traces of one file
     OWN: ClassVar = ("seed", "label", "policy")
     STORED: ClassVar = _Stored
     AXES: ClassVar = {
@@ -72,6 +79,7 @@ class Trace:
     state_attention: np.ndarray | None  # (N, T, M, depth, H, K, 1+K)
     answer_attention: np.ndarray | None  # (N, T, M, depth, H, 1+K), of y to [y ; z] in the answer update
     policy: str = "random"  # who chose the glimpses (see nets/glimpses.py), or CHOSEN
+    embedding: str = "linear"  # how patches became tokens; with "convolutional" each saw some of its neighbours
 
     def __post_init__(self) -> None:
         for name in _fields(Trace)[2]:

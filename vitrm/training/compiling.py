@@ -50,5 +50,8 @@ def worth_trying(training_s: float, batch_s: float, crowd: float) -> bool:
 
 
 def pays(eager_s: float, compiled_s: float, compiling_s: float, batches: int) -> bool:
-    """Whether a training of so many batches ends sooner compiled, and a batch of it (in seconds) by more than noise."""
+    """Whether a training of so many batches ends sooner compiled, and a batch of it (in seconds) by more than noise.
+
+    What was compiled to find out is used by the training, but the odd last batch of an epoch takes as long again.
+    """
     return eager_s > GAIN * compiled_s and batches * (eager_s - compiled_s) > compiling_s

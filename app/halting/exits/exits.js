@@ -151,10 +151,11 @@ function buildOne(root, data) {
   return {
     layout() {
       const widest = Math.max(...data.classes.map((name) => name.length));
+      const line = 7 * widest + 20, word = Math.min(6 * widest + 4, 74); // a class with its mark beside it, or below
       const space = scroll.clientWidth;
       gutter = space < 420 ? 66 : 76;
-      column = Math.max(Math.min(7 * widest + 20, 74), 40, (space - gutter) / steps);
-      if (steps <= data.trainedSteps && gutter + 6 * 32 <= space) column = Math.max(32, (space - gutter) / steps);
+      column = Math.max(Math.min(line, 74), 40, (space - gutter) / steps);
+      if (steps <= data.trainedSteps && gutter + 6 * 32 <= space) column = Math.max(32, word, (space - gutter) / steps);
       width = gutter + column * steps;
       const over = width > space + 1;
       scroll.classList.toggle("over", over);
@@ -162,6 +163,7 @@ function buildOne(root, data) {
       find(".more").textContent = over ? `${steps} steps: scroll the figure sideways, or move the threshold; it follows.` : "";
       const table = find("table");
       table.classList.toggle("tight", column < 44);
+      table.classList.toggle("below", column < line);
       table.style.width = `${width}px`;
       head.firstChild.style.width = `${gutter}px`;
       svg.style.width = `${width}px`;

@@ -183,7 +183,7 @@ def test_whether_it_is_the_steps_or_the_patches_follows_from_the_interval(low, h
     control = replace(report.control, ahead=(*report.control.ahead[:-1], last))
     words = glimpse_figures.at_once_words(replace(report, control=control))
     assert judged in words
-    assert f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}" in words
+    assert f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}".replace("-", "−") in words
     assert "with 4, 8, 12 and 16 patches" in words
     line = glimpse_figures.policies(report).data[-1]
     assert line.y == tuple(100 * each.mean for each in report.control.accuracy)

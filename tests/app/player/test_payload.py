@@ -18,6 +18,7 @@ from vitrm.data.mazes import FIRST_GEM
 from vitrm.runs.checkpoints import build, find_run
 from vitrm.traces.recording import trace
 from vitrm.traces.rollout import rollout
+from vitrm.traces.trace import Trace
 
 
 def decoded(text):
@@ -31,6 +32,20 @@ def test_the_payload_is_json_and_small(preset, limit):
     pixels = np.zeros((config.channels, config.image_size, config.image_size), np.uint8)
     sent = payload(trace(model, pixels), ("equations", "memory", "attention", "edits"))
     assert len(json.dumps(sent)) < limit
+
+
+def test_patches_that_see_over_their_edges_are_no_linear_map_and_the_player_says_so(tmp_path):
+    model = build("photo")
+    made = trace(model, np.zeros((3, 32, 32), np.uint8))
+    made.save(tmp_path / "trace.npz")
+    for each, place, formula in (
+        (Trace.load(tmp_path / "trace.npz"), "in place of Eq. 1", "x = convolutions(image) + positions"),
+        (replace(made, embedding="linear"), "Eq. 1", "x = patches · W + positions"),
+    ):
+        sent = payload(each, ("equations",))
+        first = sent["equations"][0]
+        assert (first["number"], first["formula"]) == (place, formula)
+        assert sent["overlap"] == (each.embedding == "convolutional")
 
 
 def test_the_payload_holds_the_probabilities_of_the_trace(shown):

@@ -216,6 +216,19 @@ def test_dropout_draws_every_element_independently_and_by_the_seed():
     assert agree == pytest.approx(0.5, abs=0.004)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_dropout_is_what_its_draws_say_to_the_last_bit(kind, p):
+    tokens = torch.randn(3, 7, 5, dtype=kind)
+    torch.manual_seed(1)
+    dropped = Dropout(p).train()(tokens)
+    torch.manual_seed(1)
+    drawn = torch.empty(27, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:105].view(3, 7, 5)
+    never = round(p * 65536)  # of 65536 values
+    scale = torch.tensor(65536 / (65536 - never)).to(kind)
+    assert torch.equal(dropped, torch.where(drawn >= never - 32768, tokens * scale, tokens * 0))
+
+
 @pytest.mark.slow
 def test_dropout_draws_anew_at_every_call_in_a_compiled_graph_and_as_it_does_without():
     dropout, ones = Dropout(0.5).train(), torch.ones(64, 9, requires_grad=True)
