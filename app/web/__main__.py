@@ -16,8 +16,13 @@ from app.web.write import write  # noqa: E402
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    before = dict(os.environ)
     with tempfile.TemporaryDirectory() as empty:
         os.environ["VITRM_HOME"] = empty  # of the user's runs none stands in for a bundled model of that name
-        files = write(folder)
+        try:
+            files = write(folder)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
     size = sum(file.stat().st_size for file in files)
     print(f"{len(files)} files, {size / 1e6:.1f} MB, in {folder.resolve()}. Open {folder / 'index.html'}, or serve it.")
