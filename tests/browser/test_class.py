@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.driving import go_to, own_problems, running_server, settle, watched
 
+_LOOK = "() => document.dispatchEvent(new Event('visibilitychange'))"
 TEACHER = {"env": {"VITRM_TEACHER_CODE": "secret"}}
 
 
@@ -43,6 +44,20 @@ def ask(page, question):
     page.get_by_role("button", name="Put it on all screens").click()
 
 
+def leaves_in_silence(page):
+    """Who is looked at asks for news at once, but not when a link has been pressed: the next page would stay empty."""
+    page.talk.sent.clear()
+    page.evaluate(_LOOK)
+    while not page.talk.sent:
+        page.talk.socket.wait_for_event("framesent")
+    settle(page)
+    page.talk.sent.clear()
+    page.evaluate("() => document.body.appendChild(document.createElement('a')).click()")
+    page.evaluate(_LOOK)
+    settle(page)
+    assert page.talk.sent == []
+
+
 def test_a_phone_predicts_is_led_to_a_page_and_comes_back(chromium, tmp_path):
     with (
         running_server(tmp_path, **TEACHER) as (address, _),
@@ -67,6 +82,7 @@ def test_a_phone_predicts_is_led_to_a_page_and_comes_back(chromium, tmp_path):
             expect(phone.locator(".spread li").nth(1).locator(".mark")).to_have_text("you")
             assert phone.evaluate("document.documentElement.scrollWidth") <= 360
             settle(teacher)
+            leaves_in_silence(teacher)
             go_to(teacher, "Look inside", "Step through")
             expect(teacher.locator(".sentence")).to_contain_text("Before the first step")
             teacher.get_by_role("button", name="Random image").click()
