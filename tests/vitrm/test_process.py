@@ -1,13 +1,11 @@
 """How trainings are started by something else than a terminal."""
 
-import os
 import subprocess
 
 import pytest
 
 from app.training.queue import Trainings
 from app.visitors import Visitor
-from vitrm.cli.main import entry
 from vitrm.config import PRESETS
 from vitrm.process import environment, start_vitrm
 from vitrm.sweep.run import Children
@@ -26,18 +24,6 @@ def test_threads_wait_asleep_unless_somebody_decided_otherwise(monkeypatch):
     assert environment()["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert environment()["OMP_WAIT_POLICY"] == "ACTIVE"
-
-
-def test_so_do_those_of_a_command_in_a_terminal(monkeypatch):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.setattr("sys.argv", ["vitrm", "--help"])
-    with pytest.raises(SystemExit):
-        entry()
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    with pytest.raises(SystemExit):
-        entry()
-    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 class _Refused(Exception):

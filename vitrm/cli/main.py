@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from vitrm.cli.arguments import split_settings
 from vitrm.errors import ConfigError, VitrmError
-from vitrm.process import WAITING
 
 # By name: what it does. Module `vitrm.cli.NAME` has `add_arguments(parser)` and `execute(arguments, settings)`.
 COMMANDS = {
@@ -59,5 +57,4 @@ def _parser(called: str) -> argparse.ArgumentParser:
 
 def entry() -> None:
     """The console script."""
-    os.environ.update(WAITING | os.environ)  # before torch is loaded
     sys.exit(main())
