@@ -56,9 +56,14 @@ def trace_file(trace: Trace) -> bytes:
     return content.getvalue()
 
 
+def signed(gap: float) -> str:
+    """A difference of two accuracies in percent, as +1.2 or −1.2; nothing has no sign."""
+    return f"{gap:+.1f}".replace("-", "−") if round(gap, 1) else "0.0"
+
+
 def points(gap: float) -> str:
-    """A difference of two accuracies in percent, in words; nothing has no sign."""
-    return f"{gap:+.1f} points".replace("-", "−") if round(gap, 1) else "0.0 points"
+    """The same in words."""
+    return f"{signed(gap)} points"
 
 
 def provenance(

@@ -15,6 +15,7 @@ from PIL import ImageColor
 
 from app import colours
 from app.charts import styled
+from app.figures import signed
 from vitrm.config import Config
 from vitrm.judge.bootstrap import Estimate
 from vitrm.judge.glimpses import GlimpseReport
@@ -239,13 +240,9 @@ def at_once_words(report: GlimpseReport) -> str:
     return (
         f"{control.name}, a {control.title} without memory or steps ({control.parameters:,} parameters), was "
         f"given the same random patches at once: {', '.join(theirs)} % with {_counts(control.patches)} patches, "
-        f"where this model has {', '.join(own)} % after as many. The last differ by {_signed(last.mean)} points "
-        f"(95 % interval {_signed(last.low)} to {_signed(last.high)}; one training each). {judged}"
+        f"where this model has {', '.join(own)} % after as many. The last differ by {signed(100 * last.mean)} points "
+        f"(95 % interval {signed(100 * last.low)} to {signed(100 * last.high)}; one training each). {judged}"
     )
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def _counts(numbers: Sequence[int]) -> str:

@@ -43,13 +43,8 @@ class Trace:
     its read-out; the last m of a recursion step is its real answer. All float arrays are float32.
     """
 
-    SHARED: ClassVar = (
-        "class_names",
-        "patch_size",
-        "halt_threshold",
-        "trained_steps",
-        "embedding",
-    )  # by all traces of one file
+    # By all traces of one file.
+    SHARED: ClassVar = ("class_names", "patch_size", "halt_threshold", "trained_steps", "embedding")
     OWN: ClassVar = ("seed", "label", "policy")
     STORED: ClassVar = _Stored
     AXES: ClassVar = {
