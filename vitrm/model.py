@@ -161,7 +161,7 @@ class ViTRM(nn.Module):
         `backprop` says: those after them begin with a state that is a constant. `patches` are given in place of a
         policy: (B, S) are read at every step, (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
-        between.
+        between; not with `backprop="all"`, which forbids it.
 
         Whoever sends an index of images into the generator (`moves.send(index)`) goes on with those images alone:
         that is how images that have halted leave the batch.
@@ -169,7 +169,8 @@ class ViTRM(nn.Module):
         n_steps = self._count("supervision_steps", supervision_steps)
         t_steps = self._count("recursion_steps", recursion_steps)
         m_steps = self._count("memory_steps", memory_steps)
-        looks = Looks(self, images, n_steps, seeds, policy=policy, patches=patches)
+        moving = backprop != "all"
+        looks = Looks(self, images, n_steps, seeds, policy=policy, patches=patches, moving=moving)
         memory_size = patches_in(images, self.config) if self.config.positions == "relative" else None
         state = start or self.initial_state(len(images), memory_size)
         for n in range(n_steps):

@@ -43,8 +43,7 @@ class Looks:
     """What each supervision step reads of the images: all of them, patches that are given, or a policy's choice.
 
     `patches`, row-major indices (B, S) or None for all of them, and `reading` are those of the step that `at` was
-    last called for. In training mode the images are read anew at each step that is learned from, because the weights
-    may have moved in between.
+    last called for. Where the weights may move between the steps, each that is learned from reads the images anew.
     """
 
     patches: Tensor | None
@@ -59,8 +58,10 @@ class Looks:
         *,
         policy: GlimpsePolicy = "random",
         patches: Tensor | None = None,
+        moving: bool = True,
     ) -> None:
-        """Of (B, C, H, W) images in so many supervision steps; the other arguments are those of `ViTRM.moves`.
+        """Of (B, C, H, W) images in so many supervision steps; `moving` says whether the weights may move between them
+        in training. The other arguments are those of `ViTRM.moves`.
 
         Raises ValueError if the images are not what the model was made for or there are patches for fewer steps,
         ConfigError if the model has no such policy.
@@ -76,7 +77,7 @@ class Looks:
             self.given = patches
         fixed_weights = self.chooses and policy == "learned" and not model.training
         self.keys = place_keys(model) if fixed_weights else None
-        self.learned = True
+        self.moving, self.learned = moving and model.training, True
 
     def at(self, step: int, memory: Tensor, learned: bool = True) -> None:
         """Look, in supervision step `step` (from 0), with the memory (B, K, D) that the one before ended with.
@@ -91,7 +92,7 @@ class Looks:
             self.seen = self.seen.scatter(1, self.patches, True)
         elif self.given is not None:
             self.patches = self.given[step]
-        anew = learned and (self.model.training or not self.learned)
+        anew = learned and (self.moving or not self.learned)
         if step == 0 or anew or self.chooses or self.given is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and learned):
                 self.reading = self.model.read(self.images, self.patches)

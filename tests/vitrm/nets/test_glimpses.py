@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from vitrm.config import GLIMPSE_POLICIES, ModelConfig, check_policy
 from vitrm.errors import ConfigError
@@ -129,15 +130,37 @@ def test_looks_that_go_on_with_some_images_read_what_these_would_read_alone(mode
         torch.testing.assert_close(together.reading.tokens, alone.reading.tokens)
 
 
-def test_the_whole_image_is_read_once_but_anew_at_every_step_of_training(tiny):
+def test_the_whole_image_is_read_once_but_anew_where_the_weights_may_have_moved(tiny):
     network = ViTRM(tiny)
-    for training in (False, True):
-        looks = Looks(network.train(training), images(2), 2)
+    for training, moving in ((False, True), (True, False), (True, True)):
+        looks = Looks(network.train(training), images(2), 2, moving=moving)
         looks.at(0, network.initial_state(2).memory)
         first = looks.reading
         looks.at(1, network.initial_state(2).memory)
-        assert (looks.reading is first) == (not training)
+        assert (looks.reading is first) == (not (training and moving))
         assert looks.patches is None
+
+
+def test_read_once_all_steps_give_it_the_gradient_that_they_gave_when_each_read_it(tiny, close):
+    network = ViTRM(tiny).double().train()
+    pictures, labels = images(2).double(), torch.tensor([0, 1])
+    reads, read = [], network.read
+    network.read = lambda *given: reads.append(given) or read(*given)
+    found = []
+    for again in (False, True):
+        network.zero_grad()
+        with pytest.MonkeyPatch.context() as patch:
+            if again:
+                patch.setattr(Looks, "at", _reading_anew)
+            sum(F.cross_entropy(step.logits, labels) for step in network.steps(pictures, 3, 0, "all")).backward()
+        found.append([weight.grad.clone() for weight in network.parameters() if weight.grad is not None])
+    assert len(reads) == 1 + 3
+    for once, each in zip(*found, strict=True):
+        close(once, each)
+
+
+def _reading_anew(looks, step, memory, learned=True):
+    looks.reading = looks.model.read(looks.images)
 
 
 def test_patches_can_be_given_for_each_step(model):
