@@ -18,7 +18,8 @@ class ConvolutionalStem(nn.Module):
 
     As in CCT (Hassani et al. 2021, arXiv 2104.05704), but with GELU for ReLU and group normalisation (Wu and He 2018):
     it keeps no statistics, so that the moving average of the weights needs none, and an image's tokens depend on no
-    other image. A token sees 10 x 10 pixels, and through the norms a little of all.
+    other image. Both come after the pooling, when a quarter of the values is left. A token sees 10 x 10 pixels, and
+    through the norms a little of all.
     """
 
     def __init__(self, config: ModelConfig | ViTConfig) -> None:
@@ -32,5 +33,5 @@ class ConvolutionalStem(nn.Module):
         maps = images.contiguous(memory_format=torch.channels_last)  # as tokens lie; a third faster on a CPU
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             weight = convolution.weight.contiguous(memory_format=torch.channels_last)
-            maps = F.max_pool2d(F.gelu(norm(F.conv2d(maps, weight, padding=1))), 2)
+            maps = F.gelu(norm(F.max_pool2d(F.conv2d(maps, weight, padding=1), 2)))
         return rearrange(maps, "b d h w -> b (h w) d")

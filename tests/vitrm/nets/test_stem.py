@@ -18,15 +18,16 @@ def stemmed(tiny):
     return replace(tiny, image_size=16, patch_size=4, embedding="convolutional")
 
 
-def test_a_stem_is_two_rounds_of_convolution_norm_gelu_and_pooling(stemmed, close):
+def test_a_stem_is_two_rounds_of_convolution_pooling_norm_and_gelu(stemmed, close):
     stem, images = ConvolutionalStem(stemmed), torch.randn(2, 1, 16, 16)
     found = images
     for convolution, norm in zip(stem.convolutions, stem.norms, strict=True):
         found = F.conv2d(F.pad(found, (1, 1, 1, 1)), convolution.weight)
+        found = found.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
         groups = found.unflatten(1, (8, -1)).flatten(2)  # 8 groups of maps, each normalised over all its places
         groups = (groups - groups.mean(2, keepdim=True)) / (groups.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
         found = groups.reshape(found.shape) * norm.weight[:, None, None] + norm.bias[:, None, None]
-        found = F.gelu(found).unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
+        found = F.gelu(found)
     assert found.shape == (2, 16, 4, 4)
     close(stem(images), found.flatten(2).mT)  # (B, L, D), row by row
 
