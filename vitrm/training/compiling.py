@@ -51,8 +51,9 @@ def explained(items: Iterator[T]) -> Iterator[T]:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what torch says of a failure."""
-    return str(error).strip().partition("\n")[0]
+    """The kind of a failure and the first line of what torch says of it."""
+    found = getattr(error, "inner_exception", error)  # what went wrong inside torch's compiler
+    return f"{type(found).__name__}: {str(found).strip().partition(chr(10))[0]}"
 
 
 def _matters(record: logging.LogRecord) -> bool:

@@ -80,8 +80,7 @@ def _tried(
     try:
         before, after = measure([eager, Trainer(compiled, eager.dataset, eager.device)])
     except (ConfigError, RuntimeError, OSError, ImportError) as error:  # no compiler, a bad one, nowhere to write
-        cause = error.__cause__ or error
-        return False, f"compiling fails ({type(cause).__name__}: {compiling.reason(cause)})"
+        return False, f"compiling fails ({compiling.reason(error.__cause__ or error)})"
     found = f"{after.batch:.3g} s compiled ({before.batch:.3g} s beside it without), the first one {after.first:.0f} s"
     return compiling.pays(before.batch, after.batch, after.first, batches), found
 
