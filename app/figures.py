@@ -56,13 +56,13 @@ def trace_file(trace: Trace) -> bytes:
     return content.getvalue()
 
 
-def signed(gap: float) -> str:
-    """A difference of two accuracies in percent, as +1.2 or −1.2; nothing has no sign."""
-    return f"{gap:+.1f}".replace("-", "−") if round(gap, 1) else "0.0"
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, as +1.2 or −1.2; nothing has none."""
+    return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def points(gap: float) -> str:
-    """The same in words."""
+    """A difference of two accuracies in percent, in words."""
     return f"{signed(gap)} points"
 
 

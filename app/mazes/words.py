@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from app.figures import points
 from app.mazes.tables import KINDS, control_by_length, distance_name, local_by_length, rank_correlation
 from vitrm.config import Config
 from vitrm.data.maze_guess import LOCAL_GUESS
@@ -33,7 +34,7 @@ def verdict(report: MazeReport, judged: DifficultyReport | None = None) -> str:
         )
     else:
         text = (
-            f"{last:.1f} % right after the last trained step (one training), {gain:+.1f} points against step 1; the "
+            f"{last:.1f} % right after the last trained step (one training), {points(gain)} against step 1; the "
             f"guess that always takes the gem nearest to the start reaches {guess:.1f} %, chance is {chance:.0f} %."
         )
     if local := local_by_length(judged):

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from app import colours
+from app.figures import signed
 from app.uploads.offer import Familiarity
 from vitrm.config import Config
 from vitrm.judge.domain import DomainReport
@@ -234,6 +235,6 @@ def tensor_facts(pixels: np.ndarray, config: Config) -> str:
     normal = (pixels / 255 - mean) / std
     return (
         f"{channels} × {height} × {width} ({'grey' if channels == 1 else 'red, green, blue'} × height × width). "
-        f"After normalisation its values have mean {normal.mean():+.2f} and standard deviation {normal.std():.2f}; "
-        "over all training images these are 0 and 1."
+        f"After normalisation its values have mean {signed(normal.mean(), 2)} and standard deviation "
+        f"{normal.std():.2f}; over all training images these are 0 and 1."
     )

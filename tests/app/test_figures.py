@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app import figures
+from app.figures import points, signed
 from vitrm.runs.checkpoints import find_run
 from vitrm.traces.trace import Trace
 
@@ -32,3 +33,7 @@ def test_a_caption_names_the_seed_of_the_glimpses_where_there_are_any():
         "Image: handwritten digits (scikit-learn, 8 × 8 pixels), test split, number 3, glimpse seed 7. "
     )
     assert ["glimpse" in each.replace("digits-glimpse", "") for each in said] == [True, False, False]
+
+
+def test_a_sign_is_that_of_what_is_shown():
+    assert [signed(0.04), signed(-0.04), signed(-1.25, 2), points(2)] == ["0.0", "0.0", "−1.25", "+2.0 points"]

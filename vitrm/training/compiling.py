@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from vitrm.errors import ConfigError
 
+T = TypeVar("T")
 GAIN = 1.1  # less than this is noise
 USUAL_S = 60.0  # what compiling takes, about, on a machine that does nothing else
 TRIED = 4  # batches of the training as it is that are compared with
@@ -30,6 +33,27 @@ def compile_each(modules: Iterable[nn.Module], wanted: bool) -> None:
     torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
     for module in modules:
         module.compile(dynamic=False)  # the last batch of an epoch is the odd one
+
+
+def explained(items: Iterator[T]) -> Iterator[T]:
+    """The same items. Raises ConfigError where torch cannot compile what computes one."""
+    try:
+        yield from items
+    except RuntimeError as error:
+        compiler = sys.modules.get("torch._dynamo.exc")  # loaded where something was to be compiled
+        if compiler is None or not isinstance(error, compiler.TorchDynamoException):
+            raise
+        raise ConfigError(
+            f"train.compile=true: torch cannot compile here ({reason(error)}). Install a C++ compiler, such as g++, or "
+            "set train.compile to false. If there is one, it may have been killed at its work: delete the folder "
+            f"'{torch._inductor.runtime.cache_dir_utils.cache_dir()}'"
+        ) from error
+
+
+def reason(error: BaseException) -> str:
+    """The kind of a failure and the first line of what torch says of it."""
+    found = getattr(error, "inner_exception", error)  # what went wrong inside torch's compiler
+    return f"{type(found).__name__}: {str(found).strip().partition(chr(10))[0]}"
 
 
 def _matters(record: logging.LogRecord) -> bool:

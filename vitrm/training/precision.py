@@ -12,6 +12,7 @@ import torch
 
 from vitrm.config import Config
 from vitrm.data.dataset import Dataset
+from vitrm.errors import ConfigError
 from vitrm.training import compiling
 from vitrm.training.trainer import Trainer
 
@@ -78,9 +79,8 @@ def _tried(
     """Whether a training of so many batches should be compiled, and in words what was found out."""
     try:
         before, after = measure([eager, Trainer(compiled, eager.dataset, eager.device)])
-    except (RuntimeError, OSError, ImportError) as error:  # no compiler, one that cannot be used, nowhere to write
-        reason = str(error).strip().partition("\n")[0]
-        return False, f"compiling fails ({type(error).__name__}: {reason})"
+    except (ConfigError, RuntimeError, OSError, ImportError) as error:  # no compiler, a bad one, nowhere to write
+        return False, f"compiling fails ({compiling.reason(error.__cause__ or error)})"
     found = f"{after.batch:.3g} s compiled ({before.batch:.3g} s beside it without), the first one {after.first:.0f} s"
     return compiling.pays(before.batch, after.batch, after.first, batches), found
 

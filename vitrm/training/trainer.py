@@ -33,7 +33,7 @@ from vitrm.nets.base import Step
 from vitrm.training.augment import augment, mix
 from vitrm.training.batches import draw_batches, draw_unlearned, noise_in_memory, read_batches
 from vitrm.training.checks import fit_config
-from vitrm.training.compiling import compile_each
+from vitrm.training.compiling import compile_each, explained
 from vitrm.training.device import autocast, each_under, mixed_seed, on_its_way, reproducible
 from vitrm.training.distributed import Group
 from vitrm.training.events import EpochEnd, Event, Finished, Paused, Progress, Updated
@@ -160,7 +160,7 @@ class Trainer:
         total, learning = 0.0, self.config.model.supervision_steps
         unlearned = draw_unlearned(train) if unlearned is None else unlearned
         count, noise = unlearned + learning, noise_in_memory(train)
-        every = model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned)
+        every = explained(model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned))
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)
         for n in range(learning):

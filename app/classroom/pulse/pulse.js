@@ -3,7 +3,8 @@
 // is there. `go` is where the class is led at act `act`: each act moves a browser once, afterwards it may go elsewhere.
 
 const PATIENCE = 15_000; // a busy server is slow, not gone
-// Asked for a part of a page that is being left, Streamlit (1.67) takes the browser for being there again, and shows neither
+// Asked for a part of a page that is being left, Streamlit (1.67) takes the browser for being there again, and shows
+// neither; its own timer (run_every) ends with the press, and would not rest where nobody looks
 const LEAVING = 5_000; // until the next page is there this part is gone; a link may also lead nowhere
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -37,14 +38,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const wait = () => state.data.seconds * 1000 * (0.9 + 0.2 * Math.random()); // a hundred phones do not ask in step
   const tick = () => { ask(); state.timer = page.setTimeout(tick, wait()); };
   state.timer = page.setTimeout(tick, wait());
-  const leave = ({ target }) => { if (target.closest?.("a, [role=menuitem]")) state.held = Date.now() + LEAVING; };
+  const leave = ({ type, target }) => {
+    if (type === "popstate" || target.closest?.("a, [role=menuitem]")) state.held = Date.now() + LEAVING;
+  };
   const wake = () => { if (!page.document.hidden) { state.asked = 0; ask(); } };
   page.document.addEventListener("visibilitychange", wake);
   page.document.addEventListener("click", leave, true);
+  page.addEventListener("popstate", leave, true);
   state.leave = () => {
     page.clearTimeout(state.timer);
     page.document.removeEventListener("visibilitychange", wake);
     page.document.removeEventListener("click", leave, true);
+    page.removeEventListener("popstate", leave, true);
     node.state = undefined;
   };
   return state.leave;

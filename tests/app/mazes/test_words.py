@@ -24,7 +24,7 @@ def test_a_model_that_guesses_or_goes_by_distance_is_called_that(report, make_tr
 
     assert "has not learned to solve mazes: 51.0 %" in said(0.51, 0.7)
     assert "no more than the guess" in said(0.72, 0.7)
-    assert said(0.9, 0.7).startswith("90.0 % right after the last trained step (one training), +0.0 points against")
+    assert said(0.9, 0.7).startswith("90.0 % right after the last trained step (one training), 0.0 points against")
 
 
 def test_what_local_features_leave_is_said_where_it_was_measured(report, judged):

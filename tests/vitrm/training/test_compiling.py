@@ -4,8 +4,12 @@ import logging
 import os
 
 import pytest
+import torch
+from trainings import changed
 
+from vitrm.errors import ConfigError
 from vitrm.training.compiling import _matters, crowded, pays, worth_trying
+from vitrm.training.trainer import Trainer
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,19 @@ def test_it_pays_if_more_than_noise_is_gained_and_more_than_it_takes(eager_s, co
 def test_of_torchs_log_only_one_line_is_left_out(line, heard):
     record = logging.LogRecord("torch.utils.cpp_extension", logging.WARNING, "", 0, line, ("/usr/local/cuda",), None)
     assert _matters(record) is heard
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's, of its own doing
+def test_where_torch_cannot_compile_the_message_says_what_to_do(small_run, few_digits, monkeypatch):
+    def broken(graph, inputs):
+        raise OSError("no compiler of C++\nin a long trace")
+
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module, **options: compile_module(module, backend=broken, **options)
+    )
+    torch._dynamo.reset()
+    said = r"train.compile=true: .*no compiler of C\+\+\)\. Install a C\+\+ compiler, .* delete the folder '.+'$"
+    with pytest.raises(ConfigError, match=said):
+        list(Trainer(changed(small_run, epochs=1, compile=True), few_digits).events())
