@@ -11,6 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from app import events, state
 from app.present import present
 
+_LED_TO = "led_to_section"  # in the session
+
 
 class Section(NamedTuple):
     """One question that a page can answer besides its own."""
@@ -80,6 +82,17 @@ def show(name: str) -> None:
     """Open a section."""
     if not is_open(name):
         _keep([*_opened(), name])
+
+
+def lead_to(name: str) -> None:
+    """Open a section and have the page scroll to it."""
+    show(name)
+    st.session_state[_LED_TO] = name, led_to()[1] + 1
+
+
+def led_to() -> tuple[str, int]:
+    """The section that the page was last to scroll to, "" for none, and how often it was to scroll anywhere."""
+    return st.session_state.get(_LED_TO, ("", 0))
 
 
 def is_open(name: str) -> bool:

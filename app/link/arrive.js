@@ -1,14 +1,21 @@
-// A link that names a section (?open=NAME) arrives at it: the page scrolls there, and again as what stands above comes,
-// until the visitor does something.
+// A link that names a section (?open=NAME), and a button that leads to one, arrive at it: the page scrolls there, and
+// again as what stands above comes, until the visitor does something.
 
 const LONGEST_MS = 20_000; // a cold server; then it may stay where it is
 
-function arrive(page) {
+function arrive(page, { section, press }) {
   const view = page.defaultView;
-  if (view.vitrmArrived) return; // once for each address that the browser opened
+  if (press && view.vitrmPress !== press) { // a new one
+    view.vitrmPress = press;
+    scroll(page, section);
+  } else if (!view.vitrmArrived) { // once for each address that the browser opened
+    const query = new URLSearchParams(view.location.search), [name] = (query.get("open") ?? "").split(",");
+    if (/^\w+$/.test(name) && !query.get("present")) scroll(page, name);
+  }
   view.vitrmArrived = true;
-  const query = new URLSearchParams(view.location.search), [name] = (query.get("open") ?? "").split(",");
-  if (!/^\w+$/.test(name) || query.get("present")) return;
+}
+
+function scroll(page, name) {
   const main = page.querySelector("[data-testid=stMain]");
   const inside = `.panel-${name}, .extras .${name}`; // of a player
   const found = () => page.querySelector(`.st-key-section_${name}`) ?? [...page.querySelectorAll("[data-testid^=stBidiComponent]")]

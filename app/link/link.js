@@ -1,6 +1,6 @@
 // A browser lets a page copy only at https or on the server's own machine; elsewhere the address is shown, selected.
-export default ({ parentElement }) => {
-  arrive(parentElement.ownerDocument);
+export default ({ data, parentElement }) => {
+  arrive(parentElement.ownerDocument, data);
   const [button, address, said] = ["button", "input", "span"].map((name) => parentElement.querySelector(name));
   button.onclick = async () => {
     address.value = parentElement.ownerDocument.defaultView.location.href;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app import sections
 from app.component import component
 
 _component = component("vitrm_link", __file__, html="link.html", css="link.css", js=("arrive.js", "link.js"))
@@ -9,4 +10,5 @@ _component = component("vitrm_link", __file__, html="link.html", css="link.css",
 
 def copy_link() -> None:
     """The button, above the title at the right (app/page.css); once on every page."""
-    _component(key="copy_link")
+    section, press = sections.led_to()
+    _component(data={"section": section, "press": press}, key="copy_link")

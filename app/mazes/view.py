@@ -121,6 +121,9 @@ def show_board(asked: Asked | None, maze: Maze) -> bool:
             st.markdown(judged + answer_words(maze.solution))
         else:
             st.markdown("The dots will show the shortest path.")
+        if asked:
+            st.button("Watch the model answer", icon=":material/play_circle:", type="primary", key="watch_answer",
+                      on_click=sections.lead_to, args=("answer",))  # fmt: skip
     with left:
         maze_board(
             "maze_board",

@@ -27,4 +27,8 @@ def test_a_maze_can_be_drawn_with_the_mouse_and_the_keyboard_and_its_answer_foll
     expect(cell("row 7, column 1, free")).to_be_visible()
     page.emulate_media(forced_colors="active")  # the reader's own few: what is told by colour here keeps it
     assert len(styles(page, ".board .cell")) == 6  # wall, free, start and three gems
+    expect(page.locator(".sentence")).to_have_count(0)
+    page.get_by_role("button", name="Watch the model answer").click()
+    expect(page.locator(".sentence")).to_be_in_viewport()
+    settle(page)
     assert own_problems(page) == []  # a page by its path: Streamlit asks for two
