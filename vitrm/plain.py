@@ -1,7 +1,7 @@
 """The updates in their plainest form, without any of the exact savings: what tests and `vitrm bench` compare with.
 
-Same parameters, same `moves`; only how one update is computed differs. Every call embeds the image again, runs all
-layers over the whole sequence [x ; y ; z] (or [y ; z]) and then throws most of the result away.
+Same parameters, same `moves`; only how one update is computed differs. Every call runs all layers over the whole
+sequence [x ; y ; z] (or [y ; z]) and then throws most of the result away.
 """
 
 from __future__ import annotations

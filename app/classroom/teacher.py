@@ -81,7 +81,7 @@ def _choose_base() -> None:
     if not found or listens in ("127.0.0.1", "localhost"):
         st.warning(
             "Phones cannot reach this server: "
-            + (f"it listens at {listens} only; start it with `--server.address 0.0.0.0`." if found else
+            + (f"it listens at {listens} only; start it with `vitrm app --host 0.0.0.0`." if found else
                "this machine is in no network. Connect it to the one that the phones are in, and load this page again.")
         )  # fmt: skip
 

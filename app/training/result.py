@@ -46,7 +46,7 @@ def result(name: str) -> None:
 def sentence(summary: Summary, config: Config) -> str:
     """The test result in words, with what it was measured on."""
     test, steps = summary.test, config.model.supervision_steps
-    right = f"**{100 * test.accuracy[-1]:.1f} %** of {test.n:,} test images right"
+    right = f"**{100 * test.accuracy[steps - 1]:.1f} %** of {test.n:,} test images right"
     if steps > 1:
         right += f" after supervision step {steps}, {100 * test.accuracy[0]:.1f} % after step 1"
     return (

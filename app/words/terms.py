@@ -39,8 +39,8 @@ TERMS = (
     Term("patch token", "A small square of the image as a vector. The model sees the image as one such token for each "
          "patch.", ("patch tokens",)),
     Term("answer token", "The vector y that holds the answer so far; classes are read from it.", ("answer tokens",)),
-    Term("memory token", "One of K vectors that carry notes from step to step. They belong to no place in the image.",
-         ("memory tokens",)),
+    Term("memory token", "One of K vectors that carry notes from step to step. In most models they belong to no place "
+         "in the image; in those for mazes each cell has one of its own.", ("memory tokens",)),
     Term("class token", "The vector of a plain transformer from which the class is read.", ("class tokens",)),
     Term("glimpse", "The few patches that the model may read in one supervision step; all others are hidden from it.",
          ("glimpses",)),
@@ -124,7 +124,8 @@ TERMS = (
          "common, −1 when they are opposite."),
     Term("MLP", "Multi-layer perceptron: two layers of weights with a bend between them. It is applied to each "
          "token by itself or, where it mixes tokens, across them."),
-    Term("GPU", "A graphics processor: it trains these models ten to a hundred times faster than a CPU."),
+    Term("GPU", "A graphics processor: it does many multiplications at once, which makes the training of large models "
+         "much faster."),
     Term("CPU", "The ordinary processor of a computer."),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from vitrm.config import TrainConfig
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import ViTRM
 from vitrm.nets.base import OneStep
@@ -32,20 +34,38 @@ def median_times(variants: Sequence[Callable[[], None]], repeats: int, device: s
 
 
 def training_step(
-    model: ViTRM | OneStep, images: torch.Tensor, labels: torch.Tensor, fused: bool = True
+    model: ViTRM | OneStep,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    fused: bool = True,
+    *,
+    train: TrainConfig,
+    unlearned: int = 0,
 ) -> Callable[[], None]:
-    """All supervision steps of one batch, each with its own update, as the paper trains."""
+    """The supervision steps of one batch, after `unlearned` without gradient, and their updates: `train` says how far a
+    loss reaches back and how often the weights move. The rest of it is not looked at.
+    """
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=fused or None)
+    count = unlearned + model.config.supervision_steps
 
     def run() -> None:
         model.train()
-        for step in model.steps(images):
-            optimizer.zero_grad(set_to_none=True)
+        steps, total = model.steps(images, count, 0, train.backprop, unlearned=unlearned), 0.0
+        for step in itertools.islice(steps, unlearned, None):
             loss = classification_loss(step.logits, labels)
             if step.halt_logit is not None:
                 loss = loss + halting_loss(step.halt_logit, step.logits, labels)
-            loss.backward()
-            optimizer.step()
+            total = total + loss
+            if train.update == "step":
+                update(total)
+                total = 0.0
+        if train.update == "batch":
+            update(total)
+
+    def update(loss: torch.Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
 
     return run
 

@@ -41,7 +41,7 @@ def savings_table(result: dict[str, Any]) -> str:
 
 
 def _bench_preset(name: str, device: str, repeats: int) -> dict[str, Any]:
-    config = preset(name).model
+    config, train = preset(name).model, preset(name).train
     require_recursion(config, "the comparison with the plain form")
     batch = BATCH.get(name, 128)
     torch.manual_seed(0)
@@ -50,14 +50,14 @@ def _bench_preset(name: str, device: str, repeats: int) -> dict[str, Any]:
     plain.load_state_dict(model.state_dict())
     images = torch.randn(batch, config.channels, config.image_size, config.image_size, device=device)
     labels = torch.randint(config.num_classes, (batch,), device=device)
-    train, train_plain = (training_step(m, images, labels) for m in (model, plain))
+    ours, written = (training_step(m, images, labels, train=train) for m in (model, plain))
     multiply, multiply_flops = matmul(config.dim, 2 * config.mlp_dim, batch * (config.num_patches + 1), device)
-    train_s, train_plain_s, multiply_s = median_times([train, train_plain, multiply], repeats, device)
+    train_s, train_plain_s, multiply_s = median_times([ours, written, multiply], repeats, device)
     infer_s, infer_plain_s = median_times([inference(m, images) for m in (model, plain)], repeats, device)
     equip(model, Config(model=config))
     one, pixels = images[:1], np.zeros(images.shape[1:], np.uint8)
     forward_s, trace_s = median_times([inference(model, one), lambda: trace(model, pixels)], 3 * repeats, device)
-    flops, rate = count_flops(train), multiply_flops / multiply_s
+    flops, rate = count_flops(ours), multiply_flops / multiply_s
     return {
         "batch": batch,
         "training_s": train_s,

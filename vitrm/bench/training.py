@@ -100,11 +100,13 @@ def _bench_training(config: Config, device: str, repeats: int, rate: float, prof
     torch.manual_seed(0)
     written = (PlainViTRM if isinstance(model, ModelConfig) else make_model)(model).to(device)
     ready = torch.randn(batch, model.channels, model.image_size, model.image_size, device=device)
-    plain = training_step(written, ready, labels, fused=False)
+    schedule = {"train": config.train, "unlearned": usual}
+    plain = training_step(written, ready, labels, fused=False, **schedule)
     peaks = [_peak_gb(run, device) for run in (ours, plain)]  # these warm up as well
     ours_s, plain_s, augment_s, without_s = median_times([ours, plain, augmenting, without], repeats, device)
     some = 4  # counted on a few images, for a model that is not compiled
-    flops = count_flops(training_step(make_model(model).to(device), ready[:some], labels[:some])) * batch / some
+    counted = training_step(make_model(model).to(device), ready[:some], labels[:some], **schedule)
+    flops = count_flops(counted) * batch / some
     return {
         "batch": batch,
         "precision": config.train.precision,

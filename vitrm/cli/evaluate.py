@@ -13,7 +13,7 @@ from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
 from vitrm.config.mazes import KINDS
-from vitrm.errors import ConfigError, DataError
+from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.sizes import SIZES
 
 DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
@@ -71,9 +71,12 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
     no_settings(settings, "evaluate takes no settings")
     run = find_run(arguments.name)
+    version = run.version
     config, model = run.config(), run.load_model(find_device(arguments))
     if arguments.halting:
         require_halting(config.model, arguments.supervision_steps)  # before the scores, which take a while
+    if arguments.data and arguments.save:
+        raise ConfigError("--save keeps with the run what it is worth on its own data; leave out --data, or --save")
     if arguments.data:
         config = replace(config, data=replace(config.data, source=arguments.data, name=""))
         config, model = _fitted(config, model)
@@ -98,6 +101,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     }
     reports = [measured(kind, model, dataset, **how) for kind, how in _asked(arguments, config, model, dataset)]
     result |= {report.kind: report.numbers() for report in reports}
+    if arguments.save and run.version != version:
+        raise RunError(f"'{run.path}' has got other weights meanwhile, so nothing is kept; say it again")
     for report in reports:
         if arguments.save and report.kind != "halting":  # which `vitrm export` keeps
             run.keep(report)
@@ -125,10 +130,8 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
     if arguments.halting:
         yield "halting", seed | steps
     if arguments.mixture:
-        if arguments.save and (arguments.data or arguments.split != "test"):
-            raise ConfigError(
-                "--mixture --save keeps what a model is worth on its own test split; leave out --data and --split"
-            )
+        if arguments.save and arguments.split != "test":
+            raise ConfigError("--mixture --save keeps what a model is worth on its test split; leave out --split")
         yield "mixture", {"split": arguments.split}
     if arguments.by_difficulty:
         yield "difficulty", seed | steps | {"control": _control(arguments, model)}

@@ -77,9 +77,3 @@ def _local_guess(settings: MazeSettings, train: Split, split: Split) -> Tensor:
 def _any_colour(split: Split) -> Tensor:
     """The guess by colours: all are there in every maze, so that none is better than another."""
     return torch.zeros_like(split.labels)
-
-
-def _shape_of(each: MazeSettings, first: MazeSettings, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(C, H, W) of images in which a cell takes as many pixels as in those of the first mazes."""
-    side = shape[1] // first.size * each.size
-    return 3, side, side

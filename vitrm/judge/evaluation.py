@@ -14,7 +14,7 @@ from vitrm.data.dataset import Preprocess, Split
 from vitrm.judge.report import BATCH, Progress, Tally
 from vitrm.losses import classification_loss
 from vitrm.model import ViTRM
-from vitrm.nets.base import OneStep
+from vitrm.nets.base import OneStep, evaluating
 
 POLICY = "all {n} supervision steps run for every image; no halting"
 ONE_ANSWER = "one answer for every image; this model has no supervision steps and no halting"
@@ -93,26 +93,24 @@ def _batches(
 ) -> Iterator[StepOutputs | None]:
     """`predict_batches`, with None after every supervision step: whoever shares the model can rest there."""
     device = next(model.parameters()).device
-    was_training = model.training
     check_policy(policy, model.config)
-    model.eval()
-    for start in range(0, len(split), batch_size):
-        part = slice(start, start + batch_size)
-        images = preprocess.normalize(split.images[part].to(device))
-        seeds = image_seeds(seed, start, len(images)).to(device)
-        chosen = {"policy": policy} if model.config.recurrent else {}
-        steps = []
-        for step in model.steps(images, supervision_steps, seeds, **chosen):
-            steps.append(step)
-            yield None
-        logits = torch.stack([step.logits for step in steps]).float().cpu()
-        if not model.config.recurrent:
-            yield StepOutputs(logits, None, None)
-            continue
-        memory = torch.stack([steps[0].memory, *(step.memory for step in steps)])  # (1+N, n, K, D)
-        change = (memory[1:] - memory[:-1]).norm(dim=-1).mean(dim=-1)
-        yield StepOutputs(logits, torch.stack([step.halt_logit for step in steps]).float().cpu(), change.float().cpu())
-    model.train(was_training)
+    with evaluating(model):
+        for start in range(0, len(split), batch_size):
+            part = slice(start, start + batch_size)
+            images = preprocess.normalize(split.images[part].to(device))
+            seeds = image_seeds(seed, start, len(images)).to(device)
+            chosen = {"policy": policy} if model.config.recurrent else {}
+            steps = []
+            for step in model.steps(images, supervision_steps, seeds, **chosen):
+                steps.append(step)
+                yield None
+            logits = torch.stack([step.logits for step in steps]).float().cpu()
+            if not model.config.recurrent:
+                yield StepOutputs(logits, None, None)
+                continue
+            memory = torch.stack([steps[0].memory, *(step.memory for step in steps)])  # (1+N, n, K, D)
+            change = (memory[1:] - memory[:-1]).norm(dim=-1).mean(dim=-1).float().cpu()
+            yield StepOutputs(logits, torch.stack([step.halt_logit for step in steps]).float().cpu(), change)
 
 
 def predicting(

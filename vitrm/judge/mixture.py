@@ -152,23 +152,24 @@ def measuring(model: SRViT, data: Dataset, *, split: str = "test") -> Iterator[P
     """Judge the mixture on one split; see `report.measuring`. Raises ConfigError for a model that mixes no steps."""
     import torch
 
+    from vitrm.nets.base import evaluating
+
     config, images = model.config, data.split(split)
     require_mixture(config, "a judgement of the mixture")
     depth, labels = config.recursion_depth, images.labels.cpu()
     sums = [{"class token": WeightSums(depth), "patches": WeightSums(depth)} for _ in range(config.stages)]
     ways = [("own", 1), *product(WAYS, range(2, depth + 1))]  # after one step there is nothing to mix
     answers: dict[tuple[Way, int], list[Tensor]] = {way: [] for way in ways}
-    tally, was_training = Tally(len(images)), model.training
+    tally = Tally(len(images))
     yield tally.add()
-    model.eval()
-    for start in range(0, len(images), BATCH):
-        part = images.images[start : start + BATCH]
-        for way, answer, weights in _batch(model, part, ways):
-            answers[way].append(answer)
-            if way == ("own", depth):
-                _add(sums, weights)
-        yield tally.add(len(part))
-    model.train(was_training)
+    with evaluating(model):
+        for start in range(0, len(images), BATCH):
+            part = images.images[start : start + BATCH]
+            for way, answer, weights in _batch(model, part, ways):
+                answers[way].append(answer)
+                if way == ("own", depth):
+                    _add(sums, weights)
+            yield tally.add(len(part))
     weights = tuple(
         sums[tokens].found(stage, tokens)
         for stage, sums in enumerate(sums, start=1)

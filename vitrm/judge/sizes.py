@@ -187,10 +187,10 @@ def measuring(
         for size in sorted(sizes):
             try:
                 check_size(model.config, size)
-            except ConfigError as error:
+                asked, mazes = draw(settings, kind, size, count)
+            except (ConfigError, DataError) as error:
                 left_out.append(f"{size} x {size}: {error}")
                 continue
-            asked, mazes = draw(settings, kind, size, count)
             split = maze_split(mazes, size * model.config.patch_size)
             answers, scores = yield from _run(_fitted(model, split, within), split, steps, tally)
             trials.append(
@@ -220,12 +220,14 @@ def _local_guess(data: Dataset, settings: MazeSettings) -> Callable[[np.ndarray]
 def _fitted(model: ViTRM | OneStep, split: Split, within: int | None) -> ViTRM | OneStep:
     """The same weights for the images of a split."""
     from vitrm.families import resized
+    from vitrm.nets.layers import RelativePositions
 
     if within is None and split.images.shape[-1] == model.config.image_size:
         return model
     sized = resized(model, split.images.shape[-1])
-    for layer in sized.block.layers:
-        layer.places.within = within
+    for part in sized.modules():
+        if isinstance(part, RelativePositions):
+            part.within = within
     return sized
 
 

@@ -47,11 +47,13 @@ class PatchEmbed(nn.Module):
     def forward(self, images: Tensor, patches: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, L, D), or (B, S, D) for the row-major `patches` (B, S) of each image.
 
-        Raises ConfigError for `patches` with a stem, whose tokens all see more than their own patch.
+        Raises ConfigError for `patches` with a stem, whose tokens all see more than their own patch, and with relative
+        positions, which are those of whole images.
         """
+        if patches is not None and (self.stem is not None or self.positions is None):
+            why = "its positions are relative" if self.stem is None else "its convolutional stem sees over their edges"
+            raise ConfigError(f"some patches alone cannot be read by this model: {why}")
         if self.stem is not None:
-            if patches is not None:
-                raise ConfigError("some patches alone cannot be read: the convolutional stem sees over their edges")
             tokens = self.stem(images)
             return tokens if self.positions is None else tokens + self.positions
         p = self.patch_size

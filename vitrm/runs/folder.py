@@ -15,7 +15,7 @@
 
     gallery.npz        traces of a few test images, ready to be shown (only where the images may be passed on)
     mixtures.npz       the same for an SR-ViT: its mixture
-    halting.json, glimpses.json, mixture.json, difficulty.json, domain.json, mazes.npz
+    halting.json, glimpses.json, mixture.json, difficulty.json, domain.json, sizes.json, mazes.npz
                        the reports that have been made of it, see vitrm/judge/report.py; halting.json with small
                        pictures of test images only where these may be passed on, and in a run folder of one's own
 

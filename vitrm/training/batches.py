@@ -22,7 +22,8 @@ def draw_batches(splits: Sequence[Split], train: TrainConfig, generator: torch.G
     """
     total, batches = sum(map(len, splits)), []
     for split in splits:
-        images = min(round(train.epoch_images * len(split) / total) or len(split), len(split))
+        share = max(1, round(train.epoch_images * len(split) / total)) if train.epoch_images else len(split)
+        images = min(share, len(split))
         order = torch.randperm(len(split), generator=generator)
         order = order[: math.ceil(images / train.repeats)].repeat_interleave(train.repeats)
         batches += [(split, index) for index in order[:images].to(split.images.device).split(train.batch_size)]

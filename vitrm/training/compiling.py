@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import nn
 
 from vitrm.errors import ConfigError
 
-T = TypeVar("T")
+P, T = ParamSpec("P"), TypeVar("T")
 GAIN = 1.1  # less than this is noise
 USUAL_S = 60.0  # what compiling takes, about, on a machine that does nothing else
 TRIED = 4  # batches of the training as it is that are compared with
@@ -35,19 +36,24 @@ def compile_each(modules: Iterable[nn.Module], wanted: bool) -> None:
         module.compile(dynamic=False)  # the last batch of an epoch is the odd one
 
 
-def explained(items: Iterator[T]) -> Iterator[T]:
-    """The same items. Raises ConfigError where torch cannot compile what computes one."""
-    try:
-        yield from items
-    except RuntimeError as error:
-        compiler = sys.modules.get("torch._dynamo.exc")  # loaded where something was to be compiled
-        if compiler is None or not isinstance(error, compiler.TorchDynamoException):
-            raise
-        raise ConfigError(
-            f"train.compile=true: torch cannot compile here ({reason(error)}). Install a C++ compiler, such as g++, or "
-            "set train.compile to false. If there is one, it may have been killed at its work: delete the folder "
-            f"'{torch._inductor.runtime.cache_dir_utils.cache_dir()}'"
-        ) from error
+def explained(generate: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """The same generator. It raises ConfigError where torch cannot compile what computes an item."""
+
+    @functools.wraps(generate)
+    def explaining(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        try:
+            yield from generate(*args, **kwargs)
+        except RuntimeError as error:
+            compiler = sys.modules.get("torch._dynamo.exc")  # loaded where something was to be compiled
+            if compiler is None or not isinstance(error, compiler.TorchDynamoException):
+                raise
+            raise ConfigError(
+                f"train.compile=true: torch cannot compile here ({reason(error)}). Install a C++ compiler, such as "
+                "g++, or set train.compile to false. If there is one, it may have been killed at its work: delete the "
+                f"folder '{torch._inductor.runtime.cache_dir_utils.cache_dir()}'"
+            ) from error
+
+    return explaining
 
 
 def reason(error: BaseException) -> str:

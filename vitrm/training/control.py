@@ -53,6 +53,8 @@ def _obey(run: Run, trainer: Trainer, control: dict, steps: int) -> None:
             trainer.step()
     elif wanted == "go":
         trainer.go()
+        if not trainer.pause.active:  # the pause was taken back before it began
+            run.set_status(State.RUNNING)
     elif wanted in ("stop", "stop at once"):
         run.set_status(State.STOPPING)
         trainer.stop()

@@ -44,9 +44,9 @@ def fit(
     >>> run = vitrm.fit(vitrm.preset("digits"), "runs/mine")
     >>> run.summary().test.accuracy
 
-    Raises ConfigError or DataError before the first step if settings, data or device cannot be used, RunError if the
-    folder holds a run (and `resume` is not given), one of other settings, or one that is being trained, and
-    TrainingDiverged if the loss is no longer a number. The run keeps its last saved state whatever ends it.
+    Raises ConfigError or DataError before the first step if settings, data or device cannot be used, or the folder
+    holds a run of other settings, RunError if it holds a run (and `resume` is not given) or one that is being trained,
+    and TrainingDiverged if the loss is no longer a number. The run keeps its last saved state whatever ends it.
     """
     device, run = find_device(device), Run(Path(folder))
     known = dataset

@@ -144,6 +144,7 @@ class Trainer:
                 return
         yield self._finished(f"all {train.epochs} epochs done")
 
+    @explained
     def train_batch(
         self, images: Tensor, labels: Tensor, unlearned: int | None = None
     ) -> Iterator[tuple[int, Tensor, bool]]:
@@ -160,7 +161,7 @@ class Trainer:
         total, learning = 0.0, self.config.model.supervision_steps
         unlearned = draw_unlearned(train) if unlearned is None else unlearned
         count, noise = unlearned + learning, noise_in_memory(train)
-        every = explained(model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned))
+        every = model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)
         for n in range(learning):
@@ -245,6 +246,7 @@ class Trainer:
             yield from self._wait(0)
             self.stopped = self.group.any(self.stopping)  # the one place to stop at, or processes would wait in vain
             if self.stopped:
+                self._check_finite(self.recent_means.read()["loss"])  # before it replaces a state that is good
                 self.watch.stop()
                 return
             torch.manual_seed(mixed_seed(train.seed, self.epoch, self.batch + 1))
@@ -317,7 +319,10 @@ class Trainer:
         """Where a training that is held waits, before the update of supervision step n."""
         with self.watch.off():
             place = Paused(self.epoch + 1, self.batch, n, self.updates)
-            yield from self.pause.wait(place, lambda: self.stopping)
+            for event in self.pause.wait(place, lambda: self.stopping):
+                if event is place and n == 0:  # then the state is kept
+                    self._check_finite(self.recent_means.read()["loss"])
+                yield event
 
     def _look(self) -> Look | None:
         """At the weights before a single update, or after it; None before any other."""

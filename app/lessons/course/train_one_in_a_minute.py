@@ -36,7 +36,7 @@ def measure(events: Sequence[Event]) -> Result:
 def _of_run(name: str) -> Result:
     config, summary = cache.facts(cache.checkpoint(name))
     return Result(
-        100 * summary.test.accuracy[-1],
+        100 * summary.test.accuracy[config.model.supervision_steps - 1],
         f"The training “{name}”: {summary.epochs} epochs of {config.data.title} in {summary.seconds:.0f} seconds; "
         f"{summary.test.n:,} test images that it had never seen.",
     )

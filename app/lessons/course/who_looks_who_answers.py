@@ -28,7 +28,7 @@ def measure(_events: Sequence[Event]) -> Result:
     else:
         value = SAME if before == after else LESS_SURE
         words = f"with the memory wiped {sum(map(int.__eq__, before, after))} of the answers stayed"
-    return Result(value, f"{MODEL} on the {len(pairs)} digits of the page Watch, just now: {words}.")
+    return Result(value, f"{MODEL} on the {len(pairs)} digits of the page Step through, just now: {words}.")
 
 
 def stays_wrong() -> bool:

@@ -232,7 +232,7 @@ def test_a_finished_run_says_its_test_result_and_leads_on(page, trained, tmp_pat
     open_train(page, run="second")
     test = find_run("second").summary().test
     said = next(text.value for text in page.markdown if text.value.startswith("Test result"))
-    assert f"**{100 * test.accuracy[-1]:.1f} %** of {test.n} test images right after supervision step 2" in said
+    assert f"**{100 * test.accuracy[1]:.1f} %** of {test.n} test images right after supervision step 2" in said
     assert {button.key for button in page.button if button.key.startswith("way_")} == {
         "way_step", "way_halting", "way_compare"}  # fmt: skip
     page.button(key="way_step").click().run()

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from trainings import changed
 
 from vitrm.bench.measures import count_flops, training_step
 from vitrm.cli.main import main
 from vitrm.config import PRESETS, Config
 from vitrm.model import ViTRM
 from vitrm.nets.cost import multiply_adds
+from vitrm.training.trainer import Trainer
 
 
 def test_the_benchmark_reports_ratios_of_the_times_it_gives(capsys, monkeypatch):
@@ -26,10 +28,24 @@ def test_the_benchmark_reports_ratios_of_the_times_it_gives(capsys, monkeypatch)
     assert result["hardware"]
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [{}, {"backprop": "all", "update": "batch"}, {"backprop": "all", "update": "batch", "progress_steps": 6}],
+)
+def test_a_training_step_counts_what_the_trainer_does(small_run, few_digits, schedule):
+    config = changed(small_run, **schedule)
+    trainer, unlearned = Trainer(config, few_digits), config.train.progress_steps // 2
+    images, labels = trainer.first_of_each()[0]
+    ready = images.float()
+    made = training_step(trainer.model, ready, labels, train=config.train, unlearned=unlearned)
+    expected = count_flops(lambda: list(trainer.train_batch(images, labels, unlearned)))
+    assert count_flops(made) == expected
+
+
 def test_a_training_step_counts_about_three_forward_passes():
     config = PRESETS["digits"].model
     model = ViTRM(config)
     images, labels = torch.randn(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64)
-    counted = count_flops(training_step(model, images, labels))
+    counted = count_flops(training_step(model, images, labels, train=PRESETS["digits"].train))
     forward = 2 * 2 * multiply_adds(config)
     assert 2.7 * forward < counted < 3.05 * forward

@@ -119,6 +119,8 @@ def test_the_command_measures_and_keeps_it(tmp_path, capsys):
         "--threads",
         "1",
     ]
+    assert main([*command, "--data", "fashion"]) == 1  # what it is worth on them is not kept as what it is worth
+    assert "leave out --data, or --save" in capsys.readouterr().err
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "false alarms on test: " in printed

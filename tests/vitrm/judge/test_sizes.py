@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from vitrm.config import Config, DataConfig, ModelConfig, ViTConfig
+from vitrm.config import Config, DataConfig, ModelConfig, SRViTConfig, ViTConfig
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import nearest_gem, render
 from vitrm.data.sources import load_dataset
-from vitrm.errors import ConfigError, RunError
+from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.families import equip, make_model
 from vitrm.judge.report import decode, encode
 from vitrm.judge.sizes import SizeReport, draw, interval, longest_path, measuring
@@ -103,8 +103,21 @@ def test_cells_that_read_as_far_as_the_grid_reaches_read_all_of_it(data):
     assert "each cell reading 5 rows and columns away at most" in "\n".join(same.lines())
 
 
-def test_a_model_that_answers_once_is_a_control_and_one_of_a_single_size_is_left_out_elsewhere(data):
-    vit = ViTConfig(**SHAPE, positions="relative", reference_side=5, dropout=0.0)
+def test_a_size_whose_mazes_are_too_rare_is_left_out(data, monkeypatch):
+    def drawn(settings, kind, size, count):
+        if size == 5:
+            raise DataError("no maze with a path of 5 was found")
+        return draw(settings, kind, size, count)
+
+    monkeypatch.setattr("vitrm.judge.sizes.draw", drawn)
+    *_, report = measuring(_model(SMALL, data), data, kinds=("even",), sizes=(5, 6), count=10, steps=2)
+    assert [trial.size for trial in report.trials] == [6]
+    assert report.left_out == ("5 x 5: no maze with a path of 5 was found",)
+
+
+@pytest.mark.parametrize("family", [ViTConfig, SRViTConfig])
+def test_a_model_that_answers_once_is_a_control_and_one_of_a_single_size_is_left_out_elsewhere(data, family):
+    vit = family(**SHAPE, positions="relative", reference_side=5, dropout=0.0)
     *_, report = measuring(_model(vit, data), data, kinds=("even",), sizes=(5, 6), count=10)
     assert [len(trial.right) for trial in report.trials] == [1, 1]
     assert report.trials[0].accuracy(96) == report.trials[0].right[0] / 10

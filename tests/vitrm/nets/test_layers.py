@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vitrm.errors import ConfigError
 from vitrm.model import ViTRM
 from vitrm.nets.layers import Attention, Dropout, DropPath, side_of
 
@@ -89,6 +90,8 @@ def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
     images = _images(large.config)
     for here, there in zip(model.steps(images), large.steps(images), strict=True):  # without being made for them
         assert torch.equal(here.memory, there.memory)
+    with pytest.raises(ConfigError, match="its positions are relative"):
+        next(model.steps(_images(small), patches=torch.tensor([[0, 1]]).expand(3, 2)))
     bias, wide = (model.block.layers[0].places(1 + side**2)[:, 1:, 1:] for side in (4, 8))
     wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
     assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)

@@ -60,13 +60,20 @@ def test_of_torchs_log_only_one_line_is_left_out(line, heard):
     assert _matters(record) is heard
 
 
+def _fails(*_):
+    from torch._inductor.exc import InductorError
+
+    raise InductorError(OSError("no compiler of C++\nin a long trace"), None)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's, of its own doing
-def test_where_torch_cannot_compile_the_message_says_what_to_do(small_run, few_digits, monkeypatch):
-    def broken(graph, inputs):
-        raise OSError("no compiler of C++\nin a long trace")
+@pytest.mark.parametrize("forward", [_fails, lambda graph, inputs: graph])
+def test_where_torch_cannot_compile_the_message_says_what_to_do(small_run, few_digits, monkeypatch, forward):
+    """What goes forward is compiled when it is first called, what goes back when that is."""
+    from torch._dynamo.backends.common import aot_autograd
 
-    compile_module = torch.nn.Module.compile
+    broken, compile_module = aot_autograd(fw_compiler=forward, bw_compiler=_fails), torch.nn.Module.compile
     monkeypatch.setattr(
         torch.nn.Module, "compile", lambda module, **options: compile_module(module, backend=broken, **options)
     )

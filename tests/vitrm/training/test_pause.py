@@ -4,8 +4,12 @@ import pytest
 import torch
 from trainings import changed, exact, kinds
 
+from vitrm.errors import TrainingDiverged
 from vitrm.judge.evaluation import predict_steps
+from vitrm.runs.state import State
+from vitrm.training.control import _obey
 from vitrm.training.events import Paused, Progress, Resumed, Updated
+from vitrm.training.fit import begin
 from vitrm.training.trainer import Trainer
 
 
@@ -106,3 +110,27 @@ def test_waiting_is_not_counted_as_training(small_run, few_digits):
         if isinstance(event, Progress):
             assert event.images_per_s > 100
     assert trainer.seconds < 1
+
+
+@pytest.mark.parametrize("asked", ["stop", "hold"])
+def test_weights_that_are_no_numbers_do_not_replace_a_good_state(small_run, few_digits, asked):
+    trainer = Trainer(small_run, few_digits)
+    with torch.no_grad():
+        trainer.model.classifier.bias[0] = float("nan")
+    train_batch = trainer.train_batch
+
+    def asking(images, labels):
+        yield from train_batch(images, labels)
+        getattr(trainer, asked)()
+
+    trainer.train_batch = asking
+    with pytest.raises(TrainingDiverged, match="in epoch 1, batch 1:"):
+        list(trainer.events())
+
+
+def test_a_run_goes_on_when_a_pause_is_taken_back_before_it_began(small_run, few_digits, tmp_path):
+    run, trainer = begin(small_run, few_digits, tmp_path / "run", "a test", "cpu")
+    for wanted, state in (("pause", State.PAUSING), ("go", State.RUNNING)):
+        _obey(run, trainer, {"wanted": wanted}, 0)
+        assert run.state is state
+    run.release()
