@@ -1,1 +1,0 @@
-"""How a browser hears what the teacher does: it asks, seldom while nobody looks at it."""
