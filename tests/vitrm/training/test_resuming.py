@@ -12,11 +12,11 @@ from vitrm.training.events import Finished
 from vitrm.training.trainer import Trainer
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(small_run, digits):
+@pytest.fixture(scope="module", params=["fp32", "bf16"])
+def uninterrupted(small_run, digits, request):
     """A training of 13 batches an epoch with glimpses, dropout, Mixup and CutMix: its config, data and every event with
     the state after it."""
-    config = changed(small_run, glimpse_patches=4, batch_size=8)
+    config = changed(small_run, glimpse_patches=4, batch_size=8, precision=request.param)
     dataset = replace(digits, train=digits.train.subset(torch.arange(100)), val=digits.val.subset(torch.arange(40)))
     trainer = Trainer(config, dataset)
     return config, dataset, [(exact(event), carry(trainer)) for event in trainer.events()]
