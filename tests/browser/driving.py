@@ -104,12 +104,17 @@ def launched(playwright: Playwright) -> Browser | None:
 
 
 class Talk:
-    """What a page and its server say to each other: whether the script has run to its end for everything sent."""
+    """What a page and its server say to each other: whether the script has run to its end for everything sent.
+
+    What a fragment sends that the page has lost since is not waited for: the server drops it without a word.
+    """
 
     def __init__(self, page: Page) -> None:
         self.sent: list[bytes] = []  # to the server; cleared by whoever wants to count
         self.socket: WebSocket | None = None
         self._began = self._answered = False
+        self._fragments: set[str] = set()  # those that the last run of the whole script brought
+        self._asked = ""  # the fragment whose run was last asked for; "" for the whole script
         self._page = page
         page.on("request", self._leave)
         page.on("websocket", self._open)
@@ -124,21 +129,35 @@ class Talk:
 
     def _open(self, socket: WebSocket) -> None:
         self.socket, self._began, self._answered = socket, False, False
+        self._fragments, self._asked = set(), ""
         socket.on("framesent", self._send)
         socket.on("framereceived", self._receive)
 
     def _send(self, frame: bytes) -> None:
         self.sent.append(frame)
-        if BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
-            self._began = self._answered = False
+        message = BackMsg.FromString(frame)
+        if message.WhichOneof("type") != "rerun_script":
+            return
+        asked = message.rerun_script.fragment_id
+        if not (self._answered and self._is_gone(asked)):
+            self._asked, self._began, self._answered = asked, False, False
 
     def _receive(self, frame: bytes) -> None:
         message = ForwardMsg.FromString(frame)
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._began, self._answered = True, False
+            if not message.metadata.run.fragment_ids:
+                self._fragments.clear()
+        elif kind == "delta" and message.delta.fragment_id:
+            self._fragments.add(message.delta.fragment_id)
+        elif kind == "script_finished" and message.script_finished in _ENDED_WELL:
+            self._answered = self._began or self._is_gone(self._asked)
         elif kind == "script_finished":
-            self._answered = self._began and message.script_finished in _ENDED_WELL
+            self._answered = False
+
+    def _is_gone(self, fragment: str) -> bool:
+        return bool(fragment) and fragment not in self._fragments
 
 
 def settle(page: Page) -> None:

@@ -60,6 +60,7 @@ export default function (component) {
   const measure = () => page.style.setProperty("--book", `${root.offsetHeight}px`);
   find(".fold").onclick = () => fold(!folded());
   find(".close").onclick = () => {
+    clearTimeout(state.timer); // of a book that is gone the server takes nothing more
     leave();
     replaceAddress({ lesson: null });
     setTriggerValue("close", "1");
