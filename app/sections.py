@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -87,12 +88,12 @@ def show(name: str) -> None:
 def lead_to(name: str) -> None:
     """Open a section and have the page scroll to it."""
     show(name)
-    st.session_state[_LED_TO] = name, led_to()[1] + 1
+    st.session_state[_LED_TO] = name, secrets.token_hex(4)
 
 
-def led_to() -> tuple[str, int]:
-    """The section that the page was last to scroll to, "" for none, and how often it was to scroll anywhere."""
-    return st.session_state.get(_LED_TO, ("", 0))
+def led_to() -> tuple[str, str]:
+    """The section that the page was last to scroll to, and a word of its own for that time; "" and "" for none."""
+    return st.session_state.get(_LED_TO, ("", ""))
 
 
 def is_open(name: str) -> bool:

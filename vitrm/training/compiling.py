@@ -49,8 +49,8 @@ def explained(generate: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
                 raise
             raise ConfigError(
                 f"train.compile=true: torch cannot compile here ({reason(error)}). Install a C++ compiler, such as "
-                "g++, or set train.compile to false. If there is one, it may have been killed at its work: delete the "
-                f"folder '{torch._inductor.runtime.cache_dir_utils.cache_dir()}'"
+                "g++, and for a GPU Triton, or set train.compile to false. If they are there, one may have been killed "
+                f"at its work: delete the folder '{torch._inductor.runtime.cache_dir_utils.cache_dir()}'"
             ) from error
 
     return explaining
