@@ -122,6 +122,34 @@ def play_and_scrub(page):
     assert len(page.talk.sent) == 1
 
 
+def touch(page, *places):
+    """A finger that comes down at the first place, moves to the others, and goes up."""
+    hand = page.context.new_cdp_session(page)
+    for k, (x, y) in enumerate(places):
+        at = {"type": "touchMove" if k else "touchStart", "touchPoints": [{"x": x, "y": y}]}
+        hand.send("Input.dispatchTouchEvent", at)
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    hand.detach()
+
+
+def scroll_past_and_point_with_a_finger(page):
+    """The curves tell nothing to a finger that only scrolls; a tap and a sideways move are places in them."""
+    box = page.locator("svg.chart").bounding_box()
+    middle, high = box["x"] + box["width"] / 2, box["y"] + 200
+    main = page.get_by_test_id("stMain")
+    top = main.evaluate("node => node.scrollTop")
+    touch(page, *((middle, high - 20 * k) for k in range(8)))
+    page.wait_for_function("([node, top]) => node.scrollTop > top", arg=[main.element_handle(), top])
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    main.evaluate("(node, top) => node.scrollTo({ top, behavior: 'instant' })", top)
+    touch(page, (middle, high))
+    expect(sentence(page)).to_contain_text("Supervision step 3 of 6")
+    touch(page, *((middle + 20 * k, high) for k in range(8)))
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    settle(page)
+    assert "position=18" in page.url
+
+
 SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
     const hosts = [...document.querySelectorAll("*")].filter((host) => host.shadowRoot);
     const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
@@ -142,6 +170,7 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
         expect(page.locator(part)).to_be_in_viewport(ratio=1)
     page.locator(".curves").evaluate("node => node.scrollIntoView()")
     expect(page.locator("button.play")).to_be_in_viewport(ratio=1)
+    scroll_past_and_point_with_a_finger(page)
 
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     for width in at_each_width(page):

@@ -148,13 +148,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
       play();
     }
   });
-  on(view.chart, "pointerdown", (event) => {
-    view.chart.setPointerCapture(event.pointerId);
-    if (timer !== null) pause();
-    show(view.positionAt(event));
-  });
-  on(view.chart, "pointermove", (event) => event.buttons && show(view.positionAt(event)));
-  on(view.chart, "pointerup", report);
+  pointed(view.chart, on, { begin: pause, at: (event) => show(view.positionAt(event)), end: report });
 
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
