@@ -75,6 +75,8 @@ def see_more_step_by_step(page):
     page.locator(".player").press("End")
     expect(page.locator(".curves tr")).to_have_count(13)
     expect(page.get_by_role("button", name="Jump to halt: step 4")).to_be_visible()
+    page.locator(".curves .numbers > div").press("ArrowLeft")  # which scrolls the table
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     page.locator(".player").press("Home")
     expect(page.locator(".curves tr")).to_have_count(13)
     assert float(known.get_attribute("width")) > 4 * width

@@ -111,7 +111,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     else actions[key]();
   };
   on(root, "keydown", (event) => {
-    if (event.target.closest("select, pre, .threshold")) return; // these move by themselves
+    if (event.target.closest("select, pre, .threshold, .numbers > div")) return; // these move by themselves
     if (event.key === " " && event.target.closest("button, summary")) return; // Space presses what has the focus
     press(event);
   });
