@@ -122,6 +122,21 @@ def play_and_scrub(page):
     page.mouse.up()
     settle(page)
     assert len(page.talk.sent) == 1
+    page.locator(".player").press("Home")
+    settle(page)
+    page.talk.sent.clear()
+    page.locator(".player").evaluate(HELD)
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    settle(page)
+    assert len(page.talk.sent) == 1
+
+
+HELD = """(player) => {  // a key that repeats
+    const about = { key: "ArrowRight", bubbles: true, composed: true };
+    const key = (type) => player.dispatchEvent(new KeyboardEvent(type, about));
+    for (let k = 0; k < 6; k++) key("keydown");
+    key("keyup");
+}"""
 
 
 def touch(page, *places):

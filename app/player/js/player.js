@@ -3,6 +3,7 @@
 const SHOWN_CLASSES = 5;
 const STEP_MS = 1700; // a supervision step at normal speed: time to look at it; six take 8.5 s, the first comes at once
 const LEAST_MS = 500; // and what is shown between two of them
+const KEY_MS = 300; // a held key: so long without a repeat is rest
 const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, code: codePanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel, cells: cellsPanel };
 
 // `data` is what app/player/payload.py makes; `setStateValue(name, value)` tells Python what the learner chose.
@@ -14,11 +15,11 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   // For new data, another model say, the learner's place and choices stay with the element.
   const state = (root.vitrm ??= {
     level: data.level, speed: "1", wanted: data.start ?? opening, reached: 0, guess: null, subject: null,
-    rested: data.start ?? null, view: data.view, edit: data.edits?.edit ?? "", threshold: data.chosenThreshold,
+    rested: data.start ?? null, moving: false, view: data.view, edit: data.edits?.edit ?? "", threshold: data.chosenThreshold,
   });
   const another = state.subject !== null && state.subject !== subjectOf(data);
   state.subject = subjectOf(data);
-  if (another && data.predict) Object.assign(state, { wanted: opening, reached: 0, guess: null }); // predicted anew
+  if (another && data.predict) Object.assign(state, { wanted: opening, reached: 0, guess: null, moving: false }); // predicted anew
   if (data.edits) keepPossibleEdit(state, data.edits);
   const choose = (name, value) => {
     state[name] = value;
@@ -34,7 +35,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   view.level.value = state.level;
   view.speed.value = state.speed;
   setThreshold(view, model, state.threshold);
-  let timer = null;
+  let timer = null, resting = null, pressed = false; // playing; where it has got to is to be told; a key moves it
 
   const draw = () => {
     state.reached = Math.max(state.reached, state.position);
@@ -49,16 +50,25 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     if (data.together) window.dispatchEvent(new CustomEvent("vitrm-moved", { detail: { from: root, together: data.together, place: locate(model, state.position) } }));
   }
   function report() {
+    clearTimeout(resting);
+    state.moving = false;
     if (state.rested === state.position) return;
     state.rested = state.position;
     setStateValue("position", state.position);
     writeAddress(model, state);
   }
+  // A key that is held repeats: where it gets to is told when it is let go, or has rested.
+  function reportLater() {
+    clearTimeout(resting);
+    state.moving = true;
+    resting = setTimeout(report, KEY_MS);
+  }
   function go(position) {
     bringIntoView(root);
     pause();
     show(position);
-    report();
+    if (pressed) reportLater();
+    else report();
   }
   function pause() {
     if (timer === null) return;
@@ -107,9 +117,14 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     if (event.defaultPrevented || !(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const key = keys[event.key];
+    pressed = true;
     if (typeof key === "function") key();
     else actions[key]();
+    pressed = false;
   };
+  const letGo = () => state.moving && report();
+  on(document, "keyup", letGo);
+  on(window, "blur", letGo);
   on(root, "keydown", (event) => {
     if (event.target.closest("select, pre, .threshold, .numbers > div")) return; // these move by themselves
     if (event.key === " " && event.target.closest("button, summary")) return; // Space presses what has the focus
@@ -165,8 +180,10 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   requestAnimationFrame(() => root.classList.add("moves")); // what is there on arrival does not move
   if (another && data.predict && state.rested !== null) setStateValue("position", (state.rested = null));
   writeAddress(model, state);
+  if (state.moving) reportLater(); // new data came while a key was held
   root.vitrmLeave = () => {
     stop.abort();
+    clearTimeout(resting);
     resize.disconnect();
     if (timer !== null) clearInterval(timer);
   };
