@@ -221,6 +221,10 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     expect(page.locator("svg.chart")).to_be_hidden()
     settle(page)
     assert "panels=look%2Canswer" in page.url
+    page.get_by_role("button", name="Curves").press("Enter")
+    expect(page.locator("svg.chart")).to_be_visible()
+    settle(page)
+    expect(page.get_by_role("button", name="Curves")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Watch a tiny")).to_be_visible()
     settle(page)

@@ -26,8 +26,8 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     setStateValue(name, value);
     writeAddress(model, state);
   };
-  const view = build(root, model, state);
   const keepFocus = rememberFocus(root);
+  const view = build(root, model, state);
   view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
   const stage = presenting(root, model, setTriggerValue, () => redraw());
   if (!view.levels.includes(state.level)) state.level = "supervision step";
@@ -228,24 +228,6 @@ function keepPossibleEdit(state, { edit, edited }) {
   else if (edited && edit === state.refused && !state.edit) [state.edit, state.refused] = [edit, null];
 }
 
-// Panels are made anew for new data: the focus goes back to the control that had it, and the page does not jump.
-function rememberFocus(root) {
-  const controls = (panel) => [...panel.querySelectorAll("button, select, pre, summary")];
-  const extras = root.querySelector(".extras");
-  const focused = root.getRootNode().activeElement;
-  const panel = focused && extras.contains(focused) ? focused.closest(".panel") : null;
-  const name = panel?.className, place = panel ? controls(panel).indexOf(focused) : -1;
-  const open = [...extras.querySelectorAll("details[open]")].map((details) => details.dataset.name);
-  extras.style.minHeight = `${extras.offsetHeight}px`;
-  return () => {
-    extras.style.minHeight = "";
-    for (const details of extras.querySelectorAll("details")) details.open = open.includes(details.dataset.name);
-    if (place < 0) return;
-    const again = [...extras.children].find((child) => child.className === name);
-    if (again) controls(again)[place]?.focus({ preventScroll: true });
-  };
-}
-
 function build(root, model, state) {
   const find = (selector) => root.querySelector(selector);
   const bars = find(".bars");
@@ -301,10 +283,9 @@ function build(root, model, state) {
   };
   view.setPlaying(false);
   const behind = (selector, name, rows) => {
-    const host = find(`${selector} .behind`), open = Boolean(host.querySelector("details[open]"));
+    const host = find(`${selector} .behind`);
     host.replaceChildren();
     numbersBehind(host, name, rows);
-    host.firstChild.open = open;
   };
   behind(".look", "patches", () => [
     ["supervision step", "patches read"],
