@@ -37,7 +37,8 @@ def test_what_is_read_is_above_the_fold_the_rest_opens_on_demand_and_an_edit_say
     expect(edits).to_contain_text("by 0.0 points")  # six more steps change nothing at the sixth
     settle(page)
     assert "edit=n12" in page.url
-    page.get_by_role("button", name="Memory token 1: as it is").click()
+    token = page.get_by_role("button", name="Memory token 1: as it is")
+    assert token.evaluate("node => { node.click(); return node.textContent; }") == "1 zero"  # before the model has run
     expect(page.get_by_role("button", name="Memory token 1: zero")).to_be_visible()
     expect(edits).to_contain_text("At this point the edit moves the probability")
     expect(edits).not_to_contain_text("by 0.0 points")
