@@ -89,7 +89,7 @@ def replace(file: Path, write: Callable[[str], Any]) -> None:
             write(str(temporary))
         except RuntimeError as error:  # how torch.save says it
             raise OSError(f"could not write '{file}' ({error}); is the disk full?") from error
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         os.replace(temporary, file)
     finally:
