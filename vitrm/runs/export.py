@@ -20,7 +20,7 @@ from vitrm.errors import ConfigError, RunError
 from vitrm.model import State, ViTRM
 from vitrm.nets.base import OneStep
 from vitrm.runs.card import model_card
-from vitrm.runs.files import replace_text
+from vitrm.runs.files import replace_bytes, replace_text
 from vitrm.runs.folder import CARD, CONFIG, METRICS, STARTED, SUMMARY, Run
 from vitrm.runs.summary import Summary
 
@@ -101,7 +101,7 @@ def save_onnx(model: ViTRM | OneStep, file: str | Path) -> None:
         "std": json.dumps(model.transform.std),
     }
     onnx.helper.set_model_props(proto, meta)
-    onnx.save(proto, str(file))
+    replace_bytes(Path(file), proto.SerializeToString())
 
 
 def hub_config(config: Config) -> dict[str, Any]:

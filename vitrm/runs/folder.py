@@ -375,11 +375,11 @@ class Run:
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
-        save_traces(self.path / GALLERY, traces)
+        replace(self.path / GALLERY, lambda file: save_traces(file, traces))
 
     def save_mixtures(self, traces: dict[str, MixtureTrace]) -> None:
         """Replace mixtures.npz."""
-        save_traces(self.path / MIXTURES, traces)
+        replace(self.path / MIXTURES, lambda file: save_traces(file, traces))
 
     def finish(self, summary: Summary) -> None:
         """Write the model card and, last of all, summary.json: `summary` with the origin of the run added."""

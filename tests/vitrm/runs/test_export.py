@@ -4,6 +4,7 @@ import importlib.util
 import json
 import warnings
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vitrm.config import Config, ResNetConfig, TrainConfig, ViTConfig
 from vitrm.errors import RunError
 from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
+from vitrm.runs import files
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.export import export, save_onnx, thinned
 from vitrm.runs.folder import Run
@@ -98,6 +100,21 @@ def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
     for ours, theirs in zip(session.run(None, feed), expected, strict=True):
         close(ours, theirs)
     assert session.get_modelmeta().custom_metadata_map["family"] == config.family
+
+
+def test_a_model_as_onnx_is_replaced_at_once_or_not_at_all(tiny, tmp_path, monkeypatch):
+    from onnx.helper import make_graph, make_model
+
+    made = Mock(model_proto=make_model(make_graph([], "empty", [], [])))
+    monkeypatch.setattr(torch.onnx, "export", Mock(return_value=made))  # which takes ten seconds
+    model, file = equip(ViTRM(tiny), Config(model=tiny)), tmp_path / "model.onnx"
+    with monkeypatch.context() as full:
+        full.setattr(files.os, "replace", Mock(side_effect=OSError("No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            save_onnx(model, file)
+    assert list(tmp_path.iterdir()) == []
+    save_onnx(model, file)
+    assert file.read_bytes() == made.model_proto.SerializeToString()
 
 
 def test_a_recursion_can_go_on_from_a_state_and_read_what_it_is_given(tiny, close):
