@@ -36,12 +36,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vitrm.config import Config
 from vitrm.errors import RunError
 from vitrm.judge.report import Report, decode, encode, report_type
+from vitrm.locks import lock
 from vitrm.runs.card import model_card
 from vitrm.runs.files import (
     changed_at,
     clear_unfinished,
     is_unfinished,
-    lock,
     read_config,
     read_json,
     read_lines,
