@@ -285,9 +285,11 @@ def comparison(
 def may_be_chance(worse: int, better: int) -> bool:
     """Whether so many answers that became wrong, and so many that became right, are no more than chance explains.
 
-    The sign test's normal form: of n changed answers, either way alike, 95 % lie within 1.96 * sqrt(n).
+    The sign test at 5 %, two-sided and exact: either way alike, so few answers as five never tell.
     """
-    return abs(worse - better) <= 1.96 * math.sqrt(worse + better)
+    from scipy.stats import binomtest  # scikit-learn brings it
+
+    return worse == better or bool(binomtest(worse, worse + better).pvalue > 0.05)
 
 
 def _replaced(mixture: Way, steps: int, answers: Tensor, own: Tensor, labels: Tensor) -> Replaced:

@@ -12,7 +12,7 @@ from vitrm.config import Config, SRViTConfig, ViTConfig
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
-from vitrm.judge.mixture import TokenWeights, WeightSums, comparison, faults, verdict
+from vitrm.judge.mixture import TokenWeights, WeightSums, comparison, faults, may_be_chance, verdict
 from vitrm.judge.report import Progress, measured, measuring
 
 SMALL = SRViTConfig(
@@ -122,6 +122,16 @@ def test_a_difference_that_chance_explains_is_said_to_be_one(judged):
     said = comparison(SMALL, scores, (small, large), 100)
     assert "89.0 % (3 right answers become wrong and 2 wrong ones right, no more than chance explains)" in said
     assert "80.0 % (12 right answers become wrong and 2 wrong ones right)" in said
+
+
+@pytest.mark.parametrize(
+    ("worse", "better", "chance"),
+    [(0, 0, True), (5, 0, True), (0, 6, False), (7, 1, True), (8, 1, False), (9, 2, True), (10, 2, False),
+     (40, 60, True), (39, 61, False)],
+)  # fmt: skip
+def test_of_few_changed_answers_chance_explains_more_than_of_many(worse, better, chance):
+    """The two-sided sign test at 5 %, as in tables of it: 6:0, 8:1, 10:2 and 61:39 are the first that tell."""
+    assert may_be_chance(worse, better) is chance
 
 
 @pytest.mark.parametrize(
