@@ -294,6 +294,12 @@ def test_from_the_command_line_in_processes_of_their_own(tmp_path, monkeypatch, 
         ("sweep ablation --presets vit-small", "unknown setting 'model.memory_steps' of a plain ViT"),
         ("sweep ablation --presets digits --memory-steps 2000", "memory_steps=2000: expected 1 to 1,000"),
         ("sweep models --devices tpu", "device 'tpu' is not available here"),
+        ("sweep models --train.seed 5", "--train.seed cannot be used here: the sweep 'models' varies it; give --seeds"),
+        ("sweep batch-size --train.batch_size 32", "the sweep 'batch-size' varies it; give --batch-sizes"),
+        ("sweep mixture --model.mixture token", "the sweep 'mixture' varies it; leave it out"),
+        ("sweep models --batch-sizes 64", "cannot be used here: the sweep 'batch-size' varies them, 'models' does not"),
+        ("sweep models --seeds 0 1 0", "--seeds names 0 twice: expected different ones"),
+        ("sweep ablation --presets digits --memory-steps 2 2", "--memory-steps names 2 twice"),
     ],
 )
 def test_mistakes_are_answered_before_anything_is_trained(words, message, tmp_path, monkeypatch, capsys):
