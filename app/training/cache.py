@@ -25,13 +25,13 @@ from vitrm.traces.trace import Trace
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)
 def trainings() -> Trainings:
     """The queue of trainings, one for all sessions, looked after by a thread of its own."""
-    own_data.tidy()
     return Trainings().start()
 
 
 @st.cache_resource(show_spinner=False)
 def look_after_queue() -> None:
     """Once per server, whichever page is opened first: who waited when the last server ended gets their turn."""
+    own_data.tidy()
     with contextlib.suppress(RunError, ConfigError):  # the Train page says what is wrong
         if any((home() / "runs").glob("*/job.json")):
             trainings()
