@@ -41,10 +41,12 @@ def _fails(capsys, *words):
 
 def test_training_prints_where_it_writes_each_epoch_and_the_model_card(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["train", "digits", *TINY, "--name", "first"]) == 0
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert cli.main(["train", "digits", *TINY, "--data-root", "my data", "--name", "first"]) == 0
     out = capsys.readouterr().out
     assert "training into runs/first (1,294 images, cpu); stop with Ctrl-C" in out
-    assert "continue: vitrm train --resume runs/first" in out
+    again = "vitrm train --resume runs/first --device cpu --threads 1 --data-root 'my data'"
+    assert f"continue: {again}\n" in out
     assert "epoch 1: loss" in out
     assert "all 1 epochs done; best validation accuracy" in out
     assert "# first\n" in out

@@ -155,11 +155,13 @@ def test_a_folder_for_the_hub_says_what_it_expects_and_still_loads_here(glimpser
     assert fields["pipeline_tag"] == "image-classification"
 
 
-def test_a_training_is_logged_for_tensorboard(tmp_path):
+def test_a_training_is_logged_for_tensorboard(tmp_path, capsys):
     words = ["train", "digits", "--tensorboard", "--train.epochs", "2", "--model.dim", "16", "--model.num_heads", "2"]
     words += ["--model.supervision_steps", "2", "--train.batch_size", "256", "--model.depth", "1", "--threads", "1"]
     assert cli.main([*words, "--device", "cpu", "--runs", str(tmp_path), "--name", "run"]) == 0
     run = Run(tmp_path / "run")
+    assert f"continue: vitrm train --resume {run.path} " in (out := capsys.readouterr().out)
+    assert " --tensorboard\n" in out
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
