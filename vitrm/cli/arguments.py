@@ -71,6 +71,18 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", default=str(home() / "data"), help="where downloads go (default: %(default)s)")
 
 
+def where_words(arguments: argparse.Namespace) -> list[str]:
+    """The words by which another command has the same device, threads and place of data: where they are no defaults."""
+    parser = argparse.ArgumentParser()
+    add_device(parser)
+    add_data_root(parser)
+    words = []
+    for name, default in vars(parser.parse_args([])).items():
+        if (value := getattr(arguments, name)) != default:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
 def positive(text: str) -> int:
     """An argument that counts something."""
     if not text.isdecimal() or int(text) == 0:

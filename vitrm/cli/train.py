@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitrm.cli import company
-from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings
+from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings, where_words
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.cli.progress import Bar
 from vitrm.cli.signals import ends_when_told, stops_on_signal
@@ -80,7 +80,8 @@ def _train(arguments: argparse.Namespace, run: Run | None, trainer: Trainer) -> 
     from vitrm.training.tensorboard import Board
 
     where = trainer.group.from_first(lambda: str(run.path))
-    resume = shlex.join(_words(arguments, ["train", "--resume", where], trainer.group.size))
+    words = ["train", "--resume", where, *where_words(arguments), *(["--tensorboard"] if arguments.tensorboard else [])]
+    resume = shlex.join(_words(arguments, words, trainer.group.size))
     if run is None:
         return _train_beside(trainer, resume)
     return _train_into(run, trainer, Board(run.path) if arguments.tensorboard else None, resume)

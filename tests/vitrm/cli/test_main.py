@@ -41,10 +41,12 @@ def _fails(capsys, *words):
 
 def test_training_prints_where_it_writes_each_epoch_and_the_model_card(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["train", "digits", *TINY, "--name", "first"]) == 0
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert cli.main(["train", "digits", *TINY, "--data-root", "my data", "--name", "first"]) == 0
     out = capsys.readouterr().out
     assert "training into runs/first (1,294 images, cpu); stop with Ctrl-C" in out
-    assert "continue: vitrm train --resume runs/first" in out
+    again = "vitrm train --resume runs/first --device cpu --threads 1 --data-root 'my data'"
+    assert f"continue: {again}\n" in out
     assert "epoch 1: loss" in out
     assert "all 1 epochs done; best validation accuracy" in out
     assert "# first\n" in out
@@ -185,6 +187,9 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
     ("words", "message"),
     [
         ("export digits-glimpse unwritten --gallery 1 --gallery-images -1", "the test split has images 0 to 358"),
+        ("export vit-tiny-deep unwritten --gallery 1", "a gallery needs a model with supervision steps"),
+        ("export digits unwritten --mixture", "a judgement of the mixture needs an SR-ViT"),
+        ("export digits unwritten --domain folder:nowhere", "folder 'nowhere' does not exist"),
         ("train", "say what to train: vitrm train PRESET, one of paper, paper-as-published, tiny, digits"),
         ("train digts", "unknown preset 'digts'; did you mean 'digits'?"),
         ("train digits --train.ir 1", "unknown setting 'train.ir'; did you mean 'train.lr'?"),
@@ -215,7 +220,7 @@ def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("no folder")
     assert message in _fails(capsys, *shlex.split(words))
-    assert not (tmp_path / "runs").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
 
 
 @pytest.mark.parametrize(
