@@ -78,7 +78,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     if arguments.data and arguments.save:
         raise ConfigError("--save keeps with the run what it is worth on its own data; leave out --data, or --save")
     if arguments.data:
-        config = replace(config, data=replace(config.data, source=arguments.data, name=""))
+        config = replace(config, data=replace(config.data, source=arguments.data, name="", train_images=0))
         config, model = _fitted(config, model)
     dataset = load_data(config, arguments.data_root)
     if dataset.classes != model.class_names:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -161,6 +162,23 @@ def test_evaluate_as_a_table_states_its_policy(runs, capsys):
     assert lines[0].endswith("test split, n = 359, glimpse seed 0")
     assert lines[1] == "policy: all 2 supervision steps run for every image; no halting"
     assert [line.split()[0] for line in lines[3:]] == ["1", "2"]
+
+
+def test_evaluate_on_other_data_takes_all_of_them_however_few_the_training_had(runs, tmp_path, capsys):
+    from PIL import Image
+
+    shutil.copytree(runs / "small", tmp_path / "few")
+    file = tmp_path / "few" / "config.json"
+    config = json.loads(file.read_text())
+    config["data"]["train_images"] = 1200
+    file.write_text(json.dumps(config))
+    for digit in range(10):
+        (tmp_path / "own" / str(digit)).mkdir(parents=True)
+        for i in range(5):
+            Image.new("L", (8, 8), 20 * digit + i).save(tmp_path / "own" / str(digit) / f"{i}.png")
+    words = ["evaluate", str(tmp_path / "few"), "--data", f"folder:{tmp_path / 'own'}", "--json", "--device", "cpu"]
+    assert cli.main([*words, "--threads", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 10
 
 
 def test_evaluate_on_data_with_other_classes_is_refused(runs, tmp_path, capsys):
