@@ -45,6 +45,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.traces.recording import gallery, mixture_gallery
 
     no_settings(settings, "export takes no settings")
+    if arguments.gallery_images and not arguments.gallery:
+        raise ConfigError("--gallery-images is of --gallery; add it, or leave this out")
     if arguments.onnx:
         check_onnx()
     run = find_run(arguments.name)
