@@ -12,6 +12,7 @@ from pathlib import Path
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.places import ROOT, home
+from vitrm.runs.files import replace_bytes
 from vitrm.runs.folder import Run
 from vitrm.sweep.row import Row, percents
 from vitrm.sweep.sweep import OTHERS, Sweep, accuracy, policies_of
@@ -120,8 +121,8 @@ def write_table(sweep: Sweep) -> None:
     writer = csv.DictWriter(text, found[0].cells(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(entry.cells() for entry in found)
-    (sweep.folder / "table.csv").write_text(text.getvalue(), encoding="utf-8")
-    (sweep.folder / "table.md").write_text(markdown(sweep, found), encoding="utf-8")
+    replace_bytes(sweep.folder / "table.csv", text.getvalue().encode())
+    replace_bytes(sweep.folder / "table.md", markdown(sweep, found).encode())
 
 
 def list_tables(runs_folder: str | Path | None = None) -> dict[str, Path]:

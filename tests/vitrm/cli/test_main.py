@@ -205,6 +205,9 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
     ("words", "message"),
     [
         ("export digits-glimpse unwritten --gallery 1 --gallery-images -1", "the test split has images 0 to 358"),
+        ("export vit-tiny-deep unwritten --gallery 1", "a gallery needs a model with supervision steps"),
+        ("export digits unwritten --mixture", "a judgement of the mixture needs an SR-ViT"),
+        ("export digits unwritten --domain folder:nowhere", "folder 'nowhere' does not exist"),
         ("train", "say what to train: vitrm train PRESET, one of paper, paper-as-published, tiny, digits"),
         ("train digts", "unknown preset 'digts'; did you mean 'digits'?"),
         ("train digits --train.ir 1", "unknown setting 'train.ir'; did you mean 'train.lr'?"),
@@ -253,14 +256,14 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
         ("bench digits --halting x", "'digits' cannot be used here: --halting measures what it names itself"),
         ("bench --agreement x --repeats 2", "leave out --repeats"),
         ("export nowhere folder", "no run or checkpoint 'nowhere'; there are: "),
-        ("export x folder --gallery-images 3", "--gallery-images is of --gallery"),
+        ("export digits-glimpse unwritten --gallery-images 3", "--gallery-images is of --gallery"),
     ],
 )
 def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("no folder")
     assert message in _fails(capsys, *shlex.split(words))
-    assert not (tmp_path / "runs").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import statistics
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from vitrm.cli import main as cli
 from vitrm.config import PRESETS, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
+from vitrm.runs import files
 from vitrm.runs.folder import Run
 from vitrm.runs.summary import Scores, Summary
 from vitrm.sweep import table
@@ -219,6 +221,25 @@ def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_
         assert whole.run_of(cell).summary().test == done[0].run_of(cell).summary().test
     assert train_cells(whole, launch, said.append)
     assert len(launched) == 3
+
+
+def test_a_table_and_what_a_folder_holds_are_replaced_at_once_or_not_at_all(done, tmp_path, monkeypatch):
+    sweep, _ = done
+
+    def content():
+        return {name: (sweep.folder / name).read_bytes() for name in ("sweep.json", "table.csv", "table.md")}
+
+    before = content()
+    with monkeypatch.context() as full:
+        full.setattr(files.os, "replace", Mock(side_effect=OSError("No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            table.write_table(replace(sweep, budget_minutes=1.0))
+        with pytest.raises(OSError, match="No space left"):
+            prepare(_ablation(tmp_path))
+    assert content() == before
+    assert list((tmp_path / "grid").iterdir()) == []
+    table.write_table(sweep)
+    assert content() == before
 
 
 def test_a_folder_holds_one_grid(done, tmp_path):
