@@ -7,6 +7,7 @@ Validation is carved out of the training images by seed; the test split never de
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import math
@@ -86,7 +87,16 @@ def load_dataset(
     if len(train) == 0 or len(test) == 0:
         raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
     mean, std = mean_std(train.images)
-    return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(decoder.skipped))
+    return Dataset(
+        source,
+        classes,
+        train,
+        val,
+        test,
+        Preprocess(image_size, mean, std),
+        tuple(decoder.skipped),
+        fingerprint=decoder.fingerprint(),
+    )
 
 
 def stand_in(source: str, image_size: int, channels: int, *, root: str | Path | None = None) -> Shown | None:
@@ -162,7 +172,10 @@ def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...
             for file in sorted((folder / name).glob("**/*"))
             if file.suffix.lower() in IMAGE_SUFFIXES
         ]
-        rows = [_Row(str(file.relative_to(path)), file.read_bytes, label) for file, label in files]
+        rows = [
+            _Row(file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes, label)
+            for file, label in files
+        ]
         return decoder.split(f"'{folder}'", rows, lambda: [_stamp(file) for file, _ in files])
 
     if separate:
@@ -192,7 +205,7 @@ def _parquet(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ..
     splits = {}
     for part, tables in read.items():
         rows = [
-            _Row(f"{part} row {i}", (lambda content=image: content or b""), label)
+            _Row(f"{part} row {i}", len(image or b""), (lambda content=image: content or b""), label)
             for i, (image, label) in enumerate(
                 pair for images, labels, _ in tables for pair in zip(images, labels, strict=True)
             )
@@ -241,9 +254,10 @@ def _stamp(file: Path) -> str:
 
 
 class _Row(NamedTuple):
-    """An image as it was found: the name it is known by, how to read its bytes, and its label."""
+    """An image as it was found: the name it is known by, its bytes and how to read them, and its label."""
 
     name: str
+    size: int
     read: Callable[[], bytes]
     label: int
 
@@ -255,6 +269,13 @@ class _Decoder:
     shape: tuple[int, ...]
     room: Room
     skipped: list[str] = field(default_factory=list)  # "NAME: why"
+    kept: list[tuple[str, int, int]] = field(default_factory=list)  # name, bytes and label of each that could be read
+
+    def fingerprint(self) -> str:
+        """Of what was read: the same wherever the same files lie, another one if any was added, renamed or changed."""
+        if not self.kept:
+            return ""
+        return f"{len(self.kept):,} images {hashlib.sha256(json.dumps(self.kept).encode()).hexdigest()[:12]}"
 
     def split(self, where: str, rows: Sequence[_Row], stamps: Callable[[], list[str]]) -> Split:
         """Decode every row; `stamps` tell files apart. Raises DataError, naming `where` they are from, without any."""
@@ -276,6 +297,7 @@ class _Decoder:
         if not kept:
             reason = f": {self.skipped[0]}" if self.skipped else ""
             raise DataError(f"no readable image found; {len(self.skipped)} skipped{reason}")
+        self.kept += [(rows[number].name, rows[number].size, rows[number].label) for number in kept]
         return Split(images, torch.tensor([rows[number].label for number in kept], dtype=torch.int64))
 
     def _decoded(self, rows: Sequence[_Row]) -> tuple[Tensor, dict[int, str]]:
