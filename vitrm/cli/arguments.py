@@ -71,6 +71,11 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", default=str(home() / "data"), help="where downloads go (default: %(default)s)")
 
 
+def option(name: str) -> str:
+    """How an argument is typed: "data_root" as "--data-root"."""
+    return f"--{name.replace('_', '-')}"
+
+
 def where_words(arguments: argparse.Namespace) -> list[str]:
     """The words by which another command has the same device, threads and place of data: where they are no defaults."""
     parser = argparse.ArgumentParser()
@@ -79,7 +84,7 @@ def where_words(arguments: argparse.Namespace) -> list[str]:
     words = []
     for name, default in vars(parser.parse_args([])).items():
         if (value := getattr(arguments, name)) != default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            words += [option(name), str(value)]
     return words
 
 

@@ -47,6 +47,8 @@ def _check(arguments: argparse.Namespace, model: AnyModelConfig) -> None:
         require_halting(model)
     if arguments.mixture:
         require_mixture(model, "a judgement of the mixture")
+    if arguments.gallery_images and not arguments.gallery:
+        raise ConfigError("--gallery-images is of --gallery; add it, or leave this out")
     if arguments.gallery and not model.mixes:
         require_recursion(model, "a gallery")
 
