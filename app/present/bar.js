@@ -8,14 +8,22 @@ export default ({ data, parentElement, setTriggerValue }) => {
   enter.hidden = data.on;
   enter.onclick = () => setTriggerValue("present", true);
   const leave = () => setTriggerValue("present", false);
-  row.replaceChildren(...(data.on ? [...data.panels, [null, "Leave"]] : []).map(([name, title], k) => {
-    const button = element("button", "", title);
-    button.type = "button";
-    button.append(element("kbd", "", name ? String(k + 1) : "Esc"));
-    if (name) button.setAttribute("aria-pressed", String(name === data.now));
-    button.onclick = () => (name ? setTriggerValue("panel", name) : leave());
-    return button;
-  }));
+  const offered = data.on ? [...data.panels, ["", "Leave"]] : [], names = JSON.stringify(offered);
+  if (row.dataset.names !== names) { // others than before; else only the choice has changed, and the focus stays
+    row.dataset.names = names;
+    row.replaceChildren(...offered.map(([name, title], k) => {
+      const button = element("button", "", title);
+      Object.assign(button, { type: "button", value: name });
+      button.append(element("kbd", "", name ? String(k + 1) : "Esc"));
+      return button;
+    }));
+  }
+  for (const button of row.children) if (button.value) button.setAttribute("aria-pressed", String(button.value === data.now));
+  row.onclick = (event) => {
+    const button = event.target.closest("button");
+    if (button?.value) setTriggerValue("panel", button.value);
+    else if (button) leave();
+  };
   const fit = () => {
     main.style.zoom = data.on ? stageZoom() : "";
     main.style.setProperty("--unzoom", data.on ? 1 / stageZoom() : 1); // for what measures itself on the screen
