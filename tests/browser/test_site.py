@@ -91,7 +91,8 @@ def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cu
     verdict = cut.locator(".guess .verdict")
     expect(verdict).to_have_text("")
     expect(cut.locator(".bars")).not_to_contain_text("true class")
-    cut.locator(".guess button").first.click()
+    cut.locator(".guess button").first.press("Enter")
+    expect(cut.locator(".guess button").first).to_be_focused()
     expect(verdict).to_contain_text("gem can be reached, in")
     expect(cut.locator(".bars")).to_contain_text("true class")
 
