@@ -43,7 +43,7 @@ function openBook(lesson, root) {
     record.leaf = Math.min(record.leaf, leaves.length - 1);
     Object.assign(record, { done: leaves.filter(({ done }) => done).length, of: leaves.length, complete: leaves.every(({ done }) => done) });
     keep(lesson.key, record);
-    drawBook(root, { title: lesson.title, leaf: record.leaf, leaves, body: bodyOf(lesson, record) }, { note, go, draft: drafts }, state);
+    drawBook(root, { title: lesson.title, number: lesson.number, leaf: record.leaf, leaves, body: bodyOf(lesson, record) }, { note, go, draft: drafts }, state);
     find(".live").textContent = leaves[record.leaf].done ? `Done: ${leaves[record.leaf].title}` : "";
     measure();
   }

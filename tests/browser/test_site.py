@@ -119,6 +119,9 @@ def test_a_lesson_is_done_by_doing_and_says_which_part_needs_the_app(cut, site):
     expect(cut.locator(".book footer")).not_to_contain_text("Next")
     cut.locator("button.play").click()
     cut.get_by_text("Next: Keep it").click()
+    with cut.expect_download() as saved:
+        cut.get_by_role("button", name="Save this picture").click()
+    assert saved.value.suggested_filename == "lesson-3.png"
     cut.get_by_role("link", name="All lessons").click()
     expect(cut.locator(".shelf .sum")).to_have_text("1 of 8 lessons done.")
 
