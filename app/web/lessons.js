@@ -3,13 +3,24 @@
 
 const shelfHost = document.getElementById("shelf");
 const open = vitrmCourse.lessons.find(({ key }) => key === new URLSearchParams(location.search).get("lesson"));
-if (shelfHost) mountShelf({ data: vitrmCourse, parentElement: inShadow(shelfHost, vitrmCourse.shelf) });
+if (shelfHost) {
+  const shelf = inShadow(shelfHost, vitrmCourse.shelf);
+  mountShelf({ data: vitrmCourse, parentElement: shelf });
+  followTheme(shelf.querySelector(".shelf"));
+}
 if (open) openBook(open, inShadow(document.body.appendChild(element("div")), vitrmCourse.book).querySelector(".book"));
 
 function inShadow(host, html) {
   const inside = host.attachShadow({ mode: "open" });
   inside.innerHTML = html; // ours: written with the site
   return inside;
+}
+
+// By the button, or with the system: site.js writes it on the page.
+function followTheme(root) {
+  const shade = () => (root.dataset.theme = isDark(root) ? "dark" : "light");
+  new MutationObserver(shade).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  shade();
 }
 
 function openBook(lesson, root) {
@@ -56,19 +67,17 @@ function openBook(lesson, root) {
     find(".fold").setAttribute("aria-expanded", String(!yes));
     measure();
   };
-  const shade = () => (root.dataset.theme = isDark(root) ? "dark" : "light");
   find(".fold").onclick = () => fold(page.dataset.book !== "folded");
   find(".close").onclick = () => {
     delete page.dataset.book;
     root.remove();
     replaceAddress({ lesson: null });
   };
-  document.querySelector(".theme").addEventListener("click", shade);
   window.addEventListener("vitrm-event", take);
   new ResizeObserver(measure).observe(root);
   root.setAttribute("aria-label", `Lesson ${lesson.number}: ${lesson.title}`);
   find(".which").append(element("span", "", `Lesson ${lesson.number} of ${vitrmCourse.lessons.length} `), element("b", "", lesson.title));
-  shade();
+  followTheme(root);
   fold(false);
   draw();
 }

@@ -100,6 +100,11 @@ def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cu
 def test_a_lesson_is_done_by_doing_and_says_which_part_needs_the_app(cut, site):
     cut.goto(f"{site}/lessons.html")
     cut.get_by_role("link", name="What can be learned in a minute?").click()
+    for change in (lambda: cut.emulate_media(color_scheme="dark"), cut.locator(".theme").click):
+        before = cut.locator(".book").get_attribute("data-theme")
+        change()
+        for ours in (".book", ".shelf"):
+            expect(cut.locator(ours)).not_to_have_attribute("data-theme", before)
     for left in (1, 0):
         cut.locator(".book fieldset .options input").first.click()
         expect(cut.locator(".book fieldset .options")).to_have_count(left)
