@@ -161,10 +161,9 @@ function pointAt(selector) {
   if (!control) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   control.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
-  const before = [control.style.outline, control.style.outlineOffset];
-  [control.style.outline, control.style.outlineOffset] = ["3px solid #e69f00", "3px"];
+  const frame = { outline: "3px solid #e69f00", outlineOffset: "3px" };
+  control.animate([frame, frame], 4000); // its own style stays as it is
   control.focus?.({ preventScroll: true });
-  setTimeout(() => ([control.style.outline, control.style.outlineOffset] = before), 4000);
 }
 
 function pressed(text, kind, act) {
