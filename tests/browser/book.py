@@ -26,6 +26,21 @@ def onward(page, name):
     page.locator(".book footer").get_by_text(f"Next: {name}").click()
 
 
+def remember(page):
+    """Answer both questions about lessons before; to go through the options is no answer yet."""
+    options, verdict = page.locator(".book fieldset .options"), page.locator(".book fieldset :is(.yes, .no)")
+    expect(page.get_by_role("button", name="Answer").first).to_be_disabled()
+    for answered in (0, 1):
+        options.first.get_by_role("radio").first.press("Space")
+        page.keyboard.press("ArrowDown")
+        expect(options.first.get_by_role("radio").nth(1)).to_be_focused()
+        expect(verdict).to_have_count(answered)
+        page.get_by_role("button", name="Answer").first.press("Enter")
+        expect(verdict).to_have_count(answered + 1)
+        expect(verdict.nth(answered)).to_be_focused()
+    expect(options).to_have_count(0)
+
+
 def done(page, title):
     """Wait until the book has said aloud that the leaf is done."""
     expect(page.locator(".book .live")).to_contain_text(f"Done: {title}")

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from app.lessons import progress
 from app.lessons.course import lessons
-from tests.browser.book import done, kept, leaf, onward, open_at
+from tests.browser.book import done, kept, leaf, onward, open_at, remember
 from tests.browser.driving import own_problems, settle
 
 FIRST = "can-an-answer-change"
@@ -45,9 +45,7 @@ def remember_and_look(page, server, lesson):
     """The begin of a lesson: questions about lessons before, and no prediction. The leaf on which it ends."""
     page.goto(f"{server}/{lesson.address.removeprefix('./')}")
     leaf(page, "Do you remember?")
-    for left in (1, 0):
-        page.locator(".book fieldset .options input").first.click()
-        expect(page.locator(".book fieldset .options")).to_have_count(left)
+    remember(page)
     onward(page, "What do you expect?")
     leaf(page, "What do you expect?")
     page.get_by_role("button", name="Show me first").click()
