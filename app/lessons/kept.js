@@ -1,6 +1,7 @@
 // What this browser keeps of the lessons, and nobody else: by key of the lesson {events, leaf, done, of, complete}.
 
 const KEPT = "vitrm-lessons";
+const MOST = 580; // events of a lesson: app/events.py reads 600, and there is one for each leaf besides
 
 function allKept() {
   try {
@@ -22,10 +23,27 @@ function keep(lesson, record) {
   } catch { /* forbidden, or full: it lasts as long as the page */ }
 }
 
-// Adds an event to a record, once for each time that a leaf is opened; whether it did
+// What was kept of a lesson that has so many leaves now, or its begin
+function recordOf(lesson, leaves) {
+  const kept = keptOf(lesson), record = { ...kept, events: [] };
+  for (const event of kept?.events ?? []) {
+    if (event?.kind !== "leaf opened") noted(record, event);
+    else if (event.leaf < leaves) openLeaf(record, event.leaf);
+  }
+  openLeaf(record, Math.min(kept?.leaf ?? 0, leaves - 1));
+  return record;
+}
+
+// What is done at a leaf counts from its first opening (app/lessons/progress.py): only that is among the events.
+function openLeaf(record, leaf) {
+  record.leaf = leaf;
+  if (!record.events.some((each) => each.kind === "leaf opened" && each.leaf === leaf)) record.events.push({ kind: "leaf opened", leaf });
+}
+
+// Adds an event to a record, unless it counts for every leaf that has been opened; whether it did
 function noted({ events }, event) {
   const since = events.slice(events.findLastIndex((each) => each.kind === "leaf opened")), text = JSON.stringify(event);
-  if (since.some((each) => JSON.stringify(each) === text) || events.length >= 600) return false;
+  if (!event?.kind || since.some((each) => JSON.stringify(each) === text) || events.length >= MOST) return false;
   events.push(event);
   return true;
 }

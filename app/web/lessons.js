@@ -25,20 +25,15 @@ function followTheme(root) {
 
 function openBook(lesson, root) {
   const page = document.documentElement, find = (selector) => root.querySelector(selector);
-  const record = keptOf(lesson.key) ?? { events: [], leaf: 0 }, state = { focus: false };
+  const record = recordOf(lesson.key, lesson.leaves.length), state = { focus: false };
   let read = (window.vitrmEvents ?? []).length;
-  if (!record.events.length) openLeaf(0);
 
-  function openLeaf(leaf) {
-    record.leaf = leaf;
-    record.events.push({ kind: "leaf opened", leaf });
-  }
   function note(event) {
     if (!noted(record, event)) return;
     draw();
   }
   function go(leaf) {
-    openLeaf(leaf);
+    openLeaf(record, leaf);
     read = (window.vitrmEvents ?? []).length; // what was done before it was opened does not count
     state.focus = true;
     draw();
@@ -51,7 +46,6 @@ function openBook(lesson, root) {
   }
   function draw() {
     const leaves = lesson.leaves.map((leaf, k) => ({ ...leaf, done: isDone(lesson, k, record.events) }));
-    record.leaf = Math.min(record.leaf, leaves.length - 1);
     Object.assign(record, { done: leaves.filter(({ done }) => done).length, of: leaves.length, complete: leaves.every(({ done }) => done) });
     keep(lesson.key, record);
     drawBook(root, { title: lesson.title, number: lesson.number, leaf: record.leaf, leaves, body: bodyOf(lesson, record) }, { note, go, draft: drafts }, state);

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from app.lessons.course import lessons
-from tests.browser.book import kept, leaf, onward
+from tests.browser.book import keep_too_much, kept, leaf, onward
 from tests.browser.driving import own_problems, settle
 
 FIRST = "can-an-answer-change"
@@ -68,6 +68,7 @@ def test_the_first_lesson_is_done_by_doing_fits_a_telephone_survives_a_reload_an
     play_to_the_end(page)
     expect(page.locator(".book .live")).to_have_text("Done: Watch one answer")
 
+    keep_too_much(page, FIRST)
     page.reload()
     leaf(page, "Watch one answer")  # where it was, and as far
     onward(page, "Now a sure one")
