@@ -14,7 +14,11 @@ function allKept() {
 
 function keptOf(lesson) {
   const kept = allKept()[lesson];
-  return Array.isArray(kept?.events) && Number.isInteger(kept.leaf) && kept.leaf >= 0 ? kept : null;
+  return isRecord(kept) ? kept : null;
+}
+
+function isRecord(kept) {
+  return Array.isArray(kept?.events) && Number.isInteger(kept.leaf) && kept.leaf >= 0;
 }
 
 function keep(lesson, record) {
@@ -50,6 +54,7 @@ function noted({ events }, event) {
 
 function forgetAll() {
   try {
-    localStorage.removeItem(KEPT);
+    if (location.protocol === "file:") localStorage.setItem(KEPT, JSON.stringify({ erased: Date.now() })); // web/carried.js
+    else localStorage.removeItem(KEPT);
   } catch { /* forbidden: nothing was kept */ }
 }

@@ -19,6 +19,17 @@ def play_to_the_end(page):
         page.keyboard.press("ArrowRight")
 
 
+def be_shown_where(page):
+    """Twice, and no frame stays."""
+    page.locator(".book summary").click()
+    play = page.locator("button.play")
+    for _ in range(2):
+        page.get_by_role("button", name="Show me where").click()
+        expect(play).to_be_focused()
+    play.evaluate("node => node.getAnimations().forEach((each) => each.finish())")
+    expect(play).not_to_have_css("outline-color", "rgb(230, 159, 0)")
+
+
 def cover_no_control(page):
     """The book of a telephone, open and folded; it is open in the end."""
     for _ in ("open", "folded"):
@@ -59,12 +70,7 @@ def test_the_first_lesson_is_done_by_doing_fits_a_telephone_survives_a_reload_an
     cover_no_control(page)
     page.set_viewport_size({"width": 1280, "height": 900})
     settle(page)
-    page.locator(".book summary").click()
-    for _ in range(2):
-        page.get_by_role("button", name="Show me where").click()
-        expect(page.locator("button.play")).to_be_focused()
-    page.locator("button.play").evaluate("node => node.getAnimations().forEach((each) => each.finish())")
-    expect(page.locator("button.play")).not_to_have_css("outline-color", "rgb(230, 159, 0)")  # no frame that stays
+    be_shown_where(page)
     play_to_the_end(page)
     expect(page.locator(".book .live")).to_have_text("Done: Watch one answer")
 

@@ -1,7 +1,6 @@
 """What the lessons ask for is done, with the real controls of the real pages; the first: test_lessons.py."""
 
 import pytest
-from playwright.sync_api import expect
 
 from app.lessons import progress
 from app.lessons.course import lessons
