@@ -1,4 +1,4 @@
-"""Streamlit may end a component's call when the next has begun already: that ends nothing, and the last one's end all."""
+"""Streamlit may end a component's call when the next has begun: that ends nothing, and the end of the last one all."""
 
 import pytest
 
