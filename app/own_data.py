@@ -13,6 +13,7 @@ import json
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ SECONDS = 120.0  # for all pictures of an upload
 UNUSED_S = 3600.0  # how long pictures are kept that nothing has been trained on
 _ABOUT = "about.json"
 _NAME = re.compile(r"[0-9a-f]{32}")
+_COMING: dict[Path, int] = {}  # uploads that are being taken in: how many bytes each may come to
+_COMING_LOCK = threading.Lock()
 _RUN_FILES = ("job.json", "config.json")  # where a run names its data, before it is trained and from then on
 
 
@@ -106,14 +109,17 @@ def take(content: bytes, visitor: Visitor, most_mb: float) -> Iterator[float | t
         raise DataError("this server takes no pictures to train on (VITRM_TRAIN_UPLOADS_MB=0)")
     archive, entries, left_out = read_list(content, LIMITS)
     tidy(visitor)
-    used = size_of(home() / "data" / UPLOADS) / 2**20
-    if used + len(entries) * MAX_SIDE**2 * 3 / 2**20 > most_mb:
-        raise DataError(
-            f"the pictures of all visitors take {used:,.0f} of the {most_mb:,.0f} MB that this server keeps; delete "
-            "runs that were trained on some, or choose fewer pictures"
-        )
     place = home() / "data" / UPLOADS / secrets.token_hex(16)
     unfinished = place.with_suffix(".tmp")
+    with _COMING_LOCK:
+        used = (size_of(home() / "data" / UPLOADS) + sum(_COMING.values())) / 2**20
+        coming = len(entries) * MAX_SIDE**2 * 3
+        if used + coming / 2**20 > most_mb:
+            raise DataError(
+                f"the pictures of all visitors take {used:,.0f} of the {most_mb:,.0f} MB that this server keeps; "
+                "delete runs that were trained on some, or choose fewer pictures"
+            )
+        _COMING[unfinished] = coming
     counts: Counter[str] = Counter()
     last = time.monotonic() + SECONDS
     try:
@@ -131,6 +137,7 @@ def take(content: bytes, visitor: Visitor, most_mb: float) -> Iterator[float | t
         (unfinished / _ABOUT).write_text(json.dumps(vars(upload)), encoding="utf-8")
         unfinished.rename(place)
     finally:  # also where the visitor leaves in the middle
+        _COMING.pop(unfinished, None)
         shutil.rmtree(unfinished, ignore_errors=True)
     yield f"folder:{place}", left_out
 
@@ -148,7 +155,13 @@ def remove_unused(source: str | None, runs: Path) -> None:
 
 
 def tidy(visitor: Visitor | None = None) -> None:
-    """Remove what nobody has trained on: after an hour, and of this visitor at once."""
+    """Remove what nobody has trained on: after an hour, and of this visitor at once; and what a server that was killed
+    left half taken in.
+    """
+    for place in (home() / "data" / UPLOADS).glob("*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - place.stat().st_mtime > UNUSED_S:
+                shutil.rmtree(place, ignore_errors=True)
     said = _said(home() / "runs")
     for place, kept in _uploads():
         late = not 0 <= time.time() - kept.at < UNUSED_S

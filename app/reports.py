@@ -116,7 +116,7 @@ def result(key: Key) -> Any:
 def _wanted(job: background.Job) -> bool:
     """Whether somebody who asked for it, or has watched it, is still here; a page that is loaded anew has its time."""
     now = time.monotonic()
-    if any(map(inference.is_here, job.visitors)) or not job.visitors:
+    if any(map(inference.is_here, tuple(job.visitors))) or not job.visitors:
         job.wanted_at = now
     return now - job.wanted_at < _PATIENCE_S
 

@@ -18,7 +18,7 @@ from app.player.player import player
 from app.printed import view as printed
 from app.sections import Section, closer
 from vitrm.config import Config
-from vitrm.errors import ConfigError, DataError, RunError
+from vitrm.errors import DataError, RunError, VitrmError
 from vitrm.judge.glimpses import GlimpseReport
 from vitrm.places import ROOT
 from vitrm.sweep.table import against_first
@@ -92,6 +92,8 @@ def parts(checkpoint: Checkpoint, trace: Trace) -> list[Section]:
             shows[name]()
         except DataError as error:
             inputs.say_absent(error, checkpoint)
+        except VitrmError as error:
+            st.error(str(error))
 
     return [Section(name, title, lambda name=name: shown(name)) for name, title in SECTIONS.items()]
 
@@ -147,7 +149,7 @@ def choose(checkpoint: Checkpoint, trace: Trace) -> None:
     if picks:
         try:
             own = cache.picked(checkpoint, image, picks[: config.model.supervision_steps])
-        except ConfigError as error:
+        except VitrmError as error:
             st.warning(f"These patches cannot be read: {error}")
             picks = ()
     facts = comparison(

@@ -45,8 +45,8 @@ def leaving(report: HaltingReport, checkpoint: Checkpoint, config: Config) -> No
         f"Not a sample of the test images: with {halting_figures.chosen_words(report)}, chosen on validation, "
         f"these are the {first} that left first, the {last} that left last, and {worse} of the "
         f"{report.made_worse_count:,} (of {report.split_sizes['test']:,}) that were right after some step and wrong "
-        "after the last. Each has glimpses of its own and leads to its player, in a new tab."
-        + ("" if pictures else " The images themselves are not on this machine.")
+        f"after the last. Each {'has glimpses of its own and ' if config.model.glimpse_patches else ''}leads to its "
+        "player, in a new tab." + ("" if pictures else " The images themselves are not on this machine.")
     )
 
 

@@ -391,7 +391,7 @@ def _threshold(asked: Asked) -> tuple[float, str]:
     """The halting threshold to play the exits with, and where it comes from."""
     own = st.session_state[state.THRESHOLD]
     if own is not None:
-        return own, f"the threshold set in the player above, {own:g}"
+        return own, f"the threshold set in the player, {own:g}"
     judged, halting = reports.readable(asked.checkpoint, "difficulty"), reports.readable(asked.checkpoint, "halting")
     found = judged.threshold if judged else halting.chosen.threshold if halting else None
     if found is not None:

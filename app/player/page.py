@@ -16,7 +16,7 @@ from app.player.printed import figures as figures_of
 from app.player.standalone import standalone
 from app.printed import view as printed
 from vitrm.config import Config, ModelConfig
-from vitrm.errors import ConfigError
+from vitrm.errors import VitrmError
 from vitrm.traces.trace import Trace
 
 
@@ -92,7 +92,7 @@ def _possible(start: Choices, trace: Trace, *, first: int) -> Choices:
     """The same with a position that this trace has. What else it does not have is said."""
     steps, recursions, memory = trace.halt_logit.shape
     moves = steps * recursions * (memory + 1)
-    if start.position is not None and not 0 <= start.position <= moves:
+    if start.position is not None and not 0 <= start.position <= moves and _linked(state.POSITION):
         st.warning(
             f"The link names position {start.position}; here they go from {first} to {moves}. Showing the nearest one."
         )
@@ -113,9 +113,14 @@ def _possible(start: Choices, trace: Trace, *, first: int) -> Choices:
         ]
         if len(numbers) != len(limits):
             wrong = [f"a view “{start.view}” that cannot be read, expected layer.head.token.patch"]
-        if wrong:  # the player leaves out what it does not have, and keeps the rest
+        if wrong and _linked(state.VIEW):  # the player leaves out what it does not have, and keeps the rest
             st.warning(f"The link names {', '.join(wrong)}. Showing the usual one instead.")
     return start
+
+
+def _linked(key: str) -> bool:
+    """Whether what the session has under a key came with the link, and not from another page."""
+    return st.query_params.get(key) == str(st.session_state[key])
 
 
 def edited_trace(checkpoint: Checkpoint, chosen: Choices, make: Callable[[str], Trace] | None = None) -> Trace | None:
@@ -128,7 +133,7 @@ def edited_trace(checkpoint: Checkpoint, chosen: Choices, make: Callable[[str], 
     image, seed = st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     try:
         return make(chosen.edit) if make else cache.changed_trace(checkpoint, image, seed, chosen.edit)
-    except ConfigError as error:
+    except VitrmError as error:  # it cannot be, or takes more than this server allows
         st.warning(f"An edit is left out: {error}")
         return None
 

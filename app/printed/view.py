@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
@@ -66,7 +67,7 @@ def _dialog(make: Callable[[], Figures], key: str, about: str) -> None:
     which = next(iter(figures))
     if len(figures) > 1:
         which = right.selectbox("Figure", list(figures), key=_WHICH)
-        name = f"{key}-{which.partition(',')[0].lower().replace(' ', '-')}"
+        name = f"{key}-{re.sub('[^a-z0-9]+', '-', which.partition(',')[0].lower()).strip('-')}"  # on every system
     drawing = printed(figures[which](), width)
     st.image(drawing.svg().decode(), alt=about, width=min(round(width * 96 / 25.4), 700))
     _files(drawing, name, about)

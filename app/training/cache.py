@@ -25,13 +25,13 @@ from vitrm.traces.trace import Trace
 @st.cache_resource(show_spinner=False, on_release=Trainings.close)
 def trainings() -> Trainings:
     """The queue of trainings, one for all sessions, looked after by a thread of its own."""
-    own_data.tidy()
     return Trainings().start()
 
 
 @st.cache_resource(show_spinner=False)
 def look_after_queue() -> None:
     """Once per server, whichever page is opened first: who waited when the last server ended gets their turn."""
+    own_data.tidy()
     with contextlib.suppress(RunError, ConfigError):  # the Train page says what is wrong
         if any((home() / "runs").glob("*/job.json")):
             trainings()
@@ -75,21 +75,28 @@ def live_curves(watched: Watched, version: int, _config: Config) -> dict:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the latest weights …")
 def latest_model(watched: Watched, written_at: int):
-    """The weights of a run as they stood at `written_at`, for all sessions. To be used by `inference.run` only."""
-    run = watched.run
+    """The weights of a run as they stood at `written_at`, or later where those are gone, and when that was; for all
+    sessions. To be used by `inference.run` only.
+    """
+    run, before, network = watched.run, None, None
     inference.Limits.from_environment().check(run.config().model)
     settle_torch()
-    return run.load_model(latest=True)
+    while network is None or run.latest_at != before:  # they were replaced while they were read
+        before = run.latest_at
+        network = run.load_model(latest=True)
+    return network, before
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model …")
-def latest_trace(watched: Watched, written_at: int, image: str) -> Trace:
-    """The trace of a validation image ("val-17") under the latest weights of a run that may still be training."""
+def latest_trace(watched: Watched, written_at: int, image: str) -> tuple[Trace, int]:
+    """The trace of a validation image ("val-17") under the latest weights of a run that may still be training, and when
+    those were written, in ns.
+    """
     from vitrm.traces.recording import tracing
 
     kept = snapshot(watched, 0)[image]  # its pixels, without reading the data set
-    network = latest_model(watched, written_at)
-    return inference.run(tracing(network, kept.pixels, seed=kept.seed, label=kept.label), network.config)
+    network, at = latest_model(watched, written_at)
+    return inference.run(tracing(network, kept.pixels, seed=kept.seed, label=kept.label), network.config), at
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

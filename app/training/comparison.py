@@ -18,7 +18,7 @@ from app.training.history import History
 from app.training.live import LIVE_S
 from app.training.queue import Training, Trainings
 from vitrm.config import Config
-from vitrm.errors import VitrmError
+from vitrm.errors import RunError, VitrmError
 from vitrm.runs.folder import Run
 from vitrm.training.commands import train_command
 
@@ -45,8 +45,9 @@ def compare(known: dict[str, Training]) -> None:
         active = any(known[name].is_active for name in configs)
         st.fragment(_overlay, run_every=LIVE_S if active else None)(configs)
         titles = ", ".join(sorted({config.data.title for config in configs.values()}))
+        which = " or ".join(sorted({training_figures.weights(config) for config in configs.values()}))
         st.caption(
-            f"Data: {titles}. Validation split, averaged weights, every supervision step run. One seed each: "
+            f"Data: {titles}. Validation split, {which}, every supervision step run. One seed each: "
             "differences of a point or two mean little on a few hundred images."
         )
         about = f"Trainings compared: {', '.join(configs)}"
@@ -69,7 +70,10 @@ def _histories(configs: dict[str, Config]) -> list[tuple[str, History, Config]]:
 
 
 def _overlay(configs: dict[str, Config]) -> None:
-    runs = _histories(configs)
+    try:
+        runs = _histories(configs)
+    except RunError:  # somebody has renamed or deleted one: the page says what there is now
+        st.rerun()
     curves(payload(training_figures.comparison_charts(runs)), key="comparison")
     st.dataframe(training_figures.comparison_table(runs), hide_index=True, width="stretch", key="comparison_table")
 

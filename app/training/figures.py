@@ -248,7 +248,7 @@ def update_sentence(update: Updated, config: Config) -> str:
         where = f"all {steps} supervision steps at once"
     return (
         f"Update {update.updates:,}: epoch {update.epoch}, batch {update.batch + 1}, {where}, learning rate "
-        f"{update.lr:.2g}. On its batch (n = {update.images}, training split, augmented) the loss was "
+        f"{update.lr:.2g}. On its batch (n = {update.images}, training split, {_seen(config)}) the loss was "
         f"{update.loss:.3f} nats and the accuracy {100 * update.accuracy:.1f} %; the gradient had length "
         f"{update.gradient_norm:.2f}. On the {len(update.watched)} watched validation images the loss went from "
         f"{before:.4f} to {after:.4f} nats."
@@ -260,12 +260,24 @@ def provenance(name: str, config: Config, history: History) -> str:
     train, data = config.train, config.data
     thinned = history.progress.stride
     every = f" Every {thinned}th report is drawn." if thinned > 1 else ""
+    held_out = f"{100 * data.val_fraction:.0f} % of the training images"
+    if data.mazes is not None:
+        held_out = "mazes that are not learned from"
     return (
-        f"Run {name} on {data.title}: training split (augmented images, means over ten batches of {train.batch_size}) "
-        f"and validation split ({100 * data.val_fraction:.0f} % of the training images, every epoch, averaged weights, "
-        f"every supervision step run); training seed {train.seed}, split seed {data.split_seed}; "
+        f"Run {name} on {data.title}: training split ({_seen(config)} images, means over ten batches of "
+        f"{train.batch_size}) and validation split ({held_out}, every epoch, {weights(config)}, every supervision step "
+        f"run); training seed {train.seed}, split seed {data.split_seed}; "
         f"chance {100 / config.model.num_classes:.0f} %.{every}"
     )
+
+
+def weights(config: Config) -> str:
+    """Which weights validation and test are about."""
+    return "averaged weights" if config.train.ema_decay else "weights as they are"
+
+
+def _seen(config: Config) -> str:
+    return "augmented" if config.train.augments else "unchanged"
 
 
 def differing_settings(configs: dict[str, Config]) -> list[dict[str, str]]:

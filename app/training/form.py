@@ -111,7 +111,11 @@ def _choose_data(preset: str) -> str | None:
                          help="CLASS/image.jpg, train/CLASS and test/CLASS, or train*.parquet")  # fmt: skip
     if not path:
         return None
-    return _source(Path(path).expanduser()) or f"folder:{path}"
+    try:
+        return _source(Path(path).expanduser()) or f"folder:{path}"
+    except (OSError, RuntimeError) as error:  # not to be read; no such user as in ~name
+        st.error(f"“{path}” cannot be looked into ({error}); choose another folder.")
+        return None
 
 
 def _here() -> list[str]:

@@ -61,15 +61,18 @@ def _look(name: str, run: Run, epochs: list[int]) -> None:
         "After epoch", stops, key=key, help="0 is before any training; “now” are the latest weights, averaged"
     )
     written = st.session_state.get("look_written") or run.latest_at
-    trace = cache.latest_trace(watched, written, image) if at == "now" else cache.snapshot(watched, at)[image]
+    if at == "now":
+        trace, written = cache.latest_trace(watched, written, image)
+    else:
+        trace = cache.snapshot(watched, at)[image]
     what = f"as of {time.strftime('%H:%M:%S', time.localtime(written / 1e9))}" if at == "now" else f"after epoch {at}"
     player(trace, key="train_player", panels=("attention",))
     config = cache.settings(watched)
     st.caption(
         f"Image: {config.data.title}, validation split, number {image.removeprefix('val-')}"
-        f"{figures.drawn(config, trace.seed)}. Model: run {name}, averaged weights {what}, training seed "
-        f"{config.train.seed}; chance {100 / config.model.num_classes:.0f} %. It may still be training: what you see "
-        "is no result."
+        f"{figures.drawn(config, trace.seed)}. Model: run {name}, {training_figures.weights(config)} {what}, "
+        f"training seed {config.train.seed}; chance {100 / config.model.num_classes:.0f} %. It may still be training: "
+        "what you see is no result."
     )
     answers = {epoch: cache.snapshot_answers(watched, epoch, image) for epoch in epochs}
     st.markdown("**How the answer to this image grew**")

@@ -14,7 +14,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import shutil
 import subprocess
 import threading
@@ -29,7 +28,7 @@ from app.training.estimates import Estimates
 from app.training.jobs import QUEUE, Asked, Job, Jobs
 from app.training.limits import Limits
 from app.training.process import exists, killed, last_line, launch
-from app.training.seen import Training, checked_name, folders, free_name, in_words, is_fault, see, strayed
+from app.training.seen import Training, checked_name, folders, free_name, in_words, is_fault, new_name, see, strayed
 from app.visitors import Visitor
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError, VitrmError
@@ -41,6 +40,7 @@ from vitrm.training.commands import train_words
 
 _LOG = logging.getLogger(__name__)
 TICK_S = 0.25
+TIDY_S = 300.0  # uploads on which nobody trained are removed as often as that
 RESCAN_S = 3.0  # folders in which nothing is going on are looked at less often
 ANSWER_S = 0.8  # a process answers an order within that, or a little later
 _AT_REST = (State.STOPPED, State.INTERRUPTED, State.FAILED, State.FINISHED)
@@ -64,7 +64,7 @@ class Trainings:
         self.children: list[tuple[str, subprocess.Popen]] = []  # started here, not yet seen to have ended
         self._owner = Run(self.runs / QUEUE)  # whoever holds this folder's lock starts what waits
         self.owns = False  # whether this one does
-        self._tried = self._scanned = -math.inf
+        self._tried = self._scanned = self._tidied = -math.inf
         self._jobs, self._clocks = Jobs(self.runs), Clocks(self.limits, clock)
         self._aside: dict[str, tuple[str, float]] = {}  # what cannot be handled: why, and when to try again
         self._lock, self._ended = threading.RLock(), threading.Event()
@@ -173,19 +173,17 @@ class Trainings:
         """Train the same again from its beginning, as a new run; the one that may be training is stopped and saved."""
         with self._lock:
             run = self._steered(name, visitor)
-            config, device = run.config(), self._device(run)
+            new = self.train(run.config(), visitor, device=self._device(run), join=False)
             if run.is_running:
                 run.ask("stop")
-            return self.train(config, visitor, device=device, join=False)
+            return new
 
     def rename(self, name: str, new: str, visitor: Visitor) -> None:
         """Give a run that is at rest another name."""
         with self._lock:
             run = self._steered(name, visitor)
             self._at_rest(name)
-            new = checked_name(new)
-            if os.path.lexists(self.runs / new):
-                raise RunError(f"there is a run “{new}” already; choose another name")
+            new = new_name(self.runs, new)
             job = self._jobs.found(run)
             run.path.rename(self.runs / new)
             if job is not None:
@@ -282,6 +280,9 @@ class Trainings:
                 self._take_over()
             if not self.owns:
                 return
+            if self.clock() - self._tidied > TIDY_S:
+                self._tidied = self.clock()
+                own_data.tidy()
             if self._reap():
                 self.look(everything=True)
             for name, why in self._clocks.look(self.known):

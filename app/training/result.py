@@ -56,7 +56,7 @@ def sentence(summary: Summary, config: Config) -> str:
 
 
 def ways(config: Config) -> list[Way]:
-    """Three pages that have something to show of such a model."""
+    """The pages that have most to show of such a model, three at most."""
     watch = Way("Watch it step by step", "footprint", "step", (state.CHECKPOINT,))
     halting = Way("Judge its halting", "stop_circle", "halting", (state.CHECKPOINT,))
     mixture = Way("See its mixture", "blender", "mixture", (state.MIXTURE_MODEL,))
@@ -64,5 +64,5 @@ def ways(config: Config) -> list[Way]:
     compare = Way("Compare it", "compare_arrows", "compare", (state.LEFT,))
     model = config.model
     if not model.recurrent:
-        return [*([mixture] if model.family == "sr-vit" else []), own, compare]
+        return [*([mixture] if model.family == "sr-vit" else []), compare]
     return [watch, halting if model.supervision_steps > 1 else own, compare]

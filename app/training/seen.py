@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.training.jobs import Jobs
 from vitrm.errors import RunError, VitrmError
+from vitrm.places import ROOT
 from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
 from vitrm.runs.strays import stray
@@ -96,6 +97,16 @@ def checked_name(name: str) -> str:
     name = name.strip()
     if not NAME.fullmatch(name):
         raise RunError(f"“{name[:80]}” cannot be a name; use letters, digits, blanks, . _ - and begin with a letter")
+    return name
+
+
+def new_name(runs: Path, name: str) -> str:
+    """The name of a run that there is none of yet. Raises RunError if there is, or a model that comes with the app."""
+    name = checked_name(name)
+    if os.path.lexists(runs / name):
+        raise RunError(f"there is a run “{name}” already; choose another name")
+    if (ROOT / "checkpoints" / name).exists():  # everybody's pages and lessons would show the run in its place
+        raise RunError(f"“{name}” is the name of a model that comes with this app; choose another name")
     return name
 
 

@@ -13,6 +13,7 @@ from app.uploads import figures
 from app.uploads.figures import plain
 from app.uploads.tray import Given
 from app.uploads.view import show_domain, trace, tray
+from vitrm.errors import VitrmError
 
 _PICTURE, _MODEL, _STEPS = "another picture", "another model", "other numbers of steps"
 
@@ -67,7 +68,12 @@ def choose(given: Given) -> Other | None:
 
 def show(given: Given, other: Other) -> None:
     """Two players in locked step, and where their answers first differ."""
-    left, right = trace(given), trace(other.given, other.change)
+    left = trace(given)
+    try:
+        right = trace(other.given, other.change)
+    except VitrmError as error:
+        st.error(f"The second run cannot be made: {plain(str(error))}")
+        return
     differ = figures.divergence(left, right)
     st.markdown(plain(figures.divergence_words(left, right)))
     sides = [

@@ -81,8 +81,10 @@ class Picture:
         return square(self.size, self.framing.zoom, self.framing.x, self.framing.y)
 
     def cut(self) -> Image.Image:
-        """That square, as people see it."""
-        return self.turned().crop(tuple(map(round, self.box)))
+        """That square, as people see it: whole pixels, and one at least."""
+        (width, height), (left, top, right, bottom) = self.size, map(round, self.box)
+        left, top = min(left, width - 1), min(top, height - 1)
+        return self.turned().crop((left, top, max(right, left + 1), max(bottom, top + 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +110,7 @@ class Given:
         """Whether dark and light change places."""
         if self.picture.framing.swapped is not None:
             return self.picture.framing.swapped
-        return wants_light_on_dark(self.config) and is_on_light_paper(
-            self.whole.crop(tuple(map(round, self.picture.box)))
-        )
+        return wants_light_on_dark(self.config) and is_on_light_paper(self.picture.cut())
 
     @cached_property
     def pixels(self) -> np.ndarray:

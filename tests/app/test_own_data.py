@@ -102,6 +102,12 @@ def test_the_server_has_an_end(monkeypatch):
     take(pets(), BOB)
     with pytest.raises(DataError, match=r"the pictures of all visitors take 0 of the 0 MB that this server keeps"):
         take(pets(), most_mb=0.01)
+    first = own_data.take(pets(), ANN, 0.5)
+    next(first)
+    with pytest.raises(DataError, match="of all visitors take"):  # what the first may yet come to is counted
+        take(pets(), BOB, most_mb=0.5)
+    first.close()
+    take(pets(), BOB, most_mb=0.5)
     monkeypatch.setattr(own_data, "SECONDS", -1.0)
     with pytest.raises(DataError, match="take longer than -1 seconds to decode"):
         take(pets())
@@ -139,13 +145,17 @@ def test_what_nobody_trains_on_gives_way_to_the_next_and_goes_after_an_hour(monk
     others, _ = take(pets(), BOB)
     second, _ = take(pets())
     assert [own_data.folder(each).exists() for each in (first, others, second)] == [False, True, True]
+    left = Path("data/.own", "0" * 32 + ".tmp")  # by a server that was killed
+    left.mkdir()
     own_data.tidy()
     assert own_data.folder(second).exists()
+    assert left.exists()
     later = time.time() + own_data.UNUSED_S + 1
     monkeypatch.setattr(time, "time", lambda: later)
     own_data.tidy()
     assert not own_data.folder(second).exists()
     assert not own_data.folder(others).exists()
+    assert not left.exists()
 
 
 def test_nothing_outside_is_ever_removed():

@@ -42,6 +42,15 @@ def test_what_a_link_has_on_show_and_is_not_there_is_said(page, tmp_path, monkey
     assert "The link names “nonsense-7” to be on show; here there are " in said.value
 
 
+def test_a_place_that_a_model_does_not_have_is_said_where_a_link_names_it_and_not_where_another_page_left_it():
+    for linked in (True, False):
+        app = AppTest.from_file(str(PAGES / "step.py"), default_timeout=300)
+        (app.query_params if linked else app.session_state)[state.POSITION] = "900" if linked else 900
+        app.run()
+        assert not app.exception
+        assert [text.value.startswith("The link names position 900;") for text in app.warning] == [True] * linked
+
+
 def test_a_name_that_no_page_knows_is_said_once():
     app = AppTest.from_file(str(PAGES / "step.py"), default_timeout=300)
     app.query_params["chekpoint"] = "digits"

@@ -172,6 +172,12 @@ class TrainConfig:
         code=42,
     )
 
+    @property
+    def augments(self) -> bool:
+        """Whether images are changed before they are learned from."""
+        shifted = self.crop_pad or self.flip or self.affine or self.erasing
+        return bool(shifted or self.randaugment_ops or self.mixup_alpha or self.cutmix_alpha)
+
     def __post_init__(self) -> None:
         check(self.epochs >= 1, f"epochs={self.epochs}: expected 1 or more")
         check(self.batch_size >= 1, f"batch_size={self.batch_size}: expected 1 or more")

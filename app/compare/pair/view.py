@@ -135,9 +135,10 @@ def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
             )
             if key == written:
                 st.session_state[state.POSITION] = choices(key, Choices(start)).position
+    together = "Moving one moves the other to the same supervision step; a run that has ended stands by its answer. "
     st.caption(
-        "Moving one moves the other to the same supervision step; a run that has ended stands by its answer. One image "
-        "shows how two models work, not which is better: that takes the whole test split, above."
+        together * (sum(isinstance(each, Trace) for each in shown) == 2)
+        + "One image shows how two models work, not which is better: that takes the whole test split, above."
     )
     names = [name for name, *_ in sides]
     about = f"{names[0]} and {names[1]} on test image {st.session_state[state.IMAGE]}"

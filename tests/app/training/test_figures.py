@@ -39,3 +39,15 @@ def test_a_step_that_was_not_run_leaves_a_gap(tmp_path):
     config = PRESETS["digits"].with_fields({"model.supervision_steps": 2})
     loss = payload(training_figures.live_charts(history, config))["charts"][0]
     assert [np.frombuffer(base64.b64decode(line["x"]), "<f4").size for line in loss["lines"]] == [2, 1]
+
+
+def test_what_the_figures_are_measured_on_is_said_of_the_training_that_it_was(tmp_path):
+    said = {
+        name: training_figures.provenance(name, PRESETS[name], History(Run(tmp_path))) for name in ("digits", "mazes")
+    }
+    assert "(augmented images" in said["digits"]
+    assert "10 % of the training images, every epoch, averaged weights" in said["digits"]
+    assert "(unchanged images" in said["mazes"]
+    assert "mazes that are not learned from" in said["mazes"]
+    raw = PRESETS["digits"].with_fields({"train.ema_decay": 0.0})
+    assert "every epoch, weights as they are" in training_figures.provenance("raw", raw, History(Run(tmp_path)))

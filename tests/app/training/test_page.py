@@ -244,8 +244,8 @@ def test_a_model_without_steps_or_halting_is_led_where_it_has_something_to_show(
     pages = {name: [way.page for way in ways(PRESETS[name])] for name in ("digits", "digits-vit", "sr-vit-digits")}
     assert pages == {
         "digits": ["step", "your_image", "compare"],
-        "digits-vit": ["your_image", "compare"],
-        "sr-vit-digits": ["mixture", "your_image", "compare"],
+        "digits-vit": ["compare"],
+        "sr-vit-digits": ["mixture", "compare"],
     }
 
 

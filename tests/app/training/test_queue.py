@@ -250,10 +250,24 @@ def test_what_is_going_on_is_neither_renamed_nor_deleted(queue):
             act()
     run = queue.run(name)
     run.save_job(run.job() | {"state": "failed"})
+    with pytest.raises(RunError, match="“digits-glimpse” is the name of a model that comes with this app"):
+        queue.rename(name, "digits-glimpse", ANN)
     queue.rename(name, "better name", ANN)
     assert "better name" in queue.known
     queue.delete("better name", ANN)
     assert not run.path.exists()
+
+
+def test_a_training_that_may_not_be_started_over_goes_on(queue):
+    run = begun(queue, "going on")
+    (run.path / "config.json").write_text(json.dumps(small(5).to_dict()))
+    run.acquire()
+    run.set_status(State.RUNNING)
+    queue.train(small(6), ANN)  # waits, and nobody may have two that do
+    with pytest.raises(ConfigError, match="is waiting already"):
+        queue.restart("going on", ANN)
+    assert run.control()["wanted"] != "stop"
+    run.release()
 
 
 def test_a_paused_run_gives_way_after_a_while_and_a_long_one_is_stopped(trainings, clock):

@@ -102,6 +102,15 @@ def test_the_box_is_that_of_the_turned_picture(noise):
     assert picture.cut().tobytes() == picture.turned().crop((10, 40, 30, 60)).tobytes()
 
 
+@pytest.mark.parametrize("size", [(8, 8), (1, 1), (2, 700)])
+def test_as_little_of_a_tiny_picture_as_one_can_choose_is_a_pixel_of_it(noise, size):
+    for place in (0.0, 0.5, 1.0):
+        picture = Picture(1, 1, "tiny", "photo", noise(*size), Framing(zoom=MAX_ZOOM, x=place, y=place))
+        assert picture.cut().size == (1, 1)
+        digits = checkpoint("digits")
+        assert Given(picture, digits, digits.run.config()).pixels.shape == (1, 8, 8)
+
+
 def test_pixels_are_made_once_and_only_a_model_of_dark_images_has_paper_swapped():
     image = Image.new("L", (40, 40), 250)
     image.paste(10, (15, 5, 25, 35))

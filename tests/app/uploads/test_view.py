@@ -155,6 +155,14 @@ def test_the_grid_says_what_the_player_says_and_opens_any(page, encoded, noise):
     for trace in page.session_state["tray"].traces.values():
         probs = trace.probs[-1, -1, -1]
         assert f"{trace.class_names[int(probs.argmax())]}, {100 * probs.max():.0f}" in text.replace("\\", "")
+    page.session_state["tray"].add("a drawing", "drawing", encoded(Image.new("L", (40, 40), 0)))
+    page.session_state["tray"].open(1)
+    page.session_state[state.DRAWING_MODEL] = "digits-glimpse-vit"
+    page.run()
+    assert not page.exception
+    assert any("“digits-glimpse-vit” answers once" in caption.value.replace("\\", "") for caption in page.caption)
+    page.button(key="remove_3").click().run()
+    assert not any("answers once" in caption.value for caption in page.caption)
 
 
 def test_a_plain_colour_is_foreign_and_the_page_says_how_often_it_is_wrong_about_that(page, encoded):
