@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("vitrm", "app", "pages")  # each may import itself and those before it
 ORDER = {  # of the rooms and single modules of a layer: each may import itself and those before it, lazily or not
     "vitrm": (
-        "errors", "reading", "npz", "places", "process", "config", "data", "nets", "model", "families", "losses",
-        "halting", "plain", "traces", "judge", "gain", "runs", "training", "bench", "sweep", "cli", "__main__",
+        "errors", "reading", "npz", "places", "process", "locks", "config", "data", "nets", "model", "families",
+        "losses", "halting", "plain", "traces", "judge", "gain", "runs", "training", "bench", "sweep", "cli",
+        "__main__",
     ),
     "app": (
         "paper", "state", "events", "component", "present", "sections", "background", "descriptors", "visitors",

@@ -20,7 +20,7 @@ from vitrm.nets.base import OneStep
 
 def median_times(variants: Sequence[Callable[[], None]], repeats: int, device: str) -> list[float]:
     """Median seconds of each variant; they take turns, after one warm-up each."""
-    wait = (lambda: torch.cuda.synchronize(device)) if device.startswith("cuda") else (lambda: None)
+    wait = _waiting(device)
     times: list[list[float]] = [[] for _ in variants]
     for repeat in range(repeats + 1):
         for variant, measured in zip(variants, times, strict=True):
@@ -31,6 +31,13 @@ def median_times(variants: Sequence[Callable[[], None]], repeats: int, device: s
             if repeat:
                 measured.append(time.perf_counter() - start)
     return [statistics.median(measured) for measured in times]
+
+
+def _waiting(device: str) -> Callable[[], None]:
+    """What waits until a device has done all that was queued for it; the CPU queues nothing."""
+    if device.startswith("cuda"):
+        return lambda: torch.cuda.synchronize(device)
+    return torch.mps.synchronize if device.startswith("mps") else lambda: None
 
 
 def training_step(

@@ -71,6 +71,23 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", default=str(home() / "data"), help="where downloads go (default: %(default)s)")
 
 
+def option(name: str) -> str:
+    """How an argument is typed: "data_root" as "--data-root"."""
+    return f"--{name.replace('_', '-')}"
+
+
+def where_words(arguments: argparse.Namespace) -> list[str]:
+    """The words by which another command has the same device, threads and place of data: where they are no defaults."""
+    parser = argparse.ArgumentParser()
+    add_device(parser)
+    add_data_root(parser)
+    words = []
+    for name, default in vars(parser.parse_args([])).items():
+        if (value := getattr(arguments, name)) != default:
+            words += [option(name), str(value)]
+    return words
+
+
 def positive(text: str) -> int:
     """An argument that counts something."""
     if not text.isdecimal() or int(text) == 0:

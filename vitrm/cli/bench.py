@@ -7,24 +7,25 @@ import json
 
 from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
+from vitrm.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure."""
     parser.add_argument("presets", nargs="*", help="default: paper tiny digits; of --training: paper")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--training",
         action="store_true",
         help="instead: the whole training step, as is usual on a GPU (takes settings)",
     )
-    parser.add_argument("--batch-sizes", nargs="+", type=positive, default=[128, 1024], help="of --training")
-    parser.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
-    instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--halting", metavar="NAME", help="instead: what early exit saves this checkpoint")
     instead.add_argument(
         "--agreement", nargs="+", metavar="NAME", help="instead: these models here against the CPU, in fp32 and bf16"
     )
-    parser.add_argument("--repeats", type=positive, default=7)
+    parser.add_argument("--batch-sizes", nargs="+", type=positive, help="of --training (128 1024)")
+    parser.add_argument("--profile", action="store_true", help="of --training: where the time goes, by operation")
+    parser.add_argument("--repeats", type=positive, help="not of --agreement (7)")
     parser.add_argument("--json", action="store_true")
     add_device(parser)
     add_data_root(parser)
@@ -43,23 +44,32 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     training = arguments.training or (device.startswith("cuda") and not other)
     if not training:
         no_settings(settings, "only bench --training takes settings")
+        if arguments.batch_sizes or arguments.profile:
+            word = "--batch-sizes" if arguments.batch_sizes else "--profile"
+            raise ConfigError(f"{word} is of --training; add it, or leave this out")
+    if other and arguments.presets:
+        word = "--halting" if arguments.halting else "--agreement"
+        raise ConfigError(f"'{arguments.presets[0]}' cannot be used here: {word} measures what it names itself")
+    if arguments.agreement and arguments.repeats:
+        raise ConfigError("--agreement is no matter of time; leave out --repeats")
+    repeats = arguments.repeats or 7
     if arguments.halting:
         judged = find_run(arguments.halting)
         split = load_data(judged.config(), arguments.data_root).test
-        result, show = bench_halting(judged, split, device, arguments.repeats), halting_table
+        result, show = bench_halting(judged, split, device, repeats), halting_table
     elif arguments.agreement:
         result, show = bench_agreement(arguments.agreement, device), agreement_table
     elif training:
         result = bench_training(
             arguments.presets or ["paper"],
             device,
-            arguments.repeats,
-            batch_sizes=arguments.batch_sizes,
+            repeats,
+            batch_sizes=arguments.batch_sizes or (128, 1024),
             settings=settings,
             profiled=arguments.profile,
         )
         show = training_table
     else:
-        result = bench_savings(arguments.presets or ["paper", "tiny", "digits"], device, arguments.repeats)
+        result = bench_savings(arguments.presets or ["paper", "tiny", "digits"], device, repeats)
     print(json.dumps(result) if arguments.json else show(result))
     return 0

@@ -24,7 +24,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.data.sources import load_dataset
 
     no_settings(settings, "download takes no settings")
-    _watch(fetching(arguments.data, Path(arguments.data_root)))
+    _watch(fetching(arguments.data, Path(arguments.data_root), say=lambda line: print(line, file=sys.stderr)))
     grey = ALIASES.get(arguments.data, arguments.data) == "fashion"
     dataset = load_dataset(arguments.data, 28 if grey else 32, 1 if grey else 3, root=arguments.data_root)
     print(f"{arguments.data} is in '{arguments.data_root}': {len(dataset.train) + len(dataset.val):,} training images")

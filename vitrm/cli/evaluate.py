@@ -8,14 +8,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
+from vitrm.cli.arguments import add_data_root, add_device, no_settings, option, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
 from vitrm.config.mazes import KINDS
 from vitrm.errors import ConfigError, DataError, RunError
-from vitrm.judge.sizes import SIZES
+from vitrm.judge.sizes import COUNT, SIZES
 
+_KEPT = ("by_difficulty", "mazes", "sizes", "domain", "mixture", "policies")  # with --save
+_OWN_STEPS = ("mixture", "mazes", "sizes", "domain", "policies")  # reports that say themselves how many steps are run
+_OF = {  # what is said of some reports alone
+    "control": ("by_difficulty", "policies"),
+    "seeds": ("policies",),
+    "kinds": ("sizes",),
+    "within": ("sizes",),
+    "count": ("sizes",),
+}
 DOMAIN_HELP = "measure the warning about foreign images, on these data sets beside four that need no data"
 
 
@@ -34,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POLICY",
         help=f"compare who chooses the glimpses, of {', '.join(GLIMPSE_POLICIES)} (default: all; takes val and test)",
     )
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of --policies: draws (0 1 2)")
+    parser.add_argument("--seeds", nargs="+", type=int, help="of --policies: draws (0 1 2)")
     parser.add_argument(
         "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
     )
@@ -49,14 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CELLS",
         help="mazes of so many cells along a side, other kinds too, and up to 96 steps (default: 7 9 11 13 15 21)",
     )
-    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS), help="of --sizes: of mazes")
+    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), help="of --sizes: of mazes")
     parser.add_argument("--within", type=positive, metavar="CELLS", help="of --sizes: cells read no farther than that")
-    parser.add_argument("--count", type=positive, default=1000, help="of --sizes: mazes of each (1000)")
+    parser.add_argument("--count", type=positive, help=f"of --sizes: mazes of each ({COUNT})")
     parser.add_argument("--domain", nargs="*", metavar="NAME=SOURCE", help=DOMAIN_HELP)
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep what --by-difficulty, --mazes, --sizes, --domain, --mixture or --policies finds, for the app",
+        help=f"keep what {', '.join(map(option, _KEPT))} find, for the app",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     add_device(parser)
@@ -70,15 +79,14 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.runs.checkpoints import find_run
 
     no_settings(settings, "evaluate takes no settings")
+    _check(arguments)
     run = find_run(arguments.name)
     version = run.version
     config, model = run.config(), run.load_model(find_device(arguments))
     if arguments.halting:
         require_halting(config.model, arguments.supervision_steps)  # before the scores, which take a while
-    if arguments.data and arguments.save:
-        raise ConfigError("--save keeps with the run what it is worth on its own data; leave out --data, or --save")
     if arguments.data:
-        config = replace(config, data=replace(config.data, source=arguments.data, name=""))
+        config = replace(config, data=replace(config.data, source=arguments.data, name="", train_images=0))
         config, model = _fitted(config, model)
     dataset = load_data(config, arguments.data_root)
     if dataset.classes != model.class_names:
@@ -124,23 +132,43 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     return 0
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError for arguments that exclude each other, or that no report listens to which was asked for."""
+
+    def wanted(*reports: str) -> list[str]:
+        return [option(name) for name in reports if getattr(arguments, name) not in (None, False)]
+
+    for name, reports in _OF.items():
+        if getattr(arguments, name) is not None and not wanted(*reports):
+            raise ConfigError(f"{option(name)} is of {' and '.join(map(option, reports))}; add it, or leave this out")
+    if arguments.supervision_steps and (others := wanted(*_OWN_STEPS)):
+        raise ConfigError(f"--supervision-steps cannot be used here: {others[0]} runs as many as it needs")
+    if not arguments.save:
+        return
+    if not wanted(*_KEPT):
+        also = "; what --halting finds is kept by vitrm export --halting" if arguments.halting else ""
+        raise ConfigError(f"--save keeps what {', '.join(map(option, _KEPT))} find, of which none is asked for{also}")
+    if arguments.data:
+        raise ConfigError("--save keeps with the run what it is worth on its own data; leave out --data, or --save")
+    if arguments.mixture and arguments.split != "test":
+        raise ConfigError("--mixture --save keeps what a model is worth on its test split; leave out --split")
+    if arguments.within:
+        raise ConfigError("--sizes --save keeps what a model makes of mazes as it is; leave out --within")
+
+
 def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Iterator[tuple[str, dict[str, Any]]]:
     """The reports that were asked for beside the scores: their kinds, and how to make them."""
     seed, steps = {"seed": arguments.seed}, {"supervision_steps": arguments.supervision_steps}
     if arguments.halting:
         yield "halting", seed | steps
     if arguments.mixture:
-        if arguments.save and arguments.split != "test":
-            raise ConfigError("--mixture --save keeps what a model is worth on its test split; leave out --split")
         yield "mixture", {"split": arguments.split}
     if arguments.by_difficulty:
         yield "difficulty", seed | steps | {"control": _control(arguments, model)}
     if arguments.mazes:
         yield "mazes", {}
     if arguments.sizes is not None:
-        if arguments.save and arguments.within:
-            raise ConfigError("--sizes --save keeps what a model makes of mazes as it is; leave out --within")
-        how = {"kinds": arguments.kinds, "count": arguments.count, "within": arguments.within}
+        how = {"kinds": arguments.kinds or tuple(KINDS), "count": arguments.count or COUNT, "within": arguments.within}
         yield "sizes", how | {"sizes": arguments.sizes or SIZES}
     if arguments.domain is not None:
         yield "domain", seed | {"foreign": foreign_sets(arguments, dataset)}
@@ -149,7 +177,7 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
             "glimpses",
             {
                 "policies": arguments.policies or GLIMPSE_POLICIES,
-                "seeds": arguments.seeds,
+                "seeds": arguments.seeds or (0, 1, 2),
                 "training_seed": config.train.seed,
                 "control": _glimpse_control(arguments),
             },

@@ -8,7 +8,7 @@ from typing import Any
 from vitrm.cli.arguments import add_data_root, no_settings
 from vitrm.cli.evaluate import DOMAIN_HELP, foreign_sets
 from vitrm.cli.inputs import load_data
-from vitrm.config import require_halting
+from vitrm.config import AnyModelConfig, require_halting, require_mixture, require_recursion
 from vitrm.errors import ConfigError
 
 
@@ -37,26 +37,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_root(parser)
 
 
+def _check(arguments: argparse.Namespace, model: AnyModelConfig) -> None:
+    """Raises ConfigError, before there is a folder, for what cannot be added to the export of such a model."""
+    from vitrm.runs.export import check_onnx
+
+    if arguments.onnx:
+        check_onnx(model)
+    if arguments.halting:
+        require_halting(model)
+    if arguments.mixture:
+        require_mixture(model, "a judgement of the mixture")
+    if arguments.gallery_images and not arguments.gallery:
+        raise ConfigError("--gallery-images is of --gallery; add it, or leave this out")
+    if arguments.gallery and not model.mixes:
+        require_recursion(model, "a gallery")
+
+
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Copy the run, and measure what is to be added."""
     from vitrm.judge.report import measured
     from vitrm.runs.checkpoints import find_run
-    from vitrm.runs.export import check_onnx, export, save_onnx
+    from vitrm.runs.export import ONNX, check_target, export, save_onnx
     from vitrm.traces.recording import gallery, mixture_gallery
 
     no_settings(settings, "export takes no settings")
-    if arguments.onnx:
-        check_onnx()
     run = find_run(arguments.name)
-    if arguments.halting:
-        require_halting(run.config().model)  # before there is a folder
-    made = export(run, arguments.folder, arguments.bf16, arguments.data_name, hub=arguments.hugging_face)
-    if arguments.onnx:
-        save_onnx(made.load_model(), made.path / "model.onnx")
-    if arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None:
-        dataset, model = load_data(made.config(), arguments.data_root), made.load_model()
+    check_target(run, arguments.folder)
+    _check(arguments, run.config().model)
+    measures = arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None
+    if measures:
+        dataset = load_data(run.config(), arguments.data_root)
         if wrong := [number for number in arguments.gallery_images if not 0 <= number < len(dataset.test)]:
             raise ConfigError(f"--gallery-images {wrong[0]}: the test split has images 0 to {len(dataset.test) - 1:,}")
+        foreign = None if arguments.domain is None else foreign_sets(arguments, dataset)
+    made = export(run, arguments.folder, arguments.bf16, arguments.data_name, hub=arguments.hugging_face)
+    if arguments.onnx:
+        save_onnx(made.load_model(), made.path / ONNX)
+    if measures:
+        model = made.load_model()
         if arguments.gallery and model.config.mixes:
             made.save_mixtures(mixture_gallery(model, dataset.test, arguments.gallery))
         elif arguments.gallery:
@@ -66,8 +84,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
             kinds["halting"] = {"pictures": bool(arguments.gallery)}  # of images that may be passed on
         if arguments.mixture:
             kinds["mixture"] = {}
-        if arguments.domain is not None:
-            kinds["domain"] = {"foreign": foreign_sets(arguments, dataset)}
+        if foreign is not None:
+            kinds["domain"] = {"foreign": foreign}
         for kind, how in kinds.items():
             made.keep(measured(kind, model, dataset, **how))
     print(f"exported to {made.path}")

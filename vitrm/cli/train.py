@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitrm.cli import company
-from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings
+from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings, where_words
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.cli.progress import Bar
 from vitrm.cli.signals import ends_when_told, stops_on_signal
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", nargs="?", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--data", help=f"{SOURCES}; default: the preset's")
     parser.add_argument("--name", help="name of the run folder; default: preset and time")
-    parser.add_argument("--runs", default=str(home() / "runs"), help="where run folders go (default: %(default)s)")
+    parser.add_argument("--runs", default=_runs(), help="where run folders go (default: %(default)s)")
     parser.add_argument("--resume", metavar="RUN", help="continue this run from its last saved state")
     parser.add_argument("--estimate", action="store_true", help="only measure how long it would take; prints JSON")
     parser.add_argument(
@@ -60,11 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
+def _runs() -> str:
+    return str(home() / "runs")
+
+
 def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     """Train, in this process or as one of several."""
     from vitrm.training.distributed import join_group
     from vitrm.training.tensorboard import Board
 
+    _check(arguments, settings)
     device = find_device(arguments)
     if company.is_companion():
         return company.accompany(arguments, device, lambda *told: _train(arguments, *_prepare_beside(device, *told)))
@@ -75,12 +80,33 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     return _train(arguments, *_prepare(arguments, settings, device, join_group(device)))
 
 
+def _check(arguments: argparse.Namespace, settings: dict[str, str]) -> None:
+    """Raises ConfigError for what would be passed over, such as what begins a training where one is continued."""
+    if arguments.estimate and arguments.budget_minutes:
+        raise ConfigError("--estimate is about the whole training; leave out --budget-minutes")
+    if not arguments.resume:
+        return
+    no_settings(settings, "a resumed run keeps its settings")
+    begins = {
+        f"'{arguments.preset}'": arguments.preset,
+        "--data": arguments.data,
+        "--name": arguments.name,
+        "--runs": arguments.runs != _runs(),
+        "--budget-minutes": arguments.budget_minutes,
+        "--estimate": arguments.estimate,
+    }
+    for word, given in begins.items():
+        if given:
+            raise ConfigError(f"{word} is about a new training, --resume continues '{arguments.resume}'; leave out one")
+
+
 def _train(arguments: argparse.Namespace, run: Run | None, trainer: Trainer) -> int:
     """Train what has been prepared; the processes beside the first have no run."""
     from vitrm.training.tensorboard import Board
 
     where = trainer.group.from_first(lambda: str(run.path))
-    resume = shlex.join(_words(arguments, ["train", "--resume", where], trainer.group.size))
+    words = ["train", "--resume", where, *where_words(arguments), *(["--tensorboard"] if arguments.tensorboard else [])]
+    resume = shlex.join(_words(arguments, words, trainer.group.size))
     if run is None:
         return _train_beside(trainer, resume)
     return _train_into(run, trainer, Board(run.path) if arguments.tensorboard else None, resume)
@@ -105,9 +131,6 @@ def _prepare(
     from vitrm.training.precision import settled
 
     if arguments.resume:
-        if arguments.budget_minutes:
-            raise ConfigError("--budget-minutes is about a new training; leave out --resume")
-        no_settings(settings, "a resumed run keeps its settings")
         run = find_run(arguments.resume)
         if group.size == 1 and arguments.processes != 1:
             config = run.config()
@@ -194,8 +217,6 @@ def _estimate(arguments: argparse.Namespace, settings: dict[str, str], device: s
     from vitrm.training.several import GAIN
     from vitrm.training.trainer import Trainer
 
-    if arguments.resume:
-        raise ConfigError("--estimate is about a new training; leave out --resume")
     config = _configured(arguments, settings)
     dataset = load_data(config, arguments.data_root)
     if "model.num_classes" not in settings:

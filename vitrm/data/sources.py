@@ -7,7 +7,6 @@ Validation is carved out of the training images by seed; the test split never de
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import math
@@ -65,7 +64,7 @@ def load_dataset(
     if source == "digits":
         train, test, classes = _digits()
     elif source in KINDS:
-        train, test, classes = _torchvision(source, root, download)
+        train, test, classes = _torchvision(source, root, download, say)
     elif kind == "folder" and path:
         train, test, classes = _folder(Path(path), shape, skipped, room)
     elif kind == "parquet" and path:
@@ -111,20 +110,22 @@ def _digits() -> tuple[Split, Split, tuple[str, ...]]:
     return *carve_test(Split(images, torch.from_numpy(table[:, -1].astype(np.int64)))), tuple("0123456789")
 
 
-def _torchvision(source: str, root: Path, download: bool) -> tuple[Split, Split, tuple[str, ...]]:
+def _torchvision(
+    source: str, root: Path, download: bool, say: Callable[[str], object]
+) -> tuple[Split, Split, tuple[str, ...]]:
     import torchvision.datasets
 
     if not download and not is_here(source, root):
         raise DataError(f"{source} is not on this machine; `vitrm download {source}` brings it")
     try:
-        for _ in fetching(source, root):
+        for _ in fetching(source, root, download=download, say=say):
             pass
     except DataError as error:
         raise DataError(f"{error}. --data digits needs no network") from None
     factory = getattr(torchvision.datasets, KINDS[source])
     try:
-        parts = [factory(root, train=train, download=True) for train in (True, False)]
-    except (RuntimeError, OSError, http.client.HTTPException) as error:  # damaged, no space, no right to write
+        parts = [factory(root, train=train) for train in (True, False)]
+    except (RuntimeError, ValueError, OSError) as error:  # damaged meanwhile, no right to read
         reason = " ".join(str(error).split())
         raise DataError(f"{source} in '{root}' cannot be read ({reason}); remove it, and download it again") from None
     splits = []

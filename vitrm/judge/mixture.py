@@ -158,7 +158,8 @@ def measuring(model: SRViT, data: Dataset, *, split: str = "test") -> Iterator[P
     require_mixture(config, "a judgement of the mixture")
     depth, labels = config.recursion_depth, images.labels.cpu()
     sums = [{"class token": WeightSums(depth), "patches": WeightSums(depth)} for _ in range(config.stages)]
-    ways = [("own", 1), *product(WAYS, range(2, depth + 1))]  # after one step there is nothing to mix
+    # The mean of one step is that step; of its own mixture a sigmoid's weight of it is less than 1.
+    ways = [("own", 1), ("last", 1), *product(WAYS, range(2, depth + 1))]
     answers: dict[tuple[Way, int], list[Tensor]] = {way: [] for way in ways}
     tally = Tally(len(images))
     yield tally.add()
@@ -177,7 +178,7 @@ def measuring(model: SRViT, data: Dataset, *, split: str = "test") -> Iterator[P
         if sums[tokens].count
     )
     given = {way: torch.cat(parts) for way, parts in answers.items()}
-    given |= {(way, 1): given["own", 1] for way in WAYS}
+    given["uniform", 1] = given["last", 1]
     own = given["own", depth]
     scores = {
         way: tuple(float((given[way, steps] == labels).double().mean()) for steps in range(1, depth + 1))
@@ -285,9 +286,11 @@ def comparison(
 def may_be_chance(worse: int, better: int) -> bool:
     """Whether so many answers that became wrong, and so many that became right, are no more than chance explains.
 
-    The sign test's normal form: of n changed answers, either way alike, 95 % lie within 1.96 * sqrt(n).
+    The sign test at 5 %, two-sided and exact: either way alike, so few answers as five never tell.
     """
-    return abs(worse - better) <= 1.96 * math.sqrt(worse + better)
+    from scipy.stats import binomtest  # scikit-learn brings it
+
+    return worse == better or bool(binomtest(worse, worse + better).pvalue > 0.05)
 
 
 def _replaced(mixture: Way, steps: int, answers: Tensor, own: Tensor, labels: Tensor) -> Replaced:

@@ -181,7 +181,7 @@ def measuring(
     tally = Tally(len(kinds) * len(sizes) * count + halts * sum(len(each.val) for each in splits))
     yield tally.add()
     thresholds = (yield from _thresholds(model, [each.val for each in splits], within, tally)) if halts else {}
-    guess = _local_guess(splits[-1], settings)
+    guess = _local_guess(splits, settings)
     trials, left_out = [], []
     for kind in kinds:
         for size in sorted(sizes):
@@ -209,11 +209,11 @@ def measuring(
     )
 
 
-def _local_guess(data: Dataset, settings: MazeSettings) -> Callable[[np.ndarray], np.ndarray]:
-    """The guess by local features, fitted to the largest mazes of the training, as the models are."""
+def _local_guess(splits: list[Dataset], settings: MazeSettings) -> Callable[[np.ndarray], np.ndarray]:
+    """The guess by local features, fitted to the largest mazes of the training."""
     from vitrm.data.maze_guess import LocalGuess
 
-    size = MazeSettings.parse(data.source).size
+    size, data = max(((MazeSettings.parse(each.source).size, each) for each in splits), key=lambda pair: pair[0])
     return LocalGuess(cells_of(data.train.images.cpu().numpy(), size), data.train.labels.cpu().numpy(), settings.gems)
 
 

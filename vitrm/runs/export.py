@@ -6,7 +6,6 @@ import importlib.util
 import itertools
 import json
 import math
-import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,15 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitrm.config import Config
+from vitrm.config import AnyModelConfig, Config
 from vitrm.errors import ConfigError, RunError
+from vitrm.judge.report import KINDS, report_type
 from vitrm.model import State, ViTRM
 from vitrm.nets.base import OneStep
 from vitrm.runs.card import model_card
-from vitrm.runs.files import replace_text
-from vitrm.runs.folder import CARD, CONFIG, METRICS, STARTED, SUMMARY, Run
+from vitrm.runs.files import replace_bytes, replace_text
+from vitrm.runs.folder import CARD, CONFIG, GALLERY, METRICS, MIXTURES, STARTED, SUMMARY, WEIGHTS, Run
 from vitrm.runs.summary import Summary
+from vitrm.runs.weights import packed
 
+ONNX, PREPROCESSOR = "model.onnx", "preprocessor_config.json"
 MOST_MOMENTS = 1000  # of a training's curves that a checkpoint keeps: more than a chart has pixels for
 
 
@@ -44,8 +46,10 @@ class SupervisionStep(nn.Module):
         return step.logits, step.halt_logit, step.answer, step.memory
 
 
-def check_onnx() -> None:
-    """Raises ConfigError if the packages that write ONNX are not installed."""
+def check_onnx(model: AnyModelConfig) -> None:
+    """Raises ConfigError if a model cannot leave as ONNX, or the packages that write it are not installed."""
+    if getattr(model, "readout", "") == "mixture":
+        raise ConfigError("readout='mixture' reads the answers of all steps, which one step as ONNX does not have")
     for name in ("onnx", "onnxscript"):  # torch's exporter needs the second
         if importlib.util.find_spec(name) is None:
             raise ConfigError(f"ONNX needs the package {name}: pip install onnx onnxscript")
@@ -57,13 +61,11 @@ def save_onnx(model: ViTRM | OneStep, file: str | Path) -> None:
     A ViTRM becomes one supervision step: inputs images, answer, memory (and patches, if it glimpses), outputs logits,
     halt_logit, answer_out, memory_out. The learned state to start from, class names, mean, std and the number of steps
     it was trained with are in the file's metadata. Other families have images in and logits out. Raises ConfigError
-    if a package is missing, as `check_onnx` does, or for a ViTRM that reads out a mixture of its steps.
+    as `check_onnx` does.
     """
-    check_onnx()
+    check_onnx(model.config)
     import onnx
 
-    if isinstance(model, ViTRM) and model.mixer is not None:
-        raise ConfigError("readout='mixture' reads the answers of all steps, which one step as ONNX does not have")
     config, device = model.config, next(model.parameters()).device
     model.eval()
     whole: nn.Module = model
@@ -101,7 +103,7 @@ def save_onnx(model: ViTRM | OneStep, file: str | Path) -> None:
         "std": json.dumps(model.transform.std),
     }
     onnx.helper.set_model_props(proto, meta)
-    onnx.save(proto, str(file))
+    replace_bytes(Path(file), proto.SerializeToString())
 
 
 def hub_config(config: Config) -> dict[str, Any]:
@@ -154,30 +156,56 @@ def thinned(events: Sequence[Mapping[str, Any]], most: int = MOST_MOMENTS) -> li
     return [event for event in events if event["event"] != "Progress" or next(count) % stride == 0]
 
 
-def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", *, hub: bool = False) -> Run:
-    """Copy a finished run as a checkpoint: without `state.pt`, its curves `thinned`, with bf16 weights if `half`.
+def check_target(run: Run, path: str | Path) -> Run:
+    """The checkpoint folder that a run is to become: a new one, or one that was exported before.
 
-    `data_name` is what the card and the app call the data, where the source is only a path. With `hub` the folder is
-    in the style of the Hugging Face Hub as well: its config.json, a preprocessor_config.json, the card's front matter.
+    Raises RunError if the run is not finished, or the folder holds what an export must not replace.
     """
     target = Run(Path(path))
     if run.summary() is None:
         raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
     if target.path.resolve() == run.path.resolve():
         raise RunError(f"'{run.path}' cannot be exported onto itself; choose another folder")
-    model = run.load_model()
+    if target.status()["status"] is not None or target.job() is not None or target.resumable:
+        raise RunError(f"'{target.path}' holds a run that was trained there, not an export; choose another folder")
+    if target.has_config:
+        target.config()  # somebody else's may be of another kind
+    elif target.path.is_dir() and any(not file.name.startswith(".") for file in target.path.iterdir()):
+        raise RunError(f"'{target.path}' holds other files than an export's; choose a new or an empty folder")
+    return target
+
+
+def _forget_weights(target: Run) -> None:
+    """Remove all that was measured, shown or made of the weights that an exported folder holds so far."""
+    reports = [report_type(kind).file for kind in KINDS]
+    for name in (SUMMARY, GALLERY, MIXTURES, ONNX, PREPROCESSOR, *reports):  # without the first it is not complete
+        (target.path / name).unlink(missing_ok=True)
+
+
+def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", *, hub: bool = False) -> Run:
+    """Copy a finished run as a checkpoint: without `state.pt`, its curves `thinned`, with bf16 weights if `half`.
+
+    `data_name` is what the card and the app call the data, where the source is only a path. With `hub` the folder is
+    in the style of the Hugging Face Hub as well: its config.json, a preprocessor_config.json, the card's front matter.
+    Over an earlier export of other weights, what belonged to these is removed. Raises RunError as `check_target` does.
+    """
+    target, model = check_target(run, path), run.load_model()
+    if half:
+        model = model.to(torch.bfloat16)
     target.path.mkdir(parents=True, exist_ok=True)
+    if target.has_weights and (target.path / WEIGHTS).read_bytes() != packed(model):
+        _forget_weights(target)
     config = run.config()
     if data_name:
         config = config.with_fields({"data.name": data_name})
     replace_text(target.path / CONFIG, json.dumps(hub_config(config) if hub else config.to_dict(), indent=2))
     if hub:
-        replace_text(target.path / "preprocessor_config.json", json.dumps(hub_preprocessor(config), indent=2))
-    for name in (STARTED, SUMMARY):
-        shutil.copyfile(run.path / name, target.path / name)
+        replace_text(target.path / PREPROCESSOR, json.dumps(hub_preprocessor(config), indent=2))
+    replace_bytes(target.path / STARTED, (run.path / STARTED).read_bytes())
     replace_text(target.path / METRICS, "".join(f"{json.dumps(event)}\n" for event in thinned(run.metrics())))
-    target.save_weights(model.to(torch.bfloat16) if half else model)
-    summary = target.summary()
+    target.save_weights(model)
+    summary = run.summary()
     front = hub_front_matter(target.name, config, summary) if hub else ""
     replace_text(target.path / CARD, front + model_card(target.name, config, summary))
+    replace_bytes(target.path / SUMMARY, (run.path / SUMMARY).read_bytes())  # last, as in a training
     return target

@@ -1,4 +1,4 @@
-"""Files that several processes share: read strictly, replaced at once or not at all, locked by one process."""
+"""Files that several processes share: read strictly, replaced at once or not at all."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from vitrm.config import Config
 from vitrm.errors import ConfigError, RunError
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows
-    fcntl = None
-    import msvcrt
-
 
 _LARGEST_JSON = 2**24  # bytes
 _UNFINISHED = ".tmp"
@@ -89,7 +82,7 @@ def replace(file: Path, write: Callable[[str], Any]) -> None:
             write(str(temporary))
         except RuntimeError as error:  # how torch.save says it
             raise OSError(f"could not write '{file}' ({error}); is the disk full?") from error
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         os.replace(temporary, file)
     finally:
@@ -139,7 +132,7 @@ def clear_unfinished(folder: Path) -> None:
 
 def _lives(process: str) -> bool:
     """Whether another process of that number is there; where the system does not say, yes."""
-    if fcntl is None or not process.isdecimal():  # on Windows to ask would be to end it
+    if os.name == "nt" or not process.isdecimal():  # on Windows to ask would be to end it
         return process.isdecimal()
     if int(process) == os.getpid():
         return False
@@ -149,16 +142,4 @@ def _lives(process: str) -> bool:
         return False
     except OSError:
         return True  # somebody else's
-    return True
-
-
-def lock(file: BinaryIO, exclusive: bool) -> bool:
-    """Try to lock an open file, until it is closed; whether that worked. The system unlocks it when a process ends."""
-    try:
-        if fcntl is None:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError:
-        return False
     return True

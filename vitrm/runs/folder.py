@@ -36,12 +36,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vitrm.config import Config
 from vitrm.errors import RunError
 from vitrm.judge.report import Report, decode, encode, report_type
+from vitrm.locks import lock
 from vitrm.runs.card import model_card
 from vitrm.runs.files import (
     changed_at,
     clear_unfinished,
     is_unfinished,
-    lock,
     read_config,
     read_json,
     read_lines,
@@ -375,11 +375,11 @@ class Run:
 
     def save_gallery(self, traces: dict[str, Trace]) -> None:
         """Replace gallery.npz."""
-        save_traces(self.path / GALLERY, traces)
+        replace(self.path / GALLERY, lambda file: save_traces(file, traces))
 
     def save_mixtures(self, traces: dict[str, MixtureTrace]) -> None:
         """Replace mixtures.npz."""
-        save_traces(self.path / MIXTURES, traces)
+        replace(self.path / MIXTURES, lambda file: save_traces(file, traces))
 
     def finish(self, summary: Summary) -> None:
         """Write the model card and, last of all, summary.json: `summary` with the origin of the run added."""

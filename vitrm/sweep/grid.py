@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -73,12 +73,13 @@ def grid(
                     and models to lay beside it       mixture of all, where there are several
     =============== ================================= =========================================
 
-    `ranges` are fields of `Ranges`. Raises ConfigError for a preset or setting that does not exist, or a cell that
-    makes no model.
+    `ranges` are fields of `Ranges`. Raises ConfigError for a preset or setting that does not exist, a cell that makes
+    no model, a range or setting that would be lost on this kind, or a value that is given twice.
     """
     settings = settings or {}
     kind_of = _KINDS[kind]
     names, varied = tuple(presets) or kind_of.presets, replace(Ranges(), **ranges)
+    _check(kind, settings, ranges, {"presets": names, "seeds": seeds} | ranges)
     cells = []
     for seed in seeds:
         for name in names:
@@ -88,6 +89,26 @@ def grid(
     for cell in cells:
         preset(cell.preset).with_fields(cell.settings)
     return tuple(cells)
+
+
+def _check(kind: Kind, settings: Iterable[str], ranges: Iterable[str], lists: dict[str, Sequence[str | int]]) -> None:
+    """Raises ConfigError for what `kind` would pass over, and for a value that is given twice."""
+    varies = {"train.seed": "seeds"} | _KINDS[kind].varies
+    for name in settings:
+        if name in varies:
+            instead = f"give {_word(varies[name])}" if varies[name] else "leave it out"
+            raise ConfigError(f"--{name} cannot be used here: the sweep '{kind}' varies it; {instead}")
+    for name in ranges:
+        if name not in varies.values():
+            whose = next(other for other, each in _KINDS.items() if name in each.varies.values())
+            raise ConfigError(f"{_word(name)} cannot be used here: the sweep '{whose}' varies them, '{kind}' does not")
+    for name, values in lists.items():
+        if twice := [value for k, value in enumerate(values) if value in values[:k]]:
+            raise ConfigError(f"{_word(name)} names {twice[0]} twice: expected different ones")
+
+
+def _word(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _models(name: str, _settings: dict[str, str], _ranges: Ranges) -> Iterator[Place]:
@@ -144,12 +165,15 @@ class _Kind:
 
     presets: tuple[str, ...]
     places: Callable[[str, dict[str, str], Ranges], Iterator[Place]]
+    varies: dict[str, str | None] = field(default_factory=dict)  # settings, and which of `Ranges` has their values
 
 
+_STEPS = {"model.memory_steps": "memory_steps", "model.supervision_steps": "supervision_steps"}
+_MIXED = {"model.recursion_depth": "recursion_depths", "model.mixture": None, "model.readout": None}
 _KINDS: dict[Kind, _Kind] = {
-    "batch-size": _Kind(PAPER_MODELS, _batch_sizes),
-    "ablation": _Kind(("paper",), _ablation),
+    "batch-size": _Kind(PAPER_MODELS, _batch_sizes, {"train.batch_size": "batch_sizes"}),
+    "ablation": _Kind(("paper",), _ablation, _STEPS),
     "models": _Kind((*PAPER_MODELS, *CONTROLS), _models),
     "glimpses": _Kind(("tiny",), _glimpses),
-    "mixture": _Kind(MIXTURE_MODELS, _mixtures),
+    "mixture": _Kind(MIXTURE_MODELS, _mixtures, _MIXED),
 }

@@ -75,6 +75,8 @@ class Row:
         cells = {"weights of": ""} | dict(cells)  # which tables of before do not have
         texts = {each: cells[each.metadata["title"]] for each in fields(cls)}
         found = cls(**{each.name: each.metadata["form"].read(text) for each, text in texts.items() if text != ""})
+        if len(found.seeds) != len(found.each_seed):
+            raise ValueError(f"{len(found.each_seed)} results of {len(found.seeds)} seeds")
         if found.accuracy is not None:
             for name in ("parameters", "multiply_adds", "epoch_images", "hours", "test_images", "model"):
                 if getattr(found, name) is None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vitrm.errors import RunError
 from vitrm.process import start_vitrm
+from vitrm.runs.files import replace_text
 from vitrm.sweep.grid import Cell
 from vitrm.sweep.sweep import Sweep, accuracy
 from vitrm.sweep.table import write_table
@@ -43,7 +44,7 @@ def prepare(sweep: Sweep) -> None:
             raise RunError(f"'{sweep.folder}' holds another sweep (its {odd} differs); choose another --name")
         return
     sweep.folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+    replace_text(file, json.dumps(asked, indent=2))
 
 
 def train_cells(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitrm.config import Config
 from vitrm.runs.folder import Run
 from vitrm.runs.summary import Summary
 from vitrm.sweep.grid import Cell, Kind
+
+if TYPE_CHECKING:
+    from vitrm.judge.glimpses import GlimpseReport
+
+OTHERS = {"fixed": "centre outwards", "learned": "memory's attention"}  # orders that a training with glimpses is not in
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,7 @@ class Sweep:
     def is_done(self, cell: Cell) -> bool:
         """Whether a cell is trained, and measured where there is more to measure than its training does."""
         run = self.run_of(cell)
-        return run.is_complete and not (
-            self.kind == "glimpses" and _has_glimpses(run) and run.report("glimpses") is None
-        )
+        return run.is_complete and not (self.kind == "glimpses" and _has_glimpses(run) and policies_of(run) is None)
 
     def command(self, cell: Cell, device: str) -> list[str]:
         """The `vitrm` command that trains a cell, goes on with it, or measures what has been trained."""
@@ -72,6 +76,12 @@ class Sweep:
 def accuracy(config: Config, summary: Summary) -> float:
     """Test accuracy after the supervision steps it was trained with."""
     return summary.test.accuracy[config.model.supervision_steps - 1]
+
+
+def policies_of(run: Run) -> GlimpseReport | None:
+    """What was measured of a run's glimpses, chosen in the other orders too; None if that is absent, or not of all."""
+    report = run.report("glimpses")
+    return report if report is not None and report.policies.keys() >= OTHERS.keys() else None
 
 
 def _has_glimpses(run: Run) -> bool:

@@ -12,9 +12,10 @@ from pathlib import Path
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
 from vitrm.places import ROOT, home
+from vitrm.runs.files import replace_bytes
 from vitrm.runs.folder import Run
 from vitrm.sweep.row import Row, percents
-from vitrm.sweep.sweep import Sweep, accuracy
+from vitrm.sweep.sweep import OTHERS, Sweep, accuracy, policies_of
 
 
 def rows(sweep: Sweep) -> Iterator[Row]:
@@ -73,14 +74,16 @@ def _scored(entry: Row, values: Sequence[float], by_step: Sequence[float]) -> Ro
 
 def _other_orders(entry: Row, runs: Sequence[Run]) -> Iterator[Row]:
     """The same trained weights, their glimpses chosen otherwise: what `evaluate --policies` has measured of each."""
-    reports = [report for run in runs if (report := run.report("glimpses"))]
-    names = {"fixed": "centre outwards", "learned": "memory's attention"}
-    for policy, name in names.items() if reports else ():
+    measured = [(run, report) for run in runs if (report := policies_of(run))]
+    if not measured:
+        return
+    entry, reports = _trained(entry, [run for run, _ in measured]), [report for _, report in measured]
+    for policy in OTHERS:
         scores = [report.policies[policy] for report in reports]
         steps = [[100 * each.mean for each in score.accuracy] for score in scores]
         yield replace(
             _scored(entry, [each[-1] for each in steps], [statistics.mean(step) for step in zip(*steps, strict=True)]),
-            column=f"{entry.column}: {name}",
+            column=f"{entry.column}: {OTHERS[policy]}",
             multiply_adds=scores[0].multiply_adds[-1],
             hours=0.0,
             weights_of=entry.column,
@@ -90,16 +93,17 @@ def _other_orders(entry: Row, runs: Sequence[Run]) -> Iterator[Row]:
 def against_first(found: Sequence[Row]) -> list[str]:
     """How each column of a one-row table differs from the first, paired over the training seeds, in words.
 
-    The interval is Student's t over the differences: with few seeds it is wide, and says so by its width.
+    Only seeds that both have are compared, if there are two or more. The interval is Student's t over the differences:
+    with few seeds it is wide, and says so by its width.
     """
     from scipy.stats import t
 
-    first, *others = [(entry.column, entry.each_seed) for entry in found]
+    first, *others = [(entry.column, dict(zip(entry.seeds, entry.each_seed, strict=True))) for entry in found]
     said = []
     for name, values in others:
-        if len(values) != len(first[1]) or len(values) < 2:
+        gaps = [value - first[1][seed] for seed, value in values.items() if seed in first[1]]
+        if len(gaps) < 2:
             continue
-        gaps = [one - other for one, other in zip(values, first[1], strict=True)]
         mean = statistics.mean(gaps)
         half = float(t.ppf(0.975, len(gaps) - 1)) * statistics.stdev(gaps) / len(gaps) ** 0.5
         judged = "no clear difference" if mean - half <= 0 <= mean + half else "better" if mean > 0 else "worse"
@@ -117,8 +121,8 @@ def write_table(sweep: Sweep) -> None:
     writer = csv.DictWriter(text, found[0].cells(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(entry.cells() for entry in found)
-    (sweep.folder / "table.csv").write_text(text.getvalue(), encoding="utf-8")
-    (sweep.folder / "table.md").write_text(markdown(sweep, found), encoding="utf-8")
+    replace_bytes(sweep.folder / "table.csv", text.getvalue().encode())
+    replace_bytes(sweep.folder / "table.md", markdown(sweep, found).encode())
 
 
 def list_tables(runs_folder: str | Path | None = None) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -41,10 +42,12 @@ def _fails(capsys, *words):
 
 def test_training_prints_where_it_writes_each_epoch_and_the_model_card(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["train", "digits", *TINY, "--name", "first"]) == 0
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert cli.main(["train", "digits", *TINY, "--data-root", "my data", "--name", "first"]) == 0
     out = capsys.readouterr().out
     assert "training into runs/first (1,294 images, cpu); stop with Ctrl-C" in out
-    assert "continue: vitrm train --resume runs/first" in out
+    again = "vitrm train --resume runs/first --device cpu --threads 1 --data-root 'my data'"
+    assert f"continue: {again}\n" in out
     assert "epoch 1: loss" in out
     assert "all 1 epochs done; best validation accuracy" in out
     assert "# first\n" in out
@@ -161,6 +164,23 @@ def test_evaluate_as_a_table_states_its_policy(runs, capsys):
     assert [line.split()[0] for line in lines[3:]] == ["1", "2"]
 
 
+def test_evaluate_on_other_data_takes_all_of_them_however_few_the_training_had(runs, tmp_path, capsys):
+    from PIL import Image
+
+    shutil.copytree(runs / "small", tmp_path / "few")
+    file = tmp_path / "few" / "config.json"
+    config = json.loads(file.read_text())
+    config["data"]["train_images"] = 1200
+    file.write_text(json.dumps(config))
+    for digit in range(10):
+        (tmp_path / "own" / str(digit)).mkdir(parents=True)
+        for i in range(5):
+            Image.new("L", (8, 8), 20 * digit + i).save(tmp_path / "own" / str(digit) / f"{i}.png")
+    words = ["evaluate", str(tmp_path / "few"), "--data", f"folder:{tmp_path / 'own'}", "--json", "--device", "cpu"]
+    assert cli.main([*words, "--threads", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 10
+
+
 def test_evaluate_on_data_with_other_classes_is_refused(runs, tmp_path, capsys):
     from PIL import Image
 
@@ -185,6 +205,9 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
     ("words", "message"),
     [
         ("export digits-glimpse unwritten --gallery 1 --gallery-images -1", "the test split has images 0 to 358"),
+        ("export vit-tiny-deep unwritten --gallery 1", "a gallery needs a model with supervision steps"),
+        ("export digits unwritten --mixture", "a judgement of the mixture needs an SR-ViT"),
+        ("export digits unwritten --domain folder:nowhere", "folder 'nowhere' does not exist"),
         ("train", "say what to train: vitrm train PRESET, one of paper, paper-as-published, tiny, digits"),
         ("train digts", "unknown preset 'digts'; did you mean 'digits'?"),
         ("train digits --train.ir 1", "unknown setting 'train.ir'; did you mean 'train.lr'?"),
@@ -204,18 +227,43 @@ def test_export_writes_a_checkpoint_with_ready_made_traces(runs, tmp_path, capsy
         ("train --resume nowhere", "no run or checkpoint 'nowhere'; there are: "),
         ("train --resume small --train.lr 1", "--train.lr cannot be used here: a resumed run keeps its settings"),
         ("train digits --runs file.txt", "Not a directory"),
+        ("train paper --resume x", "'paper' is about a new training, --resume continues 'x'; leave out one"),
+        ("train --data cifar10 --resume x", "--data is about a new training, --resume continues 'x'"),
+        ("train --name new --resume x", "--name is about a new training, --resume continues 'x'"),
+        ("train --runs elsewhere --resume x", "--runs is about a new training, --resume continues 'x'"),
+        ("train digits --estimate --budget-minutes 1", "the whole training; leave out --budget-minutes"),
         ("ask nowhere pause", "no run or checkpoint 'nowhere'; there are: "),
         ("ask digits pause", "no process is training into "),
         ("evaluate nowhere", "no run or checkpoint 'nowhere'; there are: "),
         ("evaluate small --train.lr 1", "--train.lr cannot be used here: evaluate takes no settings"),
+        (
+            "evaluate x --save",
+            "--save keeps what --by-difficulty, --mazes, --sizes, --domain, --mixture, --policies find, ",
+        ),
+        ("evaluate x --halting --save", "what --halting finds is kept by vitrm export --halting"),
+        ("evaluate x --mazes --save --data digits", "leave out --data, or --save"),
+        ("evaluate x --sizes --within 3 --save", "leave out --within"),
+        ("evaluate x --mixture --split val --save", "leave out --split"),
+        ("evaluate x --control y", "--control is of --by-difficulty and --policies; add it, or leave this out"),
+        ("evaluate x --policies --kinds deep", "--kinds is of --sizes; add it, or leave this out"),
+        ("evaluate x --within 3", "--within is of --sizes"),
+        ("evaluate x --seeds 1", "--seeds is of --policies"),
+        (
+            "evaluate x --supervision-steps 3 --sizes",
+            "--supervision-steps cannot be used here: --sizes runs as many as",
+        ),
+        ("bench --device cpu --profile", "--profile is of --training; add it, or leave this out"),
+        ("bench digits --halting x", "'digits' cannot be used here: --halting measures what it names itself"),
+        ("bench --agreement x --repeats 2", "leave out --repeats"),
         ("export nowhere folder", "no run or checkpoint 'nowhere'; there are: "),
+        ("export digits-glimpse unwritten --gallery-images 3", "--gallery-images is of --gallery"),
     ],
 )
 def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("no folder")
     assert message in _fails(capsys, *shlex.split(words))
-    assert not (tmp_path / "runs").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
 
 
 @pytest.mark.parametrize(
@@ -225,6 +273,7 @@ def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monke
         "evaluate x --supervision-steps -1",
         "evaluate x --split train",
         "train x --threads 0",
+        "bench --training --halting x",
         "nonsense",
         "",
     ],

@@ -98,6 +98,24 @@ def test_they_do_not_where_the_official_files_are_which_need_no_network(official
     assert stand_in("fashion", 28, 1, root=official) is not None  # one is missing
 
 
+@pytest.mark.parametrize("left", [0, 3, 500])
+def test_a_file_that_is_half_unpacked_is_unpacked_again_or_counts_as_absent(official, left):
+    load_dataset("fashion", 28, 1, root=official)
+    images = official / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    whole = images.read_bytes()
+    images.write_bytes(whole[:left])
+    assert len(load_dataset("fashion", 28, 1, root=official, download=False).test) == 20
+    assert images.read_bytes() == whole
+    images.with_name(f"{images.name}.gz").unlink()
+    assert stand_in("fashion", 28, 1, root=official) is None
+    images.write_bytes(whole[:left])
+    assert stand_in("fashion", 28, 1, root=official) is not None
+    with pytest.raises(DataError, match="fashion is not on this machine; `vitrm download fashion` brings it"):
+        load_dataset("fashion", 28, 1, root=official, download=False)
+    with pytest.raises(DataError, match="could not download fashion into"):
+        load_dataset("fashion", 28, 1, root=official)
+
+
 def test_its_old_name_is_another_word_for_it(official):
     assert load_dataset("fashion_mnist", 28, 1, root=official).source == "fashion"
     names = tuple(datasets().FashionMNIST.classes)

@@ -1,5 +1,7 @@
 """Downloads from a server that breaks off, goes on, sends rubbish or is not there. Nothing leaves the machine."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -46,8 +48,11 @@ def test_a_set_is_here_as_soon_as_every_file_that_torchvision_reads_is_packed_or
     for number, names in enumerate(ways):
         for name in names:
             assert not is_here(source, tmp_path / str(number))
-            (tmp_path / str(number) / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / str(number) / name).touch()
+            file = tmp_path / str(number) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+            assert not is_here(source, tmp_path / str(number))
+            file.write_bytes(b"\0\0\x08\x01\0\0\0\x02ab")  # in the format of MNIST: two numbers
         assert is_here(source, tmp_path / str(number))
 
 
@@ -78,7 +83,7 @@ def test_what_is_not_the_file_that_was_promised_is_removed_and_fetched_anew(serv
     served.content = whole[:-1] + bytes([whole[-1] ^ 1])
     with pytest.raises(DataError, match=r"could not download cifar10 .*corrupted.*md5"):
         load_dataset("cifar10", 32, 3, root=tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == [".cifar10.lock"]
     served.content = whole
     assert len(load_dataset("cifar10", 32, 3, root=tmp_path).test) == 4
 
@@ -89,10 +94,42 @@ def test_a_part_that_is_already_whole_is_taken_and_one_that_is_too_long_is_not(s
     list(fetching("cifar10", tmp_path))
     assert is_here("cifar10", tmp_path)
     (tmp_path / datasets().CIFAR10.filename).unlink()
+    shutil.rmtree(tmp_path / datasets().CIFAR10.base_folder)
     part.write_bytes(served.content + b"more")
     with pytest.raises(DataError, match="corrupted"):
         list(fetching("cifar10", tmp_path))
     assert not part.exists()
+
+
+def test_two_that_want_the_same_set_take_turns_and_the_second_finds_it(served, tmp_path):
+    said, first = [], fetching("cifar10", tmp_path)
+    next(first)
+    second = fetching("cifar10", tmp_path, say=said.append)
+    next(second)
+    assert said == [f"another process is fetching cifar10 into '{tmp_path}'; waiting for it"]
+    next(second)
+    assert len(said) == 1
+    list(first)
+    assert list(second) == []
+    assert served.ranges == [None]
+    assert len(load_dataset("cifar10", 32, 3, root=tmp_path).test) == 4
+
+
+def test_a_set_that_was_damaged_where_it_lies_is_unpacked_or_fetched_again(served, tmp_path):
+    load_dataset("cifar10", 32, 3, root=tmp_path)
+    batch, archive = tmp_path / "cifar-10-batches-py" / "data_batch_3", tmp_path / datasets().CIFAR10.filename
+    whole = batch.read_bytes()
+    batch.write_bytes(whole[:-7])
+    load_dataset("cifar10", 32, 3, root=tmp_path, download=False)
+    assert batch.read_bytes() == whole
+    batch.write_bytes(whole[:-7])
+    archive.write_bytes(b"")
+    with pytest.raises(DataError, match=r"cifar10 in '.*' is damaged; `vitrm download cifar10` brings it anew"):
+        load_dataset("cifar10", 32, 3, root=tmp_path, download=False)
+    assert len(served.ranges) == 1
+    load_dataset("cifar10", 32, 3, root=tmp_path)
+    assert batch.read_bytes() == whole
+    assert len(served.ranges) == 2
 
 
 @pytest.mark.parametrize("source", ["cifar10", "cifar100", "fashion"])

@@ -12,7 +12,7 @@ from vitrm.config import Config, SRViTConfig, ViTConfig
 from vitrm.data.dataset import Split
 from vitrm.errors import ConfigError
 from vitrm.families import equip, make_model
-from vitrm.judge.mixture import TokenWeights, WeightSums, comparison, faults, verdict
+from vitrm.judge.mixture import TokenWeights, WeightSums, comparison, faults, may_be_chance, verdict
 from vitrm.judge.report import Progress, measured, measuring
 
 SMALL = SRViTConfig(
@@ -24,16 +24,22 @@ def stage(mean, spread=0.2, tokens="patches", number=1):
     return TokenWeights(number, tokens, 10, mean, (spread,) * len(mean), mean, 0.5, 1.5)
 
 
-@pytest.fixture(scope="module")
-def judged():
-    model = equip(make_model(SMALL), Config(model=SMALL)).eval()
+def judge(config, spread):
+    """A model, 70 images, and the judgement of it."""
+    torch.manual_seed(0)
+    model = equip(make_model(config), Config(model=config)).eval()
     for parameter in model.mixers.parameters():
-        torch.nn.init.normal_(parameter, std=5)  # routers that say something
+        torch.nn.init.normal_(parameter, std=spread)  # routers that say something
     torch.nn.init.normal_(model.classifier.weight)
     images = torch.randint(0, 256, (70, 1, 8, 8), dtype=torch.uint8)  # two batches
     split = Split(images, torch.randint(0, 10, (70,)))
     data = SimpleNamespace(split={"test": split}.get)
     return model, data, measured("mixture", model, data)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return judge(SMALL, 5)
 
 
 def test_mean_spread_favourites_and_entropy_of_three_tokens():
@@ -73,6 +79,19 @@ def test_the_report_says_what_the_model_says_image_by_image(judged):
     assert cut.changed > 0
     assert report.last[1] == pytest.approx(report.own[-1] + cut.became_right - cut.became_wrong)
     assert report.own[0] == report.last[0] == report.uniform[0]
+
+
+def test_after_one_step_a_sigmoid_still_weighs_it():
+    model, data, _ = judge(replace(SMALL, normaliser="sigmoid"), 1)
+    for mixer in model.mixers:
+        torch.nn.init.constant_(mixer.out.bias, -5)  # every gate nearly shut
+    with torch.inference_mode():
+        images = model.transform.normalize(data.split("test").images)
+        weighed, alone = (model.logits_with(images, way, 1).argmax(dim=1) for way in (None, "last"))
+    report = measured("mixture", model, SimpleNamespace(split={"test": replace(data.split("test"), labels=alone)}.get))
+    assert report.last[0] == report.uniform[0] == 1
+    assert report.own[0] == pytest.approx(float((weighed == alone).double().mean()))
+    assert report.own[0] < 1
 
 
 def test_a_judgement_says_how_far_it_is_and_leaves_the_model_as_it_was(judged):
@@ -122,6 +141,16 @@ def test_a_difference_that_chance_explains_is_said_to_be_one(judged):
     said = comparison(SMALL, scores, (small, large), 100)
     assert "89.0 % (3 right answers become wrong and 2 wrong ones right, no more than chance explains)" in said
     assert "80.0 % (12 right answers become wrong and 2 wrong ones right)" in said
+
+
+@pytest.mark.parametrize(
+    ("worse", "better", "chance"),
+    [(0, 0, True), (5, 0, True), (0, 6, False), (7, 1, True), (8, 1, False), (9, 2, True), (10, 2, False),
+     (40, 60, True), (39, 61, False)],
+)  # fmt: skip
+def test_of_few_changed_answers_chance_explains_more_than_of_many(worse, better, chance):
+    """The two-sided sign test at 5 %, as in tables of it: 6:0, 8:1, 10:2 and 61:39 are the first that tell."""
+    assert may_be_chance(worse, better) is chance
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.families import equip, make_model
 from vitrm.judge.report import decode, encode
-from vitrm.judge.sizes import SizeReport, draw, interval, longest_path, measuring
+from vitrm.judge.sizes import SizeReport, _local_guess, draw, interval, longest_path, measuring
 
 SOURCE = "mazes:5x5,gems=2,lengths=1-3,train=60,test=10+6x6,lengths=1-4"
 SHAPE = {"num_classes": 2, "image_size": 10, "patch_size": 2, "dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8}
@@ -101,6 +101,13 @@ def test_cells_that_read_as_far_as_the_grid_reaches_read_all_of_it(data):
     assert [trial.right for trial in same.trials] == [trial.right for trial in everything.trials]
     assert (everything.within, same.within) == (None, 5)
     assert "each cell reading 5 rows and columns away at most" in "\n".join(same.lines())
+
+
+def test_what_can_be_guessed_is_fitted_to_the_largest_mazes_of_the_training_wherever_they_are_named(data, monkeypatch):
+    monkeypatch.setattr("vitrm.data.maze_guess.LocalGuess", lambda cells, labels, gems: cells.shape)
+    splits = [data, *data.others]
+    for named in (splits, splits[::-1]):
+        assert _local_guess(named, MazeSettings.parse(SOURCE)) == (60, 6, 6)
 
 
 def test_a_size_whose_mazes_are_too_rare_is_left_out(data, monkeypatch):

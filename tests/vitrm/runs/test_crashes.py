@@ -76,7 +76,8 @@ def test_a_full_disk_during_training_is_reported_and_can_be_continued(finished, 
     assert "No space left on device" in run.status()["cause"]
     message = capsys.readouterr().err.splitlines()
     assert message[-2] == "vitrm: [Errno 28] No space left on device"
-    assert message[-1] == f"the last saved state is kept; continue with: vitrm train --resume {run.path}"
+    again = f"vitrm train --resume {run.path} --device cpu"
+    assert message[-1].startswith(f"the last saved state is kept; continue with: {again}")
 
     assert train("--resume", str(run.path), "--threads", "1", "--device", "cpu") == 0
     assert _results(run) == _results(finished)

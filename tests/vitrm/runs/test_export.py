@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import shutil
 import warnings
 from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from vitrm.config import Config, ResNetConfig, TrainConfig, ViTConfig
 from vitrm.errors import RunError
 from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
+from vitrm.runs import files
 from vitrm.runs.checkpoints import find_run
 from vitrm.runs.export import export, save_onnx, thinned
 from vitrm.runs.folder import Run
@@ -100,6 +104,21 @@ def test_every_family_leaves_for_onnx(family, tiny, tmp_path, close):
     assert session.get_modelmeta().custom_metadata_map["family"] == config.family
 
 
+def test_a_model_as_onnx_is_replaced_at_once_or_not_at_all(tiny, tmp_path, monkeypatch):
+    from onnx.helper import make_graph, make_model
+
+    made = Mock(model_proto=make_model(make_graph([], "empty", [], [])))
+    monkeypatch.setattr(torch.onnx, "export", Mock(return_value=made))  # which takes ten seconds
+    model, file = equip(ViTRM(tiny), Config(model=tiny)), tmp_path / "model.onnx"
+    with monkeypatch.context() as full:
+        full.setattr(files.os, "replace", Mock(side_effect=OSError("No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            save_onnx(model, file)
+    assert list(tmp_path.iterdir()) == []
+    save_onnx(model, file)
+    assert file.read_bytes() == made.model_proto.SerializeToString()
+
+
 def test_a_recursion_can_go_on_from_a_state_and_read_what_it_is_given(tiny, close):
     model, images = ViTRM(replace(tiny, glimpse_patches=4)).eval(), torch.randn(2, 1, 8, 8)
     first, second = model.steps(images, 2, seeds=torch.tensor([3, 4]))
@@ -136,11 +155,13 @@ def test_a_folder_for_the_hub_says_what_it_expects_and_still_loads_here(glimpser
     assert fields["pipeline_tag"] == "image-classification"
 
 
-def test_a_training_is_logged_for_tensorboard(tmp_path):
+def test_a_training_is_logged_for_tensorboard(tmp_path, capsys):
     words = ["train", "digits", "--tensorboard", "--train.epochs", "2", "--model.dim", "16", "--model.num_heads", "2"]
     words += ["--model.supervision_steps", "2", "--train.batch_size", "256", "--model.depth", "1", "--threads", "1"]
     assert cli.main([*words, "--device", "cpu", "--runs", str(tmp_path), "--name", "run"]) == 0
     run = Run(tmp_path / "run")
+    assert f"continue: vitrm train --resume {run.path} " in (out := capsys.readouterr().out)
+    assert " --tensorboard\n" in out
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -203,6 +224,43 @@ def test_unfinished_runs_and_exports_onto_oneself_are_refused(fresh, finished, t
         export(fresh[0], tmp_path / "exported")
     with pytest.raises(RunError, match="cannot be exported onto itself"):
         export(finished, finished.path)
+
+
+def _content(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def test_what_is_no_earlier_export_is_never_overwritten(finished, copy, tmp_path):
+    before = _content(copy.path)
+    with pytest.raises(RunError, match=r"copy' holds a run that was trained there, not an export; choose another"):
+        export(find_run("digits"), copy.path)
+    assert _content(copy.path) == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("My own.")
+    with pytest.raises(RunError, match=r"mine' holds other files than an export's; choose a new or an empty folder"):
+        export(finished, tmp_path / "mine")
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(RunError, match=r"config\.json"):
+        export(finished, tmp_path / "mine")
+    assert {*_content(tmp_path / "mine")} == {"README.md", "config.json"}
+
+
+def test_an_export_over_one_of_other_weights_leaves_nothing_of_these(finished, tmp_path):
+    target = Run(Path(shutil.copytree(find_run("digits").path, tmp_path / "mine")))
+    added = {"gallery.npz", "mixtures.npz", "model.onnx", "preprocessor_config.json", "halting.json", "mazes.npz"}
+    for name in added - {"gallery.npz"}:
+        (target.path / name).touch()
+    assert {"gallery.npz", "domain.json"} <= {*_content(target.path)}
+    export(finished, target.path)
+    exported = {"config.json", "started.json", "metrics.jsonl", "model.safetensors", "summary.json", "README.md"}
+    assert {*_content(target.path)} == exported
+    assert target.summary() == finished.summary()
+    for name in added:
+        (target.path / name).touch()
+    export(finished, target.path, data_name="other words for its data")
+    assert {*_content(target.path)} == exported | added
+    export(finished, target.path, half=True)
+    assert {*_content(target.path)} == exported
 
 
 def test_of_a_long_training_some_moments_are_left_and_all_that_ends_something():

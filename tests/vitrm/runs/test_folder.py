@@ -3,13 +3,16 @@
 import os
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from vitrm.errors import ConfigError, RunError
 from vitrm.judge.evaluation import evaluate
+from vitrm.runs import files
 from vitrm.runs.checkpoints import build, create_run, find_run, list_runs
+from vitrm.runs.folder import Run
 
 
 def test_a_finished_run_holds_what_its_documentation_says(finished):
@@ -153,6 +156,16 @@ def test_a_damaged_or_foreign_state_is_refused(copy, content, reason):
     torch.save([1, 2], copy.path / "state.pt")
     with pytest.raises(RunError, match=r"state.pt' is damaged"):
         copy.load_state()
+
+
+@pytest.mark.parametrize(("name", "of"), [("gallery", "digits"), ("mixtures", "sr-vit-digits")])
+def test_ready_made_traces_are_replaced_at_once_or_not_at_all(name, of, tmp_path, monkeypatch):
+    run, traces = Run(tmp_path), getattr(find_run(of), name)()
+    (tmp_path / f"{name}.npz").write_bytes(b"old")
+    monkeypatch.setattr(files.os, "replace", Mock(side_effect=OSError("No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        getattr(run, f"save_{name}")(traces)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [(f"{name}.npz", b"old")]
 
 
 def test_absent_files_are_named(fresh):

@@ -32,6 +32,20 @@ def test_a_status_is_replaced_so_that_no_reader_ever_finds_half_of_it(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["status.json"]
 
 
+def test_what_is_written_is_flushed_through_a_file_that_may_be_written_as_windows_demands(tmp_path, monkeypatch):
+    fcntl, flushed = pytest.importorskip("fcntl"), []
+
+    def as_windows_does(number):
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flushed.append(number)
+
+    monkeypatch.setattr(files.os, "fsync", as_windows_does)
+    files.replace_bytes(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert flushed
+
+
 def test_a_status_is_never_seen_half_written_while_two_threads_write_it(tmp_path):
     run, ended = Run(tmp_path), threading.Event()
     run.set_status(State.RUNNING)

@@ -58,6 +58,11 @@ def test_a_result_without_what_belongs_to_it_is_refused(name):
         Row.from_cells(replace(ROW, **{name: None}).cells())
 
 
+def test_results_that_belong_to_no_seed_are_refused():
+    with pytest.raises(ValueError, match="2 results of 1 seeds"):
+        Row.from_cells(replace(ROW, seeds=(0,)).cells())
+
+
 @pytest.mark.parametrize("name", ["spread", "minutes"])
 def test_a_result_of_one_seed_or_without_a_budget_is_one(name):
     row = replace(ROW, **{name: None})

@@ -6,6 +6,8 @@ import shlex
 import statistics
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,6 +15,7 @@ from vitrm.cli import main as cli
 from vitrm.config import PRESETS, Config
 from vitrm.errors import ConfigError, RunError
 from vitrm.nets.cost import multiply_adds
+from vitrm.runs import files
 from vitrm.runs.folder import Run
 from vitrm.runs.summary import Scores, Summary
 from vitrm.sweep import table
@@ -220,6 +223,25 @@ def test_what_is_complete_is_not_trained_again_and_what_is_missing_is(done, tmp_
     assert len(launched) == 3
 
 
+def test_a_table_and_what_a_folder_holds_are_replaced_at_once_or_not_at_all(done, tmp_path, monkeypatch):
+    sweep, _ = done
+
+    def content():
+        return {name: (sweep.folder / name).read_bytes() for name in ("sweep.json", "table.csv", "table.md")}
+
+    before = content()
+    with monkeypatch.context() as full:
+        full.setattr(files.os, "replace", Mock(side_effect=OSError("No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            table.write_table(replace(sweep, budget_minutes=1.0))
+        with pytest.raises(OSError, match="No space left"):
+            prepare(_ablation(tmp_path))
+    assert content() == before
+    assert list((tmp_path / "grid").iterdir()) == []
+    table.write_table(sweep)
+    assert content() == before
+
+
 def test_a_folder_holds_one_grid(done, tmp_path):
     other = replace(done[0], data="folder:elsewhere")
     with pytest.raises(RunError, match=r"holds another sweep \(its data differs\); choose another --name"):
@@ -293,6 +315,12 @@ def test_from_the_command_line_in_processes_of_their_own(tmp_path, monkeypatch, 
         ("sweep ablation --presets vit-small", "unknown setting 'model.memory_steps' of a plain ViT"),
         ("sweep ablation --presets digits --memory-steps 2000", "memory_steps=2000: expected 1 to 1,000"),
         ("sweep models --devices tpu", "device 'tpu' is not available here"),
+        ("sweep models --train.seed 5", "--train.seed cannot be used here: the sweep 'models' varies it; give --seeds"),
+        ("sweep batch-size --train.batch_size 32", "the sweep 'batch-size' varies it; give --batch-sizes"),
+        ("sweep mixture --model.mixture token", "the sweep 'mixture' varies it; leave it out"),
+        ("sweep models --batch-sizes 64", "cannot be used here: the sweep 'batch-size' varies them, 'models' does not"),
+        ("sweep models --seeds 0 1 0", "--seeds names 0 twice: expected different ones"),
+        ("sweep ablation --presets digits --memory-steps 2 2", "--memory-steps names 2 twice"),
     ],
 )
 def test_mistakes_are_answered_before_anything_is_trained(words, message, tmp_path, monkeypatch, capsys):
@@ -326,10 +354,28 @@ def test_a_sweep_of_glimpses_also_measures_the_other_orders_of_what_it_trained(t
     assert train_cells(whole, launch)
     assert len(asked) == 3
 
+    # A report of some orders alone, as `evaluate --policies random --save` makes it, is none.
+    run = whole.run_of(cells[0])
+    kept = run.report("glimpses")
+    run.keep(replace(kept, policies={"random": kept.policies["random"]}, differences=()))
+    assert [entry.column for entry in table.rows(whole)] == [glimpsing.column, at_once.column]
+    assert [whole.is_done(cell) for cell in cells] == [False, True]
+
+
+def test_orders_that_some_trainings_were_measured_in_are_of_their_seeds(tmp_path, monkeypatch):
+    score = SimpleNamespace(accuracy=(SimpleNamespace(mean=0.25), SimpleNamespace(mean=0.5)), multiply_adds=(7, 9))
+    reports = {"second": SimpleNamespace(policies={"fixed": score, "learned": score})}
+    monkeypatch.setattr(table, "policies_of", reports.get)
+    monkeypatch.setattr(table, "_trained", lambda entry, runs: replace(entry, seeds=tuple(map(len, runs))))
+    trained = Row(column="glimpses", seeds=(5, 6))
+    for entry in table._other_orders(trained, ["first", "second"]):
+        assert (entry.seeds, entry.each_seed, entry.multiply_adds) == ((6,), (50.0,), 9)
+    assert list(table._other_orders(trained, ["first"])) == []
+
 
 def test_differences_are_paired_over_the_training_seeds_and_a_close_one_is_said_to_be_one():
-    def entry(name, values):
-        return Row(column=name, each_seed=values)
+    def entry(name, values, seeds=(0, 1, 2)):
+        return Row(column=name, each_seed=values, seeds=seeds[: len(values)])
 
     said = table.against_first(
         [entry("a", (50.0, 52.0, 54.0)), entry("b", (53.0, 55.1, 56.9)), entry("c", (51.0, 50.0, 57.0))]
@@ -338,3 +384,11 @@ def test_differences_are_paired_over_the_training_seeds_and_a_close_one_is_said_
     assert said[0] == "b against a: +3.00 points (95 % interval +2.75 to +3.25, paired over 3 training seeds): better."
     assert said[1].endswith("no clear difference.")
     assert table.against_first([entry("a", (50.0,)), entry("b", (51.0,))]) == []
+    # Of the one seed 2 has failed, of the other seed 0: one seed is not enough, and no other may stand for it.
+    holes = (
+        entry("a", (50.0, 52.0), (0, 1)),
+        entry("b", (55.0, 57.0), (1, 2)),
+        entry("c", (53.0, 49.0, 51.0), (1, 2, 0)),
+    )
+    (said,) = table.against_first(holes)
+    assert said.startswith("c against a: +1.00 points (95 % interval +1.00 to +1.00, paired over 2 training seeds)")
