@@ -20,6 +20,7 @@ from vitrm.config.data import ALIASES, BUNDLED, CIFAR10_CLASSES
 from vitrm.errors import DataError, RunError
 from vitrm.runs.checkpoints import find_run, list_runs
 from vitrm.runs.folder import Run
+from vitrm.runs.same_data import check_data
 from vitrm.runs.summary import Summary
 from vitrm.traces.trace import Trace
 
@@ -98,12 +99,17 @@ def model(checkpoint: Checkpoint):
 
 
 def dataset(checkpoint: Checkpoint):
-    """The data a run was trained on. Raises DataError if it is not on this machine, or none that this server offers."""
-    config, _ = facts(checkpoint)
+    """The data a run was trained on.
+
+    Raises DataError if it is not on this machine, has changed since, or is none that this server offers.
+    """
+    config, summary = facts(checkpoint)
     sources.check(config.data.source)
     read = ("val_fraction", "split_seed", "train_images")  # how much memory it takes is not for a run to say
     options = tuple((key, getattr(config.data, key)) for key in read)
-    return shared_dataset(config.data.source, config.model.image_size, config.model.channels, options)
+    found = shared_dataset(config.data.source, config.model.image_size, config.model.channels, options)
+    check_data(checkpoint.name, config, summary, found)
+    return found
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images …")

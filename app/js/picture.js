@@ -20,18 +20,16 @@ async function savePicture(root, name) {
   const style = element("style");
   style.textContent = [...root.getRootNode().querySelectorAll("style")].map((each) => each.textContent).join("\n");
   const outside = getComputedStyle(root);
-  const page = element("div");
-  page.setAttribute("xmlns", "http://www.w3.org/1999/xhtml");
+  const drawing = svgElement("svg", { width: width * scale, height: height * scale, viewBox: `0 0 ${width} ${height}` });
+  // In the picture :root is the <svg>: the theme stands there, or the colours made of it would be those without one.
   for (const property of ["--st-text-color", "--st-background-color", "--st-secondary-background-color", "--st-primary-color", "--st-font", "--st-code-font"]) {
-    page.style.setProperty(property, outside.getPropertyValue(property));
+    drawing.style.setProperty(property, outside.getPropertyValue(property));
   }
+  const page = drawing.appendChild(svgElement("foreignObject", { width: "100%", height: "100%" })).appendChild(element("div"));
   page.style.background = outside.getPropertyValue("--paper");
   page.append(style, copy);
-  const text = new XMLSerializer().serializeToString(page);
-  const drawing = `<svg xmlns="${SVG}" width="${width * scale}" height="${height * scale}" viewBox="0 0 ${width} ${height}">` +
-    `<foreignObject width="100%" height="100%">${text}</foreignObject></svg>`;
   const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(drawing))}`;
   await image.decode();
   const canvas = Object.assign(document.createElement("canvas"), { width: Math.round(width * scale), height: Math.round(height * scale) });
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);

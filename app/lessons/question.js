@@ -25,6 +25,7 @@ function askChoice(host, spec, value, changed) {
   spec.options.forEach((text, k) => {
     const label = box.appendChild(element("label")), input = element("input");
     Object.assign(input, { type: "radio", name: spec.key, value: k, checked: k === value });
+    input.dataset.name = `${spec.key} ${k}`;
     input.addEventListener("change", () => changed(k));
     label.append(input, element("span", "", text));
   });

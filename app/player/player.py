@@ -31,7 +31,7 @@ class Choices:
 FIGURES = ("look", "answer", "curves")  # of every player, beside its panels
 SCRIPTS = (
     *(TRACE, DRAWING, PICTURE),
-    *(f"js/{part}.js" for part in ("guess", "present", "chart", "player", "glimpses", "equations")),
+    *(f"js/{part}.js" for part in ("guess", "present", "chart", "focus", "player", "glimpses", "equations")),
     *(f"js/{part}.js" for part in ("memory", "attention", "attribution", "edits", "cells")),
 )
 _PRESENT = read(__file__, "present.css")

@@ -3,7 +3,11 @@
 
 const shelfHost = document.getElementById("shelf");
 const open = vitrmCourse.lessons.find(({ key }) => key === new URLSearchParams(location.search).get("lesson"));
-if (shelfHost) mountShelf({ data: vitrmCourse, parentElement: inShadow(shelfHost, vitrmCourse.shelf) });
+if (shelfHost) {
+  const shelf = inShadow(shelfHost, vitrmCourse.shelf);
+  mountShelf({ data: vitrmCourse, parentElement: shelf });
+  followTheme(shelf.querySelector(".shelf"));
+}
 if (open) openBook(open, inShadow(document.body.appendChild(element("div")), vitrmCourse.book).querySelector(".book"));
 
 function inShadow(host, html) {
@@ -12,22 +16,24 @@ function inShadow(host, html) {
   return inside;
 }
 
+// By the button, or with the system: site.js writes it on the page.
+function followTheme(root) {
+  const shade = () => (root.dataset.theme = isDark(root) ? "dark" : "light");
+  new MutationObserver(shade).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  shade();
+}
+
 function openBook(lesson, root) {
   const page = document.documentElement, find = (selector) => root.querySelector(selector);
-  const record = keptOf(lesson.key) ?? { events: [], leaf: 0 }, state = { focus: false };
+  const record = recordOf(lesson.key, lesson.leaves.length), state = { focus: false };
   let read = (window.vitrmEvents ?? []).length;
-  if (!record.events.length) openLeaf(0);
 
-  function openLeaf(leaf) {
-    record.leaf = leaf;
-    record.events.push({ kind: "leaf opened", leaf });
-  }
   function note(event) {
     if (!noted(record, event)) return;
     draw();
   }
   function go(leaf) {
-    openLeaf(leaf);
+    openLeaf(record, leaf);
     read = (window.vitrmEvents ?? []).length; // what was done before it was opened does not count
     state.focus = true;
     draw();
@@ -40,10 +46,9 @@ function openBook(lesson, root) {
   }
   function draw() {
     const leaves = lesson.leaves.map((leaf, k) => ({ ...leaf, done: isDone(lesson, k, record.events) }));
-    record.leaf = Math.min(record.leaf, leaves.length - 1);
     Object.assign(record, { done: leaves.filter(({ done }) => done).length, of: leaves.length, complete: leaves.every(({ done }) => done) });
     keep(lesson.key, record);
-    drawBook(root, { title: lesson.title, leaf: record.leaf, leaves, body: bodyOf(lesson, record) }, { note, go, draft: drafts }, state);
+    drawBook(root, { title: lesson.title, number: lesson.number, leaf: record.leaf, leaves, body: bodyOf(lesson, record) }, { note, go, draft: drafts }, state);
     find(".live").textContent = leaves[record.leaf].done ? `Done: ${leaves[record.leaf].title}` : "";
     measure();
   }
@@ -56,19 +61,17 @@ function openBook(lesson, root) {
     find(".fold").setAttribute("aria-expanded", String(!yes));
     measure();
   };
-  const shade = () => (root.dataset.theme = isDark(root) ? "dark" : "light");
   find(".fold").onclick = () => fold(page.dataset.book !== "folded");
   find(".close").onclick = () => {
     delete page.dataset.book;
     root.remove();
     replaceAddress({ lesson: null });
   };
-  document.querySelector(".theme").addEventListener("click", shade);
   window.addEventListener("vitrm-event", take);
   new ResizeObserver(measure).observe(root);
   root.setAttribute("aria-label", `Lesson ${lesson.number}: ${lesson.title}`);
   find(".which").append(element("span", "", `Lesson ${lesson.number} of ${vitrmCourse.lessons.length} `), element("b", "", lesson.title));
-  shade();
+  followTheme(root);
   fold(false);
   draw();
 }

@@ -66,16 +66,20 @@ function vitrmRecorded(name, data) {
     function askFirst({ name, guess }) {
       find(".guess").hidden = !guess;
       if (!guess) return;
-      find(".guess .options").replaceChildren(...guess.options.map((gem, k) => {
-        const button = Object.assign(document.createElement("button"), { type: "button", textContent: gem });
-        button.setAttribute("aria-pressed", String(told[name] === k));
-        button.addEventListener("click", () => {
-          told[name] = k;
-          happened("gem guessed");
-          show();
-        });
-        return button;
-      }));
+      const box = find(".guess .options"), names = guess.options.join();
+      if (box.dataset.names !== names) { // others than before; else only the guess has changed, and the focus stays
+        box.dataset.names = names;
+        box.replaceChildren(...guess.options.map((gem, k) => {
+          const button = Object.assign(document.createElement("button"), { type: "button", textContent: gem });
+          button.addEventListener("click", () => {
+            told[shown[at].name] = k;
+            happened("gem guessed");
+            show();
+          });
+          return button;
+        }));
+      }
+      [...box.children].forEach((button, k) => button.setAttribute("aria-pressed", String(told[name] === k)));
       find(".guess .verdict").textContent = name in told ? `${told[name] === guess.label ? "Right." : "No."} ${guess.words}` : "";
     }
     for (const button of buttons) {

@@ -63,10 +63,11 @@ def write(folder: Path) -> list[Path]:
     content = {each.file: _script(each) for each in found}
     for name, (_, module, _, _, scripts) in _COMPONENTS.items():
         content[f"assets/{name}.js"] = read(module, *scripts)
-    content["assets/site.js"] = read(__file__, "site.js")
+    carried = _alone(read(__file__, "../lessons/kept.js", "carried.js"))
+    content["assets/site.js"] = carried + read(__file__, "site.js")
     content["assets/site.css"] = read(__file__, COLOURS, "site.css")
     content["assets/course.js"] = f"const vitrmCourse = {json.dumps(_course())};\n"
-    content["assets/lessons.js"] = f"(() => {{\n{_lessons_script()}\n}})();\n"  # names of its own
+    content["assets/lessons.js"] = _alone(_lessons_script())
     content["lessons.html"] = _frame("Lessons · ViTRM", "lessons", read(__file__, "lessons.html"))
     content["index.html"] = _frame("ViTRM: watch a tiny vision model refine its answer", "", _home(found))
     for page in PAGES:
@@ -97,6 +98,11 @@ def _course() -> dict[str, object]:
         "book": f"<style>{read(book.__file__, COLOURS, *book.CSS)}</style>{read(book.__file__, book.HTML)}",
         "shelf": f"<style>{read(shelf.__file__, COLOURS, shelf.CSS)}</style>{read(shelf.__file__, shelf.HTML)}",
     }
+
+
+def _alone(script: str) -> str:
+    """A script whose names are its own."""
+    return f"(() => {{\n{script}\n}})();\n"
 
 
 def _lessons_script() -> str:

@@ -54,6 +54,14 @@ def test_a_run_of_ones_own_stands_before_a_bundled_one_of_its_name(own):
     assert cache.checkpoint("digits").run.path.resolve() == own.with_name("digits")
 
 
+def test_images_that_have_changed_since_a_run_was_trained_on_them_are_not_shown_as_its_test(own, monkeypatch):
+    here = vitrm.load_dataset("digits", 8, 1)
+    found = replace(here, source="folder:pictures", test=here.test.subset(torch.arange(40)), fingerprint="1478 images")
+    monkeypatch.setattr(cache, "shared_dataset", lambda *_: found)
+    with pytest.raises(DataError, match=r"folder:pictures is not what own was trained on: expected .* 359 test images"):
+        cache.dataset(cache.checkpoint("own"))
+
+
 def test_a_run_that_is_gone_or_unfinished_is_said(own):
     gone = own.rename(own.with_name("gone"))
     held = cache.checkpoint("gone")

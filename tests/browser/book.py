@@ -15,6 +15,14 @@ def kept(page, lesson):
     return json.loads(page.evaluate("localStorage.getItem('vitrm-lessons')") or "{}").get(lesson)
 
 
+def keep_too_much(page, lesson, leaf=None):
+    """As after a leaf was opened hundreds of times; `leaf`, or where it was, is open."""
+    record = kept(page, lesson)
+    record["events"] += [{"kind": "leaf opened", "leaf": record["leaf"]}] * 700
+    record["leaf"] = record["leaf"] if leaf is None else leaf
+    page.evaluate("kept => localStorage.setItem('vitrm-lessons', JSON.stringify(kept))", {lesson: record})
+
+
 def leaf(page, title):
     """Wait for a leaf; the page it is about has settled."""
     expect(page.locator(".book h2")).to_have_text(title)
@@ -24,6 +32,21 @@ def leaf(page, title):
 def onward(page, name):
     """Next is there only once the leaf is done."""
     page.locator(".book footer").get_by_text(f"Next: {name}").click()
+
+
+def remember(page):
+    """Answer both questions about lessons before; to go through the options is no answer yet."""
+    options, verdict = page.locator(".book fieldset .options"), page.locator(".book fieldset :is(.yes, .no)")
+    expect(page.get_by_role("button", name="Answer").first).to_be_disabled()
+    for answered in (0, 1):
+        options.first.get_by_role("radio").first.press("Space")
+        page.keyboard.press("ArrowDown")
+        expect(options.first.get_by_role("radio").nth(1)).to_be_focused()
+        expect(verdict).to_have_count(answered)
+        page.get_by_role("button", name="Answer").first.press("Enter")
+        expect(verdict).to_have_count(answered + 1)
+        expect(verdict.nth(answered)).to_be_focused()
+    expect(options).to_have_count(0)
 
 
 def done(page, title):

@@ -201,6 +201,20 @@ def forget(page: Page) -> None:
         noted.clear()
 
 
+def alone(page: Page, html: str, *modules: str) -> None:
+    """A component's elements on an empty page, and its modules: `mount(component)` is what the last one exports."""
+    page.set_content(html)
+    page.evaluate(
+        """async (modules) => {
+            for (const text of modules) {
+                const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+                window.mount = (await import(url)).default;
+            }
+        }""",
+        modules,
+    )
+
+
 def own_problems(page: Page) -> list[str]:
     """The errors of a page that was opened by its path, for which Streamlit asks in two places."""
     return [text for text in page.problems if "404" not in text]

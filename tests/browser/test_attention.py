@@ -37,7 +37,8 @@ def test_what_is_read_is_above_the_fold_the_rest_opens_on_demand_and_an_edit_say
     expect(edits).to_contain_text("by 0.0 points")  # six more steps change nothing at the sixth
     settle(page)
     assert "edit=n12" in page.url
-    page.get_by_role("button", name="Memory token 1: as it is").click()
+    token = page.get_by_role("button", name="Memory token 1: as it is")
+    assert token.evaluate("node => { node.click(); return node.textContent; }") == "1 zero"  # before the model has run
     expect(page.get_by_role("button", name="Memory token 1: zero")).to_be_visible()
     expect(edits).to_contain_text("At this point the edit moves the probability")
     expect(edits).not_to_contain_text("by 0.0 points")
@@ -94,9 +95,11 @@ def test_a_patch_is_chosen_by_keyboard_an_edit_keeps_view_focus_and_scroll_and_a
     assert focused(page) == "Memory token 2: zero"
     assert main.evaluate("node => node.scrollTop") == height
     assert views(page) == chosen
-    page.get_by_role("button", name="Random image").click()
+    page.locator(".lead summary").focus()
+    page.get_by_role("button", name="Random image").evaluate("node => node.click()")  # the focus stays where it is
     settle(page)
     assert views(page) == chosen
+    expect(page.locator(".lead summary")).to_be_focused()  # though its figure is another one
 
     page.get_by_role("button", name="Compute what mattered").click()
     expect(panel).to_contain_text("Rank correlation with rollout")

@@ -2,9 +2,12 @@
 
 import re
 
+import numpy as np
 from playwright.sync_api import expect
 
-from tests.browser.driving import own_problems, settle
+from app.component import DRAWING, TRACE, read
+from app.glimpses.play import picks
+from tests.browser.driving import alone, own_problems, settle
 
 
 def test_what_arrives_is_predicted_patches_are_chosen_and_the_game_tells_nothing_early(page, server):
@@ -55,3 +58,16 @@ def test_what_arrives_is_predicted_patches_are_chosen_and_the_game_tells_nothing
     expect(game.locator(".seen")).to_contain_text("the whole image")
     assert page.talk.sent == []
     assert own_problems(page) == []  # Streamlit's own, on every sub-page
+
+
+def test_a_smaller_grid_is_reached_by_keyboard_after_a_larger_one(page):
+    alone(page, read(picks.__file__, "picks.html"), read(picks.__file__, TRACE, DRAWING, "picks.js"))
+    asked = {"picks": [], "rows": [], "attended": [], "size": 4, "steps": 4}
+    for across in (5, 4):
+        pixels = np.zeros((1, 4 * across, 4 * across), np.uint8)
+        data = {"key": f"{across}", **picks.picture(pixels, 4, "01", 1), **asked}
+        page.evaluate("data => mount({ data, parentElement: document.body, setStateValue() {} })", data)
+        cells = page.locator(".grid button")
+        expect(cells).to_have_count(across**2)
+        expect(page.locator(".grid button[tabindex='0']")).to_have_count(1)
+        cells.last.click()

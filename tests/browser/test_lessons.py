@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from app.lessons.course import lessons
-from tests.browser.book import kept, leaf, onward
+from tests.browser.book import keep_too_much, kept, leaf, onward
 from tests.browser.driving import own_problems, settle
 
 FIRST = "can-an-answer-change"
@@ -17,6 +17,17 @@ def play_to_the_end(page):
     page.locator(".player").focus()
     for _ in range(6):
         page.keyboard.press("ArrowRight")
+
+
+def be_shown_where(page):
+    """Twice, and no frame stays."""
+    page.locator(".book summary").click()
+    play = page.locator("button.play")
+    for _ in range(2):
+        page.get_by_role("button", name="Show me where").click()
+        expect(play).to_be_focused()
+    play.evaluate("node => node.getAnimations().forEach((each) => each.finish())")
+    expect(play).not_to_have_css("outline-color", "rgb(230, 159, 0)")
 
 
 def cover_no_control(page):
@@ -59,12 +70,11 @@ def test_the_first_lesson_is_done_by_doing_fits_a_telephone_survives_a_reload_an
     cover_no_control(page)
     page.set_viewport_size({"width": 1280, "height": 900})
     settle(page)
-    page.locator(".book summary").click()
-    page.get_by_role("button", name="Show me where").click()
-    expect(page.locator("button.play")).to_be_focused()
+    be_shown_where(page)
     play_to_the_end(page)
     expect(page.locator(".book .live")).to_have_text("Done: Watch one answer")
 
+    keep_too_much(page, FIRST)
     page.reload()
     leaf(page, "Watch one answer")  # where it was, and as far
     onward(page, "Now a sure one")

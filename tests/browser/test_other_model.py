@@ -27,6 +27,8 @@ def test_it_plays_from_a_file_without_server(page, tmp_path):
     file.write_bytes(standalone(trace_of(Counting(), pixels, label=1), "Counting", "Of no training.", ["memory"]))
     page.goto(file.as_uri())
     expect(sentence(page)).to_contain_text("Supervision step 1 of 3")
+    expect(page.get_by_role("button", name="Save picture")).to_be_visible()
+    expect(page.get_by_role("button", name="Present")).to_be_hidden()  # there is nobody to tell
     for _ in range(2):
         page.keyboard.press("ArrowRight")
     expect(sentence(page)).to_contain_text("Supervision step 3 of 3")

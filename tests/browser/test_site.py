@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from app.lessons.lesson import Result
 from app.web import course
 from app.web.write import PAGES, write
+from tests.browser.book import keep_too_much, kept, remember
 from tests.browser.driving import WIDTHS, watched
 
 
@@ -22,6 +23,12 @@ def site(tmp_path_factory):
         patch.setattr(course, "measured", made_up)
         write(folder)
     return folder.as_uri()
+
+
+FIREFOX = """for (const way of ["getItem", "setItem", "removeItem"]) {
+    const real = Storage.prototype[way];
+    Storage.prototype[way] = function (name, ...rest) { return real.call(this, location.pathname + name, ...rest); };
+}"""  # which keeps for each page on a disk apart what it stores
 
 
 @contextmanager
@@ -91,17 +98,29 @@ def test_halting_follows_the_threshold_and_a_maze_is_answered_after_the_guess(cu
     verdict = cut.locator(".guess .verdict")
     expect(verdict).to_have_text("")
     expect(cut.locator(".bars")).not_to_contain_text("true class")
-    cut.locator(".guess button").first.click()
+    cut.locator(".guess button").first.press("Enter")
+    expect(cut.locator(".guess button").first).to_be_focused()
     expect(verdict).to_contain_text("gem can be reached, in")
     expect(cut.locator(".bars")).to_contain_text("true class")
 
 
-def test_a_lesson_is_done_by_doing_and_says_which_part_needs_the_app(cut, site):
+def test_a_lesson_is_done_by_doing_and_says_which_part_needs_the_app(chromium, site):
+    with offline(chromium) as page:
+        page.add_init_script(FIREFOX)
+        do_a_lesson(page, site)
+        assert page.problems == []
+        assert page.outside == []
+
+
+def do_a_lesson(cut, site):
     cut.goto(f"{site}/lessons.html")
     cut.get_by_role("link", name="What can be learned in a minute?").click()
-    for left in (1, 0):
-        cut.locator(".book fieldset .options input").first.click()
-        expect(cut.locator(".book fieldset .options")).to_have_count(left)
+    for change in (lambda: cut.emulate_media(color_scheme="dark"), cut.locator(".theme").click):
+        before = cut.locator(".book").get_attribute("data-theme")
+        change()
+        for ours in (".book", ".shelf"):
+            expect(cut.locator(ours)).not_to_have_attribute("data-theme", before)
+    remember(cut)
     cut.get_by_text("Next: What do you expect?").click()
     cut.get_by_role("slider").press("ArrowRight")
     cut.get_by_role("button", name="This is my prediction").click()
@@ -118,8 +137,19 @@ def test_a_lesson_is_done_by_doing_and_says_which_part_needs_the_app(cut, site):
     expect(cut.locator(".book footer")).not_to_contain_text("Next")
     cut.locator("button.play").click()
     cut.get_by_text("Next: Keep it").click()
+    keep_too_much(cut, "train-one-in-a-minute", leaf=99)  # of a lesson that had more leaves
+    cut.reload()
+    with cut.expect_download() as saved:
+        cut.get_by_role("button", name="Save this picture").click()
+    assert saved.value.suggested_filename == "lesson-3.png"
     cut.get_by_role("link", name="All lessons").click()
-    expect(cut.locator(".shelf .sum")).to_have_text("1 of 8 lessons done.")
+    expect(cut.locator(".shelf .sum")).to_have_text("1 of 8 lessons done.")  # and the theme went along as well
+    expect(cut.locator(".shelf")).to_have_attribute("data-theme", "light")
+    for _ in range(2):
+        cut.locator(".shelf .erase button").click()
+    cut.get_by_role("link", name="Watch", exact=True).click()
+    expect(cut).to_have_url(re.compile("watch.html$"))
+    assert kept(cut, "train-one-in-a-minute") is None
 
 
 @pytest.mark.slow

@@ -49,13 +49,20 @@ def test_another_model_keeps_the_place_and_the_view_is_saved_as_a_picture_and_as
     settle(page)
     assert "open=curves%2Cmemory" in page.url
     expect(sentence(page)).to_contain_text("Supervision step 3 of 6, answer update")
-    size = page.locator(".player").bounding_box()
+    page.emulate_media(color_scheme="dark")
+    page.locator(".player[data-theme=dark]").wait_for()
+    settle(page)
+    size, words = page.locator(".player").bounding_box(), sentence(page).bounding_box()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save picture").click()
     assert download.value.suggested_filename == "digits-glimpse-test-9-9.png"
     with Image.open(download.value.path()) as picture:
         assert picture.size == (round(2 * size["width"]), round(2 * size["height"]))
         assert len(set(picture.convert("L").resize((50, 50)).tobytes())) > 20  # something is drawn
+        left, top = words["x"] - size["x"], words["y"] - size["y"]
+        box = [2 * edge for edge in (left, top, left + words["width"], top + words["height"])]
+        ground, letters = picture.convert("L").crop(box).getextrema()
+        assert letters - ground > 150  # bright on dark, as on the page
     with page.expect_download() as download:
         page.get_by_role("button", name="Player as HTML").click()
     file = tmp_path / "player.html"

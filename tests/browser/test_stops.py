@@ -1,11 +1,10 @@
 """What the lessons ask for is done, with the real controls of the real pages; the first: test_lessons.py."""
 
 import pytest
-from playwright.sync_api import expect
 
 from app.lessons import progress
 from app.lessons.course import lessons
-from tests.browser.book import done, kept, leaf, onward, open_at
+from tests.browser.book import done, kept, leaf, onward, open_at, remember
 from tests.browser.driving import own_problems, settle
 
 FIRST = "can-an-answer-change"
@@ -45,9 +44,7 @@ def remember_and_look(page, server, lesson):
     """The begin of a lesson: questions about lessons before, and no prediction. The leaf on which it ends."""
     page.goto(f"{server}/{lesson.address.removeprefix('./')}")
     leaf(page, "Do you remember?")
-    for left in (1, 0):
-        page.locator(".book fieldset .options input").first.click()
-        expect(page.locator(".book fieldset .options")).to_have_count(left)
+    remember(page)
     onward(page, "What do you expect?")
     leaf(page, "What do you expect?")
     page.get_by_role("button", name="Show me first").click()

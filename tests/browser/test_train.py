@@ -8,9 +8,11 @@ import signal
 import pytest
 from playwright.sync_api import expect
 
+from app.component import read
 from app.lessons.course import lessons
+from app.training.curves import curves
 from tests.browser.book import done, leaf, onward, open_at
-from tests.browser.driving import own_problems, running_server, settle, watched
+from tests.browser.driving import alone, own_problems, running_server, settle, watched
 from tests.browser.test_class import TEACHER, ask, log_in, teach
 from vitrm.runs.folder import Run
 
@@ -195,3 +197,23 @@ def visible(page):
         "node => [node.plots[0].scales.x.min, node.plots[0].scales.x.max, node.plots[0].data[0][0], "
         "node.plots[0].data[0].at(-1)]"
     )
+
+
+def test_charts_are_taken_down_with_their_component_and_not_before(page):
+    """uPlot keeps each until then. Streamlit also calls what a drawing returned when the next one has overtaken it."""
+    script = [read(curves.__file__, *names) for names in (("uplot.min.js", "curves.js"), ("component.js",))]
+    alone(page, "<main><section class='curves'></section></main>", *script)
+    chart = curves.Chart("loss", "epoch", "Loss", (curves.Line("training", [1, 2], [3.0, 2.0], "#3d7fd1"),), "Falls.")
+    assert page.evaluate(
+        """async (data) => {
+            const component = { data, parentElement: document.querySelector("main") };
+            const count = () => component.parentElement.querySelectorAll(".uplot").length, counts = [];
+            const overtaken = await mount(component), last = await mount(component);
+            for (const act of [overtaken, () => component.parentElement.remove(), last]) {
+                act();
+                counts.push(count());
+            }
+            return counts;
+        }""",
+        curves.payload([chart]),
+    ) == [1, 1, 0]

@@ -75,6 +75,8 @@ def see_more_step_by_step(page):
     page.locator(".player").press("End")
     expect(page.locator(".curves tr")).to_have_count(13)
     expect(page.get_by_role("button", name="Jump to halt: step 4")).to_be_visible()
+    page.locator(".curves .numbers > div").press("ArrowLeft")  # which scrolls the table
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     page.locator(".player").press("Home")
     expect(page.locator(".curves tr")).to_have_count(13)
     assert float(known.get_attribute("width")) > 4 * width
@@ -120,6 +122,49 @@ def play_and_scrub(page):
     page.mouse.up()
     settle(page)
     assert len(page.talk.sent) == 1
+    page.locator(".player").press("Home")
+    settle(page)
+    page.talk.sent.clear()
+    page.locator(".player").evaluate(HELD)
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    settle(page)
+    assert len(page.talk.sent) == 1
+
+
+HELD = """(player) => {  // a key that repeats
+    const about = { key: "ArrowRight", bubbles: true, composed: true };
+    const key = (type) => player.dispatchEvent(new KeyboardEvent(type, about));
+    for (let k = 0; k < 6; k++) key("keydown");
+    key("keyup");
+}"""
+
+
+def touch(page, *places):
+    """A finger that comes down at the first place, moves to the others, and goes up."""
+    hand = page.context.new_cdp_session(page)
+    for k, (x, y) in enumerate(places):
+        at = {"type": "touchMove" if k else "touchStart", "touchPoints": [{"x": x, "y": y}]}
+        hand.send("Input.dispatchTouchEvent", at)
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    hand.detach()
+
+
+def scroll_past_and_point_with_a_finger(page):
+    """The curves tell nothing to a finger that only scrolls; a tap and a sideways move are places in them."""
+    box = page.locator("svg.chart").bounding_box()
+    middle, high = box["x"] + box["width"] / 2, box["y"] + 200
+    main = page.get_by_test_id("stMain")
+    top = main.evaluate("node => node.scrollTop")
+    touch(page, *((middle, high - 20 * k) for k in range(8)))
+    page.wait_for_function("([node, top]) => node.scrollTop > top", arg=[main.element_handle(), top])
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
+    main.evaluate("(node, top) => node.scrollTo({ top, behavior: 'instant' })", top)
+    touch(page, (middle, high))
+    expect(sentence(page)).to_contain_text("Supervision step 3 of 6")
+    touch(page, *((middle + 20 * k, high) for k in range(8)))
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    settle(page)
+    assert "position=18" in page.url
 
 
 SMALLEST = """() => {  // the size of the smallest type on show in components, in pixels
@@ -142,6 +187,7 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
         expect(page.locator(part)).to_be_in_viewport(ratio=1)
     page.locator(".curves").evaluate("node => node.scrollIntoView()")
     expect(page.locator("button.play")).to_be_in_viewport(ratio=1)
+    scroll_past_and_point_with_a_finger(page)
 
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     for width in at_each_width(page):
@@ -175,6 +221,10 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     expect(page.locator("svg.chart")).to_be_hidden()
     settle(page)
     assert "panels=look%2Canswer" in page.url
+    page.get_by_role("button", name="Curves").press("Enter")
+    expect(page.locator("svg.chart")).to_be_visible()
+    settle(page)
+    expect(page.get_by_role("button", name="Curves")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Watch a tiny")).to_be_visible()
     settle(page)

@@ -38,6 +38,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.bench.savings import bench_savings, savings_table
     from vitrm.bench.training import bench_training, training_table
     from vitrm.runs.checkpoints import find_run
+    from vitrm.runs.same_data import check_data
 
     device, show = find_device(arguments), savings_table
     other = arguments.halting or arguments.agreement
@@ -55,8 +56,9 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     repeats = arguments.repeats or 7
     if arguments.halting:
         judged = find_run(arguments.halting)
-        split = load_data(judged.config(), arguments.data_root).test
-        result, show = bench_halting(judged, split, device, repeats), halting_table
+        data = load_data(judged.config(), arguments.data_root)
+        check_data(str(judged.path), judged.config(), judged.summary(), data)
+        result, show = bench_halting(judged, data.test, device, repeats), halting_table
     elif arguments.agreement:
         result, show = bench_agreement(arguments.agreement, device), agreement_table
     elif training:

@@ -77,6 +77,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.judge.evaluation import evaluate
     from vitrm.judge.report import measured
     from vitrm.runs.checkpoints import find_run
+    from vitrm.runs.same_data import check_data
 
     no_settings(settings, "evaluate takes no settings")
     _check(arguments)
@@ -94,6 +95,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
             f"{dataset.source} has the classes {', '.join(dataset.classes)}, "
             f"but {run.name} was trained on {', '.join(model.class_names)}"
         )
+    if not arguments.data:
+        check_data(str(run.path), config, run.summary(), dataset)
     scores = evaluate(
         model, model.transform, dataset.split(arguments.split), arguments.supervision_steps, seed=arguments.seed
     )

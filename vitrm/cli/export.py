@@ -58,6 +58,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.judge.report import measured
     from vitrm.runs.checkpoints import find_run
     from vitrm.runs.export import ONNX, check_target, export, save_onnx
+    from vitrm.runs.same_data import check_data
     from vitrm.traces.recording import gallery, mixture_gallery
 
     no_settings(settings, "export takes no settings")
@@ -67,6 +68,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     measures = arguments.gallery or arguments.halting or arguments.mixture or arguments.domain is not None
     if measures:
         dataset = load_data(run.config(), arguments.data_root)
+        check_data(str(run.path), run.config(), run.summary(), dataset)
         if wrong := [number for number in arguments.gallery_images if not 0 <= number < len(dataset.test)]:
             raise ConfigError(f"--gallery-images {wrong[0]}: the test split has images 0 to {len(dataset.test) - 1:,}")
         foreign = None if arguments.domain is None else foreign_sets(arguments, dataset)

@@ -33,6 +33,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
 
 
 def _finish_held(run, arguments: argparse.Namespace) -> int:
+    from vitrm.runs.same_data import check_data
     from vitrm.training.events import EpochEnd, Finished, events_of
     from vitrm.training.recording import summarize
 
@@ -51,7 +52,9 @@ def _finish_held(run, arguments: argparse.Namespace) -> int:
     before = run.status()
     run.set_status(State.FINISHING)
     try:
-        summary = summarize(run, load_data(config, arguments.data_root), finished, device)
+        dataset = load_data(config, arguments.data_root)
+        check_data(str(run.path), config, None, dataset)
+        summary = summarize(run, dataset, finished, device)
     except BaseException as error:
         run.set_status(before["status"] or State.STOPPED, str(error))
         raise

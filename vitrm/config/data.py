@@ -30,8 +30,9 @@ class DataConfig:
 
     `source` is "digits", "cifar10", "cifar100", "fashion", "folder:PATH", "parquet:PATH" or a string of
     `MazeSettings`.
-    `classes`, `mean` and `std` are filled in when the data is read (mean and std per channel, of the
-    training split, on the 0..1 scale) and travel with the checkpoint, so that it can be used without the data.
+    `classes`, `mean`, `std` and `fingerprint` are filled in when the data is read (mean and std per channel, of the
+    training split, on the 0..1 scale) and travel with the checkpoint, so that it can be used without the data, and
+    never with others in their place. `fingerprint` is `Dataset.fingerprint`.
     """
 
     source: str = setting("digits", "Data", f"What is learned from: {SOURCES}.")
@@ -54,6 +55,7 @@ class DataConfig:
     classes: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    fingerprint: str = ""
 
     @property
     def title(self) -> str:

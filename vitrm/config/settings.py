@@ -73,4 +73,6 @@ class Config:
         return replace(self, **{section: replace(getattr(self, section), **new) for section, new in parts.items()})
 
 
-FOUND = ("model.num_classes", "data.name", "data.classes", "data.mean", "data.std")  # by reading the data
+FOUND = (  # by reading the data
+    *("model.num_classes", "data.name", "data.classes", "data.mean", "data.std", "data.fingerprint"),
+)

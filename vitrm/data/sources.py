@@ -7,14 +7,18 @@ Validation is carved out of the training images by seed; the test split never de
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vitrm.config import SOURCES
 from vitrm.config.data import ALIASES, FASHION_CLASSES
@@ -54,21 +58,20 @@ def load_dataset(
     source = ALIASES.get(source, source)
     kind, _, path = source.partition(":")
     shape = (channels, image_size, image_size)
-    skipped: list[str] = []
     if kind == "mazes":
         if train_images:
             raise DataError(f"train_images={train_images:,}: for mazes the source says it, as in mazes:6x6,train=20000")
         return maze_dataset(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
     root = home() / "data" if root is None else Path(root)
-    room = Room(root, memory_gb, say)
+    decoder = _Decoder(shape, Room(root, memory_gb, say))
     if source == "digits":
         train, test, classes = _digits()
     elif source in KINDS:
         train, test, classes = _torchvision(source, root, download, say)
     elif kind == "folder" and path:
-        train, test, classes = _folder(Path(path), shape, skipped, room)
+        train, test, classes = _folder(Path(path), decoder)
     elif kind == "parquet" and path:
-        train, test, classes = _parquet(Path(path), shape, skipped, room)
+        train, test, classes = _parquet(Path(path), decoder)
     else:
         raise DataError(f"unknown data source '{source}': expected one of {SOURCES}")
     check_shape(source, tuple(train.images.shape[1:]), shape)
@@ -84,7 +87,16 @@ def load_dataset(
     if len(train) == 0 or len(test) == 0:
         raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
     mean, std = mean_std(train.images)
-    return Dataset(source, classes, train, val, test, Preprocess(image_size, mean, std), tuple(skipped))
+    return Dataset(
+        source,
+        classes,
+        train,
+        val,
+        test,
+        Preprocess(image_size, mean, std),
+        tuple(decoder.skipped),
+        fingerprint=decoder.fingerprint(),
+    )
 
 
 def stand_in(source: str, image_size: int, channels: int, *, root: str | Path | None = None) -> Shown | None:
@@ -136,7 +148,7 @@ def _torchvision(
     return splits[0], splits[1], FASHION_CLASSES if source == "fashion" else tuple(parts[0].classes)
 
 
-def _folder(path: Path, shape: tuple[int, ...], skipped: list[str], room: Room) -> tuple[Split, Split, tuple[str, ...]]:
+def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...]]:
     """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out.
 
     PATH/train without a test folder is the second form, one level down.
@@ -160,8 +172,11 @@ def _folder(path: Path, shape: tuple[int, ...], skipped: list[str], room: Room) 
             for file in sorted((folder / name).glob("**/*"))
             if file.suffix.lower() in IMAGE_SUFFIXES
         ]
-        rows = [(str(file.relative_to(path)), file.read_bytes, label) for file, label in files]
-        return _decode_all(rows, shape, skipped, room, lambda: [_stamp(file) for file, _ in files])
+        rows = [
+            _Row(file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes, label)
+            for file, label in files
+        ]
+        return decoder.split(f"'{folder}'", rows, lambda: [_stamp(file) for file, _ in files])
 
     if separate:
         return read(train_root), read(held_out), classes
@@ -173,9 +188,7 @@ def _subfolders(path: Path) -> list[str]:
     return sorted(e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".")) if path.is_dir() else []
 
 
-def _parquet(
-    path: Path, shape: tuple[int, ...], skipped: list[str], room: Room
-) -> tuple[Split, Split, tuple[str, ...]]:
+def _parquet(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...]]:
     """Hugging Face image layout: train-*.parquet and test-*.parquet with an image column {bytes, path} and a label."""
     files = {part: sorted(path.glob(f"**/{part}*.parquet")) for part in ("train", "test", "validation")}
     if not files["train"]:
@@ -192,13 +205,13 @@ def _parquet(
     splits = {}
     for part, tables in read.items():
         rows = [
-            (f"{part} row {i}", (lambda content=image: content or b""), label)
+            _Row(f"{part} row {i}", len(image or b""), (lambda content=image: content or b""), label)
             for i, (image, label) in enumerate(
                 pair for images, labels, _ in tables for pair in zip(images, labels, strict=True)
             )
         ]
         stamps = [_stamp(file) for file in files[part]]
-        splits[part] = _decode_all(rows, shape, skipped, room, lambda stamps=stamps: stamps)
+        splits[part] = decoder.split(f"'{path}' ({part})", rows, lambda stamps=stamps: stamps)
     held_out = splits.get("test") or splits.get("validation")
     return (splits["train"], held_out, names) if held_out else (*carve_test(splits["train"]), names)
 
@@ -240,48 +253,62 @@ def _stamp(file: Path) -> str:
     return f"{file.resolve()} {there.st_size} {there.st_mtime_ns}"
 
 
-def _decode_all(
-    rows: Sequence[tuple[str, Callable[[], bytes], int]],
-    shape: tuple[int, ...],
-    skipped: list[str],
-    room: Room,
-    stamps: Callable[[], list[str]],
-) -> Split:
-    """Decode every (name, read, label); what cannot be read goes to `skipped` by name. `stamps` tell files apart."""
-    images, labels = [], []
-    if not room.holds(len(rows) * math.prod(shape)):
-        return _store_all(rows, shape, skipped, room, stamps())
-    for name, read, label in rows:
-        try:
-            images.append(fit_image(decode_image(read()), shape[1], shape[0]))
-        except (DataError, OSError) as error:
-            skipped.append(f"{name}: {error}")
+class _Row(NamedTuple):
+    """An image as it was found: the name it is known by, its bytes and how to read them, and its label."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+    label: int
+
+
+@dataclass
+class _Decoder:
+    """Makes splits of what was found, for a model's input (C, H, W); what cannot be read goes to `skipped`."""
+
+    shape: tuple[int, ...]
+    room: Room
+    skipped: list[str] = field(default_factory=list)  # "NAME: why"
+    kept: list[tuple[str, int, int]] = field(default_factory=list)  # name, bytes and label of each that could be read
+
+    def fingerprint(self) -> str:
+        """Of what was read: the same wherever the same files lie, another one if any was added, renamed or changed."""
+        if not self.kept:
+            return ""
+        return f"{len(self.kept):,} images {hashlib.sha256(json.dumps(self.kept).encode()).hexdigest()[:12]}"
+
+    def split(self, where: str, rows: Sequence[_Row], stamps: Callable[[], list[str]]) -> Split:
+        """Decode every row; `stamps` tell files apart. Raises DataError, naming `where` they are from, without any."""
+        if not rows:
+            raise DataError(f"{where} holds no images; put some there, or remove it")
+        size = len(rows) * math.prod(self.shape)
+        if self.room.holds(size):
+            images, failures = self._decoded(rows)
+            kept = [number for number in range(len(rows)) if number not in failures]
         else:
-            labels.append(label)
-    if not images:
-        raise DataError(f"no readable image found; {len(skipped)} skipped{': ' + skipped[0] if skipped else ''}")
-    return Split(torch.from_numpy(np.stack(images)), torch.tensor(labels, dtype=torch.int64))
+            self.room.say(
+                f"{len(rows):,} images take {size / 1e9:.3g} GB when decoded, which is more than "
+                "memory has room for (data.memory_gb); they are read from a file"
+            )
+            names = [row.name for row in rows]
+            images, failures = store(self.room, names, stamps(), lambda n: self._decode(rows[n]), self.shape)
+            kept = images.rows.tolist()
+        self.skipped += [f"{rows[number].name}: {why}" for number, why in sorted(failures.items())]
+        if not kept:
+            reason = f": {self.skipped[0]}" if self.skipped else ""
+            raise DataError(f"no readable image found; {len(self.skipped)} skipped{reason}")
+        self.kept += [(rows[number].name, rows[number].size, rows[number].label) for number in kept]
+        return Split(images, torch.tensor([rows[number].label for number in kept], dtype=torch.int64))
 
+    def _decoded(self, rows: Sequence[_Row]) -> tuple[Tensor, dict[int, str]]:
+        """The images (n, C, H, W) that can be read; and, by number, why one cannot."""
+        images, failures = [], {}
+        for number, row in enumerate(rows):
+            try:
+                images.append(self._decode(row))
+            except (DataError, OSError) as error:
+                failures[number] = str(error)
+        return torch.from_numpy(np.stack(images) if images else np.empty((0, *self.shape), np.uint8)), failures
 
-def _store_all(
-    rows: Sequence[tuple[str, Callable[[], bytes], int]],
-    shape: tuple[int, ...],
-    skipped: list[str],
-    room: Room,
-    stamps: list[str],
-) -> Split:
-    """The same, into a file."""
-    room.say(
-        f"{len(rows):,} images take {len(rows) * math.prod(shape) / 1e9:.3g} GB when decoded, which is more than "
-        "memory has room for (data.memory_gb); they are read from a file"
-    )
-    names, reads, labels = zip(*rows, strict=True)
-
-    def decode(number: int) -> np.ndarray:
-        return fit_image(decode_image(reads[number]()), shape[1], shape[0])
-
-    images, failures = store(room, names, stamps, decode, shape)
-    skipped += [f"{names[number]}: {why}" for number, why in sorted(failures.items())]
-    if not len(images):
-        raise DataError(f"no readable image found; {len(skipped)} skipped{': ' + skipped[0] if skipped else ''}")
-    return Split(images, torch.tensor(labels, dtype=torch.int64)[images.rows])
+    def _decode(self, row: _Row) -> np.ndarray:
+        return fit_image(decode_image(row.read()), self.shape[1], self.shape[0])

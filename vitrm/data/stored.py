@@ -1,11 +1,11 @@
 """Images that memory has no room for: decoded once into a file, and read from there batch by batch.
 
     ROOT/.decoded/KEY/images     uint8, (n, C, H, W): what memory would hold
-                     done        uint8, (n,): 0 not yet, 1 decoded, 2 cannot be read
-                     unreadable  for each of the latter, its number and why, as JSON lines
+                     done        uint8, (n,): 0 not yet, 1 decoded, 2 could not be read the last time
 
 KEY stands for the files (name, size, time of change) and the shape, so that whoever trains on them finds the file.
-Decoding goes on where it was interrupted.
+Decoding goes on where it was interrupted, and what could not be read is tried again by whoever comes next: the decoder
+for it may have been installed, the disk may answer again.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def store(
     place = room.folder / ".decoded" / key
     place.mkdir(parents=True, exist_ok=True)
     done = _mapped(place / "done", (count,))
-    todo = np.flatnonzero(done == 0)
+    todo, new = np.flatnonzero(done != 1), np.count_nonzero(done == 0)
     free = shutil.disk_usage(place).free
     if len(todo) * size > free:
         raise DataError(
@@ -112,22 +112,23 @@ def store(
             "free; make room, name another disk with --data-root, or choose a smaller model.image_size"
         )
     images, failures = _mapped(place / "images", (count, *shape)), {}
-    if len(todo):
-        room.say(f"decoding {len(todo):,} of {count:,} images once into {place} ({count * size / 1e9:.1f} GB)")
-        for share in _fill(images, done, decode, place / "unreadable"):
-            room.say(f"  {100 * share:.0f} % decoded")
-    if (place / "unreadable").exists():
-        lines = (place / "unreadable").read_text(encoding="utf-8").splitlines()
-        failures = dict(map(json.loads, lines))
+    if new:
+        room.say(f"decoding {new:,} of {count:,} images once into {place} ({count * size / 1e9:.1f} GB)")
+    for share in _fill(images, done, todo, decode, failures):
+        room.say(f"  {100 * share:.0f} % decoded")
     return StoredImages(torch.from_numpy(images), torch.from_numpy(np.flatnonzero(done == 1))), failures
 
 
 def _fill(
-    images: np.ndarray, done: np.ndarray, decode: Callable[[int], np.ndarray], unreadable: Path
+    images: np.ndarray,
+    done: np.ndarray,
+    todo: np.ndarray,
+    decode: Callable[[int], np.ndarray],
+    failures: dict[int, str],
 ) -> Iterator[float]:
-    """Decode what is left to do, on all cores; an image counts as done when it is safely in the file.
+    """Decode the images `todo`, on all cores; an image counts as done when it is safely in the file.
 
-    Yields from time to time what share of it is done.
+    Yields from time to time what share of it is done. Why one cannot be read is added to `failures` by its number.
     """
 
     def one(number: int) -> str | None:
@@ -137,14 +138,13 @@ def _fill(
             return str(error)
         return None
 
-    todo, said = np.flatnonzero(done == 0), time.monotonic()
+    said = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders let go of Python's lock
         for start in range(0, len(todo), CHUNK):
             part = todo[start : start + CHUNK]
             reasons = dict(zip(part.tolist(), pool.map(one, part.tolist()), strict=True))
             bad = {number: why for number, why in reasons.items() if why is not None}
-            with open(unreadable, "a", encoding="utf-8") as out:
-                out.writelines(json.dumps(pair) + "\n" for pair in bad.items())
+            failures.update(bad)
             images.flush()
             done[part] = [2 if number in bad else 1 for number in part.tolist()]
             done.flush()

@@ -39,5 +39,6 @@ def fit_config(config: Config, dataset: Dataset) -> Config:
         classes=classes,
         mean=dataset.preprocess.mean,
         std=dataset.preprocess.std,
+        fingerprint=dataset.fingerprint,
     )
     return replace(config, data=found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from vitrm.config import Config
@@ -13,6 +14,7 @@ from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.runs.checkpoints import create_run, find_run
 from vitrm.runs.folder import Run
+from vitrm.runs.same_data import check_data
 from vitrm.runs.state import State
 from vitrm.training.commands import train_command
 from vitrm.training.device import find_device
@@ -74,7 +76,7 @@ def fit(
     return run
 
 
-_DECIDED_BY_DATA = ("model.num_classes", "data.source", "data.classes", "data.mean", "data.std")
+_DECIDED_BY_DATA = (*("model.num_classes", "data.source", "data.classes", "data.mean", "data.std", "data.fingerprint"),)
 
 
 def begin(
@@ -108,7 +110,8 @@ def go_on(
         config, state = run.config(), run.load_state()
         with group.first_goes_ahead():
             dataset = load(config)
-        trainer = _trainer(config, dataset, device, group)
+        check_data(str(run.path), config, None, dataset)
+        trainer = _trainer(config, _normalised_as(config, dataset), device, group)
         trainer.load_state_dict(state)
     except BaseException as error:  # a damaged state, what it was trained on is gone, a full disk
         if first:
@@ -120,6 +123,13 @@ def go_on(
         return None, trainer
     run.set_status(State.RUNNING)
     return run, trainer
+
+
+def _normalised_as(config: Config, dataset: Dataset) -> Dataset:
+    """The same images, normalised as the run began: versions before measured others of them, or all."""
+    if not config.data.mean:
+        return dataset
+    return replace(dataset, preprocess=replace(dataset.preprocess, mean=config.data.mean, std=config.data.std))
 
 
 def read_data(

@@ -12,6 +12,7 @@ export default function (component) {
   Object.assign(state, { key: data.key, waiting: false });
   const find = (selector) => root.querySelector(selector);
   const across = data.imageSize / data.patchSize, total = across * across;
+  if (state.focus >= total) state.focus = 0; // the grid before this one was larger
   const done = data.picks.length, seen = new Set(data.picks.flat()), last = new Set(data.picks.at(-1) ?? []);
   const over = done === data.steps;
   const stop = new AbortController();

@@ -7,9 +7,7 @@ export default function (component) {
   const root = parentElement.querySelector(".book");
   root.vitrmLeave?.();
   if (root.vitrm?.lesson !== data.lesson) {
-    const kept = keptOf(data.lesson);
-    root.vitrm = { lesson: data.lesson, record: kept ?? { events: [], leaf: 0 }, read: 0, heard: 0, drafts: {}, shown: "", timer: 0, done: null };
-    if (!kept) openLeaf(root.vitrm, 0);
+    root.vitrm = { lesson: data.lesson, record: recordOf(data.lesson, data.leaves.length), read: 0, heard: 0, drafts: {}, shown: "", timer: 0, done: null };
   }
   const state = root.vitrm, { record } = state, page = root.ownerDocument.documentElement;
   const stop = new AbortController();
@@ -38,7 +36,7 @@ export default function (component) {
     state.heard = data.heard.length;
   }
   function go(leaf) {
-    openLeaf(state, leaf);
+    openLeaf(record, leaf);
     save();
     state.read = (window.vitrmEvents ?? []).length; // what was done before it was opened does not count
     clearTimeout(state.timer);
@@ -96,11 +94,6 @@ export default function (component) {
   }
   measure();
   return () => { root.vitrmLeave(); leave(); };
-}
-
-function openLeaf(state, leaf) {
-  state.record.leaf = leaf;
-  state.record.events.push({ kind: "leaf opened", leaf });
 }
 
 // Said aloud when a leaf is done, and when the lesson is

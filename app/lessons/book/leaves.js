@@ -1,7 +1,7 @@
 // What stands on the leaves of the book. `act` is what can be done there: note an event, go to a leaf, keep a draft.
 
 function drawBook(root, data, act, state) {
-  const focused = root.getRootNode().activeElement?.dataset?.name;
+  const focused = root.getRootNode().activeElement;
   const way = root.querySelector(".way"), body = root.querySelector(".body"), foot = root.querySelector("footer");
   const reached = data.leaves.findIndex((leaf) => !leaf.done), last = reached < 0 ? data.leaves.length - 1 : reached;
   way.replaceChildren(...data.leaves.map((leaf, k) => {
@@ -30,7 +30,9 @@ function drawBook(root, data, act, state) {
     state.focus = false;
     body.focus({ preventScroll: true });
     body.scrollTop = 0;
-  } else if (focused) root.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  } else if (focused && !focused.isConnected) { // what has its name now, or the leaf
+    (root.querySelector(`[data-name="${CSS.escape(focused.dataset.name ?? "")}"]`) ?? body).focus({ preventScroll: true });
+  }
 }
 
 // The next leaf; where it is about another state of a page, a link to that
@@ -49,12 +51,32 @@ function drawRecall(body, data, act) {
   for (const { spec, chosen, right, why } of data.body.questions) {
     const box = body.appendChild(element("fieldset"));
     box.append(element("legend", "", spec.text));
-    if (chosen === null || chosen === undefined) askQuestion(box, spec, null, (option) => act.note({ kind: "recalled", question: spec.key, option }));
-    else {
-      box.append(element("p", chosen === right ? "yes" : "no", `${chosen === right ? "Right" : "Not quite"}: “${spec.options[right]}”`));
-      box.append(rich(why));
+    let last; // the focus goes from the button to what is said to the answer, which is so read aloud
+    if (chosen === null || chosen === undefined) {
+      last = askAndCommit(box, spec, act, "Answer", (option) => act.note({ kind: "recalled", question: spec.key, option }));
+      box.append(last);
+    } else {
+      last = element("p", chosen === right ? "yes" : "no", `${chosen === right ? "Right" : "Not quite"}: “${spec.options[right]}”`);
+      last.tabIndex = -1;
+      box.append(last, rich(why));
     }
+    last.dataset.name = `answer ${spec.key}`;
   }
+}
+
+// Controls for an answer, which is a draft until the button is pressed, once: the button
+function askAndCommit(host, spec, act, text, commit) {
+  let draft = act.draft[spec.key] ?? null, committed = false;
+  const button = pressed(text, "main", () => {
+    if (!committed) commit(draft);
+    committed = true;
+  });
+  button.disabled = draft === null;
+  askQuestion(host, spec, draft, (now) => {
+    act.draft[spec.key] = draft = now;
+    button.disabled = false;
+  });
+  return button;
 }
 
 function drawPrediction(body, data, act, leaf) {
@@ -64,15 +86,9 @@ function drawPrediction(body, data, act, leaf) {
     body.append(element("p", "yes", value === null ? "You look first. That is fine." : "Your prediction is kept. Now look."));
     return;
   }
-  let draft = act.draft[spec.key] ?? null;
-  askQuestion(body, spec, draft, (now) => {
-    act.draft[spec.key] = draft = now;
-    commit.disabled = false;
-  });
+  const commit = askAndCommit(body, spec, act, "This is my prediction", (value) => act.note({ kind: "predicted", value }));
   const row = element("div", "row"); // at the foot of the book, always in view
-  const commit = row.appendChild(pressed("This is my prediction", "main", () => act.note({ kind: "predicted", value: draft })));
-  commit.disabled = draft === null;
-  row.append(pressed("Show me first", "", () => act.note({ kind: "shown first" })));
+  row.append(commit, pressed("Show me first", "", () => act.note({ kind: "shown first" })));
   return row;
 }
 
@@ -161,10 +177,9 @@ function pointAt(selector) {
   if (!control) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   control.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
-  const before = [control.style.outline, control.style.outlineOffset];
-  [control.style.outline, control.style.outlineOffset] = ["3px solid #e69f00", "3px"];
+  const frame = { outline: "3px solid #e69f00", outlineOffset: "3px" };
+  control.animate([frame, frame], 4000); // its own style stays as it is
   control.focus?.({ preventScroll: true });
-  setTimeout(() => ([control.style.outline, control.style.outlineOffset] = before), 4000);
 }
 
 function pressed(text, kind, act) {

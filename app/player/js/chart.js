@@ -1,5 +1,7 @@
 // The curves over the whole trace: probabilities, halting probability, convergence.
 
+const TAP = 8; // pixels that a finger moves without meaning to
+
 // As rows: one for every read-out; where the learner predicts, for those that have been reached
 function curveRows(model, state) {
   const head = [
@@ -16,6 +18,38 @@ function curveRows(model, state) {
       ...model.shown.map((c) => (100 * probs[c]).toFixed(1)),
     ];
   })];
+}
+
+// A mouse is followed from where it is pressed. A finger may only want to scroll past: it is followed once it moves
+// sideways, and a tap is a place, too.
+function pointed(svg, on, { begin, at, end }) {
+  let touched = null; // where a finger came down that may still scroll
+  const follow = (type, handler) => on(svg, type, (event) => event.isPrimary && handler(event));
+  const start = (event) => {
+    touched = null;
+    begin();
+    at(event);
+  };
+  follow("pointerdown", (event) => {
+    svg.setPointerCapture(event.pointerId);
+    if (event.pointerType === "touch") touched = event;
+    else start(event);
+  });
+  follow("pointermove", (event) => {
+    if (!event.buttons) return;
+    if (!touched) return at(event);
+    const across = Math.abs(event.clientX - touched.clientX), down = Math.abs(event.clientY - touched.clientY);
+    if (across > TAP && across > down) start(event);
+  });
+  follow("pointerup", (event) => {
+    if (touched && Math.hypot(event.clientX - touched.clientX, event.clientY - touched.clientY) <= TAP) start(event);
+    touched = null;
+    end();
+  });
+  follow("pointercancel", () => { // the page scrolls
+    touched = null;
+    end();
+  });
 }
 
 function drawChart(view, model, state) {

@@ -11,17 +11,26 @@ function editsPanel(host, model, { chosen, choose }) {
   const map = left.appendChild(element("div", "hide-grid"));
   const pixel = Math.max(1, Math.floor((232 - 2 * (across - 1)) / model.imageSize)); // a whole number of the screen's
   map.style.gridTemplateColumns = `repeat(${across}, ${pixel * model.patchSize}px)`;
+  const paints = []; // each shows on a control what is chosen: at once, what the model makes of it comes later
+  const paint = () => paints.forEach((each) => each());
   const send = () => {
+    paint();
     if (edit.hidden.size) happened("patches hidden", { count: edit.hidden.size });
     if (edit.zeroed.size || edit.frozen.size || edit.shuffled) {
       happened("memory changed", { count: edit.zeroed.size + edit.frozen.size, shuffled: edit.shuffled });
     }
     choose("edit", formatEdit(edit));
+    draw(now);
   };
   for (let patch = 0; patch < across * across; patch++) {
-    const button = map.appendChild(element("button", edit.hidden.has(patch) ? "on" : "", edit.hidden.has(patch) ? "×" : ""));
+    const button = map.appendChild(element("button"));
     button.setAttribute("aria-label", `Hide the patch in ${patchPlace(model, patch)}`);
-    button.setAttribute("aria-pressed", edit.hidden.has(patch));
+    paints.push(() => {
+      const isHidden = edit.hidden.has(patch);
+      button.classList.toggle("on", isHidden);
+      button.textContent = isHidden ? "×" : "";
+      button.setAttribute("aria-pressed", isHidden);
+    });
     button.style.backgroundImage = `url(${patchImage(model, patch)})`;
     button.addEventListener("click", () => { toggle(edit.hidden, patch); send(); });
   }
@@ -30,9 +39,13 @@ function editsPanel(host, model, { chosen, choose }) {
   right.append(element("figcaption", "", "Memory tokens (click: zero it, freeze it, leave it)"));
   const chips = right.appendChild(element("div", "chips"));
   for (let k = 0; k < tokens; k++) {
-    const kind = edit.zeroed.has(k) ? "zero" : edit.frozen.has(k) ? "frozen" : "";
-    const button = chips.appendChild(element("button", kind, `${k + 1}${kind ? ` ${kind}` : ""}`));
-    button.setAttribute("aria-label", `Memory token ${k + 1}: ${kind || "as it is"}`);
+    const button = chips.appendChild(element("button"));
+    paints.push(() => {
+      const kind = edit.zeroed.has(k) ? "zero" : edit.frozen.has(k) ? "frozen" : "";
+      button.className = kind;
+      button.textContent = `${k + 1}${kind && ` ${kind}`}`;
+      button.setAttribute("aria-label", `Memory token ${k + 1}: ${kind || "as it is"}`);
+    });
     button.addEventListener("click", () => {
       if (edit.zeroed.delete(k)) edit.frozen.add(k);
       else if (!edit.frozen.delete(k)) edit.zeroed.add(k);
@@ -40,12 +53,15 @@ function editsPanel(host, model, { chosen, choose }) {
     });
   }
   const more = right.appendChild(element("div", "chips"));
-  const shuffle = more.appendChild(element("button", edit.shuffled ? "on" : "", "Shuffle all tokens"));
-  shuffle.setAttribute("aria-pressed", edit.shuffled);
+  const shuffle = more.appendChild(element("button", "", "Shuffle all tokens"));
   shuffle.addEventListener("click", () => { edit.shuffled = !edit.shuffled; send(); });
   const reset = more.appendChild(element("button", "", "Undo all"));
-  reset.disabled = !chosen.edit;
-  reset.addEventListener("click", () => choose("edit", ""));
+  paints.push(() => {
+    shuffle.classList.toggle("on", edit.shuffled);
+    shuffle.setAttribute("aria-pressed", edit.shuffled);
+    reset.disabled = !formatEdit(edit);
+  });
+  reset.addEventListener("click", () => { Object.assign(edit, parseEdit("", 0, 0)); send(); });
   right.append(element("p", "note", "After every memory update a zeroed token is set to 0, a frozen one put back to its learned start, and shuffled ones change places."));
   right.append(element("figcaption", "", "How often each update runs"));
   const counts = right.appendChild(element("div", "chips"));
@@ -54,18 +70,21 @@ function editsPanel(host, model, { chosen, choose }) {
     const label = counts.appendChild(element("label", "", `${name} `));
     const box = label.appendChild(element("select", `choose-${letter}`));
     choices[letter].forEach((count) => box.append(Object.assign(element("option", "", `${count}${count === own ? " (as it is)" : ""}`), { value: count })));
-    box.value = edit.counts[letter] ?? own;
+    paints.push(() => (box.value = edit.counts[letter] ?? own));
     box.addEventListener("change", () => {
       if (Number(box.value) === own) delete edit.counts[letter];
       else edit.counts[letter] = Number(box.value);
       send();
     });
   }
+  paint();
   const said = host.appendChild(element("p", "said"));
   const results = host.appendChild(element("div", "pair wide"));
   const table = results.appendChild(element("figure")).appendChild(element("table", "compare"));
   const curves = results.appendChild(element("figure"));
   const before = runOf(original), after = edited && runOf(edited);
+  const shown = after ? formatEdit(parseEdit(model.edits.edit, across * across, tokens)) : ""; // the edit of that run
+  let now = null;
   const first = largest(at(before, { n: before.shape[0] - 1, t: before.shape[1], m: before.shape[2], isAnswer: true }).probs);
   if (after) compareCurves(curves, model, before, after, first);
 
@@ -81,38 +100,40 @@ function editsPanel(host, model, { chosen, choose }) {
     const probs = run.probs.subarray(readout * c, (readout + 1) * c);
     return { probs, best: largest(probs), halt: run.halt[readout] };
   }
-  return {
-    layout() {},
-    draw(place) {
-      const one = at(before, place), two = after ? at(after, place) : null;
-      const name = model.classes[one.best];
-      const cell = (value) => (two ? value(two) : "–");
-      const rows = [
-        ["at this point", "as it is", "edited"],
-        ["answer", model.classes[one.best], cell((run) => model.classes[run.best])],
-        [`probability of ${name}`, percentFine(one.probs[one.best]), cell((run) => percentFine(run.probs[one.best]))],
-        ["halting probability", one.halt.toFixed(3), cell((run) => run.halt.toFixed(3))],
-      ];
-      const patches = attentionToPatches(model, place, edit.hidden);
-      if (edit.hidden.size) rows.push(["attention to the hidden patches (last layer, mean of heads and tokens)", patches === null ? "not read in this step" : percentFine(patches), ""]);
-      const changed = [...edit.zeroed, ...edit.frozen];
-      if (changed.length && model.attention) rows.push(["attention of the answer to the changed tokens (last layer, mean of heads)", percentFine(attentionOfAnswer(model, place, changed)), ""]);
-      table.replaceChildren(...rows.map((row, r) => {
-        const line = element("tr");
-        row.forEach((text, k) => line.append(element(r === 0 || k === 0 ? "th" : "td", "", text)));
-        return line;
-      }));
-      if (two) {
-        said.textContent = `At this point the edit moves the probability of ${name} by ${signed(100 * (two.probs[one.best] - one.probs[one.best]))} points ` +
-          `and the halting probability by ${signed(two.halt - one.halt, 3)}. Bear in mind that the model was not trained on edited images, states or numbers of steps.`;
-      } else if (after) {
-        said.textContent = `The edited run ends after supervision step ${after.shape[0]}: there is nothing to compare with here.`;
-      } else {
-        said.textContent = "Nothing is changed yet. Hide a patch that gets much attention, then one that gets little: which of them moves the answer?";
-      }
-      refreshNumbers(host);
-    },
-  };
+  function draw(place) {
+    now = place;
+    const wanted = formatEdit(edit), isThere = after && wanted === shown;
+    const one = at(before, place), two = isThere ? at(after, place) : null;
+    const name = model.classes[one.best];
+    const cell = (value) => (two ? value(two) : "–");
+    const rows = [
+      ["at this point", "as it is", "edited"],
+      ["answer", model.classes[one.best], cell((run) => model.classes[run.best])],
+      [`probability of ${name}`, percentFine(one.probs[one.best]), cell((run) => percentFine(run.probs[one.best]))],
+      ["halting probability", one.halt.toFixed(3), cell((run) => run.halt.toFixed(3))],
+    ];
+    const patches = attentionToPatches(model, place, edit.hidden);
+    if (edit.hidden.size) rows.push(["attention to the hidden patches (last layer, mean of heads and tokens)", patches === null ? "not read in this step" : percentFine(patches), ""]);
+    const changed = [...edit.zeroed, ...edit.frozen];
+    if (changed.length && model.attention) rows.push(["attention of the answer to the changed tokens (last layer, mean of heads)", percentFine(attentionOfAnswer(model, place, changed)), ""]);
+    table.replaceChildren(...rows.map((row, r) => {
+      const line = element("tr");
+      row.forEach((text, k) => line.append(element(r === 0 || k === 0 ? "th" : "td", "", text)));
+      return line;
+    }));
+    if (two) {
+      said.textContent = `At this point the edit moves the probability of ${name} by ${signed(100 * (two.probs[one.best] - one.probs[one.best]))} points ` +
+        `and the halting probability by ${signed(two.halt - one.halt, 3)}. Bear in mind that the model was not trained on edited images, states or numbers of steps.`;
+    } else if (isThere) {
+      said.textContent = `The edited run ends after supervision step ${after.shape[0]}: there is nothing to compare with here.`;
+    } else if (wanted) {
+      said.textContent = "The model runs again with this edit …";
+    } else {
+      said.textContent = "Nothing is changed yet. Hide a patch that gets much attention, then one that gets little: which of them moves the answer?";
+    }
+    refreshNumbers(host);
+  }
+  return { layout() {}, draw };
 }
 
 // Both runs over the supervision steps: the class that the unedited run ends with, and the halting probability

@@ -3,6 +3,7 @@
 const SHOWN_CLASSES = 5;
 const STEP_MS = 1700; // a supervision step at normal speed: time to look at it; six take 8.5 s, the first comes at once
 const LEAST_MS = 500; // and what is shown between two of them
+const KEY_MS = 300; // a held key: so long without a repeat is rest
 const PANEL_MAKERS = { glimpses: glimpsesPanel, equations: equationsPanel, code: codePanel, memory: memoryPanel, attention: attentionPanel, attribution: attributionPanel, edits: editsPanel, cells: cellsPanel };
 
 // `data` is what app/player/payload.py makes; `setStateValue(name, value)` tells Python what the learner chose.
@@ -14,19 +15,19 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   // For new data, another model say, the learner's place and choices stay with the element.
   const state = (root.vitrm ??= {
     level: data.level, speed: "1", wanted: data.start ?? opening, reached: 0, guess: null, subject: null,
-    rested: data.start ?? null, view: data.view, edit: data.edits?.edit ?? "", threshold: data.chosenThreshold,
+    rested: data.start ?? null, moving: false, view: data.view, edit: data.edits?.edit ?? "", threshold: data.chosenThreshold,
   });
   const another = state.subject !== null && state.subject !== subjectOf(data);
   state.subject = subjectOf(data);
-  if (another && data.predict) Object.assign(state, { wanted: opening, reached: 0, guess: null }); // predicted anew
+  if (another && data.predict) Object.assign(state, { wanted: opening, reached: 0, guess: null, moving: false }); // predicted anew
   if (data.edits) keepPossibleEdit(state, data.edits);
   const choose = (name, value) => {
     state[name] = value;
     setStateValue(name, value);
     writeAddress(model, state);
   };
-  const view = build(root, model, state);
   const keepFocus = rememberFocus(root);
+  const view = build(root, model, state);
   view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
   const stage = presenting(root, model, setTriggerValue, () => redraw());
   if (!view.levels.includes(state.level)) state.level = "supervision step";
@@ -34,7 +35,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   view.level.value = state.level;
   view.speed.value = state.speed;
   setThreshold(view, model, state.threshold);
-  let timer = null;
+  let timer = null, resting = null, pressed = false; // playing; where it has got to is to be told; a key moves it
 
   const draw = () => {
     state.reached = Math.max(state.reached, state.position);
@@ -49,16 +50,25 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     if (data.together) window.dispatchEvent(new CustomEvent("vitrm-moved", { detail: { from: root, together: data.together, place: locate(model, state.position) } }));
   }
   function report() {
+    clearTimeout(resting);
+    state.moving = false;
     if (state.rested === state.position) return;
     state.rested = state.position;
     setStateValue("position", state.position);
     writeAddress(model, state);
   }
+  // A key that is held repeats: where it gets to is told when it is let go, or has rested.
+  function reportLater() {
+    clearTimeout(resting);
+    state.moving = true;
+    resting = setTimeout(report, KEY_MS);
+  }
   function go(position) {
     bringIntoView(root);
     pause();
     show(position);
-    report();
+    if (pressed) reportLater();
+    else report();
   }
   function pause() {
     if (timer === null) return;
@@ -107,11 +117,16 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
     if (event.defaultPrevented || !(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const key = keys[event.key];
+    pressed = true;
     if (typeof key === "function") key();
     else actions[key]();
+    pressed = false;
   };
+  const letGo = () => state.moving && report();
+  on(document, "keyup", letGo);
+  on(window, "blur", letGo);
   on(root, "keydown", (event) => {
-    if (event.target.closest("select, pre, .threshold")) return; // these move by themselves
+    if (event.target.closest("select, pre, .threshold, .numbers > div")) return; // these move by themselves
     if (event.key === " " && event.target.closest("button, summary")) return; // Space presses what has the focus
     press(event);
   });
@@ -148,13 +163,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
       play();
     }
   });
-  on(view.chart, "pointerdown", (event) => {
-    view.chart.setPointerCapture(event.pointerId);
-    if (timer !== null) pause();
-    show(view.positionAt(event));
-  });
-  on(view.chart, "pointermove", (event) => event.buttons && show(view.positionAt(event)));
-  on(view.chart, "pointerup", report);
+  pointed(view.chart, on, { begin: pause, at: (event) => show(view.positionAt(event)), end: report });
 
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
@@ -171,8 +180,10 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   requestAnimationFrame(() => root.classList.add("moves")); // what is there on arrival does not move
   if (another && data.predict && state.rested !== null) setStateValue("position", (state.rested = null));
   writeAddress(model, state);
+  if (state.moving) reportLater(); // new data came while a key was held
   root.vitrmLeave = () => {
     stop.abort();
+    clearTimeout(resting);
     resize.disconnect();
     if (timer !== null) clearInterval(timer);
   };
@@ -215,24 +226,6 @@ function writeAddress(model, state) {
 function keepPossibleEdit(state, { edit, edited }) {
   if (edit && !edited && edit === state.edit) [state.edit, state.refused] = ["", edit];
   else if (edited && edit === state.refused && !state.edit) [state.edit, state.refused] = [edit, null];
-}
-
-// Panels are made anew for new data: the focus goes back to the control that had it, and the page does not jump.
-function rememberFocus(root) {
-  const controls = (panel) => [...panel.querySelectorAll("button, select, pre, summary")];
-  const extras = root.querySelector(".extras");
-  const focused = root.getRootNode().activeElement;
-  const panel = focused && extras.contains(focused) ? focused.closest(".panel") : null;
-  const name = panel?.className, place = panel ? controls(panel).indexOf(focused) : -1;
-  const open = [...extras.querySelectorAll("details[open]")].map((details) => details.dataset.name);
-  extras.style.minHeight = `${extras.offsetHeight}px`;
-  return () => {
-    extras.style.minHeight = "";
-    for (const details of extras.querySelectorAll("details")) details.open = open.includes(details.dataset.name);
-    if (place < 0) return;
-    const again = [...extras.children].find((child) => child.className === name);
-    if (again) controls(again)[place]?.focus({ preventScroll: true });
-  };
 }
 
 function build(root, model, state) {
@@ -290,10 +283,9 @@ function build(root, model, state) {
   };
   view.setPlaying(false);
   const behind = (selector, name, rows) => {
-    const host = find(`${selector} .behind`), open = Boolean(host.querySelector("details[open]"));
+    const host = find(`${selector} .behind`);
     host.replaceChildren();
     numbersBehind(host, name, rows);
-    host.firstChild.open = open;
   };
   behind(".look", "patches", () => [
     ["supervision step", "patches read"],

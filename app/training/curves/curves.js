@@ -1,4 +1,4 @@
-// Draws what `payload` in __init__.py describes, with uPlot. A chart is made once; afterwards it is only given points.
+// Draws what `payload` in curves.py describes, with uPlot. A chart is made once; afterwards it is only given points.
 
 const X_STEPS = [1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const HEIGHT = 230;
@@ -119,6 +119,11 @@ function draw({ data, parentElement }) {
     figure.dataset.points = String(root.plots[k].data[0].length);
     figure.dataset.last = String(root.plots[k].data[1]?.at(-1) ?? "");
   });
+  return () => { // uPlot keeps every plot until it is destroyed
+    if (root.isConnected) return; // the host also calls what a drawing returned that newer data have overtaken
+    root.watcher.disconnect();
+    root.plots.forEach((plot) => plot.destroy());
+  };
 }
 
 if (!globalThis.vitrmCurves) {

@@ -53,13 +53,7 @@ _component = st.components.v2.component(
     "vitrm_curves",
     html="<section class='curves'></section>",
     css=read(__file__, COLOURS, "curves.css"),
-    js="""export default (component) => {
-  if (!globalThis.vitrmCurves) {
-    const box = (globalThis.vitrmCurves = {});
-    box.promise = new Promise((resolve) => { box.resolve = resolve; });
-  }
-  globalThis.vitrmCurves.promise.then((draw) => draw(component));
-}""",
+    js=read(__file__, "component.js"),
 )
 
 

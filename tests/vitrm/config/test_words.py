@@ -11,7 +11,8 @@ from vitrm.config.words import in_words, typed
 from vitrm.errors import ConfigError
 from vitrm.places import ROOT
 
-FOUND = {"model.family", "data.classes", "data.mean", "data.std"}  # the preset decides the first, the data the others
+# the preset decides the first, the data the others
+FOUND = {"model.family", "data.classes", "data.mean", "data.std", "data.fingerprint"}
 
 
 def test_every_setting_of_every_family_has_words():

@@ -4,8 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
-from vitrm.data.dataset import Preprocess
+from vitrm.data import dataset
+from vitrm.data.dataset import Preprocess, mean_std
 from vitrm.data.sources import load_dataset
+from vitrm.data.stored import StoredImages
 from vitrm.errors import DataError
 
 
@@ -86,3 +88,10 @@ def test_preprocess_gives_the_model_the_pixels_it_shows():
     image = Image.new("RGB", (16, 16), (255, 0, 51))
     assert preprocess.pixels(image)[:, 0, 0].tolist() == [255, 0, 51]
     torch.testing.assert_close(preprocess(image)[:, 3, 3], torch.tensor([1.0, -1.0, 0.2]))
+
+
+def test_the_same_images_are_measured_whether_memory_has_room_for_them_or_not(monkeypatch):
+    images = torch.zeros(8, 1, 2, 2, dtype=torch.uint8)
+    images[2:4], images[4:] = 51, 255
+    monkeypatch.setattr(dataset, "_MOST_MEASURED", 4)
+    assert mean_std(images) == mean_std(StoredImages(images, torch.arange(8))) == ((0.1,), (0.1,))

@@ -3,6 +3,7 @@
 import shutil
 from collections import namedtuple
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -91,15 +92,38 @@ def test_they_are_decoded_once_also_if_that_is_interrupted_and_again_when_a_file
     decoded.clear()
     whole = load()
     assert load.said[1].startswith("decoding 28 of 60 images")  # two chunks were done
-    assert len(decoded) == 28
+    assert len(decoded) == 28 + 2  # those that cannot be read are tried again
     again = load()
-    assert len(decoded) == 28
+    assert len(decoded) == 28 + 4
     assert len(load.said) == 1
     assert torch.equal(again.train.images[:], whole.train.images[:])
     assert again.skipped == whole.skipped
     Image.new("L", (9, 9), 7).save(pictures / "bee" / "03.jpg")
     assert len(load().skipped) == 1
-    assert len(decoded) == 28 + 60
+    assert len(decoded) == 28 + 4 + 60
+
+
+def test_what_could_not_be_read_is_tried_again_and_what_an_earlier_version_noted_of_it_does_no_harm(
+    load, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as failing:
+        failing.setattr(sources, "decode_image", Mock(side_effect=OSError("Input/output error")))
+        with pytest.raises(DataError, match=r"no readable image found; 60 skipped: ant/00\.jpg: Input/output error"):
+            load()
+    (place,) = (tmp_path / "root" / ".decoded").iterdir()
+    (place / "unreadable").write_text('[7, "cannot be re')
+    outside, inside = load(), load(memory_gb=1.0)
+    assert outside.skipped == inside.skipped
+    assert len(outside.skipped) == 2
+    assert torch.equal(outside.test.images[:], inside.test.images)
+
+
+@pytest.mark.parametrize("memory_gb", [1.0, TOO_LITTLE])
+def test_an_empty_test_folder_is_named(pictures, tmp_path, memory_gb):
+    pictures.rename(tmp_path / "train")
+    (tmp_path / "test").mkdir()
+    with pytest.raises(DataError, match=r"test' holds no images; put some there, or remove it"):
+        load_dataset(f"folder:{tmp_path}", 8, 1, root=tmp_path / "root", memory_gb=memory_gb)
 
 
 def test_training_from_the_file_is_training_from_memory(load, small_run):

@@ -1,5 +1,7 @@
 """Whether a configuration fits its data."""
 
+from dataclasses import replace
+
 import pytest
 from trainings import changed
 
@@ -22,6 +24,7 @@ def test_data_that_does_not_fit_the_model_is_refused_before_training(small_run, 
 
 
 def test_a_run_remembers_what_its_data_turned_out_to_be(small_run, few_digits):
-    data = fit_config(small_run, few_digits).data
+    data = fit_config(small_run, replace(few_digits, fingerprint="70 images")).data
+    assert data.fingerprint == "70 images"
     assert data.classes == tuple("0123456789")
     assert (data.mean, data.std) == (few_digits.preprocess.mean, few_digits.preprocess.std)

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from vitrm.runs.folder import Run
 from vitrm.runs.state import Failure, State
 from vitrm.training.commands import train_command, train_words
 from vitrm.training.events import EpochEnd, Finished, Paused, Progress, Resumed
+from vitrm.training.fit import go_on
 from vitrm.training.recording import SAVE_EVERY_S, record
 from vitrm.training.trainer import Trainer
 
@@ -81,6 +83,18 @@ def test_an_interrupted_training_goes_on_bit_for_bit_and_a_complete_one_is_retur
     seen = []
     assert vitrm.fit(CONFIG, tmp_path / "run", resume=True, device="cpu", watch=seen.append).is_complete
     assert seen == []
+
+
+def test_a_training_goes_on_with_the_normalisation_it_began_with(small_run, few_digits, tmp_path):
+    trainer = Trainer(small_run, few_digits)
+    run = create_run(tmp_path / "run", trainer.config, "a test", "cpu")
+    run.save_state(trainer.state_dict())
+    run.release()
+    otherwise = replace(few_digits, preprocess=replace(few_digits.preprocess, mean=(0.3,), std=(0.4,)))
+    run, again = go_on(run, lambda config: otherwise, "cpu")  # as another version measures it
+    run.release()
+    assert again.dataset.preprocess == few_digits.preprocess
+    assert again.config == trainer.config
 
 
 def test_a_training_from_python_obeys_its_folder(few_digits, tmp_path):
