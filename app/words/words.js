@@ -22,8 +22,16 @@ function bubble(page) {
 }
 
 export default function words({ data, parentElement }) {
-  if (parentElement.words?.pattern === data.pattern) return parentElement.words.end; // called again at each run
-  parentElement.words?.end();
+  if (parentElement.words?.pattern !== data.pattern) { // it is called again at each run
+    parentElement.words?.end();
+    begin(data, parentElement);
+  }
+  // Streamlit may end a call when the next has begun: only the newest one's end is that of the words.
+  const now = parentElement.words, leave = (now.leave = () => now.leave === leave && now.end());
+  return leave;
+}
+
+function begin(data, parentElement) {
   const page = parentElement.ownerDocument, view = page.defaultView, main = page.querySelector("[data-testid=stMain]");
   const list = parentElement.querySelector("dl"), told = bubble(page);
   const pattern = new RegExp(data.pattern, "gu");
@@ -225,5 +233,4 @@ export default function words({ data, parentElement }) {
     delete parentElement.words;
   };
   parentElement.words = { pattern: data.pattern, end };
-  return end;
 }

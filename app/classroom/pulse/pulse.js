@@ -14,14 +14,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
   Object.assign(state, { data, asked: 0, answered: Date.now(), send: setTriggerValue });
   if (node.textContent !== data.said) node.textContent = data.said;
 
-  const followed = page.sessionStorage.getItem("vitrm_class");
   const act = `${data.code} ${data.act}`;
-  if (followed !== act) {
-    page.sessionStorage.setItem("vitrm_class", act);
+  if (followed(page) !== act) {
+    page.vitrmClass = act;
+    try { page.sessionStorage.setItem("vitrm_class", act); } catch { /* it is known until the browser loads a page */ }
     const here = page.location.pathname + page.location.search;
     if (data.go && data.go !== here) page.location.assign(data.go);
   }
-  if (state.leave) return state.leave; // the last call's is what is called at the end
+  // Streamlit may end a call when the next has begun: only the newest one's end is the pulse's.
+  const leave = (state.leave = () => state.leave === leave && state.end());
+  if (state.end) return leave;
 
   const ask = () => {
     if (page.document.hidden || !node.isConnected || Date.now() < (state.held ?? 0)) return;
@@ -38,19 +40,27 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const wait = () => state.data.seconds * 1000 * (0.9 + 0.2 * Math.random()); // a hundred phones do not ask in step
   const tick = () => { ask(); state.timer = page.setTimeout(tick, wait()); };
   state.timer = page.setTimeout(tick, wait());
-  const leave = ({ type, target }) => {
+  const rest = ({ type, target }) => {
     if (type === "popstate" || target.closest?.("a, [role=menuitem]")) state.held = Date.now() + LEAVING;
   };
   const wake = () => { if (!page.document.hidden) { state.asked = 0; ask(); } };
   page.document.addEventListener("visibilitychange", wake);
-  page.document.addEventListener("click", leave, true);
-  page.addEventListener("popstate", leave, true);
-  state.leave = () => {
+  page.document.addEventListener("click", rest, true);
+  page.addEventListener("popstate", rest, true);
+  state.end = () => {
     page.clearTimeout(state.timer);
     page.document.removeEventListener("visibilitychange", wake);
-    page.document.removeEventListener("click", leave, true);
-    page.removeEventListener("popstate", leave, true);
+    page.document.removeEventListener("click", rest, true);
+    page.removeEventListener("popstate", rest, true);
     node.state = undefined;
   };
-  return state.leave;
+  return leave;
+}
+
+function followed(page) {
+  try {
+    return page.sessionStorage.getItem("vitrm_class");
+  } catch {
+    return page.vitrmClass; // this site may store nothing
+  }
 }

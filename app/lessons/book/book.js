@@ -70,7 +70,7 @@ export default function (component) {
     delete page.dataset.book;
     page.style.removeProperty("--book");
   };
-  root.vitrmLeave = () => { stop.abort(); size.disconnect(); };
+  const still = (root.vitrmLeave = () => { stop.abort(); size.disconnect(); });
 
   root.dataset.theme = isDark(root) ? "dark" : "light";
   root.setAttribute("aria-label", `Lesson ${data.number}: ${data.title}`);
@@ -93,7 +93,10 @@ export default function (component) {
     state.shown = shown;
   }
   measure();
-  return () => { root.vitrmLeave(); leave(); };
+  return () => {
+    still();
+    if (root.vitrmLeave === still) leave(); // else Streamlit ends a call when the next has begun
+  };
 }
 
 // Said aloud when a leaf is done, and when the lesson is
