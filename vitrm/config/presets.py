@@ -202,7 +202,7 @@ PRESETS: dict[str, Config] = {
     # Clothes seen whole, through convolutions.
     "fashion": Config(
         replace(_FASHION, embedding="convolutional", supervision_steps=3),
-        _small(epochs=12, label_smoothing=0.1, **_FASHION_RECIPE | _THROUGH | _MUON),
+        _small(epochs=20, label_smoothing=0.1, **_FASHION_RECIPE | _THROUGH | _MUON | _CUT_AT_FIRST),
         DataConfig(source="fashion"),
     ),
     # Small mazes with short ways, to begin with: a minute or two. After 6 epochs one seed of three was at 86 %.
@@ -241,7 +241,10 @@ PRESETS: dict[str, Config] = {
     # Photographs seen whole, through convolutions: what two cores can learn of CIFAR-10 in hours.
     "photo": Config(
         replace(_TINY, embedding="convolutional", glimpse_patches=None, supervision_steps=2),
-        _small(epochs=36, warmup_epochs=1, label_smoothing=0.1, ema_decay=0.998, **_THROUGH, **_MUON, **_CUT_AT_FIRST),
+        _small(
+            **{"epochs": 42, "warmup_epochs": 1, "label_smoothing": 0.1, "ema_decay": 0.998},
+            **_THROUGH | _MUON | _CUT_AT_FIRST | {"unmixed_share": 0.12},
+        ),
         DataConfig(source="cifar10"),
     ),
     # Your own photographs, CLASS/image.jpg or parquet: vitrm train photos --data folder:PATH

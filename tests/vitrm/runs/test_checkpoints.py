@@ -37,7 +37,7 @@ def evaluated(capsys, *arguments):
 def test_the_promised_checkpoints_are_there():
     recursive = {f"sr-vit-tiny-{name}" for name in ("r1", "r2-last", "r2", "r4-last", "r4")}
     others = {"digits", "digits-glimpse", "fashion-glimpse", "cifar10-tiny", "sr-vit-digits", "vit-tiny-deep"}
-    others |= {"vitrm-tiny-brief", "mazes", "mazes-first", "mazes-vit", "fashion-glimpse-vit", "photo"}
+    others |= {"vitrm-tiny-brief", "mazes", "mazes-first", "mazes-vit", "fashion", "fashion-glimpse-vit", "photo"}
     assert others | recursive <= set(NAMES)
 
 
