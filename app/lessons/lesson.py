@@ -123,6 +123,7 @@ class Keep:
 
     text: str
     link: Link
+    without: str = ""  # said in place of the text to whoever has no {run}
 
 
 @dataclass(frozen=True)
@@ -154,4 +155,8 @@ class Lesson:
         stops = [text for stop in (*self.stops, self.fails.stop) for text in (stop.text, stop.then, stop.hint)]
         reasons = [text for reason in self.reasons for text in (reason.text, reason.answer)]
         recall = [text for each in self.recall for text in (each.question.text, each.why)]
-        return (self.text, self.question.text, *stops, self.why, *reasons, self.keep.text, *recall)
+        return (
+            *(self.text, self.question.text, *stops, self.why, *reasons),
+            *filter(None, (self.keep.text, self.keep.without)),
+            *recall,
+        )

@@ -44,7 +44,7 @@ def _lesson(lesson: Lesson) -> dict[str, Any]:
         "recall": [{"spec": sent(each.question), "right": each.right, "why": each.why} for each in recalled(lesson)],
         "why": lesson.why,
         "reasons": [{"text": each.text, "answer": each.answer, "right": each.right} for each in lesson.reasons],
-        "keep": {"text": lesson.keep.text, "link": address(lesson.keep.link)},
+        "keep": {"text": lesson.keep.without or lesson.keep.text, "link": address(lesson.keep.link)},
     } | _result(lesson)
 
 

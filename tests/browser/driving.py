@@ -21,6 +21,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 expect.set_options(timeout=180_000)  # a busy machine is slow, not wrong
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (360, 1440)
+EMPTY = "http://components.test/"  # nobody is asked for it
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -203,7 +204,9 @@ def forget(page: Page) -> None:
 
 def alone(page: Page, html: str, *modules: str) -> None:
     """A component's elements on an empty page, and its modules: `mount(component)` is what the last one exports."""
-    page.set_content(html)
+    page.unroute(f"{EMPTY}**")
+    page.route(f"{EMPTY}**", lambda route: route.fulfill(body=html, content_type="text/html"))  # and for its icon
+    page.goto(EMPTY)
     page.evaluate(
         """async (modules) => {
             for (const text of modules) {

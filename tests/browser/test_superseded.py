@@ -7,8 +7,8 @@ from app.component import read
 from app.lessons.book import book
 from app.lessons.course import lessons
 from app.words import words
+from tests.browser.driving import alone
 
-ADDRESS = "http://components.test/"
 PAGE = """<main data-testid="stMain"><p data-testid="stCaptionContainer">a word</p></main>"""
 CALL_TWICE = """async ([script, html, data]) => {
     for (const place of ["localStorage", "sessionStorage"]) { // as where a browser is told to store nothing
@@ -37,8 +37,7 @@ LOOKED_AT = "(window.sent = 0, document.dispatchEvent(new Event('visibilitychang
     ids=["pulse", "words", "book"],
 )
 def test_only_the_newest_call_ends_what_is_shown(page, module, scripts, html, data, is_there):
-    page.route(ADDRESS, lambda route: route.fulfill(body=PAGE, content_type="text/html"))
-    page.goto(ADDRESS)
+    alone(page, PAGE)
     data = data or book.content(next(iter(lessons().values())), None, "watch")
     page.evaluate(CALL_TWICE, [read(module.__file__, *scripts), read(module.__file__, html), data])
     found = []
@@ -46,6 +45,5 @@ def test_only_the_newest_call_ends_what_is_shown(page, module, scripts, html, da
         page.evaluate(f"ends[{number}]()")
         found.append(page.evaluate(is_there))
     page.goto("about:blank")  # where there is nothing to be forgotten
-    page.unroute(ADDRESS)
     assert found == [True, False]
     assert page.problems == []

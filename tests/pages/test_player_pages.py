@@ -212,10 +212,12 @@ def test_the_player_is_sent_the_address_of_the_trace_and_defaults_are_left_out(h
         ("view", "a.b", "cannot be read"),
     ],
 )
-def test_what_a_link_names_and_the_trace_does_not_have_is_said(home, name, value, said):
-    open_page(home, "attention", **{name: value})
-    assert not home.exception
-    assert said in home.warning[0].value
+def test_what_a_link_names_and_the_trace_does_not_have_is_said(name, value, said):
+    page = AppTest.from_file(str(ROOT / "pages" / "attention.py"), default_timeout=300)
+    page.query_params[name] = str(value)
+    page.run()
+    assert not page.exception
+    assert said in page.warning[0].value
 
 
 @pytest.mark.parametrize(("value", "kept"), [("0.83", 0.83), ("2", None), ("nan", None), ("x", None)])

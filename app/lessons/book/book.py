@@ -128,7 +128,7 @@ def _body(lesson: Lesson, leaf: progress.Leaf, number: int, events: Sequence[Eve
     query = {name: value.replace("{run}", run or "digits") for name, value in lesson.keep.link.query.items()}
     following = next((each for each in lessons().values() if each.number == lesson.number + 1), None)
     return {
-        "text": lesson.keep.text,
+        "text": lesson.keep.text if run else lesson.keep.without or lesson.keep.text,
         "link": type(lesson.keep.link)(lesson.keep.link.page, query).address(),
         "next": following and {"title": following.title, "address": following.address},
         "all": "lessons",

@@ -122,6 +122,7 @@ LESSON = Lesson(
         "The model you trained is yours to keep: the link opens it on the page Watch. Its folder is in runs on the "
         "machine that trained it.",
         Link("watch", {"checkpoint": "{run}"}),
+        "The link opens the model that comes with this app on the page Watch. One that you train is yours to keep.",
     ),
     recall=(
         Recall(

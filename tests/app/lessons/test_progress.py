@@ -41,6 +41,16 @@ def test_whoever_cannot_train_goes_on_with_the_bundled_model_and_no_other_stop_c
             assert ("without it" in content(lesson, told, "")["body"]["then"]) == bool(leaf.stop.without)
 
 
+def test_only_whoever_trained_a_model_is_told_that_it_is_theirs():
+    lesson = lessons()["train-one-in-a-minute"]
+    last = len(progress.leaves(lesson, ())) - 1
+    for events in ([], [Event("training finished", {"name": "mine"})]):
+        told = {"lesson": lesson.key, "leaf": last, "events": [each.sent() for each in events]}
+        body = content(lesson, told, "watch")["body"]
+        assert body["text"].startswith("The model you trained") == bool(events)
+        assert body["link"].endswith("mine" if events else "digits")
+
+
 @pytest.mark.parametrize(
     "told",
     [
