@@ -76,7 +76,8 @@ def fit(
     return run
 
 
-_DECIDED_BY_DATA = (*("model.num_classes", "data.source", "data.classes", "data.mean", "data.std", "data.fingerprint"),)
+_FOUND_IN_DATA = ("source", "classes", "mean", "std", "fingerprint")
+_DECIDED_BY_DATA = ("model.num_classes", *(f"data.{name}" for name in _FOUND_IN_DATA))
 
 
 def begin(
