@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from vitrm.config.words import SETTINGS, typed
+from vitrm.config.words import SETTINGS, option, typed
 from vitrm.errors import ConfigError
 from vitrm.places import home
 
@@ -60,6 +60,13 @@ def no_settings(settings: dict[str, str], why: str) -> None:
         raise ConfigError(f"--{next(iter(settings))} cannot be used here: {why}")
 
 
+def one_source(data: str | None, settings: dict[str, str]) -> None:
+    """Raises ConfigError where `--data` and its setting both say what is learned from."""
+    source = settings.get("data.source")
+    if data and source:
+        raise ConfigError(f"--data {data} and --data.source {source} both say what is learned from; leave out one")
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Where it is computed, and with how many threads."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
@@ -69,11 +76,6 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_data_root(parser: argparse.ArgumentParser) -> None:
     """Where data sets are kept."""
     parser.add_argument("--data-root", default=str(home() / "data"), help="where downloads go (default: %(default)s)")
-
-
-def option(name: str) -> str:
-    """How an argument is typed: "data_root" as "--data-root"."""
-    return f"--{name.replace('_', '-')}"
 
 
 def where_words(arguments: argparse.Namespace) -> list[str]:

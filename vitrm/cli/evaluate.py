@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from vitrm.cli.arguments import add_data_root, add_device, no_settings, option, positive
+from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
 from vitrm.config.mazes import KINDS
+from vitrm.config.words import option
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.sizes import COUNT, SIZES
 

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitrm.cli import company
-from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings, where_words
+from vitrm.cli.arguments import (
+    add_data_root,
+    add_device,
+    add_settings,
+    minutes,
+    no_settings,
+    one_source,
+    where_words,
+)
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.cli.progress import Bar
 from vitrm.cli.signals import ends_when_told, stops_on_signal
@@ -84,6 +92,7 @@ def _check(arguments: argparse.Namespace, settings: dict[str, str]) -> None:
     """Raises ConfigError for what would be passed over, such as what begins a training where one is continued."""
     if arguments.estimate and arguments.budget_minutes:
         raise ConfigError("--estimate is about the whole training; leave out --budget-minutes")
+    one_source(arguments.data, settings)
     if not arguments.resume:
         return
     no_settings(settings, "a resumed run keeps its settings")
