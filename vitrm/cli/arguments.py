@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from vitrm.config.settings import FOUND
 from vitrm.config.words import SETTINGS, option, typed
 from vitrm.errors import ConfigError
 from vitrm.places import home
@@ -60,11 +61,14 @@ def no_settings(settings: dict[str, str], why: str) -> None:
         raise ConfigError(f"--{next(iter(settings))} cannot be used here: {why}")
 
 
-def one_source(data: str | None, settings: dict[str, str]) -> None:
-    """Raises ConfigError where `--data` and its setting both say what is learned from."""
+def check_data(data: str | None, settings: dict[str, str]) -> None:
+    """Raises ConfigError where `--data` and a setting both say what is learned from, or one says what that decides."""
     source = settings.get("data.source")
     if data and source:
         raise ConfigError(f"--data {data} and --data.source {source} both say what is learned from; leave out one")
+    for name in settings:
+        if name in FOUND and name not in SETTINGS:
+            raise ConfigError(f"--{name} cannot be used here: it is found when the data are read; leave it out")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

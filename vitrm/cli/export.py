@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vitrm.cli.arguments import add_data_root, no_settings
+from vitrm.cli.arguments import add_data_root, no_settings, positive
 from vitrm.cli.evaluate import DOMAIN_HELP, foreign_sets
 from vitrm.cli.inputs import load_data
 from vitrm.config import AnyModelConfig, require_halting, require_mixture, require_recursion
@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="for instance checkpoints/my-model")
     parser.add_argument("--bf16", action="store_true", help="half the size")
     parser.add_argument("--data-name", default="", help="what to call the data on the card, if its source is a path")
-    parser.add_argument("--gallery", type=int, default=0, metavar="N", help="add ready-made traces of N test images")
+    parser.add_argument(
+        "--gallery", type=positive, default=0, metavar="N", help="add ready-made traces of N test images"
+    )
     parser.add_argument(
         "--gallery-images",
         type=int,

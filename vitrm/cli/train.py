@@ -20,9 +20,9 @@ from vitrm.cli.arguments import (
     add_data_root,
     add_device,
     add_settings,
+    check_data,
     minutes,
     no_settings,
-    one_source,
     where_words,
 )
 from vitrm.cli.inputs import find_device, load_data
@@ -92,7 +92,7 @@ def _check(arguments: argparse.Namespace, settings: dict[str, str]) -> None:
     """Raises ConfigError for what would be passed over, such as what begins a training where one is continued."""
     if arguments.estimate and arguments.budget_minutes:
         raise ConfigError("--estimate is about the whole training; leave out --budget-minutes")
-    one_source(arguments.data, settings)
+    check_data(arguments.data, settings)
     if not arguments.resume:
         return
     no_settings(settings, "a resumed run keeps its settings")

@@ -43,7 +43,7 @@ def fit_budget(
     image_s = val_s / dataset.sizes["val"]
     test_s = len(dataset.test) * image_s * (2 if steps > 1 else 1)  # the summary looks at twice the steps
     left = (seconds - (clock() - began)) * SLACK - test_s
-    epochs = int(left / (trainer.batches * batch_s + val_s))
+    epochs = max(0, int(left / (trainer.batches * batch_s + val_s)))
     if epochs >= train.epochs:
         return config
     images = 0
@@ -51,7 +51,7 @@ def fit_budget(
         images = int((left - val_s) / batch_s) * train.batch_size
         if images <= 0:
             raise ConfigError(
-                f"{seconds / 60:.1f} minutes are not enough: validation and test alone take "
+                f"{max(0.0, seconds) / 60:.1f} minutes are not enough: validation and test alone take "
                 f"{(val_s + test_s) / 60:.1f}, a batch {batch_s:.1f} s; give it more time or a smaller model"
             )
         epochs = 1

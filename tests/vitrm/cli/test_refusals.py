@@ -42,6 +42,7 @@ def _fails(capsys, *words):
         ("train digits --train.batch_size 9999", "train.batch_size=9999, but digits has 1,294 training images"),
         ("train digits --device tpu", "device 'tpu' is not available here; usable: cpu"),
         ("train digits --device cpu:x", "device 'cpu:x' is not available here; usable: cpu"),
+        ("train digits --data.mean 0.5", "--data.mean cannot be used here: it is found when the data are read"),
         (
             "train digits --data cifar10 --data.source fashion",
             "--data cifar10 and --data.source fashion both say what is learned from; leave out one",
@@ -105,6 +106,7 @@ def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monke
         "evaluate x --seed 99999999999999999999",
         "evaluate x --seeds 0 -1",
         "evaluate x --split train",
+        "export x y --gallery -1",
         "train x --threads 0",
         "bench --training --halting x",
         "nonsense",

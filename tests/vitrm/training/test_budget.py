@@ -42,4 +42,6 @@ def test_a_budget_that_is_too_small_is_refused_and_one_that_is_large_changes_not
         ConfigError, match=r"0.1 minutes are not enough: validation and test alone take 0.2, a batch 1.0 s"
     ):
         fit_budget(small_run, few_digits, "cpu", 8, measure=timed, clock=lambda: 0.0)
+    with pytest.raises(ConfigError, match=r"^0.0 minutes are not enough: validation and test alone take 0.2"):
+        fit_budget(small_run, few_digits, "cpu", -60, measure=timed, clock=lambda: 0.0)  # the start took longer
     assert fit_budget(small_run, few_digits, "cpu", 1000, measure=timed, clock=lambda: 0.0) == small_run
