@@ -297,10 +297,11 @@ class Trainer(DeepSupervision):
 
     def _check_finite(self, losses: tuple[float, ...]) -> None:
         if not all(math.isfinite(loss) for loss in losses):
+            clip = self.config.train.grad_clip
             raise TrainingDiverged(
                 f"the loss became {', '.join(f'{loss:g}' for loss in losses)} in epoch {self.epoch + 1}, batch "
-                f"{self.batch}: the updates were too large. Choose a smaller train.lr={self.config.train.lr}, or a "
-                f"smaller train.grad_clip={self.config.train.grad_clip}"
+                f"{self.batch}: the updates were too large. Choose a smaller train.lr={self.config.train.lr}, or "
+                + (f"a smaller train.grad_clip={clip}" if clip else f"clip gradients (train.grad_clip={clip}) at 1")
             )
 
 

@@ -86,6 +86,11 @@ def test_nan_loss_ends_the_training_and_names_the_learning_rate(small_run, few_d
         list(trainer.events())
 
 
+def test_where_gradients_are_not_clipped_a_clipping_is_named(small_run, few_digits):
+    with pytest.raises(TrainingDiverged, match=r"or clip gradients \(train\.grad_clip=0\.0\) at 1$"):
+        list(Trainer(changed(small_run, lr=1e10, warmup_epochs=0, grad_clip=0.0), few_digits).events())
+
+
 def test_nan_in_the_averaged_weights_alone_ends_the_training_too(small_run, few_digits):
     trainer = Trainer(small_run, few_digits)
     with torch.no_grad():
