@@ -73,7 +73,8 @@ _MUON = {"optimizer": "muon", "lr": 4e-3}
 # CutMix, as small models soon know their images by heart, and none at the end, to fit whole ones.
 _CUT_AT_FIRST = {"cutmix_alpha": 1.0, "unmixed_share": 0.25}
 
-# A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
+# A cell of a maze is a patch of 2 x 2 pixels; one layer that reads near cells alone, so that what a cell knows of others
+# travels step by step, and a larger maze is nothing new.
 _MAZES = ModelConfig(
     num_classes=3,
     image_size=14,
@@ -84,6 +85,7 @@ _MAZES = ModelConfig(
     mlp_dim=64,
     positions="relative",
     reference_side=7,
+    attention_within=3,
     memory_steps=1,
     supervision_steps=6,
     final_norm=True,
