@@ -73,8 +73,8 @@ _MUON = {"optimizer": "muon", "lr": 4e-3}
 # CutMix, as small models soon know their images by heart, and none at the end, to fit whole ones.
 _CUT_AT_FIRST = {"cutmix_alpha": 1.0, "unmixed_share": 0.25}
 
-# A cell of a maze is a patch of 2 x 2 pixels; one layer that reads near cells alone, so that what a cell knows of others
-# travels step by step, and a larger maze is nothing new.
+# A cell of a maze is a patch of 2 x 2 pixels; one layer that reads near cells alone, so that what a cell knows of
+# others travels step by step, and a larger maze is nothing new.
 _MAZES = ModelConfig(
     num_classes=3,
     image_size=14,
@@ -103,7 +103,7 @@ _MAZE_LONG = _MAZE_RECIPE | {
     **{"lr": 5e-4, "min_lr": 2.5e-5, "ema_decay": 0.995},
     **{"betas": (0.9, 0.95), "grad_clip": 0.1},
 }
-_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-10,train=10000"
+_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-12,train=10000"
 
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
@@ -220,7 +220,11 @@ PRESETS: dict[str, Config] = {
         DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=12000,test=4000"),
     ),
     # Steps that go on for as long as larger mazes take: vitrm train mazes --train.start mazes-first
-    "mazes": Config(_MAZES, _small(epochs=12, progress_steps=90, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
+    "mazes": Config(
+        _MAZES,
+        _small(epochs=8, progress_steps=90, progress_ramp=0.6, **_MAZE_LONG | {"lr": 1e-3}),
+        DataConfig(source=_MAZE_SIZES),
+    ),
     # Its control: as many parameters, spent on depth, not recursion.
     "mazes-vit": Config(
         ViTConfig(
