@@ -103,7 +103,7 @@ _MAZE_LONG = _MAZE_RECIPE | {
     **{"lr": 5e-4, "min_lr": 2.5e-5, "ema_decay": 0.995},
     **{"betas": (0.9, 0.95), "grad_clip": 0.1},
 }
-_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-12,train=10000"
+_MAZE_SIZES = "mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=4000,test=4000+9x9,lengths=1-10,train=10000"
 
 # The recipe of the paper's comparisons: 300 epochs, ten of them warm-up, no moving average of the weights.
 _BASELINE = TrainConfig(epochs=300, warmup_epochs=10, ema_decay=0.0)
