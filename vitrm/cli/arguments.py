@@ -97,6 +97,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """An argument that randomness starts from, as far as `train.seed` goes."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 0 to 2^63 - 1")
+    return int(text)
+
+
 def minutes(text: str) -> float:
     """An argument that is a time."""
     try:

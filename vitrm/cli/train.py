@@ -189,7 +189,10 @@ def _train_into(run: Run, trainer: Trainer, board: Board | None, resume: str) ->
         run.set_status(State.FAILED, f"this process {_WAITED_IN_VAIN}", Failure.LOST_PROCESS)
         print(f"vitrm: {run.status()['cause']}; continue with: {resume}", file=sys.stderr, flush=True)
 
-    images = trainer.dataset.sizes["train"]
+    images, unlearnable = trainer.dataset.sizes["train"], trainer.dataset.unlearnable
+    if unlearnable:
+        names = ", ".join(f"'{name}'" for name in unlearnable[:5]) + (" and others" if len(unlearnable) > 5 else "")
+        print(f"vitrm: no training image is of {names}, which cannot be learned; add some", file=sys.stderr)
     print(f"training into {run.path} ({images:,} images, {trainer.device}); stop with Ctrl-C, continue: {resume}")
     try:
         with (

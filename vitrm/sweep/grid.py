@@ -88,7 +88,7 @@ def grid(
                 several = f"{name}, " if kind == "ablation" and len(names) > 1 else ""
                 cells.append(Cell(several + row, column, name, seed, settings | how))
     for cell in cells:
-        preset(cell.preset).with_fields(cell.settings)
+        preset(cell.preset).with_fields(cell.settings | {"train.seed": str(cell.seed)})
     return tuple(cells)
 
 

@@ -102,6 +102,8 @@ def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monke
     [
         "evaluate x --supervision-steps 0",
         "evaluate x --supervision-steps -1",
+        "evaluate x --seed 99999999999999999999",
+        "evaluate x --seeds 0 -1",
         "evaluate x --split train",
         "train x --threads 0",
         "bench --training --halting x",

@@ -2,6 +2,7 @@
 
 import json
 
+from PIL import Image
 from trainings import TINY
 
 from vitrm.cli import main as cli
@@ -30,8 +31,6 @@ def test_a_run_without_a_name_is_named_after_its_preset(tmp_path):
 
 
 def test_the_number_of_classes_is_taken_from_the_data(tmp_path):
-    from PIL import Image
-
     for name, level in (("ant", 20), ("bee", 90), ("cat", 200)):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for i in range(6):
@@ -45,9 +44,17 @@ def test_the_number_of_classes_is_taken_from_the_data(tmp_path):
     assert config.data.source == source
 
 
-def test_unreadable_images_are_counted_and_named(tmp_path, capsys):
-    from PIL import Image
+def test_a_class_that_cannot_be_learned_is_named(tmp_path, capsys):
+    for name, count in (("ant", 6), ("bee", 6), ("cat", 0)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(count):
+            Image.new("L", (8, 8), 20 * i).save(tmp_path / "pictures" / name / f"{i}.png")
+    words = ["train", "digits", *TINY, "--data", f"folder:{tmp_path / 'pictures'}", "--train.batch_size", "4"]
+    assert cli.main([*words, "--runs", str(tmp_path), "--name", "a"]) == 0
+    assert capsys.readouterr().err == "vitrm: no training image is of 'cat', which cannot be learned; add some\n"
 
+
+def test_unreadable_images_are_counted_and_named(tmp_path, capsys):
     for name in ("ant", "bee"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for i in range(5):
@@ -97,8 +104,6 @@ def test_memory_that_runs_out_is_said_with_its_remedy(tmp_path, monkeypatch, cap
 
 
 def test_data_that_are_gone_when_a_run_is_resumed_are_named_in_its_status(tmp_path, capsys):
-    from PIL import Image
-
     for name in ("ant", "bee"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for i in range(6):
@@ -117,8 +122,6 @@ def test_data_that_are_gone_when_a_run_is_resumed_are_named_in_its_status(tmp_pa
 
 
 def test_a_folder_laid_out_like_imagenet_trains_at_224_in_patches_of_16(tmp_path):
-    from PIL import Image
-
     for part, count in (("train", 5), ("val", 2)):
         for name, level in (("n01440764", 60), ("n01443537", 180)):
             (tmp_path / "imagenet" / part / name).mkdir(parents=True)
