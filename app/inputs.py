@@ -298,17 +298,17 @@ def _by_class(checkpoint: Checkpoint) -> None:
         chosen = chosen if chosen in of_each else next(iter(of_each))
         turn = st.session_state.setdefault("class_turn", 0)
 
-        def take(image: str) -> None:
+        def shut() -> None:
             st.session_state["by_class"] = False  # the page behind shows it
-            _show(image)
 
         def change(name: str) -> None:
             st.session_state.update(class_shown=name, class_turn=0)
 
         pictures = {name: pixels for name, (_, pixels) in of_each.items()}
-        picker(pictures, chosen, "classes", change, title="Which class?", look="chips")
+        picker(pictures, chosen, "classes", change, title="Which class?", look="chips", popover="by_class")
         images = classes.some_of(shown, of_each[chosen][0], turn)
-        picker(images, st.session_state[state.IMAGE], "of_class", take, title=f"Which {chosen}?")
+        title, now = f"Which {chosen}?", st.session_state[state.IMAGE]
+        picker(images, now, "of_class", _show, title=title, popover="by_class", on_settle=shut)
         st.button(
             "Others",
             icon=":material/refresh:",
