@@ -76,10 +76,12 @@ function mountExits({ data, parentElement, setStateValue }) {
     event.preventDefault();
   });
   on(svg, "pointermove", (event) => dragging && show(Number(views[0].thresholdAt(event).toFixed(3))));
-  on(svg, "pointerup", () => {
-    if (dragging) rest();
-    dragging = false;
-  });
+  for (const end of ["pointerup", "pointercancel"]) { // cancelled: the page scrolls under the finger
+    on(svg, end, () => {
+      if (dragging) rest();
+      dragging = false;
+    });
+  }
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
     for (const view of views) view.layout();
