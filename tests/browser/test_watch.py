@@ -27,6 +27,7 @@ def test_it_is_played_by_keys_button_and_pointer_tells_nothing_before_and_the_tr
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     expect(page.locator(".bars small")).to_have_count(0)
     guess(page, "8")
+    expect(page.locator("button.play")).to_be_focused()  # what was pressed is gone
     expect(page.locator(".told")).to_have_text("You said 8; the true class is 3.")
     expect(page.locator(".bars li", has=page.locator("small", has_text="true class"))).to_contain_text("3")
     expect(page.get_by_role("group", name=GUESSES)).to_be_hidden()
@@ -218,6 +219,7 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     page.get_by_role("button", name="Present").click()
     expect(page.locator(".player.present")).to_be_visible()
     settle(page)
+    expect(page.locator(".player")).to_be_focused()
     assert "present=1" in page.url
     page.keyboard.press("Space")
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
@@ -243,6 +245,7 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Watch a tiny")).to_be_visible()
     settle(page)
+    expect(page.get_by_role("button", name="Present")).to_be_focused()
     assert "present" not in page.url
     assert page.problems == []
 
