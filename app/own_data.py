@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -156,19 +157,17 @@ def remove_unused(source: str | None, runs: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def tidy(visitor: Visitor | None = None) -> None:
+def tidy(visitor: Visitor | None = None, lock: AbstractContextManager | None = None) -> None:
     """Remove what nobody has trained on: after an hour, and of this visitor at once; and what a server that was killed
     left half taken in.
+
+    Under `lock` nobody asks for a training. All runs are read before it is taken; only where something is to go are
+    they read again, as one of them may have been asked for since.
     """
-    for place in (home() / "data" / UPLOADS).glob("*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - place.stat().st_mtime > UNUSED_S:
+    if _unused(visitor):
+        with lock or contextlib.nullcontext():
+            for place in _unused(visitor):
                 shutil.rmtree(place, ignore_errors=True)
-    said = _said(home() / "runs")
-    for place, kept in _uploads():
-        late = not 0 <= time.time() - kept.at < UNUSED_S
-        if place.name not in said and (late or (visitor is not None and kept.visitor == visitor.number)):
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def _kept(where: Path, entry: Entry, number: int, content: bytes) -> str | None:
@@ -203,6 +202,22 @@ def _uploads() -> list[tuple[Path, Upload]]:
             with contextlib.suppress(RunError):
                 found.append((place, about(place)))
     return found
+
+
+def _unused(visitor: Visitor | None) -> list[Path]:
+    """What `tidy` removes. Runs are read only where there is something that they may have been trained on."""
+    half = []
+    for place in (home() / "data" / UPLOADS).glob("*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - place.stat().st_mtime > UNUSED_S:
+                half.append(place)
+    old = [
+        place
+        for place, kept in _uploads()
+        if not 0 <= time.time() - kept.at < UNUSED_S or (visitor is not None and kept.visitor == visitor.number)
+    ]
+    said = _said(home() / "runs") if old else ""
+    return half + [place for place in old if place.name not in said]
 
 
 def _said(runs: Path) -> str:

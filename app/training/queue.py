@@ -274,15 +274,15 @@ class Trainings:
 
     def tick(self) -> None:
         """One look at everything, and one thing started if there is room."""
+        if self.owns and self.clock() - self._tidied > TIDY_S:
+            self._tidied = self.clock()
+            own_data.tidy(lock=self._lock)
         with self._lock:
             self.look()
             if not self.owns:
                 self._take_over()
             if not self.owns:
                 return
-            if self.clock() - self._tidied > TIDY_S:
-                self._tidied = self.clock()
-                own_data.tidy()
             over = self.processes.over(self.known)
             for name, note in over:
                 self._each(name, note)

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from vitrm.config.words import SETTINGS, typed
+from vitrm.config.words import SETTINGS, option, typed
 from vitrm.errors import ConfigError
 from vitrm.places import home
 
@@ -60,6 +60,13 @@ def no_settings(settings: dict[str, str], why: str) -> None:
         raise ConfigError(f"--{next(iter(settings))} cannot be used here: {why}")
 
 
+def one_source(data: str | None, settings: dict[str, str]) -> None:
+    """Raises ConfigError where `--data` and its setting both say what is learned from."""
+    source = settings.get("data.source")
+    if data and source:
+        raise ConfigError(f"--data {data} and --data.source {source} both say what is learned from; leave out one")
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Where it is computed, and with how many threads."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (default)")
@@ -69,11 +76,6 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_data_root(parser: argparse.ArgumentParser) -> None:
     """Where data sets are kept."""
     parser.add_argument("--data-root", default=str(home() / "data"), help="where downloads go (default: %(default)s)")
-
-
-def option(name: str) -> str:
-    """How an argument is typed: "data_root" as "--data-root"."""
-    return f"--{name.replace('_', '-')}"
 
 
 def where_words(arguments: argparse.Namespace) -> list[str]:
@@ -92,6 +94,13 @@ def positive(text: str) -> int:
     """An argument that counts something."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 or more")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """An argument that randomness starts from, as far as `train.seed` goes."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 0 to 2^63 - 1")
     return int(text)
 
 

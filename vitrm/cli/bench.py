@@ -48,6 +48,11 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
         if arguments.batch_sizes or arguments.profile:
             word = "--batch-sizes" if arguments.batch_sizes else "--profile"
             raise ConfigError(f"{word} is of --training; add it, or leave this out")
+    for name in settings:
+        if name == "train.batch_size":
+            raise ConfigError(f"--{name} cannot be used here: give --batch-sizes, of which each is measured")
+        if name.startswith("data."):
+            raise ConfigError(f"--{name} cannot be used here: images are made up; leave it out")
     if other and arguments.presets:
         word = "--halting" if arguments.halting else "--agreement"
         raise ConfigError(f"'{arguments.presets[0]}' cannot be used here: {word} measures what it names itself")

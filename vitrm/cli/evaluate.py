@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from vitrm.cli.arguments import add_data_root, add_device, no_settings, option, positive
+from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive, seed
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
 from vitrm.config.mazes import KINDS
+from vitrm.config.words import option
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.sizes import COUNT, SIZES
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="other data than it was trained on")
     parser.add_argument("--split", default="test", choices=("val", "test"))
     parser.add_argument("--supervision-steps", type=positive, help="default: as trained")
-    parser.add_argument("--seed", type=int, default=0, help="of the glimpses")
+    parser.add_argument("--seed", type=seed, default=0, help="of the glimpses")
     parser.add_argument("--halting", action="store_true", help="judge the learned halting (takes val and test)")
     parser.add_argument("--mixture", action="store_true", help="judge the soft mixture of an SR-ViT")
     parser.add_argument(
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POLICY",
         help=f"compare who chooses the glimpses, of {', '.join(GLIMPSE_POLICIES)} (default: all; takes val and test)",
     )
-    parser.add_argument("--seeds", nargs="+", type=int, help="of --policies: draws (0 1 2)")
+    parser.add_argument("--seeds", nargs="+", type=seed, help="of --policies: draws (0 1 2)")
     parser.add_argument(
         "--by-difficulty", action="store_true", help="accuracy and exit step by how difficult an image is (mazes)"
     )

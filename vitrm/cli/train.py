@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitrm.cli import company
-from vitrm.cli.arguments import add_data_root, add_device, add_settings, minutes, no_settings, where_words
+from vitrm.cli.arguments import (
+    add_data_root,
+    add_device,
+    add_settings,
+    minutes,
+    no_settings,
+    one_source,
+    where_words,
+)
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.cli.progress import Bar
 from vitrm.cli.signals import ends_when_told, stops_on_signal
@@ -84,6 +92,7 @@ def _check(arguments: argparse.Namespace, settings: dict[str, str]) -> None:
     """Raises ConfigError for what would be passed over, such as what begins a training where one is continued."""
     if arguments.estimate and arguments.budget_minutes:
         raise ConfigError("--estimate is about the whole training; leave out --budget-minutes")
+    one_source(arguments.data, settings)
     if not arguments.resume:
         return
     no_settings(settings, "a resumed run keeps its settings")
@@ -180,7 +189,10 @@ def _train_into(run: Run, trainer: Trainer, board: Board | None, resume: str) ->
         run.set_status(State.FAILED, f"this process {_WAITED_IN_VAIN}", Failure.LOST_PROCESS)
         print(f"vitrm: {run.status()['cause']}; continue with: {resume}", file=sys.stderr, flush=True)
 
-    images = trainer.dataset.sizes["train"]
+    images, unlearnable = trainer.dataset.sizes["train"], trainer.dataset.unlearnable
+    if unlearnable:
+        names = ", ".join(f"'{name}'" for name in unlearnable[:5]) + (" and others" if len(unlearnable) > 5 else "")
+        print(f"vitrm: no training image is of {names}, which cannot be learned; add some", file=sys.stderr)
     print(f"training into {run.path} ({images:,} images, {trainer.device}); stop with Ctrl-C, continue: {resume}")
     try:
         with (

@@ -7,9 +7,10 @@ from typing import Any
 
 from vitrm.config.fields import check
 
+MOST_CLASSES = 100_000
 # Far above anything useful. They keep a damaged or hostile config.json from taking all memory, or forever.
 _LARGEST = {
-    "num_classes": 100_000,
+    "num_classes": MOST_CLASSES,
     "image_size": 4096,
     "patch_size": 4096,
     "dim": 16_384,

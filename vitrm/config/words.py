@@ -79,6 +79,11 @@ def typed(hint: Any) -> str:
     return {int: "N", float: "X", bool: "{true,false}"}.get(hint, "TEXT")
 
 
+def option(name: str) -> str:
+    """How an argument of a command is typed: "data_root" as "--data-root"."""
+    return f"--{name.replace('_', '-')}"
+
+
 _NAMED = re.compile(r"\b((?:model|train|data)\.)?([a-z_]+)\b(=)?")
 
 

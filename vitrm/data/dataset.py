@@ -116,6 +116,12 @@ class Dataset:
             "test": len(self.test),
         }
 
+    @property
+    def unlearnable(self) -> tuple[str, ...]:
+        """The classes that no training image is of."""
+        seen = set(self.train.labels.unique().tolist())
+        return tuple(name for label, name in enumerate(self.classes) if label not in seen)
+
     def split(self, name: str) -> Split:
         """The split called "train", "val" or "test"."""
         if name not in ("train", "val", "test"):

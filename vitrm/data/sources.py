@@ -7,10 +7,13 @@ Validation is carved out of the training images by seed; the test split never de
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import math
+import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +25,7 @@ from torch import Tensor
 
 from vitrm.config import SOURCES
 from vitrm.config.data import ALIASES, FASHION_CLASSES
+from vitrm.config.limits import MOST_CLASSES
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.bundled import Shown, bundled
 from vitrm.data.dataset import Dataset, Preprocess, Split, carve_test, check_shape, mean_std
@@ -85,7 +89,10 @@ def load_dataset(
     if train_images:
         train = train.subset(slice(0, train_images))
     if len(train) == 0 or len(test) == 0:
-        raise DataError(f"{source} leaves {len(train)} training and {len(test)} test images; at least 1 of each needed")
+        raise DataError(
+            f"{source} leaves {len(train)} training, {len(val)} validation and {len(test)} test images with "
+            f"val_fraction={val_fraction}; at least 1 of each needed"
+        )
     mean, std = mean_std(train.images)
     return Dataset(
         source,
@@ -172,10 +179,7 @@ def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...
             for file in sorted((folder / name).glob("**/*"))
             if file.suffix.lower() in IMAGE_SUFFIXES
         ]
-        rows = [
-            _Row(file.relative_to(path).as_posix(), file.stat().st_size, file.read_bytes, label)
-            for file, label in files
-        ]
+        rows = [_row(file, file.relative_to(path).as_posix(), label) for file, label in files]
         return decoder.split(f"'{folder}'", rows, lambda: [_stamp(file) for file, _ in files])
 
     if separate:
@@ -198,10 +202,13 @@ def _parquet(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ..
     labels = sorted({label for tables in read.values() for _, part, _ in tables for label in part})
     if not labels:
         raise DataError(f"the parquet files under '{path}' have no rows")
-    if names is None:
+    if names is None and labels[-1] < MOST_CLASSES:
         names = tuple(str(label) for label in range(labels[-1] + 1))
-    if labels[0] < 0 or labels[-1] >= len(names):
-        raise DataError(f"'{path}' has labels {labels[0]} to {labels[-1]} but {len(names)} class names")
+    if labels[0] < 0 or labels[-1] >= len(names or ()):
+        known = f" but {len(names)} class names" if names else f": expected 0 to {MOST_CLASSES - 1:,}"
+        raise DataError(f"'{path}' has labels {labels[0]} to {labels[-1]}{known}")
+    if len(names) < 2:
+        raise DataError(f"'{path}' has 1 class, '{names[0]}', expected at least 2")
     splits = {}
     for part, tables in read.items():
         rows = [
@@ -247,10 +254,17 @@ def _read_parquet(file: Path) -> tuple[list[bytes | None], list[int], tuple[str,
     return images.to_pylist(), labels.to_pylist(), tuple(names) if names else None
 
 
+def _known(file: Path) -> os.stat_result | None:
+    """What the system knows of a file; None for a folder, a pipe, which could be read for ever, or a broken link."""
+    with contextlib.suppress(OSError):
+        there = file.stat()
+        return there if stat.S_ISREG(there.st_mode) else None
+
+
 def _stamp(file: Path) -> str:
     """Another one when a file has changed."""
-    there = file.stat()
-    return f"{file.resolve()} {there.st_size} {there.st_mtime_ns}"
+    there = _known(file)
+    return f"{file.resolve()} {there.st_size} {there.st_mtime_ns}" if there else f"{file} none"
 
 
 class _Row(NamedTuple):
@@ -260,6 +274,15 @@ class _Row(NamedTuple):
     size: int
     read: Callable[[], bytes]
     label: int
+
+
+def _row(file: Path, name: str, label: int) -> _Row:
+    there = _known(file)
+    return _Row(name, there.st_size, file.read_bytes, label) if there else _Row(name, 0, _no_file, label)
+
+
+def _no_file() -> bytes:
+    raise DataError("no file, or a link that leads to none")
 
 
 @dataclass

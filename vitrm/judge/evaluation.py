@@ -145,7 +145,7 @@ def join(parts: list[StepOutputs]) -> StepOutputs:
 
 def image_seeds(seed: int, start: int, count: int) -> Tensor:
     """Glimpse seeds (count,) of the images start, start+1, ... of a split."""
-    return torch.arange(start, start + count) + seed * 10_000_019
+    return torch.arange(start, start + count) + torch.tensor(seed) * 10_000_019  # which may wrap around
 
 
 def evaluate(

@@ -29,14 +29,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from vitrm.config import Config
 from vitrm.errors import RunError
 from vitrm.judge.report import Report, decode, encode, report_type
-from vitrm.locks import lock
+from vitrm.locks import Lock
 from vitrm.runs.card import model_card
 from vitrm.runs.files import (
     changed_at,
@@ -80,10 +79,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: BinaryIO | None = None
-
-    def __del__(self) -> None:
-        self.release()
+        self._lock = Lock(path / LOCK)
 
     @property
     def name(self) -> str:
@@ -143,41 +139,24 @@ class Run:
     @property
     def is_running(self) -> bool:
         """Whether a process is training into this folder now: it holds the lock, which nobody can leave behind."""
-        if self._lock is not None:
-            return True
-        try:
-            with open(self.path / LOCK, "rb") as held:
-                return not lock(held, exclusive=False)
-        except FileNotFoundError:
-            return False
+        return self._lock.is_held
 
     def acquire(self, patience_s: float = 1.0) -> None:
         """Become the one process that trains into this folder, until `release` or the end of the process.
 
-        Raises RunError if another one is; somebody may only be looking, for a moment, whether it is held.
+        Raises RunError if another one is, and stays it for so many seconds.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        held = open(self.path / LOCK, "ab")  # noqa: SIM115 (until release)
-        last = time.monotonic() + patience_s
-        while not lock(held, exclusive=True):
-            if time.monotonic() >= last:
-                break
-            time.sleep(0.02)
-        else:
-            self._lock = held
-            clear_unfinished(self.path)
-            job = self.job()
-            if job is not None:  # from here on the status says how it is
-                self.save_job(job | {"state": "begun"})
-            return
-        held.close()
-        raise RunError(f"'{self.path}' is being trained by process {self.status()['pid']}; stop that one first")
+        if not self._lock.take(patience_s):
+            raise RunError(f"'{self.path}' is being trained by process {self.status()['pid']}; stop that one first")
+        clear_unfinished(self.path)
+        job = self.job()
+        if job is not None:  # from here on the status says how it is
+            self.save_job(job | {"state": "begun"})
 
     def release(self) -> None:
         """Let others train into this folder."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     @property
     def state(self) -> State | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vitrm.config import preset
+from vitrm.config.words import option
 from vitrm.errors import ConfigError
 from vitrm.nets.cost import all_at_once
 
@@ -87,7 +88,7 @@ def grid(
                 several = f"{name}, " if kind == "ablation" and len(names) > 1 else ""
                 cells.append(Cell(several + row, column, name, seed, settings | how))
     for cell in cells:
-        preset(cell.preset).with_fields(cell.settings)
+        preset(cell.preset).with_fields(cell.settings | {"train.seed": str(cell.seed)})
     return tuple(cells)
 
 
@@ -96,19 +97,15 @@ def _check(kind: Kind, settings: Iterable[str], ranges: Iterable[str], lists: di
     varies = {"train.seed": "seeds"} | _KINDS[kind].varies
     for name in settings:
         if name in varies:
-            instead = f"give {_word(varies[name])}" if varies[name] else "leave it out"
+            instead = f"give {option(varies[name])}" if varies[name] else "leave it out"
             raise ConfigError(f"--{name} cannot be used here: the sweep '{kind}' varies it; {instead}")
     for name in ranges:
         if name not in varies.values():
             whose = next(other for other, each in _KINDS.items() if name in each.varies.values())
-            raise ConfigError(f"{_word(name)} cannot be used here: the sweep '{whose}' varies them, '{kind}' does not")
+            raise ConfigError(f"{option(name)} cannot be used here: the sweep '{whose}' varies them, '{kind}' does not")
     for name, values in lists.items():
         if twice := [value for k, value in enumerate(values) if value in values[:k]]:
-            raise ConfigError(f"{_word(name)} names {twice[0]} twice: expected different ones")
-
-
-def _word(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option(name)} names {twice[0]} twice: expected different ones")
 
 
 def _models(name: str, _settings: dict[str, str], _ranges: Ranges) -> Iterator[Place]:

@@ -50,7 +50,7 @@ def _trained(entry: Row, runs: Sequence[Run]) -> Row:
         parameters=summaries[0].parameters,
         multiply_adds=multiply_adds(config.model),
         epochs=tuple(summary.epochs for summary in summaries),
-        epoch_images=config.train.epoch_images or sizes["train"],
+        epoch_images=min(config.train.epoch_images or sizes["train"], sizes["train"]),
         hours=round(sum(summary.seconds for summary in summaries) / 3600, 4),
         hardware=" / ".join(sorted({summary.hardware for summary in summaries})),
         commit=" / ".join(sorted({summary.commit for summary in summaries})),

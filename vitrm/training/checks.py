@@ -16,13 +16,19 @@ def fit_config(config: Config, dataset: Dataset) -> Config:
             f"{dataset.source} has images of several sizes, which this model cannot take: "
             "use --model.positions relative, or mazes of one size"
         )
+    pad, size = config.train.crop_pad, config.model.image_size
+    if pad > size:
+        raise ConfigError(
+            f"train.crop_pad={pad} shifts images of {size} pixels out of themselves; expected at most {size}"
+        )
     images = min(config.train.epoch_images or len(dataset.train), len(dataset.train))
     left_over = images % config.train.batch_size or config.train.batch_size
     if isinstance(config.model, ResNetConfig) and left_over == 1:
+        size = config.train.batch_size
+        way = f"use --train.batch_size {size + 1}" if images > 1 else "give it 2 or more"
         raise ConfigError(
-            f"{images:,} training images make a batch of a single one at batch_size="
-            f"{config.train.batch_size}, which batch normalisation cannot take; use --train.batch_size "
-            f"{config.train.batch_size + 1}"
+            f"{images:,} training images make a batch of a single one at batch_size={size}, which batch normalisation "
+            f"cannot take; {way}"
         )
     classes, shape = dataset.classes, tuple(dataset.train.images.shape[1:])
     if config.model.num_classes != len(classes):

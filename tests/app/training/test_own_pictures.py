@@ -1,6 +1,8 @@
 """Training on own pictures: who may, who sees it, and what is left when the run is deleted."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,29 @@ def test_the_run_is_shown_to_those_who_may_see_the_pictures(queue, monkeypatch):
     for visitor, names in ((ANN, {queue.mine}), (TEACHER, {queue.mine}), (BOB, set())):
         monkeypatch.setattr(visitors, "visitor", lambda visitor=visitor: visitor)
         assert seen(queue.known).keys() == names
+
+
+def test_runs_are_read_before_the_lock_is_taken_and_again_within_it(queue, monkeypatch):
+    unused, wanted = take(pets(), TEACHER)[0], take(pets(), BOB)[0]
+    read, free = own_data._said, []
+
+    def reading(runs):
+        said = read(runs)
+        with ThreadPoolExecutor(1) as other:
+            free.append(other.submit(queue._lock.acquire, blocking=False).result())
+            if free == [True]:
+                other.submit(queue._lock.release).result()
+                queue.train(asked(wanted), BOB)  # meanwhile: these are to stay
+        return said
+
+    monkeypatch.setattr(own_data, "_said", reading)
+    later = time.time() + own_data.UNUSED_S + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    monkeypatch.setattr(queue, "_launch", lambda name: None)
+    queue.owns = True
+    queue.tick()
+    assert free == [True, False]
+    assert [own_data.folder(source).exists() for source in (unused, wanted, queue.source)] == [False, True, True]
 
 
 def test_the_pictures_go_with_the_last_run_on_them(queue):

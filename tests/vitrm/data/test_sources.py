@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import pyarrow as pa
@@ -82,7 +83,7 @@ def test_absent_folder_and_folder_without_classes_are_refused(tmp_path):
 
 def test_two_images_are_too_few_and_the_message_says_so(tmp_path):
     _fill(tmp_path, ["ant", "bee"], count=1)
-    with pytest.raises(DataError, match="leaves 0 training and 1 test images; at least 1 of each needed"):
+    with pytest.raises(DataError, match="leaves 0 training, 1 validation and 1 test images with val_fraction=0"):
         load_dataset(f"folder:{tmp_path}", 8, 3)
 
 
@@ -108,6 +109,26 @@ def test_damaged_images_are_skipped_and_named(tmp_path):
         "ant/text.png": "not an image file",
         "ant/zip.png": "not an image file but a zip archive",
     }
+
+
+@pytest.mark.parametrize("memory_gb", [1.0, 1e-9])  # in memory, and in a file
+def test_what_is_called_an_image_and_is_no_file_is_skipped_and_never_waited_for(tmp_path, memory_gb):
+    _fill(tmp_path / "all", ["ant", "bee"])
+    ants = tmp_path / "all" / "ant"
+    (ants / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (ants / "round.png").symlink_to(ants / "round.png")
+    (ants / "folder.png").mkdir()
+    os.mkfifo(ants / "pipe.png")
+    dataset = load_dataset(f"folder:{tmp_path / 'all'}", 8, 3, root=tmp_path / "data", memory_gb=memory_gb)
+    names = ("folder", "gone", "pipe", "round")
+    assert dataset.skipped == tuple(f"ant/{name}.png: no file, or a link that leads to none" for name in names)
+    assert sum(dataset.sizes.values()) == 10
+
+
+def test_classes_without_a_training_image_are_known(tmp_path):
+    _fill(tmp_path, ["ant", "bee"])
+    (tmp_path / "cat").mkdir()
+    assert load_dataset(f"folder:{tmp_path}", 8, 3).unlearnable == ("cat",)
 
 
 def test_a_folder_of_nothing_but_damage_is_refused_with_the_first_reason(tmp_path):
@@ -168,6 +189,8 @@ def test_parquet_with_bare_bytes_and_a_row_without_an_image(tmp_path):
         ({"img": [b"a", b"b"], "label": ["ant", "bee"]}, "labels of type string, 0 absent; expected whole numbers"),
         ({"img": [b"a", b"b"], "label": [0, None]}, "labels of type int64, 1 absent; expected whole numbers"),
         ({"img": [b"a", b"b"], "label": [-1, 1]}, "labels -1 to 1 but 2 class names"),
+        ({"img": [b"a", b"b"], "label": [1, 2**40]}, "labels 1 to 1099511627776: expected 0 to 99,999"),
+        ({"img": [b"a", b"b"], "label": [0, 0]}, "has 1 class, '0', expected at least 2"),
         ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "have no rows"),
     ],
 )

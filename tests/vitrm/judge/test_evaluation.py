@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vitrm.judge.evaluation import auroc, evaluate, predict_steps
+from vitrm.judge.evaluation import auroc, evaluate, image_seeds, predict_steps
 from vitrm.model import ViTRM
 
 
@@ -28,6 +28,11 @@ def test_scores_are_counted_from_the_predictions_of_every_step(tiny, few_digits)
     assert scores.n == 40
     assert scores.policy == "all 3 supervision steps run for every image; no halting"
     assert model.training  # as it was before
+
+
+def test_images_have_seeds_of_their_own_whatever_the_seed():
+    assert image_seeds(2, 5, 3).tolist() == [20_000_043, 20_000_044, 20_000_045]
+    assert len(set(image_seeds(2**63 - 1, 0, 4).tolist())) == 4
 
 
 def test_auroc_by_hand():

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from vitrm.config import require_halting
 from vitrm.errors import ConfigError
 from vitrm.halting import Halt, predict
 from vitrm.judge.evaluation import auroc, auroc_interval, image_seeds
-from vitrm.judge.halting import EXAMPLES, comparison, examples, step_alone, verdict
-from vitrm.judge.replay import TOLERANCE, Point, Replay, calibration, calibration_error, leaving
+from vitrm.judge.halting import EXAMPLES, examples
+from vitrm.judge.replay import TOLERANCE, Replay, calibration, calibration_error, leaving
 from vitrm.judge.report import Progress, measured, measuring
 from vitrm.runs.checkpoints import find_run, load
 from vitrm.runs.folder import Run
@@ -79,61 +78,6 @@ def test_calibration_error_by_hand():
     assert calibration_error(bins, 4) == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
 
 
-@pytest.mark.parametrize(
-    ("prob", "shares", "said"),
-    [
-        (torch.full((2, 100), 0.5), [0.5, 0.5], "it is flat"),
-        (torch.linspace(0.951, 1, 200).reshape(2, 100), [0.5, 0.5], "it is saturated: .* above 0.95"),
-        (torch.linspace(0, 0.049, 200).reshape(2, 100), [0.5, 0.5], "it is saturated: .* below 0.05"),
-        (
-            torch.cat([torch.linspace(0.1, 0.2, 100), torch.linspace(0.8, 0.9, 100)]).reshape(2, 100),
-            [0.02, 0.98],
-            "saves nothing",
-        ),
-        (
-            torch.cat([torch.linspace(0.1, 0.2, 100), torch.linspace(0.8, 0.9, 100)]).reshape(2, 100),
-            [0.99, 0.01],
-            "collapsed: 99 % of the images leave after step 1",
-        ),
-        (torch.rand(2, 100, generator=torch.Generator().manual_seed(0)), [0.5, 0.5], "hardly knows right from wrong"),
-    ],
-)
-def test_bad_halting_is_said_in_words(prob, shares, said):
-    right = torch.tensor([[i % 2 == 0 for i in range(100)]] * 2)
-    assert re.search(said, verdict(prob, right, torch.tensor(shares)))
-
-
-def test_a_collapse_onto_a_later_step_is_no_halting_either():
-    right, prob = torch.tensor([[False] * 50 + [True] * 50] * 4), torch.rand(4, 100)
-    said = verdict(torch.where(right, 0.5 + prob / 2, prob / 2), right, torch.tensor([0.01, 0.98, 0.01, 0]))
-    assert "collapsed: 98 % of the images leave after step 2, so it is a fixed number of steps" in said
-
-
-def test_exits_that_are_worth_no_more_than_chance_are_said_in_words():
-    right = torch.tensor([[False] * 50 + [True] * 50] * 2)
-    said = verdict(torch.where(right, 0.9, 0.1), right, torch.tensor([0.5, 0.5]), gain=-0.01)
-    assert "no more than the same exits dealt out at random" in said
-
-
-def test_a_model_that_is_always_right_cannot_be_judged():
-    said = verdict(torch.rand(2, 100), torch.ones(2, 100).bool(), torch.tensor([0.5, 0.5]))
-    assert "cannot be judged: every answer after every step is right" in said
-
-
-def test_good_halting_is_said_in_words():
-    right = torch.tensor([[False] * 50 + [True] * 50] * 2)
-    prob = torch.where(right, 0.9, 0.1)
-    assert "tells images apart" in verdict(prob, right, torch.tensor([0.5, 0.5]))
-
-
-def test_the_number_of_the_step_alone_is_what_an_auroc_of_it_would_be():
-    right = torch.rand(4, 5000) < torch.tensor([0.4, 0.6, 0.9, 0.95])[:, None]
-    number = torch.arange(4.0)[:, None].expand_as(right)
-    measured = auroc(number.flatten(), right.flatten())
-    assert f"the number of the step alone reaches {measured:.2f}." in step_alone(right.double().mean(dim=1).tolist())
-    assert "alone reaches 0.50." in step_alone([0.7, 0.7])
-
-
 def test_the_chosen_threshold_comes_from_validation_and_costs_no_more_than_allowed(report, model, digits):
     val = measured("halting", model, replace(digits, test=digits.val))  # judged on validation itself
     assert report.chosen.threshold == report.chosen_on_val.threshold == val.chosen.threshold
@@ -151,26 +95,6 @@ def test_the_report_agrees_with_predict(report, model, digits, rule):
     assert point.accuracy == pytest.approx(right, abs=1e-6)
     assert point.mean_steps == pytest.approx(result.exit_step.float().mean().item(), abs=1e-5)
     assert point.mean_multiply_adds == pytest.approx(result.multiply_adds.double().mean().item())
-
-
-@pytest.mark.parametrize(
-    ("entropy", "change", "said"),
-    [
-        (
-            Point(0.1, 0.98, 2.5, 25),
-            Point(1, 0.90, 4.0, 40),
-            "Low entropy of the prediction did about as well, or better",
-        ),
-        (Point(0.1, 0.979, 3.1, 31), Point(1, 0.90, 4.0, 40), "Low entropy of the prediction did about as well, or"),
-        (Point(0.1, 0.97, 3.1, 31), Point(1, 0.99, 3.0, 30), "Little change of the memory did about as well, or"),
-        (Point(0.1, 0.97, 3.1, 31), Point(1, 0.90, 4.0, 40), "Learned halting did better than both"),
-        (Point(0.1, 0.97, 2.9, 29), Point(1, 0.90, 4.0, 40), "None was better in both accuracy and cost"),
-    ],
-)
-def test_learned_halting_is_compared_with_rules_that_need_no_training(entropy, change, said):
-    text = comparison(Point(0.9, 0.98, 3.0, 30), {"entropy": entropy, "change": change}, images=359)
-    assert said in text
-    assert "One image is 0.28 points" in text
 
 
 def test_the_images_to_look_at_are_found_by_hand():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from trainings import changed
 
+from vitrm.config import ResNetConfig
 from vitrm.errors import ConfigError
 from vitrm.training.checks import fit_config
 from vitrm.training.trainer import Trainer
@@ -21,6 +22,19 @@ from vitrm.training.trainer import Trainer
 def test_data_that_does_not_fit_the_model_is_refused_before_training(small_run, few_digits, changes, message):
     with pytest.raises(ConfigError, match=message):
         Trainer(changed(small_run, **changes), few_digits)
+
+
+def test_a_shift_that_leaves_nothing_of_an_image_is_refused(small_run, few_digits):
+    assert fit_config(changed(small_run, crop_pad=8), few_digits).train.crop_pad == 8
+    with pytest.raises(ConfigError, match="crop_pad=9 shifts images of 8 pixels out of themselves; expected at most 8"):
+        fit_config(changed(small_run, crop_pad=9), few_digits)
+
+
+def test_a_single_image_is_too_few_for_batch_normalisation_whatever_the_batch_size(small_run, few_digits):
+    config = replace(small_run, model=ResNetConfig(image_size=8, channels=1))
+    alone = replace(few_digits, train=few_digits.train.subset(slice(0, 1)))
+    with pytest.raises(ConfigError, match="batch normalisation cannot take; give it 2 or more"):
+        fit_config(config, alone)
 
 
 def test_a_run_remembers_what_its_data_turned_out_to_be(small_run, few_digits):

@@ -56,7 +56,8 @@ FEW, MANY = 2, 1000  # epochs, of five batches
 def test_compiling_is_tried_where_the_training_is_long_and_kept_where_it_pays(
     small_run, few_digits, monkeypatch, epochs, compiled, within, kept, said
 ):
-    monkeypatch.setattr("vitrm.training.trainer.compile_each", lambda *given: None)  # to import a compiler takes long
+    learning = "vitrm.training.deep_supervision"
+    monkeypatch.setattr(f"{learning}.compile_each", lambda *given: None)  # to import a compiler takes long
     monkeypatch.setattr("vitrm.training.compiling.crowded", lambda: 1.0)
     config, lines = auto(small_run, compiled="auto", epochs=epochs), []
     measure = measured(fp32=(4.0, 3.0), bf16=(4.0, 2.0), bf16_compiled=compiled)
@@ -74,7 +75,7 @@ def test_a_training_is_not_compiled_where_that_fails_and_its_log_says_why(small_
         if wanted:
             raise RuntimeError("no working C++ compiler\nin a long trace")
 
-    monkeypatch.setattr("vitrm.training.trainer.compile_each", fail)
+    monkeypatch.setattr("vitrm.training.deep_supervision.compile_each", fail)
     monkeypatch.setattr("vitrm.training.compiling.crowded", lambda: 1.0)
     config, lines = auto(small_run, "fp32", "auto", MANY), []
     chosen = settled(config, few_digits, "cpu", say=lines.append, measure=measured(fp32=(4.0, 3.0)))

@@ -1,0 +1,72 @@
+"""`vitrm evaluate`, run as a user runs it: its numbers are those of the run, and say what they are of."""
+
+import json
+import shutil
+
+from vitrm.cli import main as cli
+from vitrm.runs.folder import Run
+
+
+def test_evaluate_as_json_has_one_entry_per_supervision_step(runs, capsys):
+    words = [
+        "evaluate",
+        str(runs / "small"),
+        "--json",
+        "--supervision-steps",
+        "5",
+        "--seed",
+        "3",
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+    ]
+    assert cli.main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) == {"accuracy", "halt_prob", "halt_auroc", "data", "split", "n", "policy", "seed"}
+    assert [len(result[key]) for key in ("accuracy", "halt_prob", "halt_auroc")] == [5, 5, 5]
+    assert (result["split"], result["n"], result["seed"]) == ("test", 359, 3)
+    assert result["data"].startswith("handwritten digits")
+    assert result["policy"] == "all 5 supervision steps run for every image; no halting"
+
+
+def test_evaluate_repeats_the_test_scores_of_the_summary(runs, capsys):
+    cli.main(
+        ["evaluate", str(runs / "small"), "--json", "--supervision-steps", "4", "--threads", "1", "--device", "cpu"]
+    )
+    result, summary = json.loads(capsys.readouterr().out), Run(runs / "small").summary()
+    assert tuple(result["accuracy"]) == summary.test.accuracy  # twice the steps it was trained with
+    assert summary.test.policy == result["policy"]
+
+
+def test_evaluate_on_validation_repeats_the_best_validation_accuracy(runs, capsys):
+    cli.main(["evaluate", str(runs / "small"), "--json", "--split", "val", "--threads", "1", "--device", "cpu"])
+    result, summary = json.loads(capsys.readouterr().out), Run(runs / "small").summary()
+    assert result["n"] == summary.split_sizes["val"]
+    assert result["accuracy"][-1] == summary.best_val_accuracy
+
+
+def test_evaluate_as_a_table_states_its_policy(runs, capsys):
+    assert cli.main(["evaluate", str(runs / "small"), "--threads", "1", "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("small on handwritten digits")
+    assert lines[0].endswith("test split, n = 359, glimpse seed 0")
+    assert lines[1] == "policy: all 2 supervision steps run for every image; no halting"
+    assert [line.split()[0] for line in lines[3:]] == ["1", "2"]
+
+
+def test_evaluate_on_other_data_takes_all_of_them_however_few_the_training_had(runs, tmp_path, capsys):
+    from PIL import Image
+
+    shutil.copytree(runs / "small", tmp_path / "few")
+    file = tmp_path / "few" / "config.json"
+    config = json.loads(file.read_text())
+    config["data"]["train_images"] = 1200
+    file.write_text(json.dumps(config))
+    for digit in range(10):
+        (tmp_path / "own" / str(digit)).mkdir(parents=True)
+        for i in range(5):
+            Image.new("L", (8, 8), 20 * digit + i).save(tmp_path / "own" / str(digit) / f"{i}.png")
+    words = ["evaluate", str(tmp_path / "few"), "--data", f"folder:{tmp_path / 'own'}", "--json", "--device", "cpu"]
+    assert cli.main([*words, "--threads", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 10
