@@ -15,6 +15,7 @@ from vitrm.families import make_model
 from vitrm.plain import PlainViTRM
 from vitrm.runs.provenance import provenance
 from vitrm.training.augment import augment, mix
+from vitrm.training.batches import usual_unlearned
 from vitrm.training.means import Means
 from vitrm.training.trainer import Trainer
 
@@ -83,7 +84,7 @@ def _bench_training(config: Config, device: str, repeats: int, rate: float, prof
     trainer = Trainer(config, _made_up(config), device)
     images, labels = trainer.train_split.images[:batch], trainer.train_split.labels[:batch]
     means = Means(model.supervision_steps, trainer.device)
-    usual = config.train.progress_steps // 2  # on average
+    usual = usual_unlearned(config.train)
 
     def ours(unlearned: int = usual) -> None:
         for item in trainer.train_batch(images, labels, unlearned):

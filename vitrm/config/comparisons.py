@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from vitrm.config.fields import check, setting
-from vitrm.config.limits import Pass, check_embedding, check_patches, check_reference, check_shape
+from vitrm.config.limits import Pass, check_embedding, check_patches, check_relative, check_shape
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class ViTConfig:
     feed_forward: Literal["swiglu", "gelu"] = "gelu"
     positions: Literal["absolute", "relative"] = "absolute"
     reference_side: int | None = None  # see `ModelConfig`
+    attention_within: int | None = None
     qkv_bias: bool = setting(False, "Bias in attention", "Whether queries, keys and values have one.")
     dropout: float = 0.1
     drop_path: float = 0.0
@@ -55,7 +56,7 @@ class ViTConfig:
         check_shape(self)
         check_patches(self)
         check_embedding(self, "patch_multiple")
-        check_reference(self)
+        check_relative(self)
         if self.patch_multiple is not None:
             check(
                 1 <= self.patch_multiple <= self.num_patches,

@@ -83,12 +83,13 @@ def check_embedding(model: Any, part: str) -> None:
     )
 
 
-def check_reference(model: Any) -> None:
-    """The same for attention that is scaled by the size of the image."""
-    side = model.reference_side
-    if side is not None:
-        check(1 <= side <= 4096, f"reference_side={side}: expected 1 to 4,096 patches along a side, or null")
-        check(
-            model.positions == "relative",
-            f"reference_side={side} needs positions='relative': with absolute ones images are of one size",
-        )
+def check_relative(model: Any) -> None:
+    """The same for what only relative positions have: attention scaled by the size of the image, and to near places."""
+    for name, what in (("reference_side", "patches along a side"), ("attention_within", "rows and columns")):
+        value = getattr(model, name)
+        if value is not None:
+            check(1 <= value <= 4096, f"{name}={value}: expected 1 to 4,096 {what}, or null")
+            check(
+                model.positions == "relative",
+                f"{name}={value} needs positions='relative': with absolute ones images are of one size",
+            )

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from vitrm.config.comparisons import ResNetConfig, SRViTConfig, ViTConfig
 from vitrm.config.fields import check, setting
-from vitrm.config.limits import Pass, check_embedding, check_patches, check_reference, check_shape
+from vitrm.config.limits import Pass, check_embedding, check_patches, check_relative, check_shape
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ class ModelConfig:
         "Patches along a side where attention is as ever; elsewhere its logits are multiplied by log(keys) / log(keys "
         "there), so that it does not thin out as the image grows. Empty means nowhere.",
     )
+    attention_within: int | None = setting(
+        None,
+        "Attention within",
+        "How many rows and columns away a patch or memory token reads others at most; the answer token reads all. "
+        "Empty means all.",
+    )
     shared_block: bool = setting(
         True, "One block for both updates", "Whether memory and answer are updated by the same block.", code=True
     )
@@ -131,7 +137,7 @@ class ModelConfig:
                 self.token_mixing == "attention" and self.reading == "joint",
                 "positions='relative' needs token_mixing='attention' and reading='joint'",
             )
-        check_reference(self)
+        check_relative(self)
         if self.glimpse_patches is not None:
             check(
                 1 <= self.glimpse_patches <= self.num_patches,

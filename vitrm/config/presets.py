@@ -73,7 +73,8 @@ _MUON = {"optimizer": "muon", "lr": 4e-3}
 # CutMix, as small models soon know their images by heart, and none at the end, to fit whole ones.
 _CUT_AT_FIRST = {"cutmix_alpha": 1.0, "unmixed_share": 0.25}
 
-# A cell of a maze is a patch of 2 x 2 pixels; one layer, so that what a cell knows of others travels step by step.
+# A cell of a maze is a patch of 2 x 2 pixels; one layer that reads near cells alone, so that what a cell knows of
+# others travels step by step, and a larger maze is nothing new.
 _MAZES = ModelConfig(
     num_classes=3,
     image_size=14,
@@ -84,6 +85,7 @@ _MAZES = ModelConfig(
     mlp_dim=64,
     positions="relative",
     reference_side=7,
+    attention_within=3,
     memory_steps=1,
     supervision_steps=6,
     final_norm=True,
@@ -218,7 +220,11 @@ PRESETS: dict[str, Config] = {
         DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=12000,test=4000"),
     ),
     # Steps that go on for as long as larger mazes take: vitrm train mazes --train.start mazes-first
-    "mazes": Config(_MAZES, _small(epochs=12, progress_steps=90, **_MAZE_LONG), DataConfig(source=_MAZE_SIZES)),
+    "mazes": Config(
+        _MAZES,
+        _small(epochs=8, progress_steps=90, progress_ramp=0.6, **_MAZE_LONG | {"lr": 1e-3}),
+        DataConfig(source=_MAZE_SIZES),
+    ),
     # Its control: as many parameters, spent on depth, not recursion.
     "mazes-vit": Config(
         ViTConfig(

@@ -29,8 +29,10 @@ class TrainConfig:
     `progress_steps` K is this project's own option for recursion: before the steps that learn, each batch makes 0 to K
     supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
     (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Begin with weights that use their steps:
-    others settle for what is seen at once. Validation then runs all K + N steps, and of equally good epochs the later
-    one is kept. `memory_noise` is what keeps such a recursion from drifting, as in EqR (arXiv 2605.21488).
+    others settle for what is seen at once. Weights that never went on fall apart far beyond their own steps, which
+    `progress_ramp` spares them: K grows with what has been learned. Validation runs all K + N steps, and of equally
+    good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, as in EqR (arXiv
+    2605.21488).
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
@@ -111,6 +113,11 @@ class TrainConfig:
         "Each batch first makes a random number of steps without learning, up to this many, so that the model learns "
         "to go on from wherever it is.",
     )
+    progress_ramp: float = setting(
+        0.0,
+        "Growing over",
+        "Share of the training over which the steps before those that learn grow from none to their full number.",
+    )
     memory_noise: float = setting(
         0.0,
         "Noise in the memory",
@@ -186,7 +193,7 @@ class TrainConfig:
         check(all(0 <= beta < 1 for beta in self.betas), f"betas={self.betas}: expected two values, 0 <= beta < 1")
         check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
         check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
-        for name in ("erasing", "unmixed_share"):
+        for name in ("erasing", "unmixed_share", "progress_ramp"):
             check(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)}: expected 0 to 1")
         check(
             1 <= self.repeats <= self.batch_size,

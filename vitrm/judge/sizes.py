@@ -203,7 +203,7 @@ def measuring(
         trained_steps=model.config.supervision_steps,
         parameters=sum(weights.numel() for weights in model.parameters()),
         trained_on=tuple(each.size for each in (settings, *settings.also)),
-        within=within,
+        within=model.config.attention_within if within is None else within,
         trials=tuple(trials),
         left_out=tuple(left_out),
     )
@@ -220,13 +220,13 @@ def _local_guess(splits: list[Dataset], settings: MazeSettings) -> Callable[[np.
 def _fitted(model: ViTRM | OneStep, split: Split, within: int | None) -> ViTRM | OneStep:
     """The same weights for the images of a split."""
     from vitrm.families import resized
-    from vitrm.nets.layers import RelativePositions
+    from vitrm.nets.positions import RelativePositions
 
     if within is None and split.images.shape[-1] == model.config.image_size:
         return model
     sized = resized(model, split.images.shape[-1])
     for part in sized.modules():
-        if isinstance(part, RelativePositions):
+        if within is not None and isinstance(part, RelativePositions):
             part.within = within
     return sized
 

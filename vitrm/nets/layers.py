@@ -1,9 +1,6 @@
-"""The layers that every transformer here is made of: patches in, token mixing, feed-forward, dropout, positions."""
+"""The layers that every transformer here is made of: patches in, token mixing, feed-forward, dropout."""
 
 from __future__ import annotations
-
-import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +9,11 @@ from torch import Tensor, nn
 
 from vitrm.config import ModelConfig, ViTConfig
 from vitrm.errors import ConfigError
+from vitrm.nets.positions import RelativePositions
 from vitrm.nets.stem import ConvolutionalStem
 
 ALL = slice(None)
 NONE = slice(0, 0)
-KEPT = 4  # biases by relative position, of two kinds of updates each, on images of two sizes
 
 
 def small_start(*shape: int) -> nn.Parameter:
@@ -157,14 +154,16 @@ class Attention(nn.Module):
         keep: slice,
         record: bool,
         bias: Tensor | None = None,
-        scale: float | None = None,
+        scale: float | Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Mixed tokens (B, kept, D), and the attention weights (B, H, kept, S) if recorded.
 
-        The softmax is taken of the scores, multiplied by `scale` (see `length_scale`), plus `bias` (H, kept, S).
+        The softmax is taken of the scores, multiplied by `scale` (one for all, or (kept, 1); see `length_scale`), plus
+        `bias` (H, kept, S).
         """
         q, k, v = projected
-        q = q if scale is None else q * scale
+        if scale is not None:
+            q = q * (scale.to(q.dtype) if isinstance(scale, Tensor) else scale)
         weights, dropout_p = None, self.dropout.p if self.training else 0.0
         learned = bias is not None and bias.requires_grad
         halves = q.dtype is torch.bfloat16 and q.requires_grad
@@ -199,114 +198,6 @@ class TokenMLP(nn.Module):
         hidden = F.gelu(F.linear(tokens.mT, self.into.weight[:, -s:], self.into.bias))  # (B, D, hidden)
         mixed = F.linear(hidden, self.back.weight[-s:][keep], self.back.bias[-s:][keep])  # (B, D, kept)
         return mixed.mT, None
-
-
-def length_scale(tokens: int, reference_side: int) -> float:
-    """What logits are multiplied by where `tokens` are attended to: log(tokens) over its value where they lie on
-    reference_side x reference_side places.
-
-    The more keys there are, the more of the softmax goes to those that do not matter; a logarithm in the logits holds
-    it together (Chiang and Cholak 2022, arXiv 2202.12172). 1 at the reference itself.
-    """
-    reference = 1 + (tokens - 1) // side_of(tokens) ** 2 * reference_side**2  # all but y lie on a place
-    return math.log(tokens) / math.log(reference)
-
-
-def side_of(tokens: int) -> int:
-    """Places along a side, of a sequence [x ; y ; z], [y ; z] or [y ; x] with `tokens` tokens, one of each on a place.
-
-    Both 1 + L and 1 + 2L tokens tell it, as no square is twice another.
-    """
-    side = math.isqrt(tokens - 1)
-    return side if side**2 == tokens - 1 else math.isqrt((tokens - 1) // 2)
-
-
-class RelativePositions(nn.Module):
-    """What attention prefers by place: a learned bias per head for each way two tokens can lie to each other.
-
-    As in Swin (Liu et al. 2021), but cut off: rows and columns farther apart than REACH count as REACH apart. So the
-    weights know nothing of the size of the image, and fit images of any size. It starts as in ALiBi (Press et al.
-    2022), the nearer the better, by another slope in each head. Patches and memory tokens lie on the same places and
-    have a table for each pair of kinds; y has no place and no bias.
-    """
-
-    REACH = 2
-    RATE = 3.0  # bias per unit of the table: Adam moves every weight alike, and a bias has far to go
-
-    def __init__(self, num_heads: int, kinds: int) -> None:
-        """`kinds` is 2 where patches and memory are both attended to, else 1."""
-        super().__init__()
-        with torch.device("cpu"):  # on the meta device sums would import torch's compiler
-            slopes = torch.linspace(1, 2, num_heads) if num_heads > 1 else torch.ones(1)
-            apart = torch.arange(-self.REACH, self.REACH + 1).abs()
-            steps = (apart[:, None] + apart).flatten()  # (ways,) there are from one to the other
-            table = -slopes[:, None, None, None] * steps / self.RATE  # (H, 1, 1, ways)
-            table = table.repeat(1, kinds, kinds, 1)
-        self.table = nn.Parameter(table.to(torch.get_default_device()))
-        self.within: int | None = None  # rows and columns beyond which places are not read at all; None: all are
-        self.kept: tuple[Tensor, dict[tuple, Tensor]] | None = None  # weights, and what `forward` made of them
-
-    def forward(self, tokens: int, keep: slice = ALL, scale: float | None = None) -> Tensor:
-        """(H, kept, S) for sequences [x ; y ; z], or [y ; z] without the image, of `tokens` S, multiplied by `scale`.
-
-        Rows ask, columns are attended to. Without gradient, on a CPU, the last few are kept until the weights change:
-        they are the same for all updates of a recursion, and as large as the attention itself.
-        """
-        table = self.table
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or table.device.type != "cpu":
-            return self._made(tokens, keep, scale)
-        weights, kept = self.kept or (None, {})
-        if weights is None or weights.dtype != table.dtype or not torch.equal(weights, table):
-            weights, kept = table.detach().clone(), {}  # versions of tensors do not tell: optimizers may not count them
-        key = (tokens, keep.start, keep.stop, scale, self.within)
-        if key not in kept:
-            with torch.inference_mode(False), torch.no_grad():
-                kept = dict(list(kept.items())[1 - KEPT :]) | {key: self._made(tokens, keep, scale)}
-            self.kept = weights, kept
-        return kept[key]
-
-    def _made(self, tokens: int, keep: slice, scale: float | None) -> Tensor:
-        side = side_of(tokens)
-        if tokens == 1 + side**2:
-            whole = F.pad(self._bias(self.table[:, -1, -1], side), (1, 0, 1, 0))
-        else:
-            bias, to_answer = self._bias(self.table, side), (0, 1, 0, 0)
-            rows = torch.cat([F.pad(bias[:, :, 0], to_answer), bias[:, :, 1]], dim=-1)  # (H, 2, L, L+1+L)
-            whole = torch.cat([F.pad(rows[:, 0], (0, 0, 0, 1)), rows[:, 1]], dim=-2)
-        return whole[:, keep] if scale is None else whole[:, keep] * scale
-
-    def _bias(self, table: Tensor, side: int) -> Tensor:
-        """(..., ways) -> (..., L, L)."""
-        ways = _ways.__wrapped__ if torch.compiler.is_compiling() else _ways  # what is traced is no tensor to be kept
-        way = ways(side, self.REACH, table.device)
-        if torch.is_grad_enabled():  # a product has a cheaper gradient than an index
-            one_hot = _one_hot_ways(side, self.REACH, table.device).to(table.dtype)
-            bias = (self.RATE * table @ one_hot).unflatten(-1, way.shape)
-        else:
-            bias = self.RATE * table[..., way]
-        if self.within is None:
-            return bias
-        place = torch.arange(side, device=table.device)
-        far = (place[:, None] - place).abs() > self.within  # in rows, and in columns
-        far = far[:, None, :, None] | far[None, :, None]
-        return bias.masked_fill(far.flatten(2).flatten(0, 1), -torch.inf)
-
-
-@lru_cache(maxsize=32)
-def _ways(side: int, reach: int, device: torch.device) -> Tensor:
-    """Which way each key lies from each query: its number (L, L)."""
-    with torch.inference_mode(False):
-        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-        down, right = ((place.flatten() - place.flatten()[:, None]).clamp(-reach, reach) for place in (rows, columns))
-        across = 2 * reach + 1
-        return ((down + reach) * across + right + reach).to(device)
-
-
-@lru_cache(maxsize=8)
-def _one_hot_ways(side: int, reach: int, device: torch.device) -> Tensor:
-    """The same one-hot, (ways, L*L)."""
-    with torch.inference_mode(False):
-        return F.one_hot(_ways(side, reach, device).flatten(), (2 * reach + 1) ** 2).T.float()
 
 
 class FeedForward(nn.Module):
@@ -345,8 +236,9 @@ class Layer(nn.Module):
             self.mix = Attention(config.dim, config.num_heads, config.dropout, config.qkv_bias)
         else:
             self.mix = TokenMLP(num_tokens, config.mlp_dim)
-        self.places = RelativePositions(config.num_heads, kinds) if config.positions == "relative" else None
-        self.reference_side = config.reference_side
+        relative = config.positions == "relative"
+        by_place = (config.num_heads, kinds, config.reference_side, config.attention_within)
+        self.places = RelativePositions(*by_place) if relative else None
         self.norm_ff = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config)
         self.dropout = Dropout(config.dropout)
@@ -374,8 +266,6 @@ class Layer(nn.Module):
         if self.places is None:
             mixed, weights = self.mix(projected, keep, record)
         else:
-            count = tokens.shape[1]
-            scale = self.reference_side and length_scale(count, self.reference_side)
-            mixed, weights = self.mix(projected, keep, record, self.places(count, keep, scale), scale)
+            mixed, weights = self.mix(projected, keep, record, *self.places(tokens.shape[1], keep))
         tokens = tokens[:, keep] + self.drop_path(self.dropout(mixed))
         return tokens + self.drop_path(self.dropout(self.feed_forward(self.norm_ff(tokens)))), weights

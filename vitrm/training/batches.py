@@ -52,9 +52,21 @@ def noise_in_memory(train: TrainConfig) -> Callable[[State, State], State] | Non
     return lambda _, after: replace(after, memory=after.memory + train.memory_noise * torch.randn_like(after.memory))
 
 
-def draw_unlearned(train: TrainConfig) -> int:
-    """How many supervision steps a batch makes before those that learn (`progress_steps`).
+def draw_unlearned(train: TrainConfig, done: float | None) -> int:
+    """How many supervision steps a batch makes before those that learn (`progress_steps`), when a share `done` of the
+    training is over, 0..1; None for a batch of no training, which makes as many as one does on average.
 
     From torch's own generator, which a batch begins with a seed of its own; nothing is drawn where there are none.
     """
-    return int(torch.randint(train.progress_steps + 1, ())) if train.progress_steps else 0
+    if not train.progress_steps:
+        return 0
+    if done is None:
+        grown = 1 - train.progress_ramp / 2
+    else:
+        grown = min(1.0, done / train.progress_ramp) if train.progress_ramp else 1.0
+    return int(torch.randint(round(grown * train.progress_steps) + 1, ()))
+
+
+def usual_unlearned(train: TrainConfig) -> int:
+    """How many they are on average over a training."""
+    return int(train.progress_steps * (1 - train.progress_ramp / 2) / 2)

@@ -41,6 +41,7 @@ class DeepSupervision:
         compile_each(self.model.repeated, config.train.compile)
         self.optimizer = make_optimizer(self.model, config.train)
         self.epoch, self.updates = 0, 0  # epoch from 0: the last ones are not mixed
+        self.done: float | None = None  # share of the training that is over; None outside of one
         self.gradient_norm: float | Tensor = math.nan  # of the last update, before clipping
         self.looks_ahead = self.device.type == "cuda"  # the next step is queued before it is known whether it is made
 
@@ -60,7 +61,7 @@ class DeepSupervision:
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         total, learning = 0.0, self.config.model.supervision_steps
-        unlearned = draw_unlearned(train) if unlearned is None else unlearned
+        unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned
         count, noise = unlearned + learning, noise_in_memory(train)
         every = model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)

@@ -173,7 +173,8 @@ class Trainer(DeepSupervision):
                 self.watch.stop()
                 return
             torch.manual_seed(mixed_seed(train.seed, self.epoch, self.batch + 1))
-            lr = learning_rate(train, self.batches, self.epoch + self.batch / self.batches)
+            epochs = self.epoch + self.batch / self.batches  # that are over
+            self.done, lr = epochs / train.epochs, learning_rate(train, self.batches, epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             yield from self._batch(*next(batches))

@@ -1,4 +1,4 @@
-"""Each layer against its formula by hand: patches, attention, mixing, positions, dropout."""
+"""Each layer against its formula by hand: patches, attention, mixing, dropout."""
 
 import math
 from dataclasses import replace
@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vitrm.errors import ConfigError
 from vitrm.model import ViTRM
-from vitrm.nets.layers import Attention, Dropout, DropPath, side_of
+from vitrm.nets.layers import Attention, Dropout, DropPath
 
 
 def _model(config, seed=0, kind=ViTRM):
@@ -78,98 +77,6 @@ def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny, 
     expected = mix.back(hidden).mT[:, -4:]
     found, _ = mix((tokens,), slice(None), False)
     close(found, expected)
-
-
-def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
-    """And tell where things lie to each other: what is out of reach of all changes, a border, shifts nothing else."""
-    small = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1)
-    model, large = _model(small).eval(), ViTRM(replace(small, image_size=16)).eval()
-    large.load_state_dict(model.state_dict())
-    assert large.memory_init.shape == model.memory_init.shape
-    assert large(_images(large.config)).shape == (3, 10)
-    images = _images(large.config)
-    for here, there in zip(model.steps(images), large.steps(images), strict=True):  # without being made for them
-        assert torch.equal(here.memory, there.memory)
-    with pytest.raises(ConfigError, match="its positions are relative"):
-        next(model.steps(_images(small), patches=torch.tensor([[0, 1]]).expand(3, 2)))
-    bias, wide = (model.block.layers[0].places(1 + side**2)[:, 1:, 1:] for side in (4, 8))
-    wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
-    assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)
-
-
-def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
-    model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
-    bias = model.block.layers[0].places(33)  # of [x ; y ; z], 16 + 1 + 16 tokens on a 4 x 4 grid
-    assert bias.shape == (2, 33, 33)
-    assert (bias[:, 16] == 0).all()
-    assert (bias[:, :, 16] == 0).all()  # y has no place
-    first = bias[:, 0, 17:].unflatten(-1, (4, 4))  # the first patch asks each memory token
-    assert first[0, :3, :3].tolist() == [[0, -1, -2], [-1, -2, -3], [-2, -3, -4]]
-    assert torch.equal(first[:, 3], first[:, 2])  # out of reach is out of reach
-    assert torch.equal(first[1], 2 * first[0])
-
-
-def test_scaled_attention_multiplies_its_logits_by_the_logarithm_of_the_number_of_keys(tiny):
-    config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, reference_side=2)
-    model = _model(config).double().eval()
-    layer, state, images = model.block.layers[0], model.initial_state(3), _images(config).double()
-    tokens = torch.cat([model.patch_embed(images), state.answer, state.memory], dim=1)
-    q, k, _ = layer.project(tokens, slice(None))
-    logits = q @ k.mT / math.sqrt(8) + layer.places(33)
-    first = next(model.moves(images, record=True))
-    expected = (logits * math.log(33) / math.log(9)).softmax(dim=-1)[:, :, 17:]  # 33 keys here, 1 + 4 + 4 on 2 x 2
-    torch.testing.assert_close(first.attention[0].mix, expected, atol=1e-12, rtol=0)
-
-
-def test_what_positions_prefer_is_kept_without_gradient_and_only_until_the_weights_change(tiny):
-    model = ViTRM(replace(tiny, memory_tokens=None, positions="relative"))
-    places = model.block.layers[0].places
-    with torch.no_grad():
-        first = places(33, slice(-16, None), 1.5)
-        assert places(33, slice(-16, None), 1.5) is first
-        assert torch.equal(first, 1.5 * places(33)[:, -16:])
-        for side in range(2, 8):  # many sizes do not fill the memory
-            places(1 + side**2)
-        assert len(places.kept[1]) <= 4
-        places.table.mul_(2)
-        torch.testing.assert_close(places(33, slice(-16, None), 1.5), 2 * first)
-    with torch.inference_mode():
-        kept = places(33)
-    torch.testing.assert_close(places(33), kept)
-    assert places(33).requires_grad
-    assert not kept.is_inference()
-
-
-def test_reading_can_be_limited_to_what_lies_near(tiny):
-    config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, recursion_steps=1)
-    model, images = _model(config).eval(), _images(config)
-    everything = [move.state.memory for move in model.moves(images, 2)]
-    places = model.block.layers[0].places
-    places.within = 3  # of a 4 x 4 grid: all of it
-    for memory, move in zip(everything, model.moves(images, 2), strict=True):
-        torch.testing.assert_close(move.state.memory, memory)
-    places.within = 1
-    first, *_ = model.moves(images, 1, record=True)
-    weights = first.attention[0].mix[0, 0, 0]  # of the memory token in the corner, over [x ; y ; z]
-    near = torch.tensor([0, 1, 4, 5])
-    assert weights.nonzero()[:, 0].tolist() == [*near.tolist(), 16, *(17 + near).tolist()]
-
-
-def test_attention_is_not_scaled_at_its_reference(tiny):
-    plain = replace(tiny, memory_tokens=None, positions="relative")
-    model, scaled = _model(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()
-    scaled.load_state_dict(model.state_dict())
-    images = _images(plain)
-    for here, there in zip(model.moves(images), scaled.moves(images), strict=True):
-        assert torch.equal(here.state.memory, there.state.memory)
-        assert torch.equal(here.state.answer, there.state.answer)
-    larger = torch.randn(2, 1, 16, 16)
-    assert not torch.equal(model(larger), scaled(larger))
-
-
-@pytest.mark.parametrize("side", [1, 2, 3, 5, 9, 31])
-def test_the_number_of_tokens_tells_how_many_places_there_are_along_a_side(side):
-    assert side_of(1 + side**2) == side_of(1 + 2 * side**2) == side
 
 
 def test_patches_are_read_row_by_row(tiny, close):

@@ -10,7 +10,7 @@ from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
 from vitrm.model import State
-from vitrm.training.batches import noise_in_memory
+from vitrm.training.batches import draw_unlearned, noise_in_memory, usual_unlearned
 from vitrm.training.events import EpochEnd
 from vitrm.training.trainer import Trainer
 
@@ -121,3 +121,29 @@ def test_noise_is_added_to_every_memory_in_training_and_to_no_answer(progress):
         images, labels = next(iter(trainer.first_of_each()))
         measured.append([values.tolist() for _, values, _ in trainer.train_batch(images, labels)])
     assert measured[0] == measured[1] != measured[2]
+
+
+def _most(train, done):
+    """The most steps that a few hundred batches make when a share `done` is over."""
+    return max(draw_unlearned(train, done) for _ in range(300))
+
+
+def test_the_steps_before_those_that_learn_grow_to_their_full_number_over_a_share_of_the_training():
+    torch.manual_seed(0)
+    train = TrainConfig(progress_steps=10, progress_ramp=0.5)
+    assert [_most(train, done) for done in (0.0, 0.1, 0.25, 0.5, 0.99)] == [0, 2, 5, 10, 10]
+    assert _most(replace(train, progress_ramp=0.0), 0.0) == 10
+    assert _most(replace(train, progress_steps=0), 1.0) == 0
+    assert usual_unlearned(train) == 3  # of 0 to 10, a quarter less on average
+    assert usual_unlearned(replace(train, progress_ramp=0.0)) == 5
+    assert _most(train, None) == 8  # outside of a training: as many as usual
+    with pytest.raises(ConfigError, match=r"progress_ramp=1\.5: expected 0 to 1"):
+        TrainConfig(progress_ramp=1.5)
+
+
+def test_how_far_they_have_grown_follows_the_training(progress, monkeypatch):
+    config, dataset, _ = progress
+    seen = []
+    monkeypatch.setattr("vitrm.training.deep_supervision.draw_unlearned", lambda _, done: seen.append(done) or 0)
+    list(Trainer(config, dataset).events())
+    assert seen == pytest.approx([k / 10 for k in range(10)])
