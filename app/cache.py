@@ -8,6 +8,7 @@ import importlib
 import random
 import threading
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def _may_be_seen(checkpoint: Checkpoint) -> bool:
     return own_data.folder(source) is None or own_data.may_see(source, visitors.visitor())
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
+@lru_cache(maxsize=4096)  # asked of every model at every rerun: Streamlit's own takes longer to find it than all else
 def _source(checkpoint: Checkpoint) -> str:
     """Of its data; "" where that cannot be read, which is said where the model is chosen."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -76,13 +76,14 @@ def choose_checkpoint(
     `lacks` says why the page has nothing to show of a model ("" for none): such models stand last, with the reason;
     on a page that is `pictured`, one that shows nothing without a test image, also those whose images are not here.
     """
-    found = known_checkpoint(key)
+    known = cache.checkpoints()
+    found = known_checkpoint(key, known)
     if st.session_state[key] != found.name:
         st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
     with beside or st.container():
         if always or found.name not in (state.DEFAULTS[key], state.LANDING.get(key)):
-            _select_model(key, lambda each, config: _reason(each, config, recursive, pictured) or lacks(config))
+            _select_model(known, key, lambda each, config: _reason(each, config, recursive, pictured) or lacks(config))
     model = configuration(found).model if recursive else None
     if model is not None and not model.recurrent:
         st.info(
@@ -99,10 +100,10 @@ def _reason(checkpoint: Checkpoint, config: Config, recursive: bool, pictured: b
     return "" if not pictured or cache.has_images(checkpoint) else NO_IMAGES
 
 
-def _select_model(key: str, lacks: Callable[[Checkpoint, Config], str]) -> None:
+def _select_model(known: Mapping[str, Checkpoint], key: str, lacks: Callable[[Checkpoint, Config], str]) -> None:
     """The selection of a model: those that the page works with first, the others with the reason why it does not."""
     reasons, lines = {}, []
-    for name, each in cache.checkpoints().items():
+    for name, each in known.items():
         try:
             config, summary = cache.facts(each)
         except VitrmError:
@@ -144,9 +145,9 @@ def _one_line(config: Config, summary: Summary) -> str:
     return f"`{title}`; {sees}; {right:.1f} % of test images right"
 
 
-def known_checkpoint(key: str) -> Checkpoint:
-    """What was chosen under a session key; where there is no such model (any more), the usual one, or any."""
-    known, chosen, usual = cache.checkpoints(), st.session_state[key], state.DEFAULTS[key]
+def known_checkpoint(key: str, known: Mapping[str, Checkpoint]) -> Checkpoint:
+    """Of the models there are, what was chosen under a session key; where that is gone, the usual one, or any."""
+    chosen, usual = st.session_state[key], state.DEFAULTS[key]
     return next(known[name] for name in (chosen, usual, *known) if name in known)
 
 
@@ -298,17 +299,17 @@ def _by_class(checkpoint: Checkpoint) -> None:
         chosen = chosen if chosen in of_each else next(iter(of_each))
         turn = st.session_state.setdefault("class_turn", 0)
 
-        def take(image: str) -> None:
+        def shut() -> None:
             st.session_state["by_class"] = False  # the page behind shows it
-            _show(image)
 
         def change(name: str) -> None:
             st.session_state.update(class_shown=name, class_turn=0)
 
         pictures = {name: pixels for name, (_, pixels) in of_each.items()}
-        picker(pictures, chosen, "classes", change, title="Which class?", look="chips")
+        picker(pictures, chosen, "classes", change, title="Which class?", look="chips", popover="by_class")
         images = classes.some_of(shown, of_each[chosen][0], turn)
-        picker(images, st.session_state[state.IMAGE], "of_class", take, title=f"Which {chosen}?")
+        title, now = f"Which {chosen}?", st.session_state[state.IMAGE]
+        picker(images, now, "of_class", _show, title=title, popover="by_class", on_settle=shut)
         st.button(
             "Others",
             icon=":material/refresh:",

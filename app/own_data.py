@@ -62,9 +62,11 @@ def _decoder() -> Decoder:
 def folder(source: str) -> Path | None:
     """The folder of an upload, if a source is one; None for any other data, wherever that lies."""
     kind, _, place = source.partition(":")
+    if kind != "folder":
+        return None
     path = Path(place)
     inside = path.absolute().parent == (home() / "data" / UPLOADS).absolute()
-    return path if kind == "folder" and inside and _NAME.fullmatch(path.name) else None
+    return path if inside and _NAME.fullmatch(path.name) else None
 
 
 def owner(source: str) -> str | None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache, state
+from app.mazes import all_mazes
 from app.mazes import view as maze_view
 from app.present import present
 from app.sections import Section, head, is_open, sections
@@ -20,7 +21,7 @@ with st.container(key=present.LEAD):
 if asked:
     sections(
         Section("answer", "The model's answer, step by step", lambda: maze_view.ask(asked, maze, seen)),
-        *maze_view.of_test_set(asked),
+        *all_mazes.sections_of(asked),
         lead="" if is_open("answer") else "Maze",  # its player presents itself
     )
 cache.warm_up()

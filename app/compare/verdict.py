@@ -87,11 +87,10 @@ def mixture_rows(comparison: Comparison) -> list[dict[str, str]]:
             clear = abs(gap) > _noise(soft, hard, comparison.test_images)
             rows.append(
                 {
-                    "recursion depth R": str(soft.config.recursion_depth),
+                    "depth R": str(soft.config.recursion_depth),
                     "soft mixture": percent(soft),
                     "last step alone": percent(hard),
-                    "difference": points(gap),
-                    "judged": ("ahead" if gap > 0 else "behind") if clear else "may be chance",
+                    "difference": points(gap) + " (may be chance)" * (not clear),
                     "seeds": str(min(len(soft.seeds), len(hard.seeds))),
                 }
             )

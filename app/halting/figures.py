@@ -167,6 +167,8 @@ def provenance(checkpoint: str, config: Config, report: HaltingReport) -> str:
 def chosen_words(report: HaltingReport) -> str:
     """The threshold of learned halting that validation chose."""
     threshold = report.chosen.threshold
+    if threshold < 0:  # below every probability
+        return "a threshold that is passed at once"
     return f"threshold {threshold:.4f}" if threshold < 1 else "a threshold that is never passed"
 
 

@@ -139,6 +139,12 @@ function svgElement(tag, attributes) {
   return node;
 }
 
+// The path of a line through points [x, y]; of a single one, where a line shows nothing, a ring around it.
+function linePath(points) {
+  if (points.length === 1) return `M${(points[0][0] - 3).toFixed(1)} ${points[0][1].toFixed(1)}a3 3 0 1 0 6 0a3 3 0 1 0 -6 0`;
+  return points.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+}
+
 function sum(values) {
   let total = 0;
   for (const value of values) total += value;

@@ -5,6 +5,7 @@ async function savePicture(root, name) {
   const scale = 2; // sharp on a projector and in print
   const copy = root.cloneNode(true);
   copy.style.margin = "0";
+  for (const word of copy.querySelectorAll(".vitrm-word")) word.replaceWith(word.textContent); // there is nobody to ask
   const canvases = root.querySelectorAll("canvas");
   copy.querySelectorAll("canvas").forEach((canvas, k) => {
     const image = element("img", canvas.className);

@@ -193,7 +193,7 @@ def accuracy(report: MixtureReport) -> go.Figure:
             hovertemplate="%{y:.1f} % after step %{x}<extra>" + MIXTURES[mixture] + "</extra>",
         )
     figure.update_xaxes(dtick=1)
-    return styled(figure, "recursion of every stage ended after step", "test accuracy, %", height=360)
+    return styled(figure, "every stage ended after step", "test accuracy, %", height=360)
 
 
 def alternatives(report: MixtureReport) -> dict[str, str]:

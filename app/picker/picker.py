@@ -22,20 +22,36 @@ def picker(
     *,
     title: str = "Pick a picture",
     look: Look = "pictures",
+    popover: str = "",
+    on_settle: Callable[[], None] | None = None,
 ) -> None:
     """Show images (C, H, W) uint8 by name; `on_choose` is told the name of the one that was picked.
 
     `chosen` need not be one of them: then none is marked. Their names stand below photographs that are "captioned", in
-    one row, and beside those that are "chips".
+    one row, and beside those that are "chips". `on_settle` is called where one was not only walked to with an arrow
+    key. In the popover of that key the keyboard's focus comes to the pictures, or goes back where `on_settle` shuts it.
     """
 
     def take() -> None:
-        name = st.session_state[key].get("image")
-        if name in images:  # whatever the browser sent
+        name, settled = _sent(st.session_state[key].get("image"))
+        if name not in images:  # whatever the browser sent
+            return
+        if name != chosen:
             on_choose(name)
+        if settled and on_settle is not None:
+            on_settle()
 
+    data = content(images, chosen, title, look) | {"popover": popover, "settles": on_settle is not None}
     width = "content" if look == "pictures" else "stretch"
-    _component(data=content(images, chosen, title, look), key=key, on_image_change=take, width=width)
+    _component(data=data, key=key, on_image_change=take, width=width)
+
+
+def _sent(value: Any) -> tuple[Any, bool]:
+    """The name of a picture, and whether it is to stay, as the browser sends them."""
+    if not isinstance(value, Mapping):
+        return None, False
+    name = value.get("name")
+    return name if isinstance(name, str) else None, value.get("settled") is True
 
 
 def content(

@@ -5,6 +5,7 @@ export default ({ data, parentElement, setTriggerValue }) => {
   root.vitrmLeave?.();
   const page = parentElement.ownerDocument, main = page.querySelector("[data-testid=stMainBlockContainer]");
   const stop = new AbortController();
+  const changed = enter.hidden !== data.on;
   enter.hidden = data.on;
   enter.onclick = () => setTriggerValue("present", true);
   const leave = () => setTriggerValue("present", false);
@@ -39,6 +40,8 @@ export default ({ data, parentElement, setTriggerValue }) => {
       else if (event.key === "Escape") leave();
     }, { signal: stop.signal });
   }
+  if (changed && !data.on) enter.focus({ preventScroll: true });
+  else if (changed && [page.body, row.getRootNode().host].includes(page.activeElement)) row.querySelector("[aria-pressed=true]")?.focus({ preventScroll: true }); // unless a figure took it
   replaceAddress(data.address);
   root.vitrmLeave = () => {
     stop.abort();

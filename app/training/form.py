@@ -125,8 +125,12 @@ def _here() -> list[str]:
 
 
 def _source(folder: Path) -> str | None:
-    if not folder.is_dir():
-        return None
+    return _walked(folder, folder.stat().st_mtime_ns) if folder.is_dir() else None
+
+
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def _walked(folder: Path, changed: int) -> str | None:
+    """What a folder is, last `changed` then: of one with many images to see that no file is a parquet takes long."""
     if any(folder.glob("**/train*.parquet")):
         return f"parquet:{folder}"
     classes = [file for file in folder.iterdir() if file.is_dir() and not file.name.startswith(".")]

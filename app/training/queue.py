@@ -27,11 +27,11 @@ from app.training.clocks import Clocks
 from app.training.estimates import Estimates
 from app.training.jobs import QUEUE, Asked, Job, Jobs
 from app.training.limits import Limits
-from app.training.process import exists, killed, last_line, launch
+from app.training.process import Processes, launch
 from app.training.seen import Training, checked_name, folders, free_name, in_words, is_fault, new_name, see, strayed
 from app.visitors import Visitor
 from vitrm.config import Config
-from vitrm.errors import ConfigError, RunError, VitrmError
+from vitrm.errors import ConfigError, RunError
 from vitrm.places import home
 from vitrm.runs.folder import Run
 from vitrm.runs.state import State
@@ -59,13 +59,13 @@ class Trainings:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.runs, self.limits = Path(runs or home() / "runs"), limits or Limits.from_environment()
-        self.launch, self.clock, self.now = launch, clock, now
+        self.clock, self.now = clock, now
         self.known: dict[str, Training] = {}  # replaced as a whole by every look, never changed
-        self.children: list[tuple[str, subprocess.Popen]] = []  # started here, not yet seen to have ended
         self._owner = Run(self.runs / QUEUE)  # whoever holds this folder's lock starts what waits
         self.owns = False  # whether this one does
         self._tried = self._scanned = self._tidied = -math.inf
         self._jobs, self._clocks = Jobs(self.runs), Clocks(self.limits, clock)
+        self.processes = Processes(self.runs, self.limits, self._jobs, self._clocks, launch)
         self._aside: dict[str, tuple[str, float]] = {}  # what cannot be handled: why, and when to try again
         self._lock, self._ended = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -283,15 +283,18 @@ class Trainings:
                 self._take_over()
             if not self.owns:
                 return
-            if self._reap():
+            over = self.processes.over(self.known)
+            for name, note in over:
+                self._each(name, note)
+            if over:
                 self.look(everything=True)
             for name, why in self._clocks.look(self.known):
-                self._each(name, lambda name=name, why=why: self._stop(name, why))
+                self._each(name, lambda name=name, why=why: self.processes.stop(name, why))
             alive = [job for job in self.known.values() if job.state and job.state.is_alive]
             waiting = sorted((job for job in self.known.values() if job.position), key=lambda job: job.position)
             ready = [job.name for job in waiting if self.clock() >= self._aside.get(job.name, ("", -math.inf))[1]]
             if ready and len(alive) < self.limits.at_once:
-                self._each(ready[0], lambda: self._launch(ready[0]))
+                self._each(ready[0], lambda: self.processes.begin(ready[0]))
                 self.look(everything=True)
 
     def look(self, everything: bool = False) -> None:
@@ -333,66 +336,3 @@ class Trainings:
         with contextlib.suppress(RunError):
             self._owner.acquire(patience_s=0.0)
             self.owns = True
-
-    def _launch(self, name: str) -> None:
-        run = Run(self.runs / name)
-        job = self._jobs.read(run)
-        if job is None or stray(run.path):
-            raise RunError(strayed(run) if job else f"what “{name}” was asked for is not known; start it anew")
-        try:
-            words = job.asked.words(run, self.limits)
-        except VitrmError as error:
-            self._jobs.write(run, replace(job, state="failed", cause=str(error)))
-            return
-        run.forget_orders()
-        job = replace(job, state="starting", cause=None)
-        self._jobs.write(run, job)
-        try:
-            child = self.launch(words, run.output)
-        except Exception as error:  # no memory, no more processes
-            self._jobs.write(run, replace(job, state="failed", cause=in_words(error)))
-            raise
-        self.children.append((name, child))
-        self._jobs.write(run, replace(job, pid=child.pid))
-
-    def _reap(self) -> bool:
-        """Note which processes have ended, and how; whether there were any."""
-        ended = False
-        for name, child in list(self.children):
-            code = child.poll()
-            if code is None:
-                continue
-            self.children.remove((name, child))
-            ended = True
-            if name in self.known:
-                self._each(name, lambda name=name, code=code: self._ended_with(Run(self.runs / name), code))
-        own = {name for name, _ in self.children}
-        for name, job in self.known.items():
-            if job.state is State.STARTING and name not in own:  # an app that is no more started it
-                ended = True
-                self._each(name, lambda name=name: self._left_behind(Run(self.runs / name)))
-        return ended
-
-    def _left_behind(self, run: Run) -> None:
-        job = self._jobs.read(run)
-        if job is not None and job.state == "starting" and (self._clocks.never_began(run.name) or not exists(job.pid)):
-            self._ended_with(run, None)
-
-    def _ended_with(self, run: Run, code: int | None) -> None:
-        """A process is over. Where it could not say why, that is noted: before it had begun, or when it was killed."""
-        job = self._jobs.read(run)
-        cause = killed(-code) if code is not None and code < 0 else last_line(run.output)
-        if job is not None and job.state == "starting":
-            self._jobs.write(run, replace(job, state="failed", cause=cause))
-            if run.has_config:
-                run.set_status(State.FAILED, cause)
-        elif job is not None and run.state is State.INTERRUPTED:
-            self._jobs.write(run, replace(job, cause=cause))
-
-    def _stop(self, name: str, why: str) -> None:
-        run = Run(self.runs / name)
-        if run.control()["wanted"] == "stop":
-            return
-        run.ask("stop")
-        if (job := self._jobs.read(run)) is not None:
-            self._jobs.write(run, replace(job, cause=why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -31,7 +32,7 @@ def choose(given: Given) -> Other | None:
     """What the open picture is to be shown side by side with; None for nothing."""
     picture, config = given.picture, given.config
     others = {other.number: other for other in tray().pictures.values() if other.number != picture.number}
-    models = [name for name in cache.checkpoints() if name != given.checkpoint.name]
+    models = _models(given)
     ways = [*([_PICTURE] if others else []), *([_MODEL] if models else []), _STEPS]
     way = st.segmented_control("Side by side with", ways, key="beside", help="Press it again to see one picture alone")
     if way == _PICTURE:
@@ -64,6 +65,17 @@ def choose(given: Given) -> Other | None:
         words = ", ".join(f"{count} {names[letter]}" for letter, count in chosen.items())
         return Other(given, change, f"{picture.name}, {words}")
     return None
+
+
+def _models(given: Given) -> list[str]:
+    """The other models that can be watched on a picture: not those that answer once, read mazes or are damaged."""
+    found = []
+    for name, each in cache.checkpoints().items():
+        with contextlib.suppress(VitrmError):
+            config = cache.facts(each)[0]
+            if name != given.checkpoint.name and config.model.recurrent and config.data.mazes is None:
+                found.append(name)
+    return found
 
 
 def show(given: Given, other: Other) -> None:

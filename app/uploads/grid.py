@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from PIL import Image
 
-from app import inputs, reports, state
+from app import cache, inputs, reports, state
 from app.uploads import figures
 from app.uploads.figures import plain
 from app.uploads.tray import Given, Picture, Tray
@@ -19,7 +19,8 @@ def show(tray: Tray, threshold: float | None) -> None:
 
     `threshold` is the halting threshold that was chosen in the player, None for the models' own.
     """
-    chosen = {kind: inputs.known_checkpoint(key) for kind, key in MODEL_KEYS.items()}
+    known = cache.checkpoints()
+    chosen = {kind: inputs.known_checkpoint(key, known) for kind, key in MODEL_KEYS.items()}
     reports_of = {kind: reports.readable(each, "domain") for kind, each in chosen.items()}
     rows, squares = [], []
     st.subheader(f"Your {len(tray.pictures)} pictures")

@@ -1,6 +1,8 @@
-"""The selection whose value is a key of the session."""
+"""The selection whose value is a key of the session, and that of a model."""
 
 from streamlit.testing.v1 import AppTest
+
+from app import cache
 
 
 def page():
@@ -45,3 +47,20 @@ def test_who_takes_the_choice_is_told_and_the_key_is_theirs_to_set():
     app.segmented_control[0].set_value("lime").run()
     assert app.session_state["taken"] == ["lime"]
     assert app.session_state["fruit"] == ""
+
+
+def choosing():
+    from app import inputs, state
+
+    state.start()
+    inputs.choose_checkpoint()
+
+
+def test_the_models_are_looked_for_once_at_every_run_of_the_page(monkeypatch):
+    looks, there = [], cache.list_runs()
+    monkeypatch.setattr(cache, "list_runs", lambda: looks.append(len(there)) or there)
+    app = AppTest.from_function(choosing, default_timeout=60).run()
+    assert "digits" in app.selectbox[0].options
+    there = [run for run in there if run.name != "digits"]
+    assert "digits" not in app.run().selectbox[0].options
+    assert len(looks) == 2

@@ -64,6 +64,16 @@ def stop_by_every_control(page):
     expect(badge).to_contain_text("stopped at 5 of 6")
     settle(page)
     assert "threshold=0.7" in page.url
+    box = page.locator(".exits .grip").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2 + 32, steps=4)
+    page.locator(".exits .chart").dispatch_event("pointercancel")  # a finger's, when the page begins to scroll
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2 + 60)
+    page.mouse.up()
+    settle(page)
+    assert "threshold" not in page.url  # back at the checkpoint's own, 0.5, and no farther
+    expect(page.locator(".exits .name output")).to_have_text("0.50")
 
 
 def test_the_threshold_moves_by_every_control_is_kept_by_the_link_and_adds_nothing_to_the_history(page, server):

@@ -17,8 +17,24 @@ class Counting:
         return np.zeros(4), np.zeros((3, 4))
 
     def moments(self, pixels):
-        for k in range(6):
+        steps, recursions, memory = self.steps
+        for k in range(steps * recursions * memory):
             yield Moment([0.0, k], k - 3.5, np.full(4, k), np.full((3, 4), k))
+
+
+class CountingTwice(Counting):
+    steps = (2, 1, 1)
+
+
+def test_a_curve_of_one_point_is_seen(page, tmp_path):
+    pixels = np.zeros((1, 8, 8), np.uint8)
+    file = tmp_path / "short.html"
+    file.write_bytes(standalone(trace_of(CountingTwice(), pixels, label=1), "Counting", "Of no training."))
+    page.goto(file.as_uri())
+    expect(sentence(page)).to_contain_text("Supervision step 1 of 2")
+    drawn = page.locator(".chart .future .curve").evaluate_all("all => all.map((each) => each.getBBox().width)")
+    assert len(drawn) == 6  # two classes, halting, two changes, and the KL, which begins with the second step
+    assert min(drawn) >= 5
 
 
 def test_it_plays_from_a_file_without_server(page, tmp_path):

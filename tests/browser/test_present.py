@@ -41,6 +41,7 @@ def test_halting_is_presented_on_one_screen_by_keyboard_alone_and_printed_black_
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="When has it seen enough?")).to_be_visible()
     settle(page)
+    expect(page.get_by_role("button", name="Present")).to_be_focused()
     assert "present" not in page.url
     assert "panels" not in page.url
 

@@ -27,6 +27,7 @@ def test_it_is_played_by_keys_button_and_pointer_tells_nothing_before_and_the_tr
     expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
     expect(page.locator(".bars small")).to_have_count(0)
     guess(page, "8")
+    expect(page.locator("button.play")).to_be_focused()  # what was pressed is gone
     expect(page.locator(".told")).to_have_text("You said 8; the true class is 3.")
     expect(page.locator(".bars li", has=page.locator("small", has_text="true class"))).to_contain_text("3")
     expect(page.get_by_role("group", name=GUESSES)).to_be_hidden()
@@ -47,9 +48,17 @@ def test_it_is_played_by_keys_button_and_pointer_tells_nothing_before_and_the_tr
     page.keyboard.press("ArrowRight")
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
 
-    # An image is chosen by the word of its class, and then by looking.
+    choose_by_class(page)
+    assert page.problems == []
+    assert page.outside == []
+
+
+def choose_by_class(page):
+    """By the word of a class, and then by looking."""
     page.set_viewport_size({"width": 360, "height": 740})
-    page.get_by_role("button", name="By class").click()
+    button = page.get_by_role("button", name="By class")
+    button.click()
+    expect(page.get_by_role("radio", name="0", exact=True)).to_be_focused()  # the keyboard goes along
     page.get_by_role("radio", name="6", exact=True).check()
     page.keyboard.press("ArrowRight")  # the next class
     settle(page)
@@ -61,8 +70,15 @@ def test_it_is_played_by_keys_button_and_pointer_tells_nothing_before_and_the_tr
     first.click()  # it goes with what it is in
     expect(page.get_by_text("test split, number 3,")).to_be_visible()
     expect(sevens).to_have_count(0)  # what it covered is shown
-    assert page.problems == []
-    assert page.outside == []
+    expect(button).to_be_focused()
+    button.press("Enter")
+    first.press("ArrowRight")  # walks on, and what it is in stays
+    settle(page)
+    expect(sevens.get_by_role("radio").nth(1)).to_be_checked()
+    expect(page.get_by_text("test split, number 3,")).to_have_count(0)
+    page.keyboard.press("Space")
+    expect(sevens).to_have_count(0)
+    expect(button).to_be_focused()
 
 
 def see_more_step_by_step(page):
@@ -203,6 +219,7 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     page.get_by_role("button", name="Present").click()
     expect(page.locator(".player.present")).to_be_visible()
     settle(page)
+    expect(page.locator(".player")).to_be_focused()
     assert "present=1" in page.url
     page.keyboard.press("Space")
     expect(sentence(page)).to_contain_text("Supervision step 1 of 6")
@@ -228,6 +245,7 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Watch a tiny")).to_be_visible()
     settle(page)
+    expect(page.get_by_role("button", name="Present")).to_be_focused()
     assert "present" not in page.url
     assert page.problems == []
 

@@ -4,9 +4,10 @@ import re
 
 from playwright.sync_api import expect
 
+from app.component import DRAWING, PICTURE, read
 from app.words.terms import TERMS, by_writing
 from app.words.words import pattern
-from tests.browser.driving import own_problems, settle
+from tests.browser.driving import alone, own_problems, settle
 
 CAPTION = "[data-testid=stMain] [data-testid=stCaptionContainer]"
 
@@ -84,3 +85,15 @@ def test_a_term_in_a_label_and_in_a_figure_says_what_it_means_and_moves_nothing(
     page.locator(".exits svg .vitrm-word", has_text="halting probability").hover()
     expect(told).to_be_visible()
     assert own_problems(page) == []
+
+
+def test_in_a_saved_picture_a_term_looks_like_the_text_around_it(page):
+    saving = read(__file__, DRAWING, PICTURE) + "\nexport default savePicture;"
+    saved = {}
+    for term in ("recursion step", "<dfn class='vitrm-word'>recursion step</dfn>"):
+        alone(page, f"<main style='padding: 20px'>In each {term} the memory first.</main>", saving)
+        with page.expect_download() as download:
+            page.evaluate("mount(document.querySelector('main'), 'saved.png')")
+        saved[term] = download.value.path().read_bytes()
+    plain, marked = saved.values()
+    assert plain == marked

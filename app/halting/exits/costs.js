@@ -25,7 +25,7 @@ function buildAll(root, all) {
   let wide = 0;
   const x = (work) => ROOM.left + (wide - ROOM.left - ROOM.right) * work;
   const y = (accuracy) => TALL - ROOM.bottom - (TALL - ROOM.top - ROOM.bottom) * ((accuracy - low) / span);
-  const path = (points) => points.map((p, k) => `${k ? "L" : "M"}${x(p.work).toFixed(1)} ${y(p.accuracy).toFixed(1)}`).join("");
+  const path = (points) => linePath(points.map((p) => [x(p.work), y(p.accuracy)]));
   return {
     layout() {
       wide = host.clientWidth;

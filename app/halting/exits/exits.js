@@ -76,10 +76,12 @@ function mountExits({ data, parentElement, setStateValue }) {
     event.preventDefault();
   });
   on(svg, "pointermove", (event) => dragging && show(Number(views[0].thresholdAt(event).toFixed(3))));
-  on(svg, "pointerup", () => {
-    if (dragging) rest();
-    dragging = false;
-  });
+  for (const end of ["pointerup", "pointercancel"]) { // cancelled: the page scrolls under the finger
+    on(svg, end, () => {
+      if (dragging) rest();
+      dragging = false;
+    });
+  }
   const redraw = () => {
     root.dataset.theme = isDark(root) ? "dark" : "light";
     for (const view of views) view.layout();
@@ -178,10 +180,9 @@ function buildOne(root, data) {
         add(svg, "text", { x: gutter - 6, y: y(p) + 4, "text-anchor": "end" }, String(p));
       }
       add(svg, "text", { class: "axis-name", x: gutter, y: 13 }, "halting probability");
-      const path = (from, to) => each(to - from, (k) => `${k ? "L" : "M"}${x(from + k).toFixed(1)} ${y(data.halt[from + k]).toFixed(1)}`).join("");
-      parts.unrun = add(svg, "path", { class: "curve unrun", d: path(0, steps) });
+      parts.path = (to) => linePath(each(to, (n) => [x(n), y(data.halt[n])]));
+      parts.unrun = add(svg, "path", { class: "curve unrun", d: parts.path(steps) });
       parts.run = add(svg, "path", { class: "curve" });
-      parts.path = path;
       parts.dots = data.halt.map((p, n) => add(svg, "circle", { class: "dot", cx: x(n), cy: y(p), r: 5 }));
       parts.cross = add(svg, "path", { class: "cross" });
       parts.limit = add(svg, "line", { class: "limit", x1: gutter, x2: width });
@@ -196,7 +197,7 @@ function buildOne(root, data) {
       const exit = exitStep(data.halt, threshold), never = !(data.halt[exit] > threshold);
       const right = judged(data, answers[exit]);
       for (const name of ["right", "wrong"]) root.classList.toggle(name, right === name);
-      parts.run.setAttribute("d", parts.path(0, exit + 1));
+      parts.run.setAttribute("d", parts.path(exit + 1));
       parts.dots.forEach((dot, n) => {
         dot.classList.toggle("unrun", n > exit);
         dot.classList.toggle("stop", n === exit);

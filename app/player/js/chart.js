@@ -88,7 +88,7 @@ function drawChart(view, model, state) {
   const memoryMoves = every.filter((i) => !locate(model, i + 1).isAnswer); // a change has happened there, once
   const curve = (lane, array, color, dash = "", moves = every) => {
     const y = (v) => lane.top + lane.height * (1 - Math.min(1, v / lane.max));
-    const path = moves.map((i, k) => `${k ? "L" : "M"}${x(i).toFixed(1)} ${y(array[locate(model, i + 1).readout]).toFixed(1)}`).join("");
+    const path = linePath(moves.map((i) => [x(i), y(array[locate(model, i + 1).readout])]));
     for (const layer of [future, past]) {
       add(layer, "path", { class: "curve", d: path, style: `stroke:${color}`, "stroke-dasharray": dash });
     }

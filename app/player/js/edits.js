@@ -157,7 +157,7 @@ function compareCurves(host, model, before, after, target) {
     }
     for (const [run, dash, said] of [[before, "", "as it is"], [after, "5 4", "edited"]]) {
       const values = ends(run, value);
-      add(svg, "path", { class: "curve", d: values.map((v, n) => `${n ? "L" : "M"}${x(n).toFixed(1)} ${y(v).toFixed(1)}`).join(""), style: `stroke:${color}`, "stroke-dasharray": dash });
+      add(svg, "path", { class: "curve", d: linePath(values.map((v, n) => [x(n), y(v)])), style: `stroke:${color}`, "stroke-dasharray": dash });
       values.forEach((v, n) => add(svg, "circle", { cx: x(n), cy: y(v), r: 3, style: `fill:${color};opacity:${dash ? 0.6 : 1}` }));
       rows[0].push(`${name}, ${said}`);
       for (let n = 0; n < steps; n++) rows[n + 1].push(n < values.length ? values[n].toFixed(3) : "–");

@@ -78,7 +78,7 @@ function glimpsesPanel(host, model, { go, chosen: state }) {
       past = add(clip, "rect", { x: 0, y: 0, width: 0, height: bottom + 6 });
       const drawn = add(svg, "g", { "clip-path": "url(#evidence-known)" });
       for (const line of [...lines].reverse()) {
-        const path = steps.map((step) => `${step.n ? "L" : "M"}${x(step.n).toFixed(1)} ${y(line.of(step)).toFixed(1)}`).join("");
+        const path = linePath(steps.map((step) => [x(step.n), y(line.of(step))]));
         add(drawn, "path", { class: "curve", d: path, style: `stroke:${line.color}${line.wide ? ";stroke-width:4;stroke-linecap:round" : ""}`, "stroke-dasharray": line.dash });
         for (const step of steps) add(drawn, "circle", { cx: x(step.n), cy: y(line.of(step)), r: line.wide ? 4 : 3, style: `fill:${line.color}` });
       }

@@ -45,7 +45,7 @@ function memoryPanel(host, model) {
   const scale = Math.min(268 / range[0][1], 208 / range[1][1]); // one for both, so that distances can be compared
   const px = (r, k) => 150 + scale * (at(r, k, 0) - range[0][0] - range[0][1] / 2);
   const py = (r, k) => 120 - scale * (at(r, k, 1) - range[1][0] - range[1][1] / 2);
-  const line = (k, to) => Array.from({ length: to + 1 }, (_, r) => `${r ? "L" : "M"}${px(r, k).toFixed(1)} ${py(r, k).toFixed(1)}`).join("");
+  const line = (k, to) => linePath(Array.from({ length: to + 1 }, (_, r) => [px(r, k), py(r, k)]));
   const trails = Array.from({ length: tokens }, (_, k) => {
     add(plane, "path", { class: "trail future", d: line(k, count - 1) });
     const trail = add(plane, "path", { class: "trail" });

@@ -29,6 +29,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   const keepFocus = rememberFocus(root);
   const view = build(root, model, state);
   view.panels = makePanels(root, model, { chosen: state, choose, go: (position) => go(position) });
+  const presented = root.classList.contains("present");
   const stage = presenting(root, model, setTriggerValue, () => redraw());
   if (!view.levels.includes(state.level)) state.level = "supervision step";
   state.position = clamp(state.wanted, model); // a shorter trace may not have it, and the next one have it again
@@ -177,6 +178,7 @@ function mountPlayer({ data, parentElement, setStateValue, setTriggerValue }) {
   on(window, "resize", redraw);
   redraw();
   keepFocus();
+  if (presented !== model.present) (model.present ? root : root.querySelector(".enter")).focus({ preventScroll: true }); // what had it is hidden now
   requestAnimationFrame(() => root.classList.add("moves")); // what is there on arrival does not move
   if (another && data.predict && state.rested !== null) setStateValue("position", (state.rested = null));
   writeAddress(model, state);
@@ -271,7 +273,10 @@ function build(root, model, state) {
     halt: find(".halt"),
     place: null,
     where: find(".where"),
-    guess: guessing(find(".your-guess"), model, state, () => render(view, model, state)),
+    guess: guessing(find(".your-guess"), model, state, () => {
+      render(view, model, state);
+      playing.focus({ preventScroll: true }); // what was pressed is gone, and this comes next
+    }),
     layout: () => drawChart(view, model, state),
     positionAt: (event) => {
       const box = chart.getBoundingClientRect();

@@ -25,8 +25,8 @@ def test_the_verdict_follows_the_numbers_and_their_uncertainty(entry, compared, 
 def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(compared, mixed):
     rows = mixture_rows(compared(*mixed))
     assert [list(row.values()) for row in rows] == [
-        ["2", "60.1\u00a0±\u00a00.3\u00a0%", "60.0\u00a0±\u00a00.3\u00a0%", "+0.1 points", "may be chance", "3"],
-        ["4", "60.0\u00a0±\u00a00.3\u00a0%", "63.0\u00a0±\u00a00.3\u00a0%", "−3.0 points", "behind", "3"],
+        ["2", "60.1\u00a0±\u00a00.3\u00a0%", "60.0\u00a0±\u00a00.3\u00a0%", "+0.1 points (may be chance)", "3"],
+        ["4", "60.0\u00a0±\u00a00.3\u00a0%", "63.0\u00a0±\u00a00.3\u00a0%", "−3.0 points", "3"],
     ]
     assert mixture_rows(compared(mixed[0])) == []
 

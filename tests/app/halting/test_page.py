@@ -238,3 +238,8 @@ def test_the_images_worth_a_look_are_named_where_they_are_absent(tmp_path, monke
     assert any("not on this machine" in caption.value for caption in app.caption)
     (data,) = [json.loads(block.proto.json) for block in app.get("bidi_component") if "why" in block.proto.json]
     assert {example["picture"] for example in data["examples"]} == {None}
+
+
+def test_a_threshold_below_every_probability_is_not_said_as_one(report):
+    below = replace(report, chosen=replace(report.chosen, threshold=-0.72))
+    assert halting_figures.chosen_words(below) == "a threshold that is passed at once"

@@ -74,7 +74,7 @@ def test_runs_are_read_before_the_lock_is_taken_and_again_within_it(queue, monke
     monkeypatch.setattr(own_data, "_said", reading)
     later = time.time() + own_data.UNUSED_S + 1
     monkeypatch.setattr(time, "time", lambda: later)
-    monkeypatch.setattr(queue, "_launch", lambda name: None)
+    monkeypatch.setattr(queue.processes, "begin", lambda name: None)
     queue.owns = True
     queue.tick()
     assert free == [True, False]

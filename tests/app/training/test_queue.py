@@ -50,7 +50,7 @@ def trainings():
     yield make
     for each in made:
         each.close()
-        for _, child in each.children:
+        for _, child in each.processes.started:
             child.kill()
             child.wait()
 
@@ -145,7 +145,7 @@ def test_a_training_from_a_terminal_is_found_obeys_and_outlives_pause_single_upd
     first.resume("typed", TEACHER)
     until(lambda: state(first, "typed") == "running", first)
     assert run.status()["pid"] != process.pid
-    ((_, child),) = first.children
+    ((_, child),) = first.processes.started
     first.close()  # the app ends; the training that it started does not mind
     second = trainings()
     until(lambda: state(second, "typed") == "running" and run.snapshots()[-1] > before["epoch"], second)

@@ -191,6 +191,9 @@ def test_side_by_side_with_another_model_and_other_numbers_of_steps(page, encode
     assert list(beside.options) == ["another model", "other numbers of steps"]  # there is no other picture
     beside.select("another model").run()
     assert not page.exception
+    offered = page.selectbox(key="other_model").options
+    assert "digits-glimpse" in offered
+    assert not {"photo", "digits-glimpse-vit", "mazes"} & set(offered)  # the one on the left; answers once; of mazes
     players = [json.loads(b.proto.json) for b in page.get("bidi_component") if "probs" in b.proto.json]
     assert [data["together"] for data in players] == ["own", "own"]
     assert [data["shape"][0] for data in players] == [2, 4]  # photo, cifar10-tiny: as many as each was trained with
