@@ -101,6 +101,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def a_name(text: str) -> str:
+    """An argument that names a folder to be made, in another that is listed: one that lies elsewhere is never found."""
+    if text in ("", ".", "..") or {"/", os.sep} & set(text):
+        raise argparse.ArgumentTypeError(f"'{text}': expected a name without '{os.sep}'; --runs says in which folder")
+    return text
+
+
 def seed(text: str) -> int:
     """An argument that randomness starts from, as far as `train.seed` goes."""
     if not text.isdecimal() or int(text) >= 2**63:

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitrm.cli.arguments import add_data_root, check_data, minutes, positive
+from vitrm.cli.arguments import a_name, add_data_root, check_data, minutes, positive
 from vitrm.config import SOURCES
 from vitrm.places import home
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--supervision-steps", nargs="+", type=positive, help="N; default: 1 2 4 8 16")
     parser.add_argument("--recursion-depths", nargs="+", type=positive, help="R; default: 1 2 4")
     parser.add_argument("--data", help=f"{SOURCES}; default: each preset's")
-    parser.add_argument("--name", help="of the sweep's folder; default: sweep-KIND")
+    parser.add_argument("--name", type=a_name, help="of the sweep's folder; default: sweep-KIND")
     parser.add_argument("--runs", default=str(home() / "runs"), help="where that folder goes (default: %(default)s)")
     parser.add_argument(
         "--devices", nargs="+", default=["auto"], help="one training at a time on each; auto: every GPU"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vitrm.cli import company
 from vitrm.cli.arguments import (
+    a_name,
     add_data_root,
     add_device,
     add_settings,
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "vitrm train [PRESET] [--SETTING VALUE ...] [options]"
     parser.add_argument("preset", nargs="?", help=f"one of: {', '.join(PRESETS)}")
     parser.add_argument("--data", help=f"{SOURCES}; default: the preset's")
-    parser.add_argument("--name", help="name of the run folder; default: preset and time")
+    parser.add_argument("--name", type=a_name, help="name of the run folder; default: preset and time")
     parser.add_argument("--runs", default=_runs(), help="where run folders go (default: %(default)s)")
     parser.add_argument("--resume", metavar="RUN", help="continue this run from its last saved state")
     parser.add_argument("--estimate", action="store_true", help="only measure how long it would take; prints JSON")

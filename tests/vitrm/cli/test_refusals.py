@@ -108,6 +108,8 @@ def test_every_mistake_is_answered_with_one_line(words, message, tmp_path, monke
         "evaluate x --split train",
         "export x y --gallery -1",
         "train x --threads 0",
+        "train digits --name ../up",
+        "sweep models --name a/b",
         "bench --training --halting x",
         "nonsense",
         "",
