@@ -12,6 +12,7 @@ from vitrm.cli.arguments import add_data_root, add_device, no_settings, positive
 from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
+from vitrm.config.limits import MOST_STEPS
 from vitrm.config.mazes import KINDS
 from vitrm.config.words import option
 from vitrm.errors import ConfigError, DataError, RunError
@@ -147,6 +148,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError(f"{option(name)} is of {' and '.join(map(option, reports))}; add it, or leave this out")
     if arguments.supervision_steps and (others := wanted(*_OWN_STEPS)):
         raise ConfigError(f"--supervision-steps cannot be used here: {others[0]} runs as many as it needs")
+    if (arguments.supervision_steps or 0) > MOST_STEPS:
+        raise ConfigError(f"--supervision-steps {arguments.supervision_steps}: expected 1 to {MOST_STEPS:,}")
     if not arguments.save:
         return
     if not wanted(*_KEPT):

@@ -8,6 +8,7 @@ from typing import Any
 from vitrm.config.fields import check
 
 MOST_CLASSES = 100_000
+MOST_STEPS = 1000  # supervision steps
 # Far above anything useful. They keep a damaged or hostile config.json from taking all memory, or forever.
 _LARGEST = {
     "num_classes": MOST_CLASSES,
@@ -20,7 +21,7 @@ _LARGEST = {
     "memory_tokens": 65_536,
     "memory_steps": 1000,
     "recursion_steps": 1000,
-    "supervision_steps": 1000,
+    "supervision_steps": MOST_STEPS,
     "recursion_depth": 256,
     "stage_layers": 256,
 }

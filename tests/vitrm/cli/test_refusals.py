@@ -42,6 +42,7 @@ def _fails(capsys, *words):
         ("train digits --train.batch_size 9999", "train.batch_size=9999, but digits has 1,294 training images"),
         ("train digits --device tpu", "device 'tpu' is not available here; usable: cpu"),
         ("train digits --device cpu:x", "device 'cpu:x' is not available here; usable: cpu"),
+        ("evaluate digits --supervision-steps 100000", "--supervision-steps 100000: expected 1 to 1,000"),
         ("train digits --data.mean 0.5", "--data.mean cannot be used here: it is found when the data are read"),
         (
             "train digits --data cifar10 --data.source fashion",
