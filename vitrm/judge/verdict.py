@@ -42,7 +42,8 @@ def faults(halt_prob: Tensor, right: Tensor, exit_shares: Tensor, gain: float | 
         if most == steps - 1:
             found.append(f"it saves nothing: {share} run every step")
         else:
-            found.append(f"it has collapsed: {share} leave after step {most + 1}, so it is a fixed number of steps")
+            chosen = "with the threshold chosen on validation"
+            found.append(f"it has collapsed: {chosen} {share} leave after step {most + 1}, a fixed number of steps")
     elif gain is not None and gain <= 0:
         found.append("its exits are worth no more than the same exits dealt out at random")
     return found

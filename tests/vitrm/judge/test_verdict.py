@@ -24,7 +24,7 @@ from vitrm.judge.verdict import comparison, step_alone, verdict
         (
             torch.cat([torch.linspace(0.1, 0.2, 100), torch.linspace(0.8, 0.9, 100)]).reshape(2, 100),
             [0.99, 0.01],
-            "collapsed: 99 % of the images leave after step 1",
+            "collapsed: with the threshold chosen on validation 99 % of the images leave after step 1",
         ),
         (torch.rand(2, 100, generator=torch.Generator().manual_seed(0)), [0.5, 0.5], "hardly knows right from wrong"),
     ],
@@ -37,7 +37,10 @@ def test_bad_halting_is_said_in_words(prob, shares, said):
 def test_a_collapse_onto_a_later_step_is_no_halting_either():
     right, prob = torch.tensor([[False] * 50 + [True] * 50] * 4), torch.rand(4, 100)
     said = verdict(torch.where(right, 0.5 + prob / 2, prob / 2), right, torch.tensor([0.01, 0.98, 0.01, 0]))
-    assert "collapsed: 98 % of the images leave after step 2, so it is a fixed number of steps" in said
+    assert (
+        "collapsed: with the threshold chosen on validation 98 % of the images leave after step 2, a fixed number"
+        in said
+    )
 
 
 def test_exits_that_are_worth_no_more_than_chance_are_said_in_words():
