@@ -81,7 +81,7 @@ def _base(trace: Trace) -> dict[str, Any]:
         "shape": list(trace.halt_logit.shape),
         "patches": trace.patches.tolist(),
         "glimpse": trace.patches.shape[1] < total,
-        "overlap": trace.embedding == "convolutional",
+        "sight": _sight(trace),
         "trainedSteps": trace.trained_steps,
         "threshold": trace.halt_threshold,
         "probs": encoded(trace.probs),
@@ -90,6 +90,15 @@ def _base(trace: Trace) -> dict[str, Any]:
         "memoryChange": encoded(trace.memory_change),
         "kl": encoded(trace.kl),
     }
+
+
+def _sight(trace: Trace) -> str:
+    """How "Every step reads all patches" ends: how far what one token sees reaches."""
+    if trace.embedding == "convolutional":
+        return ". Convolutions let each see some of its neighbours, too."
+    if trace.attention_within is None:
+        return "."
+    return f": each token those within {trace.attention_within} rows and columns, the answer token all."
 
 
 def _equations(trace: Trace) -> list[dict[str, Any]]:

@@ -136,6 +136,7 @@ def tracing(
         patches=torch.stack(read).numpy(),
         policy=policy if given is None else CHOSEN,
         embedding=config.embedding,
+        attention_within=config.attention_within,
         initial_answer=model.answer_init[0, 0].float().cpu().numpy(),
         initial_memory=model.initial_state(1).memory[0].float().cpu().numpy(),
         **{name: _array([moment[name] for moment in moments], shape) for name in moments[0]},

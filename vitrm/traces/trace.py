@@ -32,6 +32,7 @@ class _Stored:
     names: tuple[str, ...]
     policy: tuple[Literal["random", "fixed", "learned", "chosen"], ...] | None = None  # in older files all are random
     embedding: Literal["linear", "convolutional"] = "linear"
+    attention_within: Positive | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Trace:
     """
 
     # By all traces of one file.
-    SHARED: ClassVar = ("class_names", "patch_size", "halt_threshold", "trained_steps", "embedding")
+    SHARED: ClassVar = ("class_names", "patch_size", "halt_threshold", "trained_steps", "embedding", "attention_within")
     OWN: ClassVar = ("seed", "label", "policy")
     STORED: ClassVar = _Stored
     AXES: ClassVar = {
@@ -75,6 +76,7 @@ class Trace:
     answer_attention: np.ndarray | None  # (N, T, M, depth, H, 1+K), of y to [y ; z] in the answer update
     policy: str = "random"  # who chose the glimpses (see nets/glimpses.py), or CHOSEN
     embedding: str = "linear"  # how patches became tokens; with "convolutional" each saw some of its neighbours
+    attention_within: int | None = None  # rows and columns away that a token reads at most, y excepted; None: all
 
     def __post_init__(self) -> None:
         for name in _fields(Trace)[2]:

@@ -333,7 +333,7 @@ function render(view, model, state) {
   const patches = (model.imageSize / model.patchSize) ** 2;
   view.seen.textContent = model.glimpse
     ? `Bright patches have been seen: ${seen.size} of ${patches}.${place.n < 0 ? "" : " Outlined: read in this step."}`
-    : `Every step reads all ${patches} patches.${model.overlap ? " Convolutions let each see some of its neighbours, too." : ""}`;
+    : `Every step reads all ${patches} patches${model.sight}`;
   const step = place.n < 0 ? "Before the first step" : `Supervision step ${place.n + 1} of ${model.steps}`;
   view.where.textContent = `step ${place.n + 1} of ${model.steps}`;
   view.guess.draw();
