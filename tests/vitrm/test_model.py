@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.vitrm.shaken import noise_images, shaken
 from vitrm.config import preset
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.model import State, ViTRM
@@ -49,20 +50,6 @@ VARIANTS = {
 variants = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS.keys())
 
 
-def _model(config, seed=0, kind=ViTRM):
-    """A model whose halting head is not at its zero start, so that gradients pass through it as well."""
-    torch.manual_seed(seed)
-    model = kind(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    return model
-
-
-def _images(config, batch=3):
-    return torch.randn(batch, config.channels, config.image_size, config.image_size)
-
-
 def _loss(model, images, seeds=0, backprop="all"):
     labels = torch.arange(len(images)) % model.config.num_classes
     return sum(
@@ -75,10 +62,10 @@ def _loss(model, images, seeds=0, backprop="all"):
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_savings_change_neither_outputs_nor_gradients(tiny, options, training):
     config = replace(tiny, **options)
-    model = _model(config).double().train(training)
+    model = shaken(config).double().train(training)
     plain = PlainViTRM(config).double().train(training)
     plain.load_state_dict(model.state_dict())
-    images, seeds = _images(config).double(), torch.tensor([5, 6, 7])
+    images, seeds = noise_images(config).double(), torch.tensor([5, 6, 7])
 
     for ours, theirs in zip(model.steps(images, seeds=seeds), plain.steps(images, seeds=seeds), strict=True):
         for name in ("logits", "halt_logit", "answer", "memory"):
@@ -94,7 +81,7 @@ def test_savings_change_neither_outputs_nor_gradients(tiny, options, training):
 @variants
 def test_every_parameter_gets_a_gradient(tiny, options):
     model = ViTRM(replace(tiny, **options))
-    _loss(model, _images(tiny), backprop="supervision_step").backward()
+    _loss(model, noise_images(tiny), backprop="supervision_step").backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
     # Nothing passes the last halting weight, which starts at zero.
     silent = [n for n, p in model.named_parameters() if p.grad.abs().max() == 0]
@@ -104,7 +91,7 @@ def test_every_parameter_gets_a_gradient(tiny, options):
 @variants
 def test_recorded_attention_is_the_attention_that_was_used(tiny, options):
     config = replace(tiny, **options)
-    model, images = _model(config).double().eval(), _images(config).double()
+    model, images = shaken(config).double().eval(), noise_images(config).double()
     fast, recorded = model.moves(images), model.moves(images, record=True)
     for ours, theirs in zip(recorded, fast, strict=True):
         torch.testing.assert_close(ours.state.memory, theirs.state.memory, atol=1e-10, rtol=0)
@@ -119,7 +106,7 @@ def test_recorded_attention_is_the_attention_that_was_used(tiny, options):
 
 
 def test_recorded_attention_has_one_row_per_kept_token(tiny):
-    moves = list(_model(tiny).eval().moves(_images(tiny, batch=5), supervision_steps=1, record=True))
+    moves = list(shaken(tiny).eval().moves(noise_images(tiny, batch=5), supervision_steps=1, record=True))
     memory, answer = moves[0].attention, moves[2].attention
     sequence = 16 + 1 + 3
     assert [layer.mix.shape for layer in memory] == [(5, 2, sequence, sequence), (5, 2, 3, sequence)]
@@ -147,12 +134,12 @@ def test_paper_preset_has_the_published_number_of_parameters(classes, millions):
 
 
 def test_forward_is_the_last_supervision_step(tiny):
-    model, images = _model(tiny).eval(), _images(tiny)
+    model, images = shaken(tiny).eval(), noise_images(tiny)
     assert torch.equal(model(images), list(model.steps(images))[-1].logits)
 
 
 def test_more_supervision_steps_begin_with_the_same_steps(tiny):
-    model, images = _model(replace(tiny, glimpse_patches=4)).eval(), _images(tiny)
+    model, images = shaken(replace(tiny, glimpse_patches=4)).eval(), noise_images(tiny)
     two, five = list(model.steps(images)), list(model.steps(images, supervision_steps=5))
     assert len(two) == 2
     assert len(five) == 5
@@ -162,11 +149,11 @@ def test_more_supervision_steps_begin_with_the_same_steps(tiny):
 @pytest.mark.parametrize("steps", [0, -3])
 def test_fewer_than_one_supervision_step_is_refused(tiny, steps):
     with pytest.raises(ValueError, match=f"supervision_steps={steps}: expected 1 or more"):
-        ViTRM(tiny)(_images(tiny), supervision_steps=steps)
+        ViTRM(tiny)(noise_images(tiny), supervision_steps=steps)
 
 
 def test_moves_come_in_the_order_of_the_equations(tiny):
-    moves = list(_model(tiny).eval().moves(_images(tiny)))
+    moves = list(shaken(tiny).eval().moves(noise_images(tiny)))
     counters = [(m.supervision_step, m.recursion_step, m.memory_step) for m in moves]
     assert counters == [(n, t, m) for n in (0, 1) for t in (0, 1) for m in (0, 1, None)]
     before = moves[0].state
@@ -177,7 +164,7 @@ def test_moves_come_in_the_order_of_the_equations(tiny):
 
 
 def test_answer_update_does_not_see_the_image(tiny):
-    model = _model(tiny).eval()
+    model = shaken(tiny).eval()
     state = model.initial_state(1)
     expected = model.update_answer(state)[0].answer
     with torch.no_grad():
@@ -189,7 +176,7 @@ def test_answer_update_does_not_see_the_image(tiny):
 @pytest.mark.parametrize("options", [{}, {"glimpse_patches": 4}, {"memory_tokens": None, "positions": "relative"}])
 @pytest.mark.parametrize("backprop", ["all", "supervision_step", "last_recursion"])
 def test_steps_that_are_not_learned_from_leave_a_constant_to_begin_with(tiny, options, backprop):
-    model, images = _model(replace(tiny, supervision_steps=1, **options)).double(), _images(tiny).double()
+    model, images = shaken(replace(tiny, supervision_steps=1, **options)).double(), noise_images(tiny).double()
     seeds = torch.tensor([5, 6, 7])
     *before, step = model.steps(images, 4, seeds, backprop, unlearned=3)
     assert not any(each.answer.requires_grad or each.memory.requires_grad for each in before)
@@ -208,21 +195,21 @@ def test_steps_that_are_not_learned_from_leave_a_constant_to_begin_with(tiny, op
 
 
 def test_steps_are_computed_only_when_asked_for(tiny, monkeypatch):
-    model, calls = _model(tiny).eval(), []
+    model, calls = shaken(tiny).eval(), []
     update = model.update_memory
     monkeypatch.setattr(model, "update_memory", lambda *a, **k: calls.append(1) or update(*a, **k))
-    next(iter(model.steps(_images(tiny), supervision_steps=50)))
+    next(iter(model.steps(noise_images(tiny), supervision_steps=50)))
     assert len(calls) == tiny.recursion_steps * tiny.memory_steps
 
 
 def test_images_are_embedded_once_in_evaluation_and_once_per_step_in_training(tiny, monkeypatch):
-    model, calls = _model(tiny), []
+    model, calls = shaken(tiny), []
     read = model.read
     monkeypatch.setattr(model, "read", lambda *a, **k: calls.append(1) or read(*a, **k))
-    list(model.eval().steps(_images(tiny), supervision_steps=4))
+    list(model.eval().steps(noise_images(tiny), supervision_steps=4))
     assert len(calls) == 1
     calls.clear()
-    list(model.train().steps(_images(tiny), supervision_steps=4))
+    list(model.train().steps(noise_images(tiny), supervision_steps=4))
     assert len(calls) == 4
 
 
@@ -237,12 +224,12 @@ def _reaches_first_step(model, images, backprop):
     ("backprop", "reaches"), [("supervision_step", False), ("last_recursion", False), ("all", True)]
 )
 def test_state_is_detached_between_supervision_steps_unless_backprop_is_all(tiny, backprop, reaches):
-    assert _reaches_first_step(_model(tiny).train(), _images(tiny), backprop) is reaches
+    assert _reaches_first_step(shaken(tiny).train(), noise_images(tiny), backprop) is reaches
 
 
 def test_last_recursion_gives_no_gradient_to_earlier_recursion_steps(tiny):
-    model = _model(tiny).train()
-    moves = list(model.moves(_images(tiny), supervision_steps=1, backprop="last_recursion"))
+    model = shaken(tiny).train()
+    moves = list(model.moves(noise_images(tiny), supervision_steps=1, backprop="last_recursion"))
     first, last = moves[2].state, moves[5].state
     assert not first.answer.requires_grad
     assert not first.memory.requires_grad
@@ -253,7 +240,7 @@ def test_last_recursion_gives_no_gradient_to_earlier_recursion_steps(tiny):
 
 
 def test_last_recursion_gradient_is_that_of_one_recursion_from_a_constant_state(tiny):
-    model, images = _model(tiny).double().train(), _images(tiny).double()
+    model, images = shaken(tiny).double().train(), noise_images(tiny).double()
     *_, end = model.moves(images, supervision_steps=1, backprop="last_recursion")
     end.state.answer.square().sum().backward()
     expected = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
@@ -273,14 +260,14 @@ def test_last_recursion_gradient_is_that_of_one_recursion_from_a_constant_state(
 
 def test_no_grad_of_the_caller_is_respected(tiny):
     with torch.no_grad():
-        step = next(iter(ViTRM(tiny).steps(_images(tiny), backprop="last_recursion")))
+        step = next(iter(ViTRM(tiny).steps(noise_images(tiny), backprop="last_recursion")))
     assert not step.logits.requires_grad
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_halting_starts_at_its_bias_for_every_image(tiny, head):
     model = ViTRM(replace(tiny, halt_bias=-3.0, head=head)).eval()
-    for step in model.steps(_images(tiny)):
+    for step in model.steps(noise_images(tiny)):
         torch.testing.assert_close(step.halt_prob, torch.full((3,), 1 / (1 + math.e**3)))
 
 

@@ -6,26 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.vitrm.shaken import shaken
 from vitrm.model import ViTRM
 from vitrm.nets.layers import Attention, Dropout, DropPath
 
 
-def _model(config, seed=0, kind=ViTRM):
-    """A model whose halting head is not at its zero start, so that gradients pass through it as well."""
-    torch.manual_seed(seed)
-    model = kind(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    return model
-
-
-def _images(config, batch=3):
-    return torch.randn(batch, config.channels, config.image_size, config.image_size)
-
-
 def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny, close):
-    layer = _model(replace(tiny, depth=1)).block.layers[0].mix
+    layer = shaken(replace(tiny, depth=1)).block.layers[0].mix
     tokens = torch.randn(1, 4, 16)
     q, (k, v) = layer.query(tokens)[0], layer.key_value(tokens)[0].split(16, dim=-1)
     heads = []
@@ -41,7 +28,7 @@ def test_attention_is_the_softmax_of_scaled_scores_by_hand(tiny, close):
 
 @pytest.mark.parametrize("kind", ["swiglu", "gelu"])
 def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residual(tiny, kind, close):
-    layer = _model(replace(tiny, feed_forward=kind)).block.layers[0]
+    layer = shaken(replace(tiny, feed_forward=kind)).block.layers[0]
     tokens, everything = torch.randn(2, 5, 16), slice(None)
     mixed, _ = layer.mix(layer.mix.project(layer.norm_mix(tokens), everything), everything, False)
     middle = tokens + mixed
@@ -57,7 +44,7 @@ def test_a_layer_is_mixing_then_feed_forward_each_on_normed_tokens_with_a_residu
 
 
 def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_answer_alone(tiny, close):
-    layer = _model(replace(tiny, reading="cross")).block.layers[0]
+    layer = shaken(replace(tiny, reading="cross")).block.layers[0]
     patches, tokens = torch.randn(1, 16, 16), torch.randn(1, 4, 16)
     seen, _ = layer.look(tokens, layer.project_image(patches), record=False)
     assert torch.equal(seen[:, 0], tokens[:, 0])
@@ -70,7 +57,7 @@ def test_cross_reading_adds_what_the_memory_sees_in_the_image_and_leaves_the_ans
 
 
 def test_token_mixing_without_the_image_is_token_mixing_with_zeros_for_it(tiny, close):
-    mix = _model(replace(tiny, token_mixing="mlp")).block.layers[0].mix
+    mix = shaken(replace(tiny, token_mixing="mlp")).block.layers[0].mix
     tokens = torch.randn(2, 4, 16)  # [y ; z]
     padded = torch.cat([torch.zeros(2, 16, 16), tokens], dim=1)
     hidden = torch.nn.functional.gelu(mix.into(padded.mT))

@@ -6,37 +6,24 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.vitrm.shaken import noise_images, shaken
 from vitrm.errors import ConfigError
 from vitrm.model import ViTRM
 from vitrm.nets.positions import side_of
 
 
-def _model(config):
-    """A model whose tables of preferences have values of their own."""
-    torch.manual_seed(0)
-    model = ViTRM(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    return model
-
-
-def _images(config, batch=3):
-    return torch.randn(batch, config.channels, config.image_size, config.image_size)
-
-
 def test_weights_with_relative_positions_fit_images_of_any_size(tiny):
     """And tell where things lie to each other: what is out of reach of all changes, a border, shifts nothing else."""
     small = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1)
-    model, large = _model(small).eval(), ViTRM(replace(small, image_size=16)).eval()
+    model, large = shaken(small).eval(), ViTRM(replace(small, image_size=16)).eval()
     large.load_state_dict(model.state_dict())
     assert large.memory_init.shape == model.memory_init.shape
-    assert large(_images(large.config)).shape == (3, 10)
-    images = _images(large.config)
+    assert large(noise_images(large.config)).shape == (3, 10)
+    images = noise_images(large.config)
     for here, there in zip(model.steps(images), large.steps(images), strict=True):  # without being made for them
         assert torch.equal(here.memory, there.memory)
     with pytest.raises(ConfigError, match="its positions are relative"):
-        next(model.steps(_images(small), patches=torch.tensor([[0, 1]]).expand(3, 2)))
+        next(model.steps(noise_images(small), patches=torch.tensor([[0, 1]]).expand(3, 2)))
     bias, wide = (model.block.layers[0].places(1 + side**2).bias[:, 1:, 1:] for side in (4, 8))
     wide = wide.unflatten(1, (8, 8)).unflatten(3, (8, 8))[:, 2:6, 2:6, 2:6, 2:6]
     assert torch.equal(wide.flatten(3, 4).flatten(1, 2), bias)
@@ -56,8 +43,8 @@ def test_attention_starts_out_looking_near_where_positions_are_relative(tiny):
 
 def test_scaled_attention_multiplies_its_logits_by_the_logarithm_of_the_number_of_keys(tiny):
     config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, reference_side=2)
-    model = _model(config).double().eval()
-    layer, state, images = model.block.layers[0], model.initial_state(3), _images(config).double()
+    model = shaken(config).double().eval()
+    layer, state, images = model.block.layers[0], model.initial_state(3), noise_images(config).double()
     tokens = torch.cat([model.patch_embed(images), state.answer, state.memory], dim=1)
     q, k, _ = layer.project(tokens, slice(None))
     (bias, scale), exact = layer.places(33), math.log(33) / math.log(9)  # 33 keys here, 1 + 4 + 4 on 2 x 2
@@ -89,7 +76,7 @@ def test_what_positions_prefer_is_kept_without_gradient_and_only_until_the_weigh
 
 def test_reading_can_be_limited_to_what_lies_near_but_the_answer_reads_all(tiny):
     config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=1, recursion_steps=1)
-    model, images = _model(config).eval(), _images(config)
+    model, images = shaken(config).eval(), noise_images(config)
     wide, near = (ViTRM(replace(config, attention_within=within)).eval() for within in (3, 1))
     for other in (wide, near):
         other.load_state_dict(model.state_dict())
@@ -106,9 +93,9 @@ def test_what_lies_near_is_read_alike_on_images_of_any_size(tiny):
     """Where no answer token carries news from afar: a cell out of reach of the border has the same memory."""
     config = replace(tiny, memory_tokens=None, positions="relative", depth=1, memory_steps=2, reference_side=3)
     config = replace(config, image_size=10, attention_within=1)
-    small, large = _model(config).double().eval(), ViTRM(replace(config, image_size=14)).double().eval()
+    small, large = shaken(config).double().eval(), ViTRM(replace(config, image_size=14)).double().eval()
     large.load_state_dict(small.state_dict())
-    images = _images(large.config).double()
+    images = noise_images(large.config).double()
     (*_, here), (*_, there) = (
         [*model.moves(x, 1)][:2] for model, x in ((small, images[..., 2:12, 2:12]), (large, images))
     )
@@ -128,9 +115,9 @@ def test_only_the_answer_whose_keys_grow_is_scaled_where_the_rest_reads_what_lie
 
 def test_attention_is_not_scaled_at_its_reference(tiny):
     plain = replace(tiny, memory_tokens=None, positions="relative")
-    model, scaled = _model(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()
+    model, scaled = shaken(plain).eval(), ViTRM(replace(plain, reference_side=4)).eval()
     scaled.load_state_dict(model.state_dict())
-    images = _images(plain)
+    images = noise_images(plain)
     for here, there in zip(model.moves(images), scaled.moves(images), strict=True):
         assert torch.equal(here.state.memory, there.state.memory)
         assert torch.equal(here.state.answer, there.state.answer)
