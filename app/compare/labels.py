@@ -17,9 +17,9 @@ def numbers(comparison: Comparison) -> list[str]:
 
 
 def percent(entry: Entry) -> str:
-    """Its accuracy with what is known of the spread."""
-    spread = "" if entry.spread is None else f" ± {entry.spread:.1f}"
-    return f"{entry.accuracy:.1f}{spread} %".replace(" ", "\N{NO-BREAK SPACE}")
+    """Its accuracy with what is known of the spread, which a narrow column may put on the next line."""
+    spread = "" if entry.spread is None else f" ±\N{NO-BREAK SPACE}{entry.spread:.1f}"
+    return f"{entry.accuracy:.1f}{spread}\N{NO-BREAK SPACE}%"
 
 
 def count(number: float) -> str:

@@ -1,5 +1,6 @@
 """The soft mixture."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.driving import WIDTHS, at_each_width, own_problems, settle
@@ -33,3 +34,15 @@ def test_the_mixture_of_a_patch_is_looked_at_without_a_message_and_kept_by_the_l
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".mixture").evaluate("node => node.scrollWidth - node.clientWidth") <= 0
     assert own_problems(page) == []
+
+
+@pytest.mark.slow
+def test_tables_of_results_fit_a_telephone(page, server):
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    for path, column in (("mixture?open=worth", "became right"), ("compare?open=mixture", "last step alone")):
+        page.goto(f"{server}/{path}")
+        table = page.get_by_test_id("stTable").filter(has_text=column)
+        expect(table).to_be_visible()
+        settle(page)
+        over = "all => all.map((node) => node.scrollWidth - node.clientWidth)"
+        assert max(table.locator("div:has(table)").evaluate_all(over)) <= 0
