@@ -213,7 +213,8 @@ PRESETS: dict[str, Config] = {
         _small(epochs=16, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
-    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small
+    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small. Go on from one that
+    # has learned it: one seed of three was at 86 % of validation after these epochs, and at 99 after seven of twelve.
     "mazes-first": Config(
         _MAZES,
         _small(epochs=4, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
