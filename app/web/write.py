@@ -86,6 +86,7 @@ def _check(folder: Path) -> None:
         index = folder / "index.html"
         if not index.is_file() or GENERATOR not in index.read_text(encoding="utf-8", errors="replace"):
             raise DataError(f"'{folder}' holds other files; name a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)  # before the minute that the recordings take
 
 
 def _script(recording: Recording) -> str:

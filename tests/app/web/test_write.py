@@ -112,3 +112,10 @@ def test_it_can_be_written_again_but_not_over_what_is_somebody_else_s(site, tmp_
     with pytest.raises(DataError, match="holds other files; name a new or an empty folder"):
         write(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_a_folder_that_cannot_be_made_is_found_before_anything_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.web.write.recordings", lambda: pytest.fail("recorded first"))
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OSError, match="file"):
+        write(tmp_path / "file" / "site")
