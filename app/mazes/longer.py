@@ -77,17 +77,16 @@ def accuracy_by_steps(report: SizeReport, control: SizeReport | None = None) -> 
 def size_rows(report: SizeReport, control: SizeReport | None = None) -> list[dict[str, Any]]:
     """One row per kind and size, accuracy with its 95 % interval."""
     others = {(trial.kind, trial.size): trial for trial in control.trials} if control else {}
-    rows = []
+    rows, several = [], len({trial.kind for trial in report.trials}) > 1
     for trial in report.trials:
         settings = MazeSettings.parse(trial.source)
-        steps = [step for step in (report.trained_steps, 12, 24, 48, 96) if step <= len(trial.right)]
-        row = {
-            "mazes": KINDS[trial.kind],
+        row = {"mazes": KINDS[trial.kind]} if several else {}
+        row |= {
             "cells": f"{trial.size} × {trial.size}",
             "paths": f"{settings.shortest} to {settings.longest}",
             "n": trial.n,
         }
-        for step in dict.fromkeys(steps):
+        for step in _doublings(report, trial):
             row[f"right after step {step}, %"] = _within(trial.right[step - 1], trial.n)
         row |= {f"{name}, %": round(100 * count / trial.n, 1) for name, count in trial.guesses.items()}
         if other := others.get((trial.kind, trial.size)):
@@ -102,7 +101,7 @@ def verdict(report: SizeReport, control: SizeReport | None = None) -> str:
     if not larger:
         return "No mazes larger than those of its training were tried."
     trial, trained = larger[-1], report.trained_steps
-    best = int(np.argmax(trial.right)) + 1
+    best = max(_doublings(report, trial), key=lambda step: trial.right[step - 1])  # the best of all would flatter it
     first, most, last = (100 * trial.accuracy(step) for step in (trained, best, len(trial.right)))
     on = " and ".join(f"{size} × {size}" for size in report.trained_on)
     low, high = interval(trial.right[trained - 1], trial.n), interval(trial.right[best - 1], trial.n)
@@ -134,6 +133,12 @@ def provenance(name: str, report: SizeReport, control_name: str = "", control: S
             f" Thin and dotted: {control_name}, {control.parameters:,} parameters, on the same mazes; it answers once."
         )
     return said
+
+
+def _doublings(report: SizeReport, trial: Trial) -> list[int]:
+    """The steps of the training and twice, four times, ... as many, as far as the trial went."""
+    far = range(len(trial.right) // report.trained_steps)
+    return [report.trained_steps * 2**k for k in far if report.trained_steps * 2**k <= len(trial.right)]
 
 
 def _within(right: int, n: int) -> str:

@@ -35,8 +35,9 @@ def test_more_steps_are_said_to_help_only_where_the_intervals_are_apart(report, 
     assert "plain ViT that answers once, is right on 55.0 %" in said
     same = replace(report, trials=(report.trials[0], trial(4, [400, 500, 505, 510])))
     assert "make no difference that 1,000 mazes can show" in longer.verdict(same)
-    falls = replace(report, trials=(report.trials[0], trial(4, [400, 500, 980, 600])))
-    assert "Thinking on for ever costs: 60.0 % are left after step 4" in longer.verdict(falls)
+    falls = replace(report, trials=(report.trials[0], trial(4, [400, 500, 980, 980, 990, 600, 600, 600])))
+    assert "and 98.0 % after 4," in longer.verdict(falls)
+    assert "Thinking on for ever costs: 60.0 % are left after step 8" in longer.verdict(falls)
     assert "were tried" in longer.verdict(replace(report, trials=report.trials[:1]))
 
 
@@ -53,6 +54,7 @@ def test_each_size_is_a_line_and_the_control_a_flat_one_beside_it(report, contro
 def test_the_table_has_every_size_with_its_interval(report, control):
     rows = longer.size_rows(report, control)
     assert [row["cells"] for row in rows] == ["3 × 3", "4 × 4"]
+    assert "mazes" not in rows[0]  # all are of one kind
     assert rows[1]["right after step 2, %"] == "50.0 (46.9 to 53.1)"
     assert rows[1]["control, %"].startswith("55.0")
     assert "control, %" not in longer.size_rows(report)[0]
