@@ -18,5 +18,5 @@ def test_a_large_number_is_said_in_few_signs(number, words):
 
 def test_an_accuracy_has_its_spread_where_there_is_one(entry, a_vit):
     assert percent(entry("p", a_vit, 50.04)) == "50.0\u00a0%"
-    in_one_line = "50.0\u00a0±\u00a01.3\u00a0%"  # of a narrow table
+    in_one_line = "50.0 ±\u00a01.3\u00a0%"  # a narrow table breaks it before the ±
     assert percent(entry("p", a_vit, 50.0, spread=1.26)) == in_one_line

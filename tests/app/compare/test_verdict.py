@@ -25,8 +25,8 @@ def test_the_verdict_follows_the_numbers_and_their_uncertainty(entry, compared, 
 def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(compared, mixed):
     rows = mixture_rows(compared(*mixed))
     assert [list(row.values()) for row in rows] == [
-        ["2", "60.1\u00a0±\u00a00.3\u00a0%", "60.0\u00a0±\u00a00.3\u00a0%", "+0.1 points (may be chance)", "3"],
-        ["4", "60.0\u00a0±\u00a00.3\u00a0%", "63.0\u00a0±\u00a00.3\u00a0%", "−3.0 points", "3"],
+        ["2", "60.1 ±\u00a00.3\u00a0%", "60.0 ±\u00a00.3\u00a0%", "+0.1 points (may be chance)", "3"],
+        ["4", "60.0 ±\u00a00.3\u00a0%", "63.0 ±\u00a00.3\u00a0%", "−3.0 points", "3"],
     ]
     assert mixture_rows(compared(mixed[0])) == []
 
@@ -39,7 +39,7 @@ def test_no_difference_has_no_sign(entry, compared, a_vitrm, a_vit):
 def test_the_best_of_each_family_is_a_row_with_its_number_and_its_name_in_full(compared, mixed):
     rows = best_rows(compared(*mixed))
     assert [(row["no."], row["best of its family"], row["test accuracy"]) for row in rows] == [
-        ("1", "sr-vit-tiny, R = 4, last step (SR-ViT)", "63.0\u00a0±\u00a00.3\u00a0%"),
+        ("1", "sr-vit-tiny, R = 4, last step (SR-ViT)", "63.0 ±\u00a00.3\u00a0%"),
         ("6", "tiny, last step (ViTRM)", "50.0\u00a0%"),
     ]
 
