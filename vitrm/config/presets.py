@@ -207,14 +207,14 @@ PRESETS: dict[str, Config] = {
         _small(epochs=20, label_smoothing=0.1, **_FASHION_RECIPE | _THROUGH | _MUON | _CUT_AT_FIRST),
         DataConfig(source="fashion"),
     ),
-    # Small mazes with short ways, to begin with: a minute or two. Go on once the first step is right as well: one
-    # seed of three had not learned that after these epochs, and the last stage came to little; after 32 it had.
+    # Small mazes with short ways, to begin with: a minute or two. After 6 epochs one seed of three was at 86 %.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, reference_side=5, supervision_steps=3),
         _small(epochs=16, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
-    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small
+    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small. After 4 epochs one seed
+    # of three was at 86 %, after 12 at 99.8.
     "mazes-first": Config(
         _MAZES,
         _small(epochs=4, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
