@@ -26,8 +26,8 @@ function hasNumber(n, width, digits = 2) {
 }
 
 function percent(p) {
-  if (p >= 0.9995 && p < 1) return "> 99.9 %"; // not all of it
-  return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)} %`;
+  if (p >= 0.9995 && p < 1) return ">\u00a099.9\u00a0%"; // not all of it
+  return `${p >= 0.995 && p < 1 ? (100 * p).toFixed(1) : Math.round(100 * p)}\u00a0%`;
 }
 
 function isDark(root) {

@@ -137,8 +137,10 @@ def provenance(name: str, report: SizeReport, control_name: str = "", control: S
 
 def _doublings(report: SizeReport, trial: Trial) -> list[int]:
     """The steps of the training and twice, four times, ... as many, as far as the trial went."""
-    far = range(len(trial.right) // report.trained_steps)
-    return [report.trained_steps * 2**k for k in far if report.trained_steps * 2**k <= len(trial.right)]
+    steps = [report.trained_steps]
+    while 2 * steps[-1] <= len(trial.right):
+        steps.append(2 * steps[-1])
+    return steps
 
 
 def _within(right: int, n: int) -> str:

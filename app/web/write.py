@@ -56,9 +56,11 @@ _SETS = {WHOLE: "all at once", GLIMPSES: "in glimpses"}  # where a page has two 
 def write(folder: Path) -> list[Path]:
     """Write the site into a folder that is new, empty or holds an older one; the files written.
 
-    Raises DataError if the folder holds anything else, RunError if a bundled model is not there.
+    Raises DataError if the folder holds anything else, OSError if it cannot be made, RunError if a bundled model is
+    not there.
     """
     _check(folder)
+    folder.mkdir(parents=True, exist_ok=True)  # before the minute that the recordings take
     found = list(recordings())
     content = {each.file: _script(each) for each in found}
     for name, (_, module, _, _, scripts) in _COMPONENTS.items():
@@ -86,7 +88,6 @@ def _check(folder: Path) -> None:
         index = folder / "index.html"
         if not index.is_file() or GENERATOR not in index.read_text(encoding="utf-8", errors="replace"):
             raise DataError(f"'{folder}' holds other files; name a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)  # before the minute that the recordings take
 
 
 def _script(recording: Recording) -> str:

@@ -61,7 +61,7 @@ def no_settings(settings: dict[str, str], why: str) -> None:
         raise ConfigError(f"--{next(iter(settings))} cannot be used here: {why}")
 
 
-def check_data(data: str | None, settings: dict[str, str]) -> None:
+def check_source(data: str | None, settings: dict[str, str]) -> None:
     """Raises ConfigError where `--data` and a setting both say what is learned from, or one says what that decides."""
     source = settings.get("data.source")
     if data and source:

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitrm.cli.arguments import a_name, add_data_root, check_data, minutes, positive
+from vitrm.cli.arguments import a_name, add_data_root, check_source, minutes, positive
 from vitrm.config import SOURCES
 from vitrm.places import home
 
@@ -46,7 +46,7 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     from vitrm.sweep.run import train_cells
     from vitrm.sweep.sweep import Sweep
 
-    check_data(arguments.data, settings)
+    check_source(arguments.data, settings)
     lists = ("batch_sizes", "memory_steps", "supervision_steps", "recursion_depths")
     given = {name: getattr(arguments, name) for name in lists}
     cells = grid(

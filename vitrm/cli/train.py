@@ -21,7 +21,7 @@ from vitrm.cli.arguments import (
     add_data_root,
     add_device,
     add_settings,
-    check_data,
+    check_source,
     minutes,
     no_settings,
     where_words,
@@ -93,7 +93,7 @@ def _check(arguments: argparse.Namespace, settings: dict[str, str]) -> None:
     """Raises ConfigError for what would be passed over, such as what begins a training where one is continued."""
     if arguments.estimate and arguments.budget_minutes:
         raise ConfigError("--estimate is about the whole training; leave out --budget-minutes")
-    check_data(arguments.data, settings)
+    check_source(arguments.data, settings)
     if not arguments.resume:
         return
     no_settings(settings, "a resumed run keeps its settings")

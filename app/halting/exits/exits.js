@@ -249,7 +249,7 @@ function sentence(data, answers, exit, never) {
     ? "Running every step would have ended with the same answer."
     : `Running every step would have ended with ${name(steps - 1)}` +
       (data.label === null ? "." : answers[steps - 1] === data.label ? ", which is right." : ", which is wrong.");
-  return `${work} ${answer} ${later}${beyond}`.replaceAll(" %", "\u00a0%");
+  return `${work} ${answer} ${later}${beyond}`;
 }
 
 // In percent, where the row says so; 100 only for all of it
