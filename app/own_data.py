@@ -101,17 +101,19 @@ def latest(visitor: Visitor) -> str | None:
     return f"folder:{max(own)[1]}" if own else None
 
 
-def take(content: bytes, visitor: Visitor, most_mb: float) -> Iterator[float | tuple[str, list[str]]]:
+def take(
+    content: bytes, visitor: Visitor, most_mb: float, lock: AbstractContextManager | None = None
+) -> Iterator[float | tuple[str, list[str]]]:
     """Keep the pictures of a ZIP file, one folder a class. Yields the share that is done, 0..1; then, last, the source
     and a sentence for each file that was left out.
 
-    What this visitor uploaded before and never used gives way. Raises DataError if the file cannot be used, or all
-    uploads on this server would take more than `most_mb` MB.
+    What this visitor uploaded before and never used gives way (`lock` as in `tidy`). Raises DataError if the file
+    cannot be used, or all uploads on this server would take more than `most_mb` MB.
     """
     if not most_mb:
         raise DataError("this server takes no pictures to train on (VITRM_TRAIN_UPLOADS_MB=0)")
     archive, entries, left_out = read_list(content, LIMITS)
-    tidy(visitor)
+    tidy(visitor, lock)
     place = home() / "data" / UPLOADS / secrets.token_hex(16)
     unfinished = place.with_suffix(".tmp")
     with _COMING_LOCK:

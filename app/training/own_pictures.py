@@ -71,7 +71,7 @@ def _take(content: bytes) -> tuple[str | None, list[str]]:
     """Why a file cannot be used, if so; and a sentence for each file in it that was left out."""
     bar, last = st.progress(0.0, "Looking at the pictures …"), 0.0
     try:
-        for done in own_data.take(content, visitors.visitor(), cache.trainings().limits.uploads_mb):
+        for done in cache.trainings().take_pictures(content, visitors.visitor()):
             if isinstance(done, tuple):
                 return None, done[1]
             if time.monotonic() - last > _STEP_S:
@@ -91,6 +91,5 @@ def _say(left_out: list[str]) -> None:
 
 
 def _remove() -> None:
-    trainings = cache.trainings()
-    own_data.remove_unused(own_data.latest(visitors.visitor()), trainings.runs)
+    cache.trainings().remove_pictures(visitors.visitor())
     st.session_state.pop(_LEFT_OUT, None)

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +200,15 @@ class Trainings:
             own_data.remove_unused(source, self.runs)
             self._aside.pop(name, None)
             self.look(everything=True)
+
+    def take_pictures(self, content: bytes, visitor: Visitor) -> Iterator[float | tuple[str, list[str]]]:
+        """Keep a visitor's own pictures (`own_data.take`); nobody asks for a training while others give way."""
+        return own_data.take(content, visitor, self.limits.uploads_mb, self._lock)
+
+    def remove_pictures(self, visitor: Visitor) -> None:
+        """Remove a visitor's latest pictures, if nothing was, or is to be, trained on them."""
+        with self._lock:
+            own_data.remove_unused(own_data.latest(visitor), self.runs)
 
     def run(self, name: str) -> Run:
         """The folder of a run. Raises RunError if there is none of that name."""

@@ -30,9 +30,11 @@ class TrainConfig:
     supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
     (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Begin with weights that use their steps:
     others settle for what is seen at once. Weights that never went on fall apart far beyond their own steps, which
-    `progress_ramp` spares them: K grows with what has been learned. Validation runs all K + N steps, and of equally
-    good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, as in EqR (arXiv
-    2605.21488).
+    `progress_ramp` spares them: K grows with what has been learned. Drawn evenly, nearly every batch begins where a
+    small problem is solved already, and teaches to hold; with `progress_draw="log"` as many begin after 1 or 2 steps as
+    after 30 to 60, so that solving is taught for as long as holding, in fewer steps. Validation runs all K + N steps,
+    and of equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, as in
+    EqR (arXiv 2605.21488).
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
@@ -112,6 +114,12 @@ class TrainConfig:
         "Steps before those that learn",
         "Each batch first makes a random number of steps without learning, up to this many, so that the model learns "
         "to go on from wherever it is.",
+    )
+    progress_draw: Literal["even", "log"] = setting(
+        "even",
+        "How many of them",
+        "Every number as often; or few more often: as many batches make 1 or 2 as 32 to 63, so that finding the answer "
+        "is learned for as long as keeping it.",
     )
     progress_ramp: float = setting(
         0.0,
@@ -200,9 +208,11 @@ class TrainConfig:
             f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
         )
         for name in ("epoch_images", "warmup_epochs", "weight_decay", "grad_clip", "halt_weight",
-                     "patience", "memory_noise", "crop_pad", "affine", "randaugment_ops", "mixup_alpha",
-                     "cutmix_alpha"):  # fmt: skip
+                     "patience", "memory_noise", "crop_pad", "affine", "randaugment_ops"):  # fmt: skip
             check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
+        for name in ("mixup_alpha", "cutmix_alpha"):  # beyond these a Beta distribution is a coin, a half, or an error
+            value = getattr(self, name)
+            check(value == 0 or 0.01 <= value <= 100, f"{name}={value}: expected 0 (none), or 0.01 to 100")
         check(0 <= self.seed < 2**63, f"seed={self.seed}: expected 0 to 2^63 - 1")
         check(0 <= self.randaugment_magnitude <= 30, f"randaugment_magnitude={self.randaugment_magnitude}: 0 to 30")
         check(0 <= self.progress_steps <= 1000, f"progress_steps={self.progress_steps}: expected 0 to 1,000")

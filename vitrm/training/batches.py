@@ -64,9 +64,15 @@ def draw_unlearned(train: TrainConfig, done: float | None) -> int:
         grown = 1 - train.progress_ramp / 2
     else:
         grown = min(1.0, done / train.progress_ramp) if train.progress_ramp else 1.0
-    return int(torch.randint(round(grown * train.progress_steps) + 1, ()))
+    most = round(grown * train.progress_steps)
+    if train.progress_draw == "log":
+        return int((most + 2) ** torch.rand(()).item()) - 1
+    return int(torch.randint(most + 1, ()))
 
 
 def usual_unlearned(train: TrainConfig) -> int:
     """How many they are on average over a training."""
-    return int(train.progress_steps * (1 - train.progress_ramp / 2) / 2)
+    most = train.progress_steps * (1 - train.progress_ramp / 2)
+    if train.progress_draw == "log":  # the mean of (K + 2)^u - 1, less half a step that is cut off
+        return round((most + 1) / math.log(most + 2) - 1.5)
+    return int(most / 2)

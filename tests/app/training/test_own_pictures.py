@@ -81,6 +81,30 @@ def test_runs_are_read_before_the_lock_is_taken_and_again_within_it(queue, monke
     assert [own_data.folder(source).exists() for source in (unused, wanted, queue.source)] == [False, True, True]
 
 
+def test_pictures_do_not_give_way_to_the_next_where_a_training_on_them_is_asked_for_meanwhile(queue, monkeypatch):
+    monkeypatch.setattr(queue.processes, "begin", lambda name: None)
+    anew, away = lambda: list(queue.take_pictures(pets(), BOB)), lambda: queue.remove_pictures(BOB)
+    for give_way, free_when_read, kept in ((anew, [True, False], True), (away, [False], False)):
+        wanted = take(pets(), BOB)[0]
+        read, free = own_data._said, []
+
+        def reading(runs, wanted=wanted, read=read, free=free):
+            said = read(runs)
+            with ThreadPoolExecutor(1) as other:
+                free.append(other.submit(queue._lock.acquire, blocking=False).result())
+                if free[-1]:
+                    other.submit(queue._lock.release).result()
+                    queue.train(asked(wanted), BOB)
+            return said
+
+        with monkeypatch.context() as patch:
+            patch.setattr(own_data, "_said", reading)
+            give_way()
+        assert (free, own_data.folder(wanted).exists()) == (free_when_read, kept)
+        if kept:
+            queue.leave(next(name for name, run in queue.known.items() if run.source == wanted), BOB)
+
+
 def test_the_pictures_go_with_the_last_run_on_them(queue):
     place = own_data.folder(queue.source)
     copy = shutil.copytree(queue.runs / queue.mine, queue.runs / "copy")

@@ -269,9 +269,11 @@ def test_models_that_cannot_be_built_are_refused(changes, message):
             ({name: -1}, f"{name}=-1: expected 0 or more")
             for name in (
                 *("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad", "affine"),
-                *("randaugment_ops", "mixup_alpha", "cutmix_alpha"),
+                *("randaugment_ops", "memory_noise", "epoch_images"),
             )
         ),
+        ({"mixup_alpha": -1}, r"mixup_alpha=-1: expected 0 \(none\), or 0.01 to 100"),
+        ({"cutmix_alpha": 1e300}, r"cutmix_alpha=1e\+300: expected 0 \(none\), or 0.01 to 100"),
         ({"weight_decay": float("nan")}, "weight_decay=nan: expected 0 or more"),
         ({"randaugment_magnitude": 31}, "randaugment_magnitude=31: 0 to 30"),
         ({"seed": -1}, "seed=-1: expected 0 to"),

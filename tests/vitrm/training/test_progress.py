@@ -141,6 +141,19 @@ def test_the_steps_before_those_that_learn_grow_to_their_full_number_over_a_shar
         TrainConfig(progress_ramp=1.5)
 
 
+def test_drawn_by_their_logarithm_few_of_them_are_as_frequent_as_many():
+    torch.manual_seed(0)
+    train = TrainConfig(progress_steps=62, progress_draw="log")
+    drawn = torch.tensor([draw_unlearned(train, 0.5) for _ in range(6000)])
+    shares = [((low <= drawn) & (drawn < high)).float().mean() for low, high in ((0, 1), (1, 3), (3, 7), (31, 63))]
+    torch.testing.assert_close(torch.stack(shares), torch.full((4,), 1 / 6), atol=0.02, rtol=0)
+    assert (int(drawn.min()), int(drawn.max())) == (0, 62)
+    assert usual_unlearned(train) == 14
+    assert float(drawn.float().mean()) == pytest.approx(14, abs=1)
+    assert usual_unlearned(replace(train, progress_steps=0)) == 0
+    assert _most(replace(train, progress_ramp=0.5), 0.25) == 31
+
+
 def test_how_far_they_have_grown_follows_the_training(progress, monkeypatch):
     config, dataset, _ = progress
     seen = []
