@@ -306,7 +306,8 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     open_train(page)
     page.segmented_control(key="train_view").set_value("Compare").run()
     assert not page.exception
-    page.multiselect(key="compared").set_value(["first", "second"]).run()
+    assert len(page.multiselect(key="runs_compared").value) == 2
+    page.multiselect(key="runs_compared").set_value(["first", "second"]).run()
     lines = charts(page)["accuracy"]["lines"]
     assert [line["name"] for line in lines] == ["first", "second"]
     results, table = (frame.value for frame in page.dataframe)
@@ -323,6 +324,16 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     page.button(key="delete").click().run()
     assert not page.exception
     assert sorted(file.name for file in (tmp_path / "runs").iterdir()) == ["first"]
+
+
+def test_the_runs_compared_here_are_not_what_the_page_compare_compares(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page, show="Compare")
+    page.multiselect(key="runs_compared").set_value(["second"]).run()
+    page.switch_page("../pages/compare.py").run()
+    assert not page.exception
+    assert not page.warning
+    assert page.session_state["compared"] == ""
 
 
 def test_a_run_becomes_the_model_of_the_other_pages(page, trained, tmp_path):
