@@ -25,6 +25,7 @@ from app.visitors import Visitor
 from vitrm.errors import VitrmError
 
 TEACHER_S = 0.5  # between two looks at what has been answered
+_SPREAD, _SPREADS = "class_spread", "class_spreads"  # the toggle, and what it says where it is not drawn
 _qr = picture("vitrm_class_qr", __file__, css="classroom.css")
 
 
@@ -162,7 +163,7 @@ def _arriving(code: str, acts: int) -> None:
     now = _now(code, acts)
     question, asking = classes().question(now.asking.question), now.asking
     answered, there = len(asking.answers), len(now.phones)
-    hidden = not asking.revealed and not st.session_state.get("class_spread", True)
+    hidden = not asking.revealed and not st.session_state.get(_SPREADS, True)
     st.html(f"<p class='class-count'><b>{answered}</b> of {there} have answered</p>")
     spread(figures.distribution(question, asking, hidden=hidden) | {"wide": True}, key="class_arriving")
     if asking.measured:
@@ -179,8 +180,13 @@ def _reveal(found: Classroom, question: Question) -> None:
                 on_answer=lambda value: _act(lambda who: classes().reveal(found.code, value, who)))  # fmt: skip
             st.button("Reveal the answers only", key="class_reveal_only", on_click=_act,
                       args=(lambda who: classes().reveal(found.code, None, who),))  # fmt: skip
-        st.toggle("Show how the answers spread before that", key="class_spread", value=True,
+        st.session_state[_SPREAD] = st.session_state.get(_SPREADS, True)
+        st.toggle("Show how the answers spread before that", key=_SPREAD, on_change=_keep_spread,
                   help="Off: whoever looks at the wall is not told what the others say")  # fmt: skip
+
+
+def _keep_spread() -> None:
+    st.session_state[_SPREADS] = st.session_state[_SPREAD]
 
 
 def _reveal_known(code: str, key: str) -> None:

@@ -1,0 +1,68 @@
+"""The teacher's screen (AppTest)."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import visitors
+from app.classroom import teacher
+from app.classroom.classes import Classes
+from app.classroom.questions import QUESTIONS
+from app.visitors import Visitor
+
+PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "class.py")
+TEACHER = Visitor("t" * 32, is_teacher=True)
+ANN, BOB = Visitor("a" * 32), Visitor("b" * 32)
+ASKED = "before-more"  # a choice whose answer is known
+
+
+@pytest.fixture
+def classes(tmp_path, monkeypatch):
+    found = Classes(QUESTIONS, tmp_path / "classes")
+    monkeypatch.setattr(teacher, "classes", lambda: found)
+    monkeypatch.setattr(teacher, "bases", lambda url, machines: ["http://192.0.2.1:8501"])
+    monkeypatch.setattr(visitors, "cookie", lambda: "")  # AppTest has neither
+    monkeypatch.setattr(visitors, "address", lambda: None)
+    return found
+
+
+@pytest.fixture
+def code(classes):
+    """A class with Ann and Bob in it, asked a question."""
+    code = classes.open(TEACHER)
+    classes.join(code, ANN)
+    classes.join(code, BOB)
+    classes.ask(code, ASKED, TEACHER)
+    return code
+
+
+def open_page():
+    return drawn(AppTest.from_file(PAGE, default_timeout=300))
+
+
+def drawn(app):
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words_of_the_spread(app):
+    found = [json.loads(block.proto.json) for block in app.get("bidi_component")]
+    return next(data["words"] for data in found if "rows" in data)
+
+
+def test_answers_that_are_hidden_once_stay_hidden_at_the_next_question(classes, code):
+    app = open_page()
+    assert words_of_the_spread(app) == "No answers yet."
+    app.toggle(key="class_spread").set_value(False).run()
+    app.button(key="class_reveal").click().run()
+    assert "class_spread" not in [each.key for each in app.toggle]
+    classes.ask(code, ASKED, TEACHER)
+    drawn(app)
+    assert not app.toggle(key="class_spread").value
+    classes.answer(code, 1, 1, ANN)
+    assert words_of_the_spread(drawn(app)) == ""
+    app.toggle(key="class_spread").set_value(True).run()
+    assert words_of_the_spread(app).startswith("1 answer;")
