@@ -162,7 +162,7 @@ def _question(found: Classroom) -> None:
 def _arriving(code: str, acts: int) -> None:
     now = _now(code, acts)
     question, asking = classes().question(now.asking.question), now.asking
-    answered, there = len(asking.answers), len(now.phones)
+    answered, there = len(asking.answers), len(now.phones.union(asking.answers))  # who has left has answered all the same
     hidden = not asking.revealed and not st.session_state.get(_SPREADS, True)
     st.html(f"<p class='class-count'><b>{answered}</b> of {there} have answered</p>")
     spread(figures.distribution(question, asking, hidden=hidden) | {"wide": True}, key="class_arriving")

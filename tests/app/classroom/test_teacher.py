@@ -66,3 +66,11 @@ def test_answers_that_are_hidden_once_stay_hidden_at_the_next_question(classes, 
     assert words_of_the_spread(drawn(app)) == ""
     app.toggle(key="class_spread").set_value(True).run()
     assert words_of_the_spread(app).startswith("1 answer;")
+
+
+def test_a_phone_that_has_answered_and_left_is_among_all(classes, code):
+    classes.answer(code, 0, 1, ANN)
+    classes.answer(code, 0, 1, BOB)
+    classes.leave(ANN)
+    counts = [each.proto.body for each in open_page().get("html") if "have answered" in each.proto.body]
+    assert counts == ["<p class='class-count'><b>2</b> of 2 have answered</p>"]
