@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import own_data, state, visitors
+from app import inputs, own_data, state, visitors
 from app.training import cache
 from app.training.queue import Training
 from vitrm.errors import VitrmError
@@ -47,7 +47,7 @@ def choose_view(known: dict[str, Training]) -> str:
 
 
 def choose_run(known: dict[str, Training]) -> str | None:
-    """The run to watch: the one in the link, else what is going on, else the newest."""
+    """The run to watch: what was chosen or started, else what a link names, else what is going on, else the newest."""
     names = sorted(known, key=lambda name: (not known[name].is_active, -touched(name)))
     if not names:
         if named := st.query_params.get(state.RUN):
@@ -56,20 +56,15 @@ def choose_run(known: dict[str, Training]) -> str | None:
         return None
     session = st.session_state
     wanted = session.get(state.RUN) or st.query_params.get(state.RUN)
-    active = {name for name in names if known[name].is_active}
-    fresh = active - session.get("train_seen", active)
-    session["train_seen"] = active
     if wanted not in known:
         if wanted:
             st.warning(f"There is no run “{wanted}” here; showing “{names[0]}”.")
         wanted = names[0]
-    elif fresh and wanted not in active:
-        wanted = sorted(fresh)[0]  # something has begun while this one was over
-    session[state.RUN] = wanted
-    st.selectbox("Run", names, key=state.RUN, help="What is going on comes first, then the newest")
-    if st.query_params.get(state.RUN) != session[state.RUN]:
-        st.query_params[state.RUN] = session[state.RUN]
-    return session[state.RUN]
+    session[state.RUN] = wanted  # kept until another is chosen or started, on other pages too
+    chosen = inputs.select("Run", names, state.RUN, help="What is going on comes first, then the newest")
+    if st.query_params.get(state.RUN) != chosen:
+        st.query_params[state.RUN] = chosen
+    return chosen
 
 
 def tell(act: Callable[[], Any]) -> None:

@@ -22,6 +22,8 @@ from vitrm.errors import RunError, VitrmError
 from vitrm.runs.folder import Run
 from vitrm.training.commands import train_command
 
+_RUNS = "runs_compared"
+
 
 def compare(known: dict[str, Training]) -> None:
     """Curves of several runs over each other, what differs in their settings, and what can be done with each."""
@@ -31,10 +33,8 @@ def compare(known: dict[str, Training]) -> None:
     if not names:
         st.info("Nothing has been trained here yet.")
         return
-    if "compared" not in st.session_state:
-        st.session_state["compared"] = names[:2]
-    st.session_state["compared"] = [name for name in st.session_state["compared"] if name in names]
-    chosen = st.multiselect("Runs", names, key="compared", max_selections=8)
+    st.session_state[_RUNS] = [name for name in st.session_state.get(_RUNS, names[:2]) if name in names]
+    chosen = st.multiselect("Runs", names, key=_RUNS, max_selections=8)
     configs = {}
     for name in chosen:
         try:

@@ -160,7 +160,7 @@ def test_own_settings_reach_the_queue_and_a_second_visitor_joins(page):
     assert any("number 1 in the queue" in text.value for text in page.caption)
     other = AppTest.from_file(HOME, default_timeout=300)
     open_train(other)
-    assert other.selectbox(key="run").value == job.name
+    assert other.selectbox(key="run_choice").value == job.name
     assert other.button(key="do_Leave the queue").disabled is False  # at the server's own machine: the teacher
     page.button(key="do_Leave the queue").click().run()
     assert not page.exception
@@ -227,6 +227,25 @@ def test_a_finished_run_shows_its_curves_and_where_they_come_from(page, trained,
     assert len(page.dataframe[0].value) == 3
 
 
+def test_who_looks_at_a_run_that_is_over_keeps_it_while_others_start_and_on_the_way_back(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page)
+    other = next(name for name in ("first", "second") if name != page.selectbox(key="run_choice").value)
+    page.selectbox(key="run_choice").set_value(other).run()
+    classmate = AppTest.from_file(HOME, default_timeout=300)
+    open_train(classmate)
+    classmate.segmented_control(key="train_view").set_value("New training").run()
+    classmate.button(key="start_training").click().run()
+    assert any(run.is_active for run in cache.trainings().known.values())
+    page.run()
+    assert page.selectbox(key="run_choice").value == other
+    page.switch_page("../pages/attention.py").run()
+    page.query_params.clear()  # as a browser does on the way to another page
+    page.switch_page("../pages/train.py").run()
+    assert page.selectbox(key="run_choice").value == other
+    assert page.query_params["run"] in (other, [other])
+
+
 def test_a_finished_run_says_its_test_result_and_leads_on(page, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "runs")
     open_train(page, run="second")
@@ -287,7 +306,8 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     open_train(page)
     page.segmented_control(key="train_view").set_value("Compare").run()
     assert not page.exception
-    page.multiselect(key="compared").set_value(["first", "second"]).run()
+    assert len(page.multiselect(key="runs_compared").value) == 2
+    page.multiselect(key="runs_compared").set_value(["first", "second"]).run()
     lines = charts(page)["accuracy"]["lines"]
     assert [line["name"] for line in lines] == ["first", "second"]
     results, table = (frame.value for frame in page.dataframe)
@@ -304,6 +324,16 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     page.button(key="delete").click().run()
     assert not page.exception
     assert sorted(file.name for file in (tmp_path / "runs").iterdir()) == ["first"]
+
+
+def test_the_runs_compared_here_are_not_what_the_page_compare_compares(page, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    open_train(page, show="Compare")
+    page.multiselect(key="runs_compared").set_value(["second"]).run()
+    page.switch_page("../pages/compare.py").run()
+    assert not page.exception
+    assert not page.warning
+    assert page.session_state["compared"] == ""
 
 
 def test_a_run_becomes_the_model_of_the_other_pages(page, trained, tmp_path):
