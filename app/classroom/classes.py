@@ -147,18 +147,20 @@ class Classes:
         _lead(visitor)
         self._add(code, Asked(self.question(question).key))
 
-    def reveal(self, code: str, result: Any, visitor: Visitor, measured: str = "") -> None:
+    def reveal(self, code: str, asking: int, result: Any, visitor: Visitor, measured: str = "") -> None:
         """Put what came out on all screens, beside everybody's own prediction, and on what that was `measured`.
 
-        `result` None: nobody knows it.
+        `asking` is the number of the question, as in `answer`; `result` None: nobody knows it.
         """
         with self._lock:
             _lead(visitor)
             found = self.get(code)
             if found.asking is None or found.asking.revealed:
                 raise ClassError("There is no question to which the answer could be revealed; ask one first.")
+            if asking != len(found.askings) - 1:
+                raise ClassError("The class is at another question by now; nothing was revealed.")
             read = None if result is None else json.dumps(self.question(found.asking.question).read(result))
-            self._add(code, Revealed(len(found.askings) - 1, read, measured))
+            self._add(code, Revealed(asking, read, measured))
 
     def lead(self, code: str, to: str, visitor: Visitor) -> None:
         """Have all look at one state of a page, as `app.classroom.place.read_place` reads it."""

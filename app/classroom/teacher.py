@@ -162,7 +162,7 @@ def _question(found: Classroom) -> None:
 def _arriving(code: str, acts: int) -> None:
     now = _now(code, acts)
     question, asking = classes().question(now.asking.question), now.asking
-    answered, there = len(asking.answers), len(now.phones)
+    answered, there = len(asking.answers), len(now.phones.union(asking.answers))  # some answer and leave
     hidden = not asking.revealed and not st.session_state.get(_SPREADS, True)
     st.html(f"<p class='class-count'><b>{answered}</b> of {there} have answered</p>")
     spread(figures.distribution(question, asking, hidden=hidden) | {"wide": True}, key="class_arriving")
@@ -171,15 +171,16 @@ def _arriving(code: str, acts: int) -> None:
 
 
 def _reveal(found: Classroom, question: Question) -> None:
+    asking = len(found.askings) - 1
     with st.container(horizontal=True, vertical_alignment="center"):
         if is_known(question.key):
             st.button("Reveal", type="primary", icon=":material/visibility:", key="class_reveal",
-                      on_click=_reveal_known, args=(found.code, question.key))  # fmt: skip
+                      on_click=_reveal_known, args=(found.code, asking, question.key))  # fmt: skip
         with st.popover("Say what came out", icon=":material/edit:"):
-            ask(question, f"class_result_{found.code}_{len(found.askings)}", press="Reveal this", value=None,
-                on_answer=lambda value: _act(lambda who: classes().reveal(found.code, value, who)))  # fmt: skip
+            ask(question, f"class_result_{found.code}_{asking}", press="Reveal this", value=None,
+                on_answer=lambda value: _act(lambda who: classes().reveal(found.code, asking, value, who)))  # fmt: skip
             st.button("Reveal the answers only", key="class_reveal_only", on_click=_act,
-                      args=(lambda who: classes().reveal(found.code, None, who),))  # fmt: skip
+                      args=(lambda who: classes().reveal(found.code, asking, None, who),))  # fmt: skip
         st.session_state[_SPREAD] = st.session_state.get(_SPREADS, True)
         st.toggle("Show how the answers spread before that", key=_SPREAD, on_change=_keep_spread,
                   help="Off: whoever looks at the wall is not told what the others say")  # fmt: skip
@@ -189,10 +190,10 @@ def _keep_spread() -> None:
     st.session_state[_SPREADS] = st.session_state[_SPREAD]
 
 
-def _reveal_known(code: str, key: str) -> None:
+def _reveal_known(code: str, asking: int, key: str) -> None:
     def act(who: Visitor) -> None:
         came_out = result(key)
-        classes().reveal(code, came_out.value, who, came_out.words)
+        classes().reveal(code, asking, came_out.value, who, came_out.words)
 
     _act(act)
 

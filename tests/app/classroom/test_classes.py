@@ -47,7 +47,7 @@ def test_the_last_answer_before_the_reveal_is_the_one_that_counts(classes, code)
     classes.answer(code, 0, 20, ANN)
     classes.answer(code, 0, 37.4, ANN)
     classes.answer(code, 0, 80, BOB)
-    classes.reveal(code, 61, TEACHER, "on 20 mazes")
+    classes.reveal(code, 0, 61, TEACHER, "on 20 mazes")
     with pytest.raises(ClassError, match="on the screens already"):
         classes.answer(code, 0, 61, BOB)
     asking = classes.get(code).asking
@@ -83,7 +83,7 @@ def test_a_server_that_is_started_again_has_every_answer_and_a_torn_line_is_igno
 def test_every_cut_of_a_file_is_read_up_to_its_last_whole_line(classes, code, folder):
     classes.ask(code, "right", TEACHER)
     classes.answer(code, 0, 1, ANN)
-    classes.reveal(code, None, TEACHER)
+    classes.reveal(code, 0, None, TEACHER)
     whole = file(classes, code).read_bytes()
     counts = []
     for size in range(whole.index(b"\n") + 1, len(whole) + 1):
@@ -110,7 +110,7 @@ def test_two_servers_of_one_folder_see_each_others_answers(classes, code, folder
 ACTS = {
     "open": lambda classes, code, who: classes.open(who),
     "ask": lambda classes, code, who: classes.ask(code, "share", who),
-    "reveal": lambda classes, code, who: classes.reveal(code, 1, who),
+    "reveal": lambda classes, code, who: classes.reveal(code, 0, 1, who),
     "lead": lambda classes, code, who: classes.lead(code, "step", who),
     "let go": lambda classes, code, who: classes.let_go(code, who),
     "end": lambda classes, code, who: classes.end(code, who),
@@ -182,7 +182,7 @@ def test_there_are_limits_for_classes_phones_changes_and_bytes(classes, code, mo
     monkeypatch.setattr(module, "MB", 0)
     with pytest.raises(ClassError, match="all that it may have"):
         classes.answer(code, 0, 1, BOB)
-    classes.reveal(code, 1, TEACHER)  # the teacher can still end it well
+    classes.reveal(code, 0, 1, TEACHER)  # the teacher can still end it well
 
 
 def test_a_class_that_somebody_forgot_is_deleted_after_a_day(folder):

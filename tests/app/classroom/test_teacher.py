@@ -66,3 +66,22 @@ def test_answers_that_are_hidden_once_stay_hidden_at_the_next_question(classes, 
     assert words_of_the_spread(drawn(app)) == ""
     app.toggle(key="class_spread").set_value(True).run()
     assert words_of_the_spread(app).startswith("1 answer;")
+
+
+def test_a_phone_that_has_answered_and_left_is_among_all(classes, code):
+    classes.answer(code, 0, 1, ANN)
+    classes.answer(code, 0, 1, BOB)
+    classes.leave(ANN)
+    counts = [each.proto.body for each in open_page().get("html") if "have answered" in each.proto.body]
+    assert counts == ["<p class='class-count'><b>2</b> of 2 have answered</p>"]
+
+
+@pytest.mark.parametrize("button", ["class_reveal", "class_reveal_only"])
+def test_what_came_out_is_not_shown_to_another_question_asked_meanwhile(classes, code, button):
+    app = open_page()
+    classes.ask(code, "before-steps", TEACHER)
+    app.button(key=button).click().run()
+    assert [each.value for each in app.warning] == ["The class is at another question by now; nothing was revealed."]
+    assert [asking.revealed for asking in classes.get(code).askings] == [False, False]
+    app.button(key=button).click().run()
+    assert [asking.revealed for asking in classes.get(code).askings] == [False, True]

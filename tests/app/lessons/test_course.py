@@ -6,13 +6,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import cache, state
+from app.compare import comparison, verdict
 from app.events import Event
 from app.lessons import progress
 from app.lessons.book.book import content, measured
-from app.lessons.course import lessons, recalled
+from app.lessons.course import lessons, loop_or_depth, recalled
 from app.lessons.course import what_is_the_loop_good_for as loop
 from app.lessons.question import Choice
 from tests.app.lessons.doing import done_at
+from vitrm.nets.cost import multiply_adds
+from vitrm.sweep.table import list_tables, read_table
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = (state.CHECKPOINT, state.MIXTURE_MODEL, state.MAZE_MODEL, state.LEFT, state.RIGHT)
@@ -135,3 +138,21 @@ def test_the_long_maze_is_answered_wrongly_after_six_steps_and_rightly_to_the_en
     answers, labels = loop._answers(loop.mazes()[loop.LONG : loop.LONG + 1], loop.DEPTH * loop.STEPS[0])
     assert int(answers[loop.STEPS[0] - 1, 0]) != labels[0]
     assert int(answers[-1, 0]) == labels[0]
+
+
+def test_the_rows_that_the_last_lesson_names_answer_its_questions_whatever_else_was_trained():
+    lesson = lessons()["loop-or-depth"]
+    grids = comparison.of_tables({name: read_table(file) for name, file in list_tables().items()})
+    for link in links(lesson):
+        if link.page == "compare":
+            shown = comparison.chosen(grids, link.query[state.COMPARED])
+            one, other = (
+                next(entry for entry in shown.entries if entry.name == name)
+                for name in (loop_or_depth.LOOP, loop_or_depth.DEPTH)
+            )
+            assert multiply_adds(one.config) == pytest.approx(multiply_adds(other.config), rel=0.01)
+            assert 3.5 < other.parameters / one.parameters < 4
+            assert "leads" in verdict.verdict(comparison.only(shown, (one, other)))  # more than chance
+            assert "R = 2" in verdict.verdict(shown)
+            assert "no difference beyond chance" in verdict.verdict(shown)
+    assert all(name in lesson.stops[0].text for name in (loop_or_depth.LOOP, loop_or_depth.DEPTH))
