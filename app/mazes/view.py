@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import replace
 from typing import NamedTuple
@@ -235,6 +236,16 @@ def ask(asked: Asked, maze: Maze, seen: bool) -> None:
     worth = measured(
         asked.checkpoint.name, asked.config, summary, f"images of {asked.config.data.title}, drawn anew every epoch"
     )
-    caption = f"The maze on the board, of no split. {worth}"
+    caption = f"The maze on the board, {_origin(asked.checkpoint, maze)}. {worth}"
     st.caption(caption)
     keep(shown, asked.checkpoint, panels, caption, image="maze", cells=by_cell)
+
+
+def _origin(checkpoint: Checkpoint, maze: Maze) -> str:
+    """Where a maze is from, as the caption says it: one that was picked says less of a model than one that was not."""
+    with contextlib.suppress(VitrmError):  # what is wrong with the files of a model is said where they are shown
+        if maze in maze_cache.ready(checkpoint):
+            return "of the test split"
+        if maze == maze_cache.needs_longer(checkpoint):
+            return "of no split, picked because this model needs more steps for it than its training had"
+    return "of no split"

@@ -73,6 +73,20 @@ def test_a_link_carries_the_maze_and_a_guess_shows_the_answer(page):
     assert Maze(again["maze"]).solution.length == app.selectbox(key="maze_length").value
 
 
+def test_the_caption_says_where_the_maze_is_from(page, monkeypatch):
+    def said():
+        captions = [each.value for each in page(maze=MAZE_4, open="answer").caption]
+        return next(each for each in captions if each.startswith("The maze on the board, ")).partition(". ")[0]
+
+    picked = ", picked because this model needs more steps for it than its training had"
+    monkeypatch.setattr(maze_cache, "ready", lambda checkpoint: {})
+    assert said() == "The maze on the board, of no split"
+    monkeypatch.setattr(maze_cache, "needs_longer", lambda checkpoint: Maze(MAZE_4))
+    assert said() == f"The maze on the board, of no split{picked}"
+    monkeypatch.setattr(maze_cache, "ready", lambda checkpoint: {Maze(MAZE_4): None})
+    assert said() == "The maze on the board, of the test split"
+
+
 def test_a_guess_opens_the_models_answer(page):
     app = page(maze=MAZE_4)
     app.segmented_control(key="maze_guess").set_value(0).run()
