@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, downloads, events, state
 from app.cache import Checkpoint
+from app.figures import as_written
 from app.picker import classes
 from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
@@ -79,7 +80,7 @@ def choose_checkpoint(
     known = cache.checkpoints()
     found = known_checkpoint(key, known)
     if st.session_state[key] != found.name:
-        st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
+        st.warning(f"There is no checkpoint “{as_written(st.session_state[key])}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
     with beside or st.container():
         if always or found.name not in (state.DEFAULTS[key], state.LANDING.get(key)):
@@ -240,7 +241,8 @@ def choose_image(
         st.session_state[state.IMAGE] = before
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
         if st.session_state[state.IMAGE] != state.DEFAULTS[state.IMAGE]:
-            st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
+            named = as_written(st.session_state[state.IMAGE])
+            st.warning(f"There is no image “{named}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
     # To read them takes torch; an image that is ready-made is on screen before that has loaded.
     few = None if st.session_state[state.IMAGE] in gallery else cache.bundled_images(checkpoint)

@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import visitors
+from app.figures import as_written
 from app.training import cache, settings
 from app.training.comparison import zipped
 from app.training.estimates import Estimates
@@ -197,10 +198,12 @@ def test_the_link_says_which_view_is_on_show(page):
 
 
 @pytest.mark.parametrize("key", ["run", "show"])
-def test_what_a_link_names_and_is_not_there_is_said(page, key):
-    open_train(page, **{key: "nonsense-7"})
+def test_what_a_link_names_and_is_not_there_is_said(page, key, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    named = "![x](//e.org/x.png) " + 300 * "a"
+    open_train(page, **{key: named})
     assert not page.exception
-    assert "“nonsense-7”" in page.warning[0].value
+    assert f"“{as_written(named)}”" in page.warning[0].value
 
 
 # The live view
