@@ -61,7 +61,7 @@ def show() -> None:
     try:
         shown = [_run(here[name], config.model, image, seed) for name, config, _ in sides]
     except DataError as error:
-        st.error(f"The images that these models were tested on cannot be had: {error}")
+        inputs.say_absent(error, here[left])
         state.to_url(*state.COMPARE)
         return
     except VitrmError as error:
