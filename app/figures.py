@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,16 @@ import numpy as np
 from vitrm.config import Config
 from vitrm.runs.summary import Summary
 from vitrm.traces.trace import Trace
+
+
+def plain(text: str) -> str:
+    """Text that is not ours, for places that read Markdown: every sign of its is shown as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~>|$:<&=^\"'@/])", r"\\\1", text)
+
+
+def as_written(text: str) -> str:
+    """What a link says, within a sentence of ours: its beginning, `plain`."""
+    return plain(text[:60])
 
 
 def numbers(trace: Trace) -> list[dict[str, Any]]:

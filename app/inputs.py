@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, downloads, events, state
 from app.cache import Checkpoint
+from app.figures import as_written
 from app.picker import classes
 from app.picker.picker import picker
 from vitrm.config import Config, GlimpsePolicy
@@ -52,6 +52,7 @@ def select(
     return st.session_state[key] if st.session_state[key] in options else shown
 
 
+_SHOWN = "images_shown"  # in the session: for each data set, by its source, the image seen there; the last comes last
 NO_IMAGES = "its images are not on this machine"
 
 
@@ -79,7 +80,7 @@ def choose_checkpoint(
     known = cache.checkpoints()
     found = known_checkpoint(key, known)
     if st.session_state[key] != found.name:
-        st.warning(f"There is no checkpoint “{st.session_state[key]}” here; showing “{found.name}”.")
+        st.warning(f"There is no checkpoint “{as_written(st.session_state[key])}” here; showing “{found.name}”.")
         st.session_state[key] = found.name
     with beside or st.container():
         if always or found.name not in (state.DEFAULTS[key], state.LANDING.get(key)):
@@ -117,20 +118,8 @@ def _select_model(known: Mapping[str, Checkpoint], key: str, lacks: Callable[[Ch
         sorted(reasons, key=lambda name: bool(reasons[name])),
         key,
         words=lambda name: f"{name} (not here: {reasons[name]})" if reasons.get(name) else name,
-        take=lambda name: _take_model(key, name),
         help="\n".join(lines) or None,
     )
-
-
-def _take_model(key: str, name: str) -> None:
-    """Show another model; of other images it shows the usual one: a number means nothing there."""
-    known, sources = cache.checkpoints(), []
-    for each in (st.session_state[key], name):
-        with contextlib.suppress(KeyError, VitrmError):
-            sources.append(cache.facts(known[each])[0].data.source)
-    if len(set(sources)) > 1:
-        st.session_state[state.IMAGE] = state.DEFAULTS[state.IMAGE]
-    st.session_state[key] = name
 
 
 def _one_line(config: Config, summary: Summary) -> str:
@@ -245,13 +234,21 @@ def choose_image(
     """A ready-made image, a random one of a checkpoint's test split, or, with `draws`, another draw of the glimpses;
     its seed.
     """
+    shown, source = st.session_state.setdefault(_SHOWN, {}), cache.facts(checkpoint)[0].data.source
+    last = next(reversed(shown), source)
+    before = shown.pop(source, state.DEFAULTS[state.IMAGE])
+    if last != source and st.session_state[state.IMAGE] == shown[last]:  # its number means nothing here
+        st.session_state[state.IMAGE] = before
     if not _is_test_image(st.session_state[state.IMAGE], test_images):
-        st.warning(f"There is no image “{st.session_state[state.IMAGE]}” in this data set; showing another one.")
+        if st.session_state[state.IMAGE] != state.DEFAULTS[state.IMAGE]:
+            named = as_written(st.session_state[state.IMAGE])
+            st.warning(f"There is no image “{named}” in this data set; showing another one.")
         st.session_state[state.IMAGE] = next(iter(gallery), "test-0")
     # To read them takes torch; an image that is ready-made is on screen before that has loaded.
     few = None if st.session_state[state.IMAGE] in gallery else cache.bundled_images(checkpoint)
     if few is not None and few.find(_number(st.session_state[state.IMAGE])) is None:
         _show_another(few, gallery, checkpoint)
+    shown[source] = st.session_state[state.IMAGE]
     if not cache.has_images(checkpoint):
         return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):

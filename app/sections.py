@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import events, state
+from app.figures import as_written
 from app.present import present
 
 _LED_TO = "led_to_section"  # in the session
@@ -121,7 +122,8 @@ def _say_missing(names: list[str]) -> None:
     """Say which section a link names that there is not, and forget it."""
     if missing := [name for name in _opened() if name not in names]:
         st.warning(
-            f"The link opens “{missing[0][:40]}”, which this page does not have. Its sections are: {', '.join(names)}."
+            f"The link opens “{as_written(missing[0])}”, which this page does not have. "
+            f"Its sections are: {', '.join(names)}."
         )
         _keep(name for name in _opened() if name in names)
 

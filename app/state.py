@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import paper
+from app.figures import as_written
 from vitrm.config import GLIMPSE_POLICIES
 
 CHECKPOINT = "checkpoint"  # name of the model on show
@@ -159,9 +160,7 @@ def start(**defaults: object) -> None:
     if _READ not in st.session_state:
         st.session_state[_READ] = True
         if unknown := [name for name in st.query_params if name not in (*IN_URL, RUN, SHOW)]:
-            st.warning(
-                f"The link names {', '.join(name[:40] for name in unknown)}, which no page here knows; left out."
-            )
+            st.warning(f"The link names {', '.join(map(as_written, unknown))}, which no page here knows; left out.")
 
 
 def land() -> None:
@@ -215,6 +214,7 @@ def _from_url(key: str, default: object) -> object:
         return IN_URL[key](st.query_params[key])
     except ValueError:
         st.warning(
-            f"The link says {key}={st.query_params[key][:40]}, which cannot be read. Showing the usual one instead."
+            f"The link says {key}={as_written(st.query_params[key])}, which cannot be read. "
+            "Showing the usual one instead."
         )
         return default

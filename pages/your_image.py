@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app import cache, figures, state
+from app.figures import plain
 from app.player.page import edited_trace, keep
 from app.player.player import Choices, choices, player
 from app.sections import closer
 from app.uploads import beside, grid, view
-from app.uploads.figures import plain
 
 CLOSER = {"attention": "What the memory reads", "edits": "Change one thing: what was it worth?"}
 

@@ -18,8 +18,8 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
         "__main__",
     ),
     "app": (
-        "paper", "state", "events", "component", "present", "sections", "background", "descriptors", "visitors",
-        "own_data", "change", "words", "link", "charts", "colours", "figures", "inference", "sources", "cache",
+        "paper", "figures", "state", "events", "component", "present", "sections", "background", "descriptors",
+        "visitors", "own_data", "change", "words", "link", "charts", "colours", "inference", "sources", "cache",
         "downloads", "picker", "inputs", "reports", "printed", "numbers", "attention", "diagram", "player", "uploads",
         "glimpses", "halting", "mazes", "mixture", "training", "compare", "lessons",
         "classroom", "sheets", "web", "bench", "Home",

@@ -24,8 +24,9 @@ from vitrm.errors import VitrmError
 def show(visitor: Visitor) -> None:
     """What this visitor sees on the page of the class."""
     found = classes().of(visitor)
+    _follow_link(found, visitor)
     if found is None:
-        _join(visitor)
+        _join()
         return
     say()
     shown = {"waiting": _wait, "question": _ask, "result": _result, "led": _led}[found.stage]
@@ -35,14 +36,18 @@ def show(visitor: Visitor) -> None:
         st.button("Leave the class", on_click=_leave, key="class_leave", type="tertiary")
 
 
-def _join(visitor: Visitor) -> None:
+def _follow_link(found: Classroom | None, visitor: Visitor) -> None:
+    """Join what the link, or the QR code, names, also from another class: it is the wish to, once."""
     tried = "class_tried"
     code = st.session_state[state.CODE]
-    if code and st.session_state.get(tried) != code:  # the link, or the QR code, is the wish to join
+    if code and st.session_state.get(tried) != code:
         st.session_state[tried] = code
         do(lambda: classes().join(code, visitor))
-        if classes().of(visitor) is not None:
+        if classes().of(visitor) != found:
             st.rerun()
+
+
+def _join() -> None:
     st.title("Join your class")
     say()
     st.text_input("The code on the teacher's screen", key="class_code", max_chars=12, placeholder="four letters")

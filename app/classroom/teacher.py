@@ -8,11 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from app import visitors
+from app import inputs, visitors
 from app.classroom import figures
 from app.classroom.address import bases, machine, qr
 from app.classroom.ask.ask import ask
 from app.classroom.cache import classes
+from app.classroom.classes import OPEN
 from app.classroom.events import Classroom
 from app.classroom.place import CLASS, read_place
 from app.classroom.pulse.pulse import pulse
@@ -25,6 +26,7 @@ from app.visitors import Visitor
 from vitrm.errors import VitrmError
 
 TEACHER_S = 0.5  # between two looks at what has been answered
+_LED = "class_led"  # code of the class that this screen leads
 _SPREAD, _SPREADS = "class_spread", "class_spreads"  # the toggle, and what it says where it is not drawn
 _qr = picture("vitrm_class_qr", __file__, css="classroom.css")
 
@@ -36,10 +38,11 @@ def show(visitor: Visitor) -> None:
         _none()
         return
     codes = [each.code for each in open_ones]
-    code = codes[0]
+    if st.session_state.get(_LED) not in codes:
+        st.session_state[_LED] = codes[0]
     if len(codes) > 1:
-        code = st.segmented_control("Class", codes, default=code, key="class_which", required=True)
-    found = next(each for each in open_ones if each.code == code)
+        inputs.select("Class", codes, _LED, buttons=True, required=True)
+    found = next(each for each in open_ones if each.code == st.session_state[_LED])
     base = _base()
     if found.stage == "waiting" and not found.askings:
         _door(found, base)
@@ -62,8 +65,14 @@ def _none() -> None:
         "end the class."
     )
     say()
-    st.button("Open a class", type="primary", icon=":material/school:", key="class_open",
-              on_click=_act, args=(classes().open,))  # fmt: skip
+    st.button("Open a class", type="primary", icon=":material/school:", key="class_open", on_click=_open)
+
+
+def _open() -> None:
+    def act(who: Visitor) -> None:
+        st.session_state[_LED] = classes().open(who)
+
+    _act(act)
 
 
 def _base() -> str | None:
@@ -224,6 +233,9 @@ def _ways(found: Classroom, base: str | None) -> None:
         st.button("End the class and delete its answers", icon=":material/delete:", key="class_end",
                   disabled=not sure, on_click=_act,
                   args=(lambda who: classes().end(found.code, who), "The class is over."))  # fmt: skip
+        if len(classes().open_ones()) < OPEN:
+            st.button("Open another class", icon=":material/school:", key="class_another", on_click=_open,
+                      help="For another teacher on this server: it has a code and phones of its own")  # fmt: skip
 
 
 def _table(code: str) -> str:

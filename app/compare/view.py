@@ -15,6 +15,7 @@ from app.compare.table import BATCHES, Speeds, rows, speed_words
 from app.compare.unrolled.unrolled import Drawn, unrolled
 from app.compare.verdict import best_rows, mixture_rows
 from app.compare.widgets import chart
+from app.figures import as_written
 from vitrm.nets.cost import vit_parameters
 
 _ALONG = {"step": "steps", "layers": "layers", "multiply_adds": "multiply-adds"}
@@ -32,7 +33,9 @@ def choose(place: DeltaGenerator) -> tuple[Comparison, list[Comparison]]:
     wanted = st.session_state[state.COMPARED]
     shown = comparison.chosen(found, wanted)
     if shown is None:
-        st.warning(f"The link names the comparison “{wanted[:40]}”, which is not here; showing “{found[0].title}”.")
+        st.warning(
+            f"The link names the comparison “{as_written(wanted)}”, which is not here; showing “{found[0].title}”."
+        )
         shown, st.session_state[state.COMPARED] = found[0], ""
     titles = {each.key: f"{each.title} ({_models(each)})" for each in found}
     with place:

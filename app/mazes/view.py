@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, events, inputs, reports, sections, state
 from app.cache import Checkpoint
-from app.figures import measured
+from app.figures import as_written, measured
 from app.mazes import cache as maze_cache
 from app.mazes import words
 from app.mazes.board.board import maze_board
@@ -53,7 +53,7 @@ def choose_model(place: DeltaGenerator) -> Asked | None:
         elif wanted in cache.checkpoints():
             st.warning(f"“{wanted}” was not trained on mazes; {instead}.")
         elif wanted != state.DEFAULTS[state.MAZE_MODEL]:
-            st.warning(f"There is no model “{wanted[:60]}” here{f'; {instead}' if names else ''}.")
+            st.warning(f"There is no model “{as_written(wanted)}” here{f'; {instead}' if names else ''}.")
         if names:
             st.session_state[state.MAZE_MODEL] = names[0]
     if not names:
@@ -79,7 +79,7 @@ def choose_maze(asked: Asked | None) -> Maze:
             if asked:
                 check_size(asked.config.model, maze.size)
         except DataError as error:
-            st.warning(f"The maze “{text[:40]}” cannot be read: {error}. Showing another one.")
+            st.warning(f"The maze “{as_written(text)}” cannot be read: {error}. Showing another one.")
         except VitrmError as error:
             st.warning(f"“{asked.checkpoint.name}” cannot be asked about this maze: {error}. Showing another one.")
         else:

@@ -112,7 +112,7 @@ def _possible(start: Choices, trace: Trace, *, first: int) -> Choices:
             if not (number < count and number >= (0 if name == "layer" else -1))
         ]
         if len(numbers) != len(limits):
-            wrong = [f"a view “{start.view}” that cannot be read, expected layer.head.token.patch"]
+            wrong = [f"a view “{figures.as_written(start.view)}” that cannot be read, expected layer.head.token.patch"]
         if wrong and _linked(state.VIEW):  # the player leaves out what it does not have, and keeps the rest
             st.warning(f"The link names {', '.join(wrong)}. Showing the usual one instead.")
     return start
@@ -134,7 +134,7 @@ def edited_trace(checkpoint: Checkpoint, chosen: Choices, make: Callable[[str], 
     try:
         return make(chosen.edit) if make else cache.changed_trace(checkpoint, image, seed, chosen.edit)
     except VitrmError as error:  # it cannot be, or takes more than this server allows
-        st.warning(f"An edit is left out: {error}")
+        st.warning(f"An edit is left out: {figures.plain(str(error))}")
         return None
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import state
 from app.component import DRAWING, component, read
+from app.figures import as_written
 
 LEAD = "lead"  # key of the container of a page's leading figure, and its name in a link
 _STAGE = "stage"
@@ -27,7 +28,7 @@ def chosen(panels: Mapping[str, str]) -> str:
     """Which of `panels` (name: title; the leading figure, then sections) is on show; one that is not there is said."""
     name = st.session_state[state.PANELS] or LEAD
     if name not in panels:
-        st.warning(f"The link names “{name[:20]}” to be on show; here there are {', '.join(panels)}.")
+        st.warning(f"The link names “{as_written(name)}” to be on show; here there are {', '.join(panels)}.")
         name, st.session_state[state.PANELS] = LEAD, ""
     return name
 

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import inputs, own_data, state, visitors
+from app.figures import as_written
 from app.training import cache
 from app.training.queue import Training
 from vitrm.errors import VitrmError
@@ -32,7 +33,9 @@ def choose_view(known: dict[str, Training]) -> str:
     if "train_view" not in st.session_state:
         named = st.query_params.get(state.SHOW)
         if named is not None and named not in VIEWS:
-            st.warning(f"The link shows “{named[:40]}”, which this page does not have; it has {', '.join(VIEWS)}.")
+            st.warning(
+                f"The link shows “{as_written(named)}”, which this page does not have; it has {', '.join(VIEWS)}."
+            )
         usual = "Watch" if known or state.RUN in st.query_params else "New training"
         st.session_state["train_view"] = named if named in VIEWS else usual
     view = st.segmented_control(
@@ -51,14 +54,14 @@ def choose_run(known: dict[str, Training]) -> str | None:
     names = sorted(known, key=lambda name: (not known[name].is_active, -touched(name)))
     if not names:
         if named := st.query_params.get(state.RUN):
-            st.warning(f"There is no run “{named[:60]}” here.")
+            st.warning(f"There is no run “{as_written(named)}” here.")
         st.info("Nothing has been trained here yet. Choose **New training**, or type `vitrm train digits`.")
         return None
     session = st.session_state
     wanted = session.get(state.RUN) or st.query_params.get(state.RUN)
     if wanted not in known:
         if wanted:
-            st.warning(f"There is no run “{wanted}” here; showing “{names[0]}”.")
+            st.warning(f"There is no run “{as_written(wanted)}” here; showing “{names[0]}”.")
         wanted = names[0]
     session[state.RUN] = wanted  # kept until another is chosen or started, on other pages too
     chosen = inputs.select("Run", names, state.RUN, help="What is going on comes first, then the newest")

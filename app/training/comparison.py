@@ -17,6 +17,7 @@ from app.training.curves.curves import curves, payload
 from app.training.history import History
 from app.training.live import LIVE_S
 from app.training.queue import Training, Trainings
+from app.training.result import lead_on
 from vitrm.config import Config
 from vitrm.errors import RunError, VitrmError
 from vitrm.runs.folder import Run
@@ -85,15 +86,15 @@ def _manage(trainings: Trainings, training: Training) -> None:
         st.error(said)
     st.markdown(f"**{name}** is {training.state} and takes {run.bytes / 2**20:.1f} MB.")
     if run.has_config:
-        st.code(train_command(cache.settings(cache.watched(name))), language="sh")
+        config = cache.settings(cache.watched(name))
+        st.code(train_command(config), language="sh")
+        if run.is_complete:
+            lead_on(name, config)
     mine, idle = visitors.may_control(training.visitor), not training.is_active
     why = None if mine else "Only the browser that started it, and the teacher, can do that"
     if not idle:
         why = "It is still going on; stop it first"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if run.is_complete:
-            st.button("Use as the model on the other pages", icon=":material/model_training:", type="primary",
-                      key="use_as_model", on_click=_use, args=(name,))  # fmt: skip
         st.download_button("Download as ZIP", lambda: zipped(run), f"{name}.zip", icon=":material/folder_zip:",
                            on_click="ignore", disabled=not run.has_config, key="zip",
                            help="The run folder, without what only resuming needs")  # fmt: skip
@@ -104,15 +105,6 @@ def _manage(trainings: Trainings, training: Training) -> None:
             st.markdown(f"This removes **{name}** with its weights and figures ({run.bytes / 2**20:.1f} MB), for good.")
             st.button("Delete it for good", type="primary", key="delete", on_click=tell,
                       args=(lambda: _delete(trainings, name),))  # fmt: skip
-    if run.is_complete and st.session_state.get(state.CHECKPOINT) == name:
-        with st.container(horizontal=True):
-            st.caption("It is the model on:")
-            for page, title in (("step", "Step through"), ("attention", "Attention"), ("halting", "Halting")):
-                st.page_link(f"../pages/{page}.py", label=title)
-
-
-def _use(name: str) -> None:
-    st.session_state[state.CHECKPOINT] = name
 
 
 def _rename(trainings: Trainings, name: str) -> None:

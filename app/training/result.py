@@ -1,4 +1,4 @@
-"""What a finished training came to on the test split, and three ways on with it."""
+"""What a finished training came to on the test split, and the ways on with it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,17 @@ def result(name: str) -> None:
         return
     with st.container(border=True):
         st.markdown(sentence(summary, config))
-        with st.container(horizontal=True):
-            for way in ways(config):
-                if st.button(way.label, icon=f":material/{way.icon}:", key=f"way_{way.page}"):
-                    for key in way.keys:
-                        st.session_state[key] = name
-                    st.switch_page(f"../pages/{way.page}.py")
+        lead_on(name, config)
+
+
+def lead_on(name: str, config: Config) -> None:
+    """The buttons that show a finished run as the model of another page."""
+    with st.container(horizontal=True):
+        for way in ways(config):
+            if st.button(way.label, icon=f":material/{way.icon}:", key=f"way_{way.page}"):
+                for key in way.keys:
+                    st.session_state[key] = name
+                st.switch_page(f"../pages/{way.page}.py")
 
 
 def sentence(summary: Summary, config: Config) -> str:
@@ -61,8 +66,11 @@ def ways(config: Config) -> list[Way]:
     halting = Way("Judge its halting", "stop_circle", "halting", (state.CHECKPOINT,))
     mixture = Way("See its mixture", "blender", "mixture", (state.MIXTURE_MODEL,))
     own = Way("Give it your picture", "add_a_photo", "your_image", (state.PHOTO_MODEL, state.DRAWING_MODEL))
+    mazes = Way("Give it mazes", "route", "mazes", (state.MAZE_MODEL,))
     compare = Way("Compare it", "compare_arrows", "compare", (state.LEFT,))
     model = config.model
     if not model.recurrent:
         return [*([mixture] if model.family == "sr-vit" else []), compare]
+    if config.data.mazes is not None:
+        return [mazes, *([halting] if model.supervision_steps > 1 else []), compare]
     return [watch, halting if model.supervision_steps > 1 else own, compare]

@@ -9,9 +9,9 @@ import streamlit as st
 
 from app import cache, inputs
 from app.change import offered_counts
+from app.figures import plain
 from app.player.player import player
 from app.uploads import figures
-from app.uploads.figures import plain
 from app.uploads.tray import Given
 from app.uploads.view import show_domain, trace, tray
 from vitrm.errors import VitrmError

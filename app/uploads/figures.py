@@ -195,11 +195,6 @@ def safe_name(name: str) -> str:
     return last if len(last) <= MAX_NAME else f"{last[: MAX_NAME - 8]}…{last[-7:]}"
 
 
-def plain(text: str) -> str:
-    """Text that is not ours, for places that read Markdown: every sign of its is shown as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!~>|$:<&=^\"'@/])", r"\\\1", text)
-
-
 def framed(picture: Image.Image, box: tuple[float, float, float, float], side: int) -> Image.Image:
     """The whole picture, `side` pixels long, darkened outside the square that is used."""
     scale = side / max(picture.size)

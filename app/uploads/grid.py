@@ -6,8 +6,8 @@ import streamlit as st
 from PIL import Image
 
 from app import cache, inputs, reports, state
+from app.figures import plain
 from app.uploads import figures
-from app.uploads.figures import plain
 from app.uploads.tray import Given, Picture, Tray
 from app.uploads.view import MODEL_KEYS, trace
 

@@ -9,11 +9,11 @@ from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cache, inputs, reports, state
+from app.figures import plain
 from app.picker.picker import picker
 from app.uploads import cache as trace_cache
 from app.uploads import figures, offer
 from app.uploads.examples import examples
-from app.uploads.figures import plain
 from app.uploads.sketch.sketch import sketch
 from app.uploads.tray import MAX_IMAGES, MAX_ZOOM, Given, Picture, Tray
 from vitrm.data.images import FORMATS, quiet_decoders

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app import figures
-from app.figures import points, signed
+from app.figures import as_written, plain, points, signed
 from vitrm.runs.checkpoints import find_run
 from vitrm.traces.trace import Trace
 
@@ -37,3 +37,8 @@ def test_a_caption_names_the_seed_of_the_glimpses_where_there_are_any():
 
 def test_a_sign_is_that_of_what_is_shown():
     assert [signed(0.04), signed(-0.04), signed(-1.25, 2), points(2)] == ["0.0", "0.0", "−1.25", "+2.0 points"]
+
+
+def test_what_is_not_ours_is_shown_as_it_is_in_markdown():
+    assert plain("**a**_b_[c](d)") == r"\*\*a\*\*\_b\_\[c\]\(d\)"
+    assert as_written("!" * 99) == r"\!" * 60

@@ -1,8 +1,12 @@
 """The selection whose value is a key of the session, and that of a model."""
 
+from pathlib import Path
+
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, state
+
+HOME = str(Path(__file__).resolve().parents[2] / "app" / "Home.py")
 
 
 def page():
@@ -64,3 +68,21 @@ def test_the_models_are_looked_for_once_at_every_run_of_the_page(monkeypatch):
     there = [run for run in there if run.name != "digits"]
     assert "digits" not in app.run().selectbox[0].options
     assert len(looks) == 2
+
+
+def test_each_data_set_keeps_the_image_that_was_seen_of_it():
+    app = AppTest.from_file(HOME, default_timeout=120).run()
+    landing = state.LANDING[state.IMAGE]
+    assert app.session_state[state.IMAGE] == landing
+    for page in ("mixture", "compare"):  # of digits
+        app.session_state[state.PAGE], app.session_state[state.OPEN] = page, "pair" * (page == "compare")
+        app.switch_page(f"../pages/{page}.py").run()
+        assert not app.exception
+        assert not app.warning
+        assert app.session_state[state.IMAGE] == state.DEFAULTS[state.IMAGE]
+        app.switch_page("../pages/watch.py").run()
+        assert not app.warning
+        assert not app.info
+        assert app.session_state[state.IMAGE] == landing
+    app.session_state[state.CHECKPOINT], app.session_state[state.IMAGE] = "digits", "test-12"  # named on purpose
+    assert app.run().session_state[state.IMAGE] == "test-12"

@@ -6,7 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import state
+from app.figures import as_written
 
+STRANGE = "![x](//e.org/x.png) **b** " + 300 * "a"
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 READ = {  # by page, what its links name
     "step": (state.CHECKPOINT, state.IMAGE, state.POSITION, state.GLIMPSE_SEED),
@@ -21,13 +23,15 @@ PRESENTED = ("halting", "compare", "mixture", "mazes", "glimpses", "attention", 
 
 
 @pytest.mark.parametrize(("page", "key"), [(page, key) for page, keys in READ.items() for key in keys])
-def test_what_a_link_names_and_is_not_there_is_said(page, key, tmp_path, monkeypatch):
+def test_what_a_link_names_and_is_not_there_is_said_in_short_and_without_its_markdown(page, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     app = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=300)
-    app.query_params[key] = "nonsense-7"
+    app.query_params[key] = STRANGE
     app.run()
     assert not app.exception
-    assert [text.value for text in (*app.warning, *app.error, *app.info) if "nonsense-7" in text.value]
+    said = [text.value for text in (*app.warning, *app.error, *app.info)]
+    assert [text for text in said if as_written(STRANGE[:25]) in text]
+    assert not [text for text in said if STRANGE[:12] in text or 60 * "a" in text]
 
 
 @pytest.mark.slow
@@ -35,11 +39,11 @@ def test_what_a_link_names_and_is_not_there_is_said(page, key, tmp_path, monkeyp
 def test_what_a_link_has_on_show_and_is_not_there_is_said(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     app = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=300)
-    app.query_params[state.PRESENT], app.query_params[state.PANELS] = "1", "nonsense-7"
+    app.query_params[state.PRESENT], app.query_params[state.PANELS] = "1", "nonsense7"
     app.run()
     assert not app.exception
     (said,) = app.warning
-    assert "The link names “nonsense-7” to be on show; here there are " in said.value
+    assert "The link names “nonsense7” to be on show; here there are " in said.value
 
 
 def test_a_place_that_a_model_does_not_have_is_said_where_a_link_names_it_and_not_where_another_page_left_it():

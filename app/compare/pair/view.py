@@ -13,6 +13,7 @@ from app.compare.pair import answers
 from app.compare.pair import cache as pair_cache
 from app.compare.pair.answers import Answer
 from app.compare.pair.printed import pair
+from app.figures import as_written, plain
 from app.player.player import Choices, choices, player
 from app.printed import view as printed
 from app.uploads import figures as upload_figures
@@ -61,14 +62,14 @@ def show() -> None:
     try:
         shown = [_run(here[name], config.model, image, seed) for name, config, _ in sides]
     except DataError as error:
-        st.error(f"The images that these models were tested on cannot be had: {error}")
+        inputs.say_absent(error, here[left])
         state.to_url(*state.COMPARE)
         return
     except VitrmError as error:
         st.error(f"These models cannot be shown: {error}")
         state.to_url(*state.COMPARE)
         return
-    st.markdown(upload_figures.plain(answers.said(*shown)))
+    st.markdown(plain(answers.said(*shown)))
     _both(sides, shown)
 
 
@@ -77,7 +78,7 @@ def say_unknown() -> None:
     for key in (state.LEFT, state.RIGHT):
         chosen, usual = st.session_state[key], state.DEFAULTS[key]
         if chosen != usual and chosen not in cache.checkpoints():
-            st.warning(f"There is no checkpoint “{chosen[:60]}” here; “{usual}” takes its place.")
+            st.warning(f"There is no checkpoint “{as_written(chosen)}” here; “{usual}” takes its place.")
             st.session_state[key] = usual
 
 
@@ -87,7 +88,7 @@ def _model(key: str, names: list[str], label: str, beside: Any = None) -> str:
     if chosen not in names:
         instead = next(name for name in (usual, *names) if name in names)
         if chosen not in cache.checkpoints():
-            st.warning(f"There is no checkpoint “{chosen[:60]}” here; showing “{instead}”.")
+            st.warning(f"There is no checkpoint “{as_written(chosen)}” here; showing “{instead}”.")
         elif beside is not None and chosen != usual and chosen != st.session_state[state.LEFT]:
             st.warning(
                 f"“{chosen}” was not trained on {data_title(beside)}, so it cannot be given the same image; "
@@ -148,13 +149,13 @@ def _both(sides: list[tuple], shown: list[Trace | Answer]) -> None:
 def _one_answer(name: str, model: AnyModelConfig, answer: Answer) -> None:
     """What a model that answers once makes of the image."""
     with st.container(border=True):
-        st.markdown(f"**{upload_figures.plain(name)} ({model.family_title})**")
+        st.markdown(f"**{plain(name)} ({model.family_title})**")
         layers = model.unrolled_layers
         st.info(f"No supervision steps and no halting: one answer, after {layers} layers applied one after the other.")
         size = answer.pixels.shape[-1]
         picture = upload_figures.address(upload_figures.enlarged(answer.pixels, 160), "PNG")
         st.image(picture, alt=f"The image it was given, {size} by {size} pixels")
-        st.markdown(f"It answers **{upload_figures.plain(answer.said)}**, {100 * answer.probs.max():.0f} %.")
+        st.markdown(f"It answers **{plain(answer.said)}**, {100 * answer.probs.max():.0f} %.")
         st.dataframe(
             answers.answer_rows(answer, _TOP),
             hide_index=True,

@@ -15,6 +15,7 @@ import streamlit as st
 from app import state
 from app.component import DRAWING, PICTURE, component
 from app.events import MOST, Event, of_session, read
+from app.figures import as_written
 from app.lessons import progress
 from app.lessons.course import lessons, recalled
 from app.lessons.lesson import Lesson, Result
@@ -31,7 +32,7 @@ def book() -> None:
     """Show the book of the lesson that the session or the link names; nothing where there is none."""
     key = st.session_state[state.LESSON]
     if key and key not in lessons():
-        st.warning(f"There is no lesson “{key[:40]}”. The lessons are: {', '.join(lessons())}.")
+        st.warning(f"There is no lesson “{as_written(key)}”. The lessons are: {', '.join(lessons())}.")
         st.session_state[state.LESSON] = key = ""
     if key:
         st.fragment(_open)(lessons()[key])

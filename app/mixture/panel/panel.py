@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app.component import DRAWING, TRACE, component, encoded
+from app.figures import as_written
 from app.mixture import figures as mixture_figures
 from vitrm.traces.mixture import MixtureTrace
 
@@ -51,7 +52,7 @@ def impossible(view: str, trace: MixtureTrace) -> str:
     except ValueError:
         numbers = None
     if numbers is None or scale not in SCALES:
-        return f"a view “{view[:40]}” that cannot be read, expected stage.token.scale, as in 0.3.whole"
+        return f"a view “{as_written(view)}” that cannot be read, expected stage.token.scale, as in 0.3.whole"
     if not -1 <= numbers[0] < stages:
         return f"stage {numbers[0] + 1} (there are {stages})"  # counted from 1 on the page
     if not 0 <= numbers[1] < tokens:

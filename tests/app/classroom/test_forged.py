@@ -13,7 +13,7 @@ from tests.browser.talking import Visitor, spoken
 ANN, BOB, TEACHER = "a" * 32, "b" * 32, "c" * 32
 STUDENTS = "127.0.0.2"  # this machine, but not the address that makes a teacher
 FORGED = {"X-Forwarded-For": "127.0.0.1"}
-ACTS = ("class_open", "class_ask", "class_reveal", "class_let_go", "class_bring", "class_end")
+ACTS = ("class_open", "class_ask", "class_reveal", "class_let_go", "class_bring", "class_end", "class_another")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has several addresses of its own at once")
 

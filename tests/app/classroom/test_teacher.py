@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import visitors
 from app.classroom import teacher
-from app.classroom.classes import Classes
+from app.classroom.classes import OPEN, Classes
 from app.classroom.questions import QUESTIONS
 from app.visitors import Visitor
 
@@ -85,3 +85,20 @@ def test_what_came_out_is_not_shown_to_another_question_asked_meanwhile(classes,
     assert [asking.revealed for asking in classes.get(code).askings] == [False, False]
     app.button(key=button).click().run()
     assert [asking.revealed for asking in classes.get(code).askings] == [False, True]
+
+
+def test_another_teacher_opens_another_class_and_each_screen_keeps_its_own(classes, code):
+    first, second = open_page(), open_page()
+    second.button(key="class_another").click()
+    drawn(second)
+    other = classes.open_ones()[0].code
+    assert other != code
+    assert second.segmented_control(key="class_led_choice").value == other
+    assert drawn(first).segmented_control(key="class_led_choice").value == code
+    classes.end(other, TEACHER)
+    drawn(second)
+    assert second.session_state["class_led"] == code
+    while len(classes.open_ones()) < OPEN:
+        classes.open(TEACHER)
+    assert "class_another" not in [each.key for each in drawn(first).button]
+    assert first.session_state["class_led"] == code

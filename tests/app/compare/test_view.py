@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from app import background, cache
+from app import background, cache, downloads, visitors
 from app.cache import Checkpoint
 from app.compare import cache as compare_cache
 from app.compare import comparison
@@ -17,6 +17,7 @@ from app.compare.pair.answers import Answer
 from vitrm.bench import latency
 from vitrm.bench.latency import Latency
 from vitrm.config import ViTConfig
+from vitrm.errors import DataError
 from vitrm.runs.checkpoints import find_run
 
 PAGE = str(Path(__file__).resolve().parents[3] / "pages" / "compare.py")
@@ -93,7 +94,7 @@ def test_what_a_link_names_and_is_not_here_is_said():
         compared="no-such", along="sideways", paper_batch="100", left="nobody", right="cifar10-tiny", open="pair"
     )
     assert not app.exception
-    said = " ".join(warning.value for warning in app.warning)
+    said = " ".join(warning.value for warning in app.warning).replace("\\", "")
     for part in ("“no-such”, which is not here", "along=sideways", "paper_batch=100", "no checkpoint “nobody” here",
                  "“cifar10-tiny” was not trained on handwritten digits"):  # fmt: skip
         assert part in said
@@ -130,6 +131,20 @@ def test_a_model_that_is_alone_with_its_images_is_said(monkeypatch):
     app = open_page(open="pair")
     assert not app.exception
     assert "is the only finished model of handwritten digits" in app.info[-1].value
+
+
+def test_images_that_are_not_here_are_said_with_the_way_to_have_them(monkeypatch):
+    def absent(*_):
+        raise DataError("no train*.parquet under 'data/cifar10-jpeg'")
+
+    monkeypatch.setattr(pair_cache, "answer", absent)
+    monkeypatch.setattr(downloads, "are_missing", lambda config: True)
+    monkeypatch.setattr(downloads, "is_here", lambda source, folder: False)
+    monkeypatch.setattr(visitors, "is_teacher", lambda: False)
+    app = open_page(left="vit-tiny-deep", right="sr-vit-tiny-r4", open="pair")
+    assert not app.exception
+    assert "tested on cannot be had: they are not on this machine." in app.error[0].value
+    assert any("can have this server get CIFAR-10" in caption.value for caption in app.caption)
 
 
 def test_latency_is_measured_once_for_everybody(entry, compared, a_vitrm, a_vit, monkeypatch):

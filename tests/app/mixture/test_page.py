@@ -243,7 +243,7 @@ def test_a_link_opens_image_and_view(page):
 
 def test_what_a_link_names_and_nobody_has_is_said_and_replaced(page):
     opened(page, mixture_model="nonsense", image="test-99999", mixture_view="7.0.whole")
-    said = " ".join(warning.value for warning in page.warning)
+    said = " ".join(warning.value for warning in page.warning).replace("\\", "")
     assert "There is no checkpoint “nonsense” here; showing “sr-vit-digits”" in said
     assert "There is no image “test-99999”" in said
     assert "stage 8 (there are 2)" in said

@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import visitors
+from app.figures import as_written
 from app.training import cache, settings
 from app.training.comparison import zipped
 from app.training.estimates import Estimates
@@ -197,10 +198,12 @@ def test_the_link_says_which_view_is_on_show(page):
 
 
 @pytest.mark.parametrize("key", ["run", "show"])
-def test_what_a_link_names_and_is_not_there_is_said(page, key):
-    open_train(page, **{key: "nonsense-7"})
+def test_what_a_link_names_and_is_not_there_is_said(page, key, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "runs")
+    named = "![x](//e.org/x.png) " + 300 * "a"
+    open_train(page, **{key: named})
     assert not page.exception
-    assert "“nonsense-7”" in page.warning[0].value
+    assert f"“{as_written(named)}”" in page.warning[0].value
 
 
 # The live view
@@ -260,11 +263,14 @@ def test_a_finished_run_says_its_test_result_and_leads_on(page, trained, tmp_pat
 
 
 def test_a_model_without_steps_or_halting_is_led_where_it_has_something_to_show():
-    pages = {name: [way.page for way in ways(PRESETS[name])] for name in ("digits", "digits-vit", "sr-vit-digits")}
+    pages = {
+        name: [way.page for way in ways(PRESETS[name])] for name in ("digits", "digits-vit", "sr-vit-digits", "mazes")
+    }
     assert pages == {
         "digits": ["step", "your_image", "compare"],
         "digits-vit": ["compare"],
         "sr-vit-digits": ["mixture", "compare"],
+        "mazes": ["mazes", "halting", "compare"],
     }
 
 
@@ -336,14 +342,18 @@ def test_the_runs_compared_here_are_not_what_the_page_compare_compares(page, tra
     assert page.session_state["compared"] == ""
 
 
-def test_a_run_becomes_the_model_of_the_other_pages(page, trained, tmp_path):
+def test_a_run_becomes_the_model_of_the_pages_that_have_something_to_show_of_it(page, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "runs")
-    open_train(page)
-    page.segmented_control(key="train_view").set_value("Compare").run()
+    file = tmp_path / "runs" / "second" / "config.json"
+    plain = json.loads(file.read_text()) | {"model": PRESETS["digits-vit"].to_dict()["model"]}
+    file.write_text(json.dumps(plain))  # as if it answered once
+    open_train(page, show="Compare")
+    page.selectbox(key="managed").set_value("second").run()
+    assert [button.key for button in page.button if button.key.startswith("way_")] == ["way_compare"]
     page.selectbox(key="managed").set_value("first").run()
-    page.button(key="use_as_model").click().run()
-    page.switch_page("../pages/attention.py").run()
+    page.button(key="way_halting").click().run()
     assert not page.exception
+    page.switch_page("../pages/attention.py").run()
     assert page.selectbox(key="checkpoint_choice").value == "first"
 
 

@@ -121,10 +121,6 @@ def test_names_lose_their_paths_and_what_cannot_be_seen(name, shown_name):
     assert len(shown_name) <= figures.MAX_NAME
 
 
-def test_names_are_shown_as_they_are_in_markdown():
-    assert figures.plain("**a**_b_[c](d)") == r"\*\*a\*\*\_b\_\[c\]\(d\)"
-
-
 def test_what_the_model_does_not_get_of_a_panorama_or_of_a_moving_picture_is_said():
     assert figures.left_out((400, 300), (50, 0, 350, 300), False) == ""
     wide = figures.left_out((900, 300), (300, 0, 600, 300), False)
