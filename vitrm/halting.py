@@ -7,7 +7,7 @@ Every result here names its policy.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -130,7 +130,10 @@ def predict(
         if len(staying) == 0:
             break
         running, before = running[staying], step.memory[staying]
-    cost = torch.tensor([multiply_adds(model.config, n, policy=glimpses) for n in range(steps + 1)], device=device)
+    config = model.config  # where positions are relative images may be of any size
+    if config.positions == "relative":
+        config = replace(config, image_size=images.shape[-1])
+    cost = torch.tensor([multiply_adds(config, n, policy=glimpses) for n in range(steps + 1)], device=device)
     return Prediction(
         probs=probs,
         label=probs.argmax(dim=-1),

@@ -1,6 +1,7 @@
 """Early exit: the same answers, image by image, for less work."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -110,6 +111,14 @@ def test_images_that_have_halted_are_no_longer_computed(model, images, monkeypat
 def test_the_cost_is_that_of_the_steps_that_were_run(model, images):
     result = predict(model, images, Halt("learned", 0.9), SEEDS)
     assert result.multiply_adds.tolist() == [multiply_adds(model.config, n) for n in result.exit_step.tolist()]
+
+
+def test_the_cost_is_that_of_images_of_the_size_they_have():
+    model = load("mazes")
+    side = 2 * model.config.image_size
+    result = predict(model, torch.zeros(1, model.config.channels, side, side), Halt(max_steps=2))
+    assert result.multiply_adds.tolist() == [multiply_adds(replace(model.config, image_size=side), 2)]
+    assert result.multiply_adds[0] > 4 * multiply_adds(model.config, 2)
 
 
 def test_an_empty_batch_gives_an_empty_answer(model, images):

@@ -96,8 +96,8 @@ def where_words(arguments: argparse.Namespace) -> list[str]:
 
 def positive(text: str) -> int:
     """An argument that counts something."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 or more")
+    if not text.isdecimal() or not 1 <= int(text) < 2**31:  # more overflows where torch and numpy count
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 to 2,147,483,647")
     return int(text)
 
 

@@ -141,8 +141,8 @@ def check_shape(source: str, found: tuple[int, ...], expected: tuple[int, ...]) 
     if found != expected:
         raise DataError(
             f"{source} has images of shape {_shape(found)}, the model expects {_shape(expected)}; "
-            f"add --model.image_size {found[1]} --model.channels {found[0]} and a patch_size that divides it, "
-            "or choose another preset"
+            f"to train on these add --model.image_size {found[1]} --model.channels {found[0]} and a patch_size that "
+            "divides it, or choose another preset or model"
         )
 
 

@@ -156,8 +156,11 @@ class SRViT(OneStep):
 
         `mixture` replaces the model's own in every stage, and `recursion_depth`, at most the R it was made for, ends
         the recursion of every stage early: so "last" with a depth of 2 is what step 2 alone has to say. Of the last
-        stage only the class token is read, so its weights are (B, 1, R). Raises ValueError for another depth.
+        stage only the class token is read, so its weights are (B, 1, R). Raises ValueError for another depth, or an
+        unknown mixture.
         """
+        if mixture not in (None, "last", "uniform"):
+            raise ValueError(f"mixture={mixture!r}: expected 'last', 'uniform' or None, the model's own")
         steps = self.config.recursion_depth if recursion_depth is None else recursion_depth
         if not 1 <= steps <= self.config.recursion_depth:
             raise ValueError(f"recursion_depth={steps}: expected 1 to {self.config.recursion_depth}")

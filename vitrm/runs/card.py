@@ -24,11 +24,15 @@ def model_card(name: str, config: Config, summary: Summary) -> str:
         ]
     else:
         table = [f"Test accuracy: {percent[-1]} %."]
-    trained = config.model.supervision_steps
-    note = (
-        "" if len(percent) == trained else f" It was trained on {trained}; the steps after that go beyond its training."
-    )
-    drawn = f", of {config.train.epoch_images:,} images each" if config.train.epoch_images else ""
+    trained, before = config.model.supervision_steps, config.train.progress_steps
+    note, where = "", ""
+    if before:
+        note = f" It learned from {trained} steps in a row, which began after 0 to {before} others."
+        where = f" after step {before + trained}"
+    elif len(percent) != trained:
+        note = f" It was trained on {trained}; the steps after that go beyond its training."
+    images = min(config.train.epoch_images, split_sizes["train"])
+    drawn = f", of {images:,} images each" if images else ""
     lines = [
         f"# {name}",
         "",
@@ -41,7 +45,7 @@ def model_card(name: str, config: Config, summary: Summary) -> str:
         "",
         f"- **Data:** {config.data.title}; {split_sizes['train']:,} training, {split_sizes['val']:,} validation and "
         f"{split_sizes['test']:,} test images. The weights were chosen on validation "
-        f"({100 * summary.best_val_accuracy:.1f} %, epoch {summary.best_epoch} of {summary.epochs}{drawn}); "
+        f"({100 * summary.best_val_accuracy:.1f} %{where}, epoch {summary.best_epoch} of {summary.epochs}{drawn}); "
         "test was used once, for this table.",
         f"- **Command:** `{summary.command}`; it ended with: {summary.reason}",
         f"- **Seed:** {config.train.seed} (split seed {config.data.split_seed}, glimpse seed {test.seed})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -26,6 +27,7 @@ from vitrm.runs.summary import Summary
 from vitrm.runs.weights import packed
 
 ONNX, PREPROCESSOR = "model.onnx", "preprocessor_config.json"
+ROUNDED = "The weights are rounded to bf16; the numbers are those of the weights before that."
 MOST_MOMENTS = 1000  # of a training's curves that a checkpoint keeps: more than a chart has pixels for
 
 
@@ -187,6 +189,7 @@ def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", 
 
     `data_name` is what the card and the app call the data, where the source is only a path. With `hub` the folder is
     in the style of the Hugging Face Hub as well: its config.json, a preprocessor_config.json, the card's front matter.
+    A card of rounded weights says so.
     Over an earlier export of other weights, what belonged to these is removed. Raises RunError as `check_target` does.
     """
     target, model = check_target(run, path), run.load_model()
@@ -205,7 +208,9 @@ def export(run: Run, path: str | Path, half: bool = False, data_name: str = "", 
     replace_text(target.path / METRICS, "".join(f"{json.dumps(event)}\n" for event in thinned(run.metrics())))
     target.save_weights(model)
     summary = run.summary()
+    if half and ROUNDED not in summary.notes:
+        summary = dataclasses.replace(summary, notes=(*summary.notes, ROUNDED))
     front = hub_front_matter(target.name, config, summary) if hub else ""
     replace_text(target.path / CARD, front + model_card(target.name, config, summary))
-    replace_bytes(target.path / SUMMARY, (run.path / SUMMARY).read_bytes())  # last, as in a training
+    replace_text(target.path / SUMMARY, summary.text())  # last, as in a training
     return target

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vitrm.errors import RunError
 from vitrm.process import start_vitrm
-from vitrm.runs.files import replace_text
+from vitrm.runs.files import read_json, replace_text
 from vitrm.sweep.grid import Cell
 from vitrm.sweep.sweep import Sweep, accuracy
 from vitrm.sweep.table import write_table
@@ -34,11 +34,11 @@ def prepare(sweep: Sweep) -> None:
         "cells": {cell.name: {"preset": cell.preset, "settings": cell.settings} for cell in sweep.cells},
     }
     file = sweep.folder / "sweep.json"
-    if file.exists():
-        try:
-            there = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunError(f"'{file}' is damaged ({error}); choose another --name") from None
+    try:
+        there = read_json(file)
+    except RunError as error:
+        raise RunError(f"{error}; choose another --name") from None
+    if there is not None:
         if there != asked:
             odd = next(name for name in asked if there.get(name) != asked[name])
             raise RunError(f"'{sweep.folder}' holds another sweep (its {odd} differs); choose another --name")

@@ -31,8 +31,9 @@ def fit_budget(
 
     Speed is measured by training and evaluating a few batches of a model that is then thrown away. If not even one
     epoch fits, the one epoch sees as many images as do fit (`epoch_images`). The warm-up keeps its share of the
-    training; there is no early stop, and the schedule comes to its end. A training that is shorter anyway stays as it
-    is. Raises ConfigError if not even one batch and the evaluations fit.
+    training; there is no early stop, and the schedule comes to its end, by batches: whole epochs are too few for it,
+    and the first would learn nothing. A training that is shorter anyway stays as it is. Raises ConfigError if not even
+    one batch and the evaluations fit.
     """
     began = clock()
     trainer = Trainer(config, dataset, device)
@@ -56,5 +57,5 @@ def fit_budget(
             )
         epochs = 1
     warmup = max(train.warmup_epochs / train.epochs, WARMUP_SHARE) * epochs
-    shorter = replace(config.train, epochs=epochs, epoch_images=images, warmup_epochs=round(warmup, 4), patience=0)
-    return replace(config, train=shorter)
+    length = {"epochs": epochs, "epoch_images": images, "warmup_epochs": round(warmup, 4)}
+    return replace(config, train=replace(config.train, **length, patience=0, schedule="batch"))

@@ -21,7 +21,8 @@ def find_device(name: str = "auto") -> str:
     if name == "auto":
         return next(each for each in ("cuda", "mps", "cpu") if here[each])
     try:
-        torch.empty(1, device=name)
+        if torch.empty(1, device=name).device.type not in here:
+            raise RuntimeError("nothing is computed there")
     except (RuntimeError, AssertionError):  # no such device, not built for it, or not so many of it
         usable = ", ".join(each for each, found in here.items() if found)
         raise ConfigError(f"device '{name}' is not available here; usable: {usable}") from None

@@ -58,7 +58,7 @@ def fit(
 
     if resume and run.has_config:
         auto = [name for name in ("train.precision", "train.compile") if value(config, name) == "auto"]
-        decided = {*_DECIDED_BY_DATA, *auto}
+        decided = {*_DECIDED_BY_DATA, *auto} - ({"data.source"} if dataset is None else set())
         odd = [name for name in run.config().differences(config) if name not in decided]
         if odd:
             raise ConfigError(f"'{run.path}' holds a run with another {odd[0]}; choose another folder")

@@ -42,6 +42,8 @@ def _fails(capsys, *words):
         ("train digits --train.batch_size 9999", "train.batch_size=9999, but digits has 1,294 training images"),
         ("train digits --device tpu", "device 'tpu' is not available here; usable: cpu"),
         ("train digits --device cpu:x", "device 'cpu:x' is not available here; usable: cpu"),
+        ("train digits --device meta", "device 'meta' is not available here; usable: cpu"),
+        ("evaluate fashion --data digits", "to train on these add --model.image_size 8 --model.channels 1"),
         ("evaluate digits --supervision-steps 100000", "--supervision-steps 100000: expected 1 to 1,000"),
         ("train digits --data.mean 0.5", "--data.mean cannot be used here: it is found when the data are read"),
         (
@@ -132,3 +134,9 @@ def test_evaluate_on_data_with_other_classes_is_refused(runs, tmp_path, capsys):
             Image.new("L", (8, 8), i).save(tmp_path / name / f"{i}.png")
     message = _fails(capsys, "evaluate", str(runs / "small"), "--data", f"folder:{tmp_path}")
     assert f"folder:{tmp_path} has the classes ant, bee, but small was trained on 0, 1, 2" in message
+
+
+def test_a_number_too_large_to_count_with_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "digits", "--threads", "99999999999"])
+    assert "'99999999999': expected a whole number, 1 to 2,147,483,647" in capsys.readouterr().err

@@ -158,6 +158,8 @@ def test_the_recursion_can_end_early_and_the_mixture_be_replaced(variant, close)
     for depth in (0, 4):
         with pytest.raises(ValueError, match=f"recursion_depth={depth}: expected 1 to 3"):
             model.logits_with(pixels, recursion_depth=depth)
+    with pytest.raises(ValueError, match="mixture='mean': expected 'last', 'uniform' or None"):
+        model.logits_with(pixels, "mean")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -20,7 +20,7 @@ from vitrm.families import equip, make_model
 from vitrm.model import State, ViTRM
 from vitrm.runs import files
 from vitrm.runs.checkpoints import find_run
-from vitrm.runs.export import export, save_onnx, thinned
+from vitrm.runs.export import ROUNDED, export, save_onnx, thinned
 from vitrm.runs.folder import Run
 from vitrm.training.fit import fit
 
@@ -207,6 +207,9 @@ def test_bf16_export_halves_the_weights_and_still_predicts_the_same(finished, tm
     assert {p.dtype for p in half.parameters()} == {torch.float32}
     for ours, theirs in zip(half.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=2**-8, atol=0)
+    assert target.summary() == replace(finished.summary(), notes=(ROUNDED,))
+    assert f"- **Note:** {ROUNDED}" in (target.path / "README.md").read_text(encoding="utf-8")
+    assert export(target, tmp_path / "again", half=True).summary().notes == (ROUNDED,)
     images = digits.preprocess.normalize(digits.test.images)
     assert float((half(images).argmax(1) == whole(images).argmax(1)).float().mean()) > 0.95
 

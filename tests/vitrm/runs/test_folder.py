@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -11,6 +12,7 @@ import torch
 from vitrm.errors import ConfigError, RunError
 from vitrm.judge.evaluation import evaluate
 from vitrm.runs import files
+from vitrm.runs.card import model_card
 from vitrm.runs.checkpoints import build, create_run, find_run, list_runs
 from vitrm.runs.folder import Run
 
@@ -48,6 +50,17 @@ def test_the_summary_holds_the_test_scores_of_the_saved_weights(finished, digits
     scores = evaluate(finished.load_model(), digits.preprocess, digits.test)
     assert finished.summary().test.accuracy == scores.accuracy
     assert finished.summary().parameters == sum(p.numel() for p in finished.load_model().parameters())
+
+
+def test_the_model_card_says_from_which_steps_a_model_learned_and_of_how_many_images(finished):
+    summary, config = finished.summary(), finished.config()
+    train = replace(config.train, progress_steps=90, epoch_images=10**7)
+    card = model_card("run", replace(config, train=train), summary)
+    steps = config.model.supervision_steps
+    assert f"It learned from {steps} steps in a row, which began after 0 to 90 others." in card
+    assert f"% after step {90 + steps}, epoch" in card
+    assert f"of {summary.split_sizes['train']:,} images each" in card
+    assert "began after" not in model_card("run", config, summary)
 
 
 def test_the_model_card_quotes_the_summary(finished):

@@ -200,9 +200,10 @@ def test_a_folder_holds_one_grid(done, tmp_path):
     with pytest.raises(RunError, match=r"holds another sweep \(its data differs\); choose another --name"):
         train_cells(other, _here, print)
     (tmp_path / "grid").mkdir()
-    (tmp_path / "grid" / "sweep.json").write_text("{")
-    with pytest.raises(RunError, match=r"sweep.json' is damaged .* choose another --name"):
-        prepare(_ablation(tmp_path))
+    for damaged in ("{", "[]"):
+        (tmp_path / "grid" / "sweep.json").write_text(damaged)
+        with pytest.raises(RunError, match=r"sweep.json' is damaged .* choose another --name"):
+            prepare(_ablation(tmp_path))
 
 
 def test_a_cell_that_fails_takes_no_other_with_it(done, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from vitrm.errors import ConfigError
 from vitrm.training.budget import SLACK, fit_budget
 from vitrm.training.events import EpochEnd, Progress
+from vitrm.training.optimizer import learning_rate
 from vitrm.training.trainer import Trainer
 
 
@@ -24,6 +25,13 @@ def test_a_budget_of_several_epochs_shortens_the_schedule(small_run, few_digits)
     assert (train.epochs, train.epoch_images, train.patience) == (3, 0, 0)
     assert train.warmup_epochs == pytest.approx(0.3)
     assert replace(train, epochs=100, warmup_epochs=10, patience=5) == config.train
+
+
+def test_a_shortened_training_learns_from_its_first_batch_where_the_rate_was_to_change_by_epochs(small_run, few_digits):
+    config = replace(small_run, train=replace(small_run.train, epochs=100, warmup_epochs=10, schedule="epoch"))
+    for seconds in (8 + 4 + 2.5, 8 + 3.5 * 9):  # less than an epoch, and three
+        train = fit_budget(config, few_digits, "cpu", seconds / SLACK, measure=timed, clock=lambda: 0.0).train
+        assert learning_rate(train, batches=5, epoch=0.0) > 0
 
 
 def test_a_budget_below_an_epoch_cuts_the_epoch(small_run, few_digits):

@@ -76,6 +76,9 @@ def test_an_interrupted_training_goes_on_bit_for_bit_and_a_complete_one_is_retur
     other = CONFIG.with_fields({"train.lr": 1.0})
     with pytest.raises(ConfigError, match=r"holds a run with another train\.lr; choose another folder"):
         vitrm.fit(other, tmp_path / "run", device="cpu", resume=True)
+    other = CONFIG.with_fields({"data.source": "folder:elsewhere"})
+    with pytest.raises(ConfigError, match=r"holds a run with another data\.source; choose another folder"):
+        vitrm.fit(other, tmp_path / "run", device="cpu", resume=True)
     run = vitrm.fit(CONFIG, tmp_path / "run", device="cpu", resume=True)
     assert _weights(run) == _weights(whole[0])
     ends = [event["epoch"] for event in run.metrics() if event["event"] == "EpochEnd"]
