@@ -109,7 +109,7 @@ def flips(report: HaltingReport) -> go.Figure:
             opacity=0.14,
             line_width=0,
             layer="below",
-            annotation_text="beyond training",
+            annotation_text=f"beyond {trained} in a row",
             annotation_position="top left",
         )
     return styled(figure, "supervision step", "share of the test images, %")

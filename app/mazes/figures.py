@@ -57,7 +57,7 @@ def accuracy_map(report: MazeReport) -> go.Figure:
             yref="paper",
             yanchor="bottom",
             xanchor="left",
-            text="beyond training →",
+            text=f"beyond {report.trained_steps} in a row →",
             showarrow=False,
         )
     figure.update_yaxes(dtick=1 if len(lengths) <= 16 else None)
@@ -77,7 +77,7 @@ def accuracy_by_length(report: MazeReport, judged: DifficultyReport | None = Non
             x=lengths,
             y=100 * accuracy[step - 1],
             mode="lines+markers",
-            name=f"step {step}{' (beyond training)' if beyond else ''}",
+            name=f"step {step}{f' (beyond {report.trained_steps} in a row)' if beyond else ''}",
             line={"color": colour, "dash": "dash" if beyond else "solid", "width": 3},
         )
     if control := control_by_length(judged):
@@ -168,7 +168,7 @@ def other_mazes(report: MazeReport) -> go.Figure:
             opacity=0.14,
             line_width=0,
             layer="below",
-            annotation_text="beyond training",
+            annotation_text=f"beyond {report.trained_steps} in a row",
             annotation_position="bottom right",
         )
     figure.add_hline(y=100 / report.trials[0].settings.gems, line={"color": colours.GREY, "dash": "dash"})

@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--control", metavar="NAME", help="of --by-difficulty and --policies: another model")
     parser.add_argument(
-        "--mazes", action="store_true", help="beyond the trained depth, on other mazes, and a probe of the memory"
+        "--mazes",
+        action="store_true",
+        help="with more steps than it learned from in a row, on other mazes, and a probe of the memory",
     )
     parser.add_argument(
         "--sizes",

@@ -1,4 +1,4 @@
-"""What a model makes of mazes beyond its training: with more steps, on longer paths, more walls, larger grids.
+"""What a model makes of mazes beyond its training: with more steps in a row, on longer paths, more walls, larger grids.
 
 Every step is run for every maze, and more steps than the model was trained with; whoever reads the report applies a
 halting threshold to what came out.

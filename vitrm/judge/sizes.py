@@ -1,4 +1,4 @@
-"""How far does thinking on carry? A model on mazes of many sizes and kinds, after more steps than it was trained with.
+"""How far does thinking on carry? A model on mazes of many sizes and kinds, after more steps than it learned from.
 
 Every maze runs every step. Halting is played on what came out: learned halting and the memory at rest with thresholds
 chosen on the validation mazes of the training, and the answer at rest, which needs none. The same mazes are drawn for

@@ -58,7 +58,7 @@ class Trace:
     class_names: tuple[str, ...]
     patch_size: int
     halt_threshold: float  # tau of the configuration
-    trained_steps: int  # N the model was trained with; later steps go beyond its training
+    trained_steps: int  # N, the steps in a row that it learned from
     seed: int  # of the glimpses, where they are random
     label: int | None  # the true class, where it is known; the model never sees it
     pixels: np.ndarray  # (C, H, W) uint8, exactly what the model was given, before normalisation

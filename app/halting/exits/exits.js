@@ -173,7 +173,7 @@ function buildOne(root, data) {
       if (steps > data.trainedSteps) {
         const left = gutter + column * data.trainedSteps;
         add(svg, "rect", { class: "beyond", x: left, y: 0, width: width - left, height: HEIGHT });
-        add(svg, "text", { x: left + 6, y: HEIGHT - 14 }, "beyond training");
+        add(svg, "text", { x: left + 6, y: HEIGHT - 14 }, `beyond ${data.trainedSteps} in a row`);
       }
       for (const p of [0, 0.5, 1]) {
         add(svg, "line", { class: "axis", x1: gutter, x2: width, y1: y(p), y2: y(p) });

@@ -73,7 +73,7 @@ function drawChart(view, model, state) {
       add(svg, "text", { x: start + stepWidth / 2, y: bottom + 13, "text-anchor": "middle" }, String(n + 1));
     }
   }
-  const beyond = model.steps > model.trainedSteps ? " (shaded: beyond training)" : "";
+  const beyond = model.steps > model.trainedSteps ? ` (shaded: beyond ${model.trainedSteps} in a row)` : "";
   if (beyond) {
     const start = x(model.trainedSteps * model.perStep) - (x(1) - x(0)) / 2;
     add(svg, "rect", { class: "beyond", x: start, y: 16, width: stepWidth * (model.steps - model.trainedSteps), height: bottom - 16 });
