@@ -36,6 +36,7 @@ from app.classroom.events import (
     event_of,
     line,
 )
+from app.figures import as_written
 from app.lessons.question import Question
 from app.visitors import Visitor
 from vitrm.places import home
@@ -285,7 +286,8 @@ def _is_code(text: str) -> bool:
 def _checked(code: str) -> str:
     typed = re.sub(r"[\s-]", "", code).upper()
     if not _is_code(typed):
-        raise ClassError(f"“{code[:12]}” is no code of a class; expected {LENGTH} letters, such as {LETTERS[3:7]}.")
+        expected = f"{LENGTH} letters, such as {LETTERS[3:7]}"
+        raise ClassError(f"“{as_written(code)}” is no code of a class; expected {expected}.")
     return typed
 
 

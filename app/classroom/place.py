@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from app import state
 from app.classroom.events import ClassError
+from app.figures import as_written
 from vitrm.places import ROOT
 
 HOME, CLASS = "watch", "class"  # the page that stands at "/", and the one that all come from
@@ -29,13 +30,15 @@ def read_place(link: str, prefix: str = "") -> str:
         parts = urlsplit(link.strip())
         query = parse_qsl(parts.query, keep_blank_values=True, errors="strict")
     except ValueError:
-        raise ClassError(f"“{link.strip()[:60]}” is no link; use Copy link on the page that all shall see.") from None
+        named = as_written(link.strip())
+        raise ClassError(f"“{named}” is no link; use Copy link on the page that all shall see.") from None
     path = parts.path.strip("/").removeprefix(prefix.strip("/")).strip("/")
     page = path or HOME
     if page not in pages():
-        raise ClassError(f"“{path[:40]}” is none of the pages: {', '.join(pages())}. Use Copy link on one of them.")
+        named = as_written(path)
+        raise ClassError(f"“{named}” is none of the pages: {', '.join(pages())}. Use Copy link on one of them.")
     if unknown := [name for name, _ in query if name not in (*state.IN_URL, state.RUN, state.SHOW)]:
-        raise ClassError(f"The link names {unknown[0][:40]}, which no page here knows.")
+        raise ClassError(f"The link names {as_written(unknown[0])}, which no page here knows.")
     return page + ("?" + urlencode(query) if query else "")
 
 

@@ -155,6 +155,12 @@ def test_what_is_no_code_is_said_and_opens_no_file(classes, typed):
         classes.join(typed, ANN)
 
 
+def test_what_is_typed_in_place_of_a_code_is_repeated_as_it_is_written(classes):
+    with pytest.raises(ClassError) as error:
+        classes.join("![](//a.bc)", ANN)
+    assert str(error.value).startswith(r"“\!\[\]\(\/\/a\.bc\)” is no code")
+
+
 def test_a_visitor_is_in_one_class_and_their_number_is_in_no_file(classes, code, folder):
     other = classes.open(TEACHER)
     classes.join(other, ANN)

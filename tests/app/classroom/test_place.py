@@ -27,6 +27,7 @@ def test_of_a_link_the_page_and_its_query_are_kept(link, place):
     ("http://192.168.1.5:8501/class?code=BCDF", "“class” is none of the pages"),
     ("http://localhost/step?chekpoint=digits", "names chekpoint, which no page here knows"),
     ("http://[::1/step", "is no link; use Copy link"),
+    ("http://localhost/step?![](//a.bc)=1", r"names \\!\\\[\\\]\\\(\\/\\/a\\.bc"),
     ("step?image=" + "x" * 5000, "5011 letters"),
 ])  # fmt: skip
 def test_what_leads_to_no_page_is_said(link, said):
