@@ -143,8 +143,8 @@ def test_a_training_from_a_terminal_is_found_obeys_and_outlives_pause_single_upd
 
     before = run.load_state()
     first.resume("typed", TEACHER)
-    until(lambda: state(first, "typed") == "running", first)
-    assert run.status()["pid"] != process.pid
+    # it holds the folder's lock, and so is running, before it says who it is
+    until(lambda: state(first, "typed") == "running" and run.status()["pid"] != process.pid, first)
     ((_, child),) = first.processes.started
     first.close()  # the app ends; the training that it started does not mind
     second = trainings()
