@@ -40,7 +40,7 @@ def _judged(asked: Asked) -> list[Section]:
         part("length", "All test mazes: does a longer path need more steps?", _length, "Length"),
         part("worth", "All test mazes: what are the steps worth?", _worth, "Worth"),
         part("exits", "Does it know that a long path needs longer?", _exits, "Exits"),
-        part("beyond", "What does it make of mazes beyond its training?", _beyond, "Beyond"),
+        part("beyond", "What does it make of other mazes?", _beyond, "Beyond"),
         *(
             [part("flood", "Does “reachable” spread like a flood?", _probe, "Flood")]
             if report.probe is not None
@@ -114,9 +114,9 @@ def _beyond(asked: Asked, report: MazeReport) -> None:
         "other_mazes",
         asked,
         report,
-        "Freshly drawn mazes; n, cells, walls and lengths of each kind stand in the table below. A line that "
-        "still rises in the shaded part says that more steps help where the training had none. One that falls: the "
-        "recursion was never asked to stay.",
+        "Freshly drawn mazes; n, cells, walls and lengths of each kind stand in the table below. Trained on "
+        f"{asked.config.data.title}. Shaded: more than the {report.trained_steps} steps in a row that it learned from. "
+        "Where a line rises there they are worth it; where one falls, the model does not keep what it had.",
     )
     for reason in report.left_out:
         st.caption(f"Not tried, {reason}.")
