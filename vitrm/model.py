@@ -104,6 +104,11 @@ class ViTRM(nn.Module):
         memory = self.memory_init.expand(batch, memory_size or self.config.memory_size, -1)
         return State(self.answer_init.expand(batch, -1, -1), memory)
 
+    def state_for(self, images: Tensor) -> State:
+        """The learned start for (B, C, H, W) images; with relative positions there is a memory token on each patch."""
+        relative = self.config.positions == "relative"
+        return self.initial_state(len(images), patches_in(images, self.config) if relative else None)
+
     def read(self, images: Tensor, patches: Tensor | None = None) -> Reading:
         """x (Eq. 1) of (B, C, H, W) images, ready to be read; only the given `patches` (B, S) if any."""
         return self.block.read(self.patch_embed(images, patches))
@@ -171,8 +176,7 @@ class ViTRM(nn.Module):
         m_steps = self._count("memory_steps", memory_steps)
         moving = backprop != "all"
         looks = Looks(self, images, n_steps, seeds, policy=policy, patches=patches, moving=moving)
-        memory_size = patches_in(images, self.config) if self.config.positions == "relative" else None
-        state = start or self.initial_state(len(images), memory_size)
+        state = start or self.state_for(images)
         for n in range(n_steps):
             looks.at(n, state.memory, learned=n >= unlearned)
             state = state.detach() if n and backprop != "all" else state

@@ -29,8 +29,18 @@ class Config:
             check(found in (0, expected), f"data.{name} has {found} entries, but the model needs {expected}")
         if self.train.progress_steps:
             require_recursion(self.model, f"progress_steps={self.train.progress_steps}")
-        if self.train.memory_noise:
-            require_recursion(self.model, f"memory_noise={self.train.memory_noise:g}")
+        for name in ("memory_noise", "start_noise", "keep_right", "keep_wrong"):
+            if value := getattr(self.train, name):
+                require_recursion(self.model, f"{name}={value:g}")
+
+    @property
+    def deepest(self) -> int:
+        """The last supervision step that validation runs, and goes by: as many as a training image makes at most before
+        and while it is learned from, or on average over all the batches that it stays for.
+        """
+        steps = self.model.supervision_steps
+        staying = max(self.train.keep_right, self.train.keep_wrong)
+        return max(steps + self.train.progress_steps, round(steps / (1 - staying)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse."""

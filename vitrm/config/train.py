@@ -33,8 +33,14 @@ class TrainConfig:
     `progress_ramp` spares them: K grows with what has been learned. Drawn evenly, nearly every batch begins where a
     small problem is solved already, and teaches to hold; with `progress_draw="log"` as many begin after 1 or 2 steps as
     after 30 to 60, so that solving is taught for as long as holding, in fewer steps. Validation runs all K + N steps,
-    and of equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, as in
-    EqR (arXiv 2605.21488).
+    and of equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, and
+    `start_noise` makes it begin anywhere, as in EqR (arXiv 2605.21488).
+
+    `keep_right` and `keep_wrong` come to the same without a step more: an image that a batch ends with stays for the
+    next one with this probability, and goes on from the state it has come to; a new one takes the place of any other.
+    With `keep_wrong` alone it is the unsolved ones that stay, as in TRM (arXiv 2510.04871), 1 / (1 - keep_wrong)
+    batches on average. An epoch then has as many batches, and fewer images. Validation runs as many steps as an image
+    makes on average, if those are more.
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)
@@ -132,6 +138,20 @@ class TrainConfig:
         "Standard deviation of the chance that is added to the memory after each update in training, so that the model "
         "learns to mend small errors, not to carry them on.",
     )
+    start_noise: float = setting(
+        0.0,
+        "Noise at the start",
+        "Standard deviation of the chance that is added to the memory that a training image begins with, so that the "
+        "model learns to begin anywhere.",
+    )
+    keep_right: float = setting(
+        0.0,
+        "Right ones that stay",
+        "Probability that an image answered rightly stays for the next batch, and goes on from where it is.",
+    )
+    keep_wrong: float = setting(
+        0.0, "Wrong ones that stay", "The same for an image answered wrongly; with this alone, the unsolved are kept."
+    )
     crop_pad: int = setting(
         4, "Random shift", "Images are shifted by up to this many pixels, so that place matters less.", paper=4
     )
@@ -188,6 +208,11 @@ class TrainConfig:
     )
 
     @property
+    def keeps(self) -> bool:
+        """Whether images of a batch may stay for the next one."""
+        return bool(self.keep_right or self.keep_wrong)
+
+    @property
     def augments(self) -> bool:
         """Whether images are changed before they are learned from."""
         shifted = self.crop_pad or self.flip or self.affine or self.erasing
@@ -203,12 +228,14 @@ class TrainConfig:
         check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
         for name in ("erasing", "unmixed_share", "progress_ramp"):
             check(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)}: expected 0 to 1")
+        for name in ("keep_right", "keep_wrong"):  # at 1 the first batch would be the only one
+            check(0 <= getattr(self, name) <= 0.99, f"{name}={getattr(self, name)}: expected 0 to 0.99")
         check(
             1 <= self.repeats <= self.batch_size,
             f"repeats={self.repeats}: expected 1 to batch_size={self.batch_size}",
         )
         for name in ("epoch_images", "warmup_epochs", "weight_decay", "grad_clip", "halt_weight",
-                     "patience", "memory_noise", "crop_pad", "affine", "randaugment_ops"):  # fmt: skip
+                     "patience", "memory_noise", "start_noise", "crop_pad", "affine", "randaugment_ops"):  # fmt: skip
             check(0 <= getattr(self, name) < math.inf, f"{name}={getattr(self, name)}: expected 0 or more")
         for name in ("mixup_alpha", "cutmix_alpha"):  # beyond these a Beta distribution is a coin, a half, or an error
             value = getattr(self, name)

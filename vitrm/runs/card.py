@@ -24,12 +24,16 @@ def model_card(name: str, config: Config, summary: Summary) -> str:
         ]
     else:
         table = [f"Test accuracy: {percent[-1]} %."]
-    trained, before = config.model.supervision_steps, config.train.progress_steps
-    note, where = "", ""
-    if before:
-        note = f" It learned from {trained} steps in a row, which began after 0 to {before} others."
-        where = f" after step {before + trained}"
-    elif len(percent) != trained:
+    trained, train, note = config.model.supervision_steps, config.train, ""
+    where = f" after step {config.deepest}" if config.deepest > trained else ""
+    if train.progress_steps:
+        note += f" It learned from {trained} steps in a row, which began after 0 to {train.progress_steps} others."
+    if train.keeps:
+        note += (
+            f" Of the images that a batch of the training had answered rightly {100 * train.keep_right:g} % stayed for "
+            f"the next one, and of the others {100 * train.keep_wrong:g} %, and went on from where they were."
+        )
+    if not note and len(percent) != trained:
         note = f" It was trained on {trained}; the steps after that go beyond its training."
     images = min(config.train.epoch_images, split_sizes["train"])
     drawn = f", of {images:,} images each" if images else ""

@@ -22,6 +22,7 @@ from vitrm.training.device import autocast, each_under, on_its_way
 from vitrm.training.distributed import Group
 from vitrm.training.means import MEASURED, measure
 from vitrm.training.optimizer import follow, make_optimizer
+from vitrm.training.starts import Starts
 
 
 class DeepSupervision:
@@ -40,6 +41,7 @@ class DeepSupervision:
         self.model = group.share_statistics(self.model)
         compile_each(self.model.repeated, config.train.compile)
         self.optimizer = make_optimizer(self.model, config.train)
+        self.starts = Starts(config.train, group.size)
         self.epoch, self.updates = 0, 0  # epoch from 0: the last ones are not mixed
         self.done: float | None = None  # share of the training that is over; None outside of one
         self.gradient_norm: float | Tensor = math.nan  # of the last update, before clipping
@@ -50,7 +52,8 @@ class DeepSupervision:
         self, images: Tensor, labels: Tensor, unlearned: int | None = None
     ) -> Iterator[tuple[int, Tensor, bool]]:
         """Learn from uint8 images (B, C, H, W) and their labels (B,), one item per supervision step n that was run,
-        after `unlearned` steps without gradient (drawn as `progress_steps` says, where it is None).
+        after `unlearned` steps without gradient (drawn as `progress_steps` says, where it is None). Some are images of
+        the batch before in their place, that go on from where they are (see `Starts`).
 
         Each item is (n, measurements, whether it is the last), the measurements in the order of `MEASURED`. With
         update="step" the weights have moved when it is yielded; with "batch" they move at the end. Raises ConfigError
@@ -59,11 +62,13 @@ class DeepSupervision:
         train, model = self.config.train, self.model.train()
         images, targets, halt_targets = self.prepare(images, labels)
         seeds = torch.randint(2**31, (len(images),), device=self.device)
-        (images, targets, halt_targets, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
+        (*mine, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
+        batch, start = self.starts.begin(model, tuple(mine))
+        images, targets, halt_targets = batch
         total, learning = 0.0, self.config.model.supervision_steps
         unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned
         count, noise = unlearned + learning, noise_in_memory(train)
-        every = model.steps(images, count, seeds, train.backprop, edit=noise, unlearned=unlearned)
+        every = model.steps(images, count, seeds, train.backprop, edit=noise, start=start, unlearned=unlearned)
         steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
         step = next(steps)
         for n in range(learning):
@@ -75,7 +80,9 @@ class DeepSupervision:
                 total = total + both
             measured = measure(step, targets, loss, halt_loss)
             self.group.mean_([measured], weight)
-            step = self._next(steps, measured) if n < learning - 1 else None
+            last, step = step, self._next(steps, measured) if n < learning - 1 else None
+            if step is None:
+                self.starts.keep(batch, last)
             yield n, measured, step is None
             if step is None:
                 break

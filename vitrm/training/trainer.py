@@ -80,8 +80,8 @@ class Trainer(DeepSupervision):
 
     @property
     def deepest(self) -> int:
-        """The most supervision steps that a batch makes, with gradient or without."""
-        return self.config.model.supervision_steps + self.config.train.progress_steps
+        """After how many supervision steps validation ends, and by which of them the best weights are chosen."""
+        return self.config.deepest
 
     def first_of_each(self) -> list[tuple[Tensor, Tensor]]:
         """Images and labels of the first batch of each training split."""
@@ -134,6 +134,7 @@ class Trainer(DeepSupervision):
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "kept": self.starts.state_dict(),
             "epoch_sums": self.epoch_means.sums,
             "recent_sums": self.recent_means.sums,
             **{name: getattr(self, name) for name in _COUNTERS},
@@ -145,6 +146,7 @@ class Trainer(DeepSupervision):
             load_weights(self.model, state["model"])
             load_weights(self.averaged, state["averaged"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.starts.load_state_dict(state.get("kept", []), self.device)
             self.epoch_means.sums = state["epoch_sums"].to(self.device)
             self.recent_means.sums = state["recent_sums"].to(self.device)
             for name in _COUNTERS:
@@ -272,7 +274,7 @@ class Trainer(DeepSupervision):
         means, self.epoch_means = self.epoch_means.read(), self._means()
         self.epoch, self.batch = self.epoch + 1, 0
         self.watch.stop()
-        better = operator.ge if self.config.train.progress_steps else operator.gt
+        better = operator.ge if self.deepest > self.config.model.supervision_steps else operator.gt
         best = better(scores.accuracy[-1], self.best_val_accuracy)
         if best:
             self.best_epoch, self.best_val_accuracy = self.epoch, scores.accuracy[-1]

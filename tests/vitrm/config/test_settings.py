@@ -269,7 +269,7 @@ def test_models_that_cannot_be_built_are_refused(changes, message):
             ({name: -1}, f"{name}=-1: expected 0 or more")
             for name in (
                 *("warmup_epochs", "weight_decay", "grad_clip", "halt_weight", "patience", "crop_pad", "affine"),
-                *("randaugment_ops", "memory_noise", "epoch_images"),
+                *("randaugment_ops", "memory_noise", "start_noise", "epoch_images"),
             )
         ),
         ({"mixup_alpha": -1}, r"mixup_alpha=-1: expected 0 \(none\), or 0.01 to 100"),

@@ -1,0 +1,76 @@
+"""Where the recursion of a batch begins: where the model has learned to, near that, or where images of the batch before
+came to, that stay for this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from vitrm.config import TrainConfig
+from vitrm.errors import ConfigError
+from vitrm.model import State, ViTRM
+from vitrm.nets.base import Step
+
+Batch = tuple[Tensor, Tensor, Tensor]  # images (B, C, H, W) as they are learned from, their targets, those of halting
+
+
+class Starts:
+    """`start_noise`, `keep_right` and `keep_wrong` of a training; nothing is drawn where they are 0.
+
+    Batches of one shape follow one another: what stays of one takes its place in the next. Raises ConfigError for
+    several processes, which would each keep images of their own.
+    """
+
+    def __init__(self, train: TrainConfig, processes: int = 1) -> None:
+        self.train = train
+        self.kept: dict[tuple[torch.Size, ...], list[Tensor]] = {}  # the batch, y, z, and which of it stays (B,)
+        if train.keeps and processes > 1:
+            raise ConfigError(
+                f"keep_right={train.keep_right:g}, keep_wrong={train.keep_wrong:g}: images stay in one process, not in "
+                f"{processes}; train with one, or keep none"
+            )
+
+    def begin(self, model: ViTRM, batch: Batch) -> tuple[Batch, State | None]:
+        """The batch with those that stay from the one before, and where each goes on from; None: the learned start."""
+        noise = self.train.start_noise
+        if not (noise or self.train.keeps):
+            return batch, None
+        start = model.state_for(batch[0])
+        if noise:
+            start = replace(start, memory=start.memory + noise * torch.randn_like(start.memory))
+        if _shape(batch) not in self.kept:
+            return batch, start
+        *before, answer, memory, stays = self.kept[_shape(batch)]
+        joined = tuple(_where(stays, old, new) for old, new in zip(before, batch, strict=True))
+        return joined, State(_where(stays, answer, start.answer), _where(stays, memory, start.memory))
+
+    def keep(self, batch: Batch, last: Step) -> None:
+        """Draw which images of a batch stay, by whether the last step that was made answers them rightly."""
+        if not self.train.keeps:
+            return
+        labels = batch[1] if batch[1].ndim == 1 else batch[1].argmax(dim=-1)
+        right = last.logits.argmax(dim=-1) == labels
+        stays = torch.rand(right.shape, device=right.device) < self.train.keep_wrong + right * (
+            self.train.keep_right - self.train.keep_wrong
+        )
+        self.kept[_shape(batch)] = [*batch, last.answer.detach(), last.memory.detach(), stays]
+
+    def state_dict(self) -> list[list[Tensor]]:
+        return list(self.kept.values())
+
+    def load_state_dict(self, state: Sequence[Sequence[Tensor]], device: torch.device) -> None:
+        batches = [[tensor.to(device) for tensor in each] for each in state]
+        self.kept = {_shape(each[:3]): each for each in batches}
+
+
+def _shape(batch: Sequence[Tensor]) -> tuple[torch.Size, ...]:
+    return tuple(tensor.shape for tensor in batch)
+
+
+def _where(chosen: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """`yes` for the chosen images (B,), `no` for the others."""
+    return torch.where(chosen.reshape(-1, *[1] * (no.ndim - 1)), yes, no)
