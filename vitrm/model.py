@@ -151,7 +151,6 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
-        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Move, Tensor | None, None]:
@@ -162,9 +161,8 @@ class ViTRM(nn.Module):
         ones, and the draw of an image depends on its own seed alone.
         `backprop` is the gradient policy of `TrainConfig`. `record=True` attaches the attention weights. `edit` may
         replace the state after a memory update, given the one before and the one after. `start` is a state to go on
-        from, in place of the learned one. The first `unlearned` supervision steps are made without gradient, whatever
-        `backprop` says: those after them begin with a state that is a constant. `patches` are given in place of a
-        policy: (B, S) are read at every step, (N, B, S) are one choice for each.
+        from, in place of the learned one. `patches` are given in place of a policy: (B, S) are read at every step,
+        (N, B, S) are one choice for each.
         In training mode the image is embedded anew at each supervision step, because the weights may have moved in
         between; not with `backprop="all"`, which forbids it.
 
@@ -178,10 +176,10 @@ class ViTRM(nn.Module):
         looks = Looks(self, images, n_steps, seeds, policy=policy, patches=patches, moving=moving)
         state = start or self.state_for(images)
         for n in range(n_steps):
-            looks.at(n, state.memory, learned=n >= unlearned)
+            looks.at(n, state.memory)
             state = state.detach() if n and backprop != "all" else state
             for t in range(t_steps):
-                free = n < unlearned or (backprop == "last_recursion" and t < t_steps - 1)
+                free = backprop == "last_recursion" and t < t_steps - 1
                 for m in [*range(m_steps), None]:
                     with torch.set_grad_enabled(torch.is_grad_enabled() and not free):
                         if m is None:
@@ -205,7 +203,6 @@ class ViTRM(nn.Module):
         memory_steps: int | None = None,
         edit: Callable[[State, State], State] | None = None,
         start: State | None = None,
-        unlearned: int = 0,
         patches: Tensor | None = None,
         policy: GlimpsePolicy = "random",
     ) -> Generator[Step, Tensor | None, None]:
@@ -214,7 +211,7 @@ class ViTRM(nn.Module):
         A consumer may stop early, or update the weights between two steps (the paper's training does).
         """
         budget = {"recursion_steps": recursion_steps, "memory_steps": memory_steps}
-        choice = {"edit": edit, "start": start, "unlearned": unlearned, "patches": patches, "policy": policy}
+        choice = {"edit": edit, "start": start, "patches": patches, "policy": policy}
         moves = self.moves(images, supervision_steps, seeds, backprop, **budget, **choice)
         staying, earlier = None, None
         with contextlib.suppress(StopIteration):

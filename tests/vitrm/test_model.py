@@ -9,7 +9,7 @@ import torch
 from tests.vitrm.shaken import noise_images, shaken
 from vitrm.config import preset
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import State, ViTRM
+from vitrm.model import ViTRM
 from vitrm.plain import PlainViTRM
 
 # Every option that changes how one update is computed, and the combinations in which the savings differ.
@@ -171,27 +171,6 @@ def test_answer_update_does_not_see_the_image(tiny):
         model.patch_embed.projection.weight.zero_()
         model.patch_embed.positions.zero_()
     assert torch.equal(model.update_answer(state)[0].answer, expected)
-
-
-@pytest.mark.parametrize("options", [{}, {"glimpse_patches": 4}, {"memory_tokens": None, "positions": "relative"}])
-@pytest.mark.parametrize("backprop", ["all", "supervision_step", "last_recursion"])
-def test_steps_that_are_not_learned_from_leave_a_constant_to_begin_with(tiny, options, backprop):
-    model, images = shaken(replace(tiny, supervision_steps=1, **options)).double(), noise_images(tiny).double()
-    seeds = torch.tensor([5, 6, 7])
-    *before, step = model.steps(images, 4, seeds, backprop, unlearned=3)
-    assert not any(each.answer.requires_grad or each.memory.requires_grad for each in before)
-    (step.logits.sum() + step.halt_logit.sum()).backward()
-    found = {name: p.grad for name, p in model.named_parameters()}
-    model.zero_grad()
-
-    with torch.no_grad():
-        *_, last = model.steps(images, 3, seeds)
-    (again,) = model.steps(images, 1, seeds, backprop, start=State(last.answer, last.memory), patches=step.patches)
-    torch.testing.assert_close(again.logits, step.logits, atol=1e-12, rtol=0)
-    (again.logits.sum() + again.halt_logit.sum()).backward()
-    assert found["memory_init"] is None
-    for name, parameter in model.named_parameters():
-        torch.testing.assert_close(found[name], parameter.grad, atol=1e-12, rtol=0, msg=name)
 
 
 def test_steps_are_computed_only_when_asked_for(tiny, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vitrm.config import TrainConfig
 from vitrm.losses import classification_loss, halting_loss
-from vitrm.model import ViTRM
+from vitrm.model import State, ViTRM
 from vitrm.nets.base import OneStep
+from vitrm.training.starts import come_to
 
 
 def median_times(variants: Sequence[Callable[[], None]], repeats: int, device: str) -> list[float]:
@@ -53,12 +53,14 @@ def training_step(
     loss reaches back and how often the weights move. The rest of it is not looked at.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=fused or None)
-    count = unlearned + model.config.supervision_steps
 
     def run() -> None:
         model.train()
-        steps, total = model.steps(images, count, 0, train.backprop, unlearned=unlearned), 0.0
-        for step in itertools.islice(steps, unlearned, None):
+        start, total = None, 0.0
+        if unlearned:
+            last = come_to(model.steps(images, unlearned, backprop="all"))
+            start = State(last.answer, last.memory)
+        for step in model.steps(images, backprop=train.backprop, start=start):
             loss = classification_loss(step.logits, labels)
             if step.halt_logit is not None:
                 loss = loss + halting_loss(step.halt_logit, step.logits, labels)

@@ -30,7 +30,9 @@ class TrainConfig:
     supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
     (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Begin with weights that use their steps:
     others settle for what is seen at once. Weights that never went on fall apart far beyond their own steps, which
-    `progress_ramp` spares them: K grows with what has been learned. Drawn evenly, nearly every batch begins where a
+    `progress_ramp` spares them: K grows with what has been learned. What is answered wrongly after so many steps may
+    be past mending; a share `restart_wrong` of it begins anew, so that finding an answer is taught as long as it is not
+    found. Drawn evenly, nearly every batch begins where a
     small problem is solved already, and teaches to hold; with `progress_draw="log"` as many begin after 1 or 2 steps as
     after 30 to 60, so that solving is taught for as long as holding, in fewer steps. Validation runs all K + N steps,
     and of equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, and
@@ -132,6 +134,12 @@ class TrainConfig:
         "Growing over",
         "Share of the training over which the steps before those that learn grow from none to their full number.",
     )
+    restart_wrong: float = setting(
+        0.0,
+        "Wrong ones that begin anew",
+        "Share of the images answered wrongly after the steps before those that learn, which begin anew at the learned "
+        "start.",
+    )
     memory_noise: float = setting(
         0.0,
         "Noise in the memory",
@@ -226,7 +234,7 @@ class TrainConfig:
         check(all(0 <= beta < 1 for beta in self.betas), f"betas={self.betas}: expected two values, 0 <= beta < 1")
         check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
         check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
-        for name in ("erasing", "unmixed_share", "progress_ramp"):
+        for name in ("erasing", "unmixed_share", "progress_ramp", "restart_wrong"):
             check(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)}: expected 0 to 1")
         for name in ("keep_right", "keep_wrong"):  # at 1 the first batch would be the only one
             check(0 <= getattr(self, name) <= 0.99, f"{name}={getattr(self, name)}: expected 0 to 0.99")

@@ -51,7 +51,7 @@ class OneStep(nn.Module):
         backprop: str = "supervision_step",
         *,
         edit: None = None,
-        unlearned: int = 0,
+        start: None = None,
     ) -> Iterator[Step]:
         """The one answer to (B, C, H, W) images. What is said of a recursion is taken, and means nothing here.
 

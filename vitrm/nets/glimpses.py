@@ -77,13 +77,10 @@ class Looks:
             self.given = patches
         fixed_weights = self.chooses and policy == "learned" and not model.training
         self.keys = place_keys(model) if fixed_weights else None
-        self.moving, self.learned = moving and model.training, True
+        self.moving = moving and model.training
 
-    def at(self, step: int, memory: Tensor, learned: bool = True) -> None:
-        """Look, in supervision step `step` (from 0), with the memory (B, K, D) that the one before ended with.
-
-        What is read has no gradient unless the step is `learned` from.
-        """
+    def at(self, step: int, memory: Tensor) -> None:
+        """Look, in supervision step `step` (from 0), with the memory (B, K, D) that the one before ended with."""
         if self.chooses:
             if step % steps_in_cycle(self.model.config) == 0:
                 shape = len(self.images), self.model.config.num_patches
@@ -92,11 +89,8 @@ class Looks:
             self.seen = self.seen.scatter(1, self.patches, True)
         elif self.given is not None:
             self.patches = self.given[step]
-        anew = learned and (self.moving or not self.learned)
-        if step == 0 or anew or self.chooses or self.given is not None:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and learned):
-                self.reading = self.model.read(self.images, self.patches)
-        self.learned = learned
+        if step == 0 or self.moving or self.chooses or self.given is not None:
+            self.reading = self.model.read(self.images, self.patches)
 
     def keep(self, staying: Tensor) -> None:
         """Go on with some of the images alone, by index."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from copy import deepcopy
@@ -65,11 +64,14 @@ class DeepSupervision:
         (*mine, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         batch, start = self.starts.begin(model, tuple(mine))
         images, targets, halt_targets = batch
-        total, learning = 0.0, self.config.model.supervision_steps
+        total, learning, noise = 0.0, self.config.model.supervision_steps, noise_in_memory(train)
+        precision = autocast(train.precision, self.device)
         unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned
-        count, noise = unlearned + learning, noise_in_memory(train)
-        every = model.steps(images, count, seeds, train.backprop, edit=noise, start=start, unlearned=unlearned)
-        steps = itertools.islice(each_under(autocast(train.precision, self.device), every), unlearned, None)
+        if unlearned:
+            before = model.steps(images, unlearned, seeds, "all", edit=noise, start=start)  # embedded once
+            start = self.starts.go_on(model, batch, each_under(precision, before))
+            seeds = seeds + unlearned  # other glimpses than those already made
+        steps = each_under(precision, model.steps(images, learning, seeds, train.backprop, edit=noise, start=start))
         step = next(steps)
         for n in range(learning):
             loss, halt_loss = self.losses(step, targets, halt_targets)

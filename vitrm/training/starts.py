@@ -4,7 +4,7 @@ came to, that stay for this one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,7 +19,7 @@ Batch = tuple[Tensor, Tensor, Tensor]  # images (B, C, H, W) as they are learned
 
 
 class Starts:
-    """`start_noise`, `keep_right` and `keep_wrong` of a training; nothing is drawn where they are 0.
+    """`start_noise`, `restart_wrong`, `keep_right` and `keep_wrong` of a training; nothing is drawn where they are 0.
 
     Batches of one shape follow one another: what stays of one takes its place in the next. Raises ConfigError for
     several processes, which would each keep images of their own.
@@ -48,15 +48,24 @@ class Starts:
         joined = tuple(_where(stays, old, new) for old, new in zip(before, batch, strict=True))
         return joined, State(_where(stays, answer, start.answer), _where(stays, memory, start.memory))
 
+    def go_on(self, model: ViTRM, batch: Batch, steps: Iterator[Step]) -> State:
+        """Where supervision steps without gradient come to; a share `restart_wrong` of those that the last one answers
+        wrongly is back at the learned start.
+        """
+        last, share = come_to(steps), self.train.restart_wrong
+        state = State(last.answer, last.memory)
+        if not share:
+            return state
+        wrong = ~_right(batch, last)
+        again, learned = wrong & (torch.rand(wrong.shape, device=wrong.device) < share), model.state_for(batch[0])
+        return State(_where(again, learned.answer, state.answer), _where(again, learned.memory, state.memory))
+
     def keep(self, batch: Batch, last: Step) -> None:
         """Draw which images of a batch stay, by whether the last step that was made answers them rightly."""
         if not self.train.keeps:
             return
-        labels = batch[1] if batch[1].ndim == 1 else batch[1].argmax(dim=-1)
-        right = last.logits.argmax(dim=-1) == labels
-        stays = torch.rand(right.shape, device=right.device) < self.train.keep_wrong + right * (
-            self.train.keep_right - self.train.keep_wrong
-        )
+        right, train = _right(batch, last), self.train
+        stays = torch.rand(right.shape, device=right.device) < torch.where(right, train.keep_right, train.keep_wrong)
         self.kept[_shape(batch)] = [*batch, last.answer.detach(), last.memory.detach(), stays]
 
     def state_dict(self) -> list[list[Tensor]]:
@@ -67,8 +76,21 @@ class Starts:
         self.kept = {_shape(each[:3]): each for each in batches}
 
 
+@torch.no_grad()
+def come_to(steps: Iterator[Step]) -> Step:
+    """The last of some supervision steps, made without gradient."""
+    *_, last = steps
+    return last
+
+
 def _shape(batch: Sequence[Tensor]) -> tuple[torch.Size, ...]:
     return tuple(tensor.shape for tensor in batch)
+
+
+def _right(batch: Batch, step: Step) -> Tensor:
+    """Whether a step answers each image (B,) with its class, the one that has most of it where images are mixed."""
+    labels = batch[1] if batch[1].ndim == 1 else batch[1].argmax(dim=-1)
+    return step.logits.argmax(dim=-1) == labels
 
 
 def _where(chosen: Tensor, yes: Tensor, no: Tensor) -> Tensor:

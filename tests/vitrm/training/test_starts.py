@@ -93,6 +93,28 @@ def test_noise_is_added_to_the_memory_that_is_begun_with_and_to_no_answer(mazes)
     assert not torch.equal(start.memory[0, 0], start.memory[0, 1])
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_is_learned_begins_with_the_constant_that_steps_without_gradient_come_to(mazes, share):
+    config, dataset = changed(mazes[0], restart_wrong=share, dropout=0.0), mazes[1]
+    trainer = Trainer(config, dataset)
+    images, labels = trainer.first_of_each()[0]
+    seen = _watch(trainer)
+    torch.manual_seed(1)
+    list(trainer.train_batch(images, labels, 3))
+    (given, none, last), (_, start, _) = seen
+    assert none is None
+    assert not last.memory.requires_grad
+    right = last.logits.argmax(-1) == labels
+    assert 0 < right.sum() < 16
+    went_on = right | (share == 0)
+    learned = Trainer(config, dataset).model.state_for(given)
+    for name in ("answer", "memory"):
+        begins, ended, at_first = (getattr(each, name) for each in (start, last, learned))
+        assert torch.equal(begins[went_on], ended[went_on])
+        assert torch.equal(begins[~went_on], at_first[~went_on])
+        assert begins.requires_grad == bool(share)  # the learned start is learned where images are back at it
+
+
 @pytest.mark.parametrize("stop_at", [3, 5])
 def test_a_training_that_keeps_images_continues_bit_for_bit(mazes, stop_at):
     config, dataset = changed(mazes[0], keep_right=0.8, keep_wrong=0.6, start_noise=0.1), mazes[1]
