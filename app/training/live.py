@@ -183,7 +183,7 @@ def _numbers(training: Training, config: Config, history) -> None:
         epoch = progress.epoch if progress else 0
         _metric("Epoch", f"{epoch} of {config.train.epochs}")
         step = f", step {steps}" if steps > 1 else ""
-        deepest = f", step {config.deepest}" if step else ""  # the best weights go by it
+        deepest = f", step {config.deepest}" if config.deepest > 1 else ""  # the best weights go by it
         _metric(f"Validation accuracy{deepest}", f"{100 * end.val_accuracy[-1]:.1f} %" if end else "–")
         _metric(f"Training loss{step}", f"{progress.loss[-1]:.3f}" if progress else "–")
         _metric("Learning rate", f"{progress.lr:.2g}" if progress else "–")

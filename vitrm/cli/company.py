@@ -67,7 +67,8 @@ def joined(arguments: argparse.Namespace, config: Config, dataset: Dataset, devi
     from vitrm.training.distributed import Group
     from vitrm.training.several import GAIN, SHORTEST_S, alone, faster
 
-    processes = arguments.processes or (arguments.threads if device == "cpu" else 1)
+    alone_anyway = device != "cpu" or config.train.keeps  # images stay in one process
+    processes = arguments.processes or (1 if alone_anyway else arguments.threads)
     if processes == 1:
         return Group(), 1.0
     try_it = arguments.processes is None or arguments.estimate

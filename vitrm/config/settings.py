@@ -29,18 +29,24 @@ class Config:
             check(found in (0, expected), f"data.{name} has {found} entries, but the model needs {expected}")
         if self.train.progress_steps:
             require_recursion(self.model, f"progress_steps={self.train.progress_steps}")
-        for name in ("memory_noise", "start_noise", "keep_right", "keep_wrong"):
+        for name in ("restart_wrong", "memory_noise", "start_noise", "keep_right", "keep_wrong"):
             if value := getattr(self.train, name):
                 require_recursion(self.model, f"{name}={value:g}")
+        check(
+            getattr(self.model, "readout", None) != "mixture" or not (self.train.progress_steps or self.train.keeps),
+            "readout='mixture' mixes the answers of all steps, and images that go on from a state have none of those "
+            "before it; set progress_steps, keep_right and keep_wrong to 0",
+        )
 
     @property
     def deepest(self) -> int:
-        """The last supervision step that validation runs, and goes by: as many as a training image makes at most before
-        and while it is learned from, or on average over all the batches that it stays for.
+        """The last supervision step that validation runs, and goes by: as many as a training image makes at most in one
+        batch, or on average over all the batches that it stays for.
         """
         steps = self.model.supervision_steps
         staying = max(self.train.keep_right, self.train.keep_wrong)
-        return max(steps + self.train.progress_steps, round(steps / (1 - staying)))
+        before = self.train.progress_steps
+        return max(steps + before, round((steps + before / 2) / (1 - staying)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is the inverse."""

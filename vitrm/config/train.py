@@ -30,19 +30,19 @@ class TrainConfig:
     supervision steps without gradient, how many drawn at random, so that a model learns to go on from wherever it is
     (incremental progress training, Bansal et al. 2022, arXiv 2202.05826). Begin with weights that use their steps:
     others settle for what is seen at once. Weights that never went on fall apart far beyond their own steps, which
-    `progress_ramp` spares them: K grows with what has been learned. What is answered wrongly after so many steps may
-    be past mending; a share `restart_wrong` of it begins anew, so that finding an answer is taught as long as it is not
-    found. Drawn evenly, nearly every batch begins where a
+    `progress_ramp` spares them: K grows with what has been learned. Drawn evenly, nearly every batch begins where a
     small problem is solved already, and teaches to hold; with `progress_draw="log"` as many begin after 1 or 2 steps as
-    after 30 to 60, so that solving is taught for as long as holding, in fewer steps. Validation runs all K + N steps,
-    and of equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, and
-    `start_noise` makes it begin anywhere, as in EqR (arXiv 2605.21488).
+    after 30 to 60, so that solving is taught for as long as holding, in fewer steps. What is answered wrongly after so
+    many steps may be past mending: a share `restart_wrong` of it is back at the start, so that solving is taught for as
+    long as it is not learned. Validation runs all K + N steps, and of equally good epochs the later one is kept.
+    `memory_noise` is what keeps such a recursion from drifting, and `start_noise` makes it begin anywhere, as in EqR
+    (arXiv 2605.21488).
 
-    `keep_right` and `keep_wrong` come to the same without a step more: an image that a batch ends with stays for the
-    next one with this probability, and goes on from the state it has come to; a new one takes the place of any other.
-    With `keep_wrong` alone it is the unsolved ones that stay, as in TRM (arXiv 2510.04871), 1 / (1 - keep_wrong)
-    batches on average. An epoch then has as many batches, and fewer images. Validation runs as many steps as an image
-    makes on average, if those are more.
+    `keep_right` and `keep_wrong` come to the same without a step more: an image of a full batch stays for
+    the next one of its size with this probability, and goes on from the state it has come to; a new one takes the place
+    of any other. With `keep_wrong` alone it is the unsolved ones that stay, as in TRM (arXiv 2510.04871), which goes by
+    its halting head; for 1 / (1 - keep_wrong) batches at most, on average. An epoch then has as many batches, and fewer
+    images. Validation runs as many steps as an image that always stays makes on average, if those are more.
     """
 
     epochs: int = setting(1000, "Epochs", "How many times every training image is shown.", paper=1000)

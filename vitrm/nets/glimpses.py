@@ -43,7 +43,7 @@ class Looks:
     """What each supervision step reads of the images: all of them, patches that are given, or a policy's choice.
 
     `patches`, row-major indices (B, S) or None for all of them, and `reading` are those of the step that `at` was
-    last called for. Where the weights may move between the steps, each that is learned from reads the images anew.
+    last called for. Where the weights may move between the steps, each reads the images anew.
     """
 
     patches: Tensor | None

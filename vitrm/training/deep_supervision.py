@@ -14,6 +14,7 @@ from vitrm.data.dataset import Preprocess
 from vitrm.families import make_model
 from vitrm.losses import classification_loss, halting_loss
 from vitrm.nets.base import Step
+from vitrm.nets.glimpses import glimpse_patches
 from vitrm.training.augment import augment, mix
 from vitrm.training.batches import draw_unlearned, noise_in_memory
 from vitrm.training.compiling import compile_each, explained
@@ -62,16 +63,17 @@ class DeepSupervision:
         images, targets, halt_targets = self.prepare(images, labels)
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (*mine, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
-        batch, start = self.starts.begin(model, tuple(mine))
-        images, targets, halt_targets = batch
         total, learning, noise = 0.0, self.config.model.supervision_steps, noise_in_memory(train)
         precision = autocast(train.precision, self.device)
-        unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned
+        unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned  # as many in every process
+        batch, start = self.starts.begin(model, tuple(mine))
+        (images, targets, halt_targets), more = batch, {}
         if unlearned:
             before = model.steps(images, unlearned, seeds, "all", edit=noise, start=start)  # embedded once
             start = self.starts.go_on(model, batch, each_under(precision, before))
-            seeds = seeds + unlearned  # other glimpses than those already made
-        steps = each_under(precision, model.steps(images, learning, seeds, train.backprop, edit=noise, start=start))
+            more = self._glimpses_after(unlearned, images, seeds)
+        every = model.steps(images, learning, seeds, train.backprop, edit=noise, start=start, **more)
+        steps = each_under(precision, every)
         step = next(steps)
         for n in range(learning):
             loss, halt_loss = self.losses(step, targets, halt_targets)
@@ -101,6 +103,14 @@ class DeepSupervision:
             return None if enough() else next(steps)
         step = next(steps)
         return None if enough() else step  # which was queued in vain: no weights have moved by it
+
+    def _glimpses_after(self, unlearned: int, images: Tensor, seeds: Tensor) -> dict[str, Tensor]:
+        """Which patches the steps that learn see, so that they go on with the cycle that was begun without gradient."""
+        model = self.config.model
+        if model.glimpse_patches is None:
+            return {}
+        steps = range(unlearned, unlearned + model.supervision_steps)
+        return {"patches": torch.stack([glimpse_patches(n, seeds, len(images), model, images.device) for n in steps])}
 
     def prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A batch as it is trained on: augmented images, their targets (B,) or mixed (B, C), those of halting."""

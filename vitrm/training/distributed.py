@@ -2,9 +2,9 @@
 
 Every process draws the same batch and augments it the same way, then works on its own share of the images; gradients
 and measurements are averaged, so that all weights stay equal and the result is that of one process, up to rounding
-and what is drawn within the model: dropout, dropped paths and noise in the memory are those of a batch as small as the
-share, the same in every process. Batch normalisation goes by the whole batch. With one process every method here does
-nothing.
+and what is drawn within the model: dropout, dropped paths, noise in the memory and which images begin anew are those
+of a batch as small as the share, the same in every process. Batch normalisation goes by the whole batch. With one
+process every method here does nothing.
 
 None waits for ever for one that is gone: its connections close, or PATIENCE_S pass, and LostProcessError says so.
 """

@@ -4,6 +4,7 @@ came to, that stay for this one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -21,13 +22,13 @@ Batch = tuple[Tensor, Tensor, Tensor]  # images (B, C, H, W) as they are learned
 class Starts:
     """`start_noise`, `restart_wrong`, `keep_right` and `keep_wrong` of a training; nothing is drawn where they are 0.
 
-    Batches of one shape follow one another: what stays of one takes its place in the next. Raises ConfigError for
+    Full batches of one size follow one another: what stays of one takes its place in the next. Raises ConfigError for
     several processes, which would each keep images of their own.
     """
 
     def __init__(self, train: TrainConfig, processes: int = 1) -> None:
         self.train = train
-        self.kept: dict[tuple[torch.Size, ...], list[Tensor]] = {}  # the batch, y, z, and which of it stays (B,)
+        self.kept: dict[torch.Size, list[Tensor]] = {}  # by size: the batch, y, z, and which of it stays (B,)
         if train.keeps and processes > 1:
             raise ConfigError(
                 f"keep_right={train.keep_right:g}, keep_wrong={train.keep_wrong:g}: images stay in one process, not in "
@@ -36,15 +37,12 @@ class Starts:
 
     def begin(self, model: ViTRM, batch: Batch) -> tuple[Batch, State | None]:
         """The batch with those that stay from the one before, and where each goes on from; None: the learned start."""
-        noise = self.train.start_noise
-        if not (noise or self.train.keeps):
+        if not (self.train.start_noise or self.train.keeps):
             return batch, None
-        start = model.state_for(batch[0])
-        if noise:
-            start = replace(start, memory=start.memory + noise * torch.randn_like(start.memory))
-        if _shape(batch) not in self.kept:
-            return batch, start
-        *before, answer, memory, stays = self.kept[_shape(batch)]
+        start = self._start(model, batch[0])
+        *before, answer, memory, stays = self.kept.get(batch[0].shape, [None] * 6)
+        if stays is None or any(old.shape != new.shape for old, new in zip(before, batch, strict=True)):
+            return batch, start  # the first, or the first that is mixed no longer
         joined = tuple(_where(stays, old, new) for old, new in zip(before, batch, strict=True))
         return joined, State(_where(stays, answer, start.answer), _where(stays, memory, start.memory))
 
@@ -57,34 +55,35 @@ class Starts:
         if not share:
             return state
         wrong = ~_right(batch, last)
-        again, learned = wrong & (torch.rand(wrong.shape, device=wrong.device) < share), model.state_for(batch[0])
+        again, learned = wrong & (torch.rand(wrong.shape, device=wrong.device) < share), self._start(model, batch[0])
         return State(_where(again, learned.answer, state.answer), _where(again, learned.memory, state.memory))
 
     def keep(self, batch: Batch, last: Step) -> None:
         """Draw which images of a batch stay, by whether the last step that was made answers them rightly."""
-        if not self.train.keeps:
+        if not self.train.keeps or len(batch[0]) < self.train.batch_size:  # the odd one comes once in an epoch
             return
         right, train = _right(batch, last), self.train
         stays = torch.rand(right.shape, device=right.device) < torch.where(right, train.keep_right, train.keep_wrong)
-        self.kept[_shape(batch)] = [*batch, last.answer.detach(), last.memory.detach(), stays]
+        self.kept[batch[0].shape] = [*batch, last.answer.detach(), last.memory.detach(), stays]
 
     def state_dict(self) -> list[list[Tensor]]:
         return list(self.kept.values())
 
     def load_state_dict(self, state: Sequence[Sequence[Tensor]], device: torch.device) -> None:
         batches = [[tensor.to(device) for tensor in each] for each in state]
-        self.kept = {_shape(each[:3]): each for each in batches}
+        self.kept = {each[0].shape: each for each in batches}
+
+    def _start(self, model: ViTRM, images: Tensor) -> State:
+        """The learned start of images, with noise in its memory if there is to be any."""
+        start, noise = model.state_for(images), self.train.start_noise
+        return replace(start, memory=start.memory + noise * torch.randn_like(start.memory)) if noise else start
 
 
 @torch.no_grad()
 def come_to(steps: Iterator[Step]) -> Step:
     """The last of some supervision steps, made without gradient."""
-    *_, last = steps
+    (last,) = deque(steps, maxlen=1)  # one is held at a time
     return last
-
-
-def _shape(batch: Sequence[Tensor]) -> tuple[torch.Size, ...]:
-    return tuple(tensor.shape for tensor in batch)
 
 
 def _right(batch: Batch, step: Step) -> Tensor:

@@ -85,6 +85,12 @@ def test_a_training_goes_on_alone_if_companions_do_not_pay(tried, tmp_path, monk
     assert "--processes" not in Run(tmp_path / "run").summary().command
 
 
+def test_a_training_that_keeps_images_is_not_tried_in_several_processes(tried, tmp_path):
+    keeps = ["--train.keep_right", "0.5", "--processes", "auto", "--runs", str(tmp_path), "--name", "run"]
+    assert cli.main(["train", "digits", *SHORT, *keeps]) == 0
+    assert tried == []
+
+
 @pytest.fixture
 def companions(monkeypatch):
     """Real ones, on as few threads."""

@@ -73,6 +73,41 @@ def test_the_right_or_the_wrong_alone_stay(mazes, rule):
     assert stays[right if rule == "keep_right" else ~right].sum() >= 1
 
 
+def test_images_of_a_batch_that_is_not_full_do_not_stay(mazes):
+    config, dataset = mazes
+    trainer = Trainer(changed(config, keep_right=0.99, keep_wrong=0.99), dataset)
+    list(trainer.train_batch(dataset.train.images[:7], dataset.train.labels[:7]))
+    assert not trainer.starts.kept
+
+
+def test_mixed_images_stay_with_their_mixed_targets_until_none_are_mixed(mazes):
+    config, dataset = mazes
+    mixed = {"mixup_alpha": 1.0, "unmixed_share": 0.5, "keep_right": 0.99, "keep_wrong": 0.99}
+    trainer = Trainer(changed(config, **mixed), dataset)
+    seen, (images, labels) = _watch(trainer), trainer.first_of_each()[0]
+    for epoch in (0, 0, 1):
+        torch.manual_seed(epoch)
+        trainer.epoch = epoch
+        list(trainer.train_batch(images, labels))
+        (kept,) = trainer.starts.kept.values()
+        assert kept[1].shape == ((16,) if epoch else (16, 3))
+    (first, _, _), (second, _, _), (third, _, _) = seen
+    assert (first == second).flatten(1).all(1).sum() > 10
+    assert torch.equal(third, dataset.preprocess.normalize(images))
+
+
+def test_the_steps_that_learn_go_on_with_the_glimpses_of_those_without_gradient(small_run, few_digits):
+    trainer = Trainer(changed(small_run, glimpse_patches=5, backprop="all", update="batch"), few_digits)
+    seen, model = [], trainer.model
+    for_images = model.patch_embed.forward
+    model.patch_embed.forward = lambda images, patches=None: seen.append(patches) or for_images(images, patches)
+    torch.manual_seed(2)
+    list(trainer.train_batch(*trainer.first_of_each()[0], 2))
+    cycle = torch.cat(seen[:3], dim=1)  # 3 times 5 of 16 patches
+    assert all(len(set(row)) == 15 for row in cycle.tolist())
+    assert len(seen) == 2 + trainer.config.model.supervision_steps
+
+
 def test_an_image_of_another_size_does_not_take_the_place(mazes):
     config, dataset = mazes
     trainer = Trainer(changed(config, keep_right=0.99, keep_wrong=0.99), dataset)
@@ -84,34 +119,44 @@ def test_an_image_of_another_size_does_not_take_the_place(mazes):
 
 
 def test_noise_is_added_to_the_memory_that_is_begun_with_and_to_no_answer(mazes):
-    _, ((images, start, _), _), _, _ = _two_batches(mazes, start_noise=0.1)
-    trainer, *_ = _two_batches(mazes)
-    learned = trainer.model.state_for(images)
-    assert start.memory.shape == learned.memory.shape
-    assert (start.memory - start.memory.mean(dim=(0, 1))).std().item() == pytest.approx(0.1, rel=0.05)
-    assert torch.equal(start.answer, start.answer[:1].expand_as(start.answer))
+    config, dataset = mazes
+    starts = Trainer(changed(config, start_noise=0.1), dataset).starts
+    model, images = Trainer(*mazes).model, dataset.train.images[:16].float()
+    (given, *_), start = starts.begin(model, (images, dataset.train.labels[:16], dataset.train.labels[:16]))
+    learned = model.state_for(images)
+    assert given is images
+    noise = start.memory - learned.memory
+    assert noise.std().item() == pytest.approx(0.1, rel=0.05)
+    assert abs(noise.mean().item()) < 0.01
+    assert torch.equal(start.answer, learned.answer)
     assert not torch.equal(start.memory[0, 0], start.memory[0, 1])
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_what_is_learned_begins_with_the_constant_that_steps_without_gradient_come_to(mazes, share):
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_what_is_learned_begins_where_steps_without_gradient_come_to_or_anew_where_that_is_wrong(mazes, share):
     config, dataset = changed(mazes[0], restart_wrong=share, dropout=0.0), mazes[1]
     trainer = Trainer(config, dataset)
     images, labels = trainer.first_of_each()[0]
     seen = _watch(trainer)
     torch.manual_seed(1)
     list(trainer.train_batch(images, labels, 3))
-    (given, none, last), (_, start, _) = seen
+    (given, none, last), (_, begins_at, _) = seen
     assert none is None
     assert not last.memory.requires_grad
     right = last.logits.argmax(-1) == labels
     assert 0 < right.sum() < 16
-    went_on = right | (share == 0)
     learned = Trainer(config, dataset).model.state_for(given)
+    begin_anew = (begins_at.memory == learned.memory).flatten(1).all(1)
+    assert not begin_anew[right].any()
+    assert {
+        0.0: begin_anew.sum() == 0,
+        0.5: 0 < begin_anew.sum() < (~right).sum(),
+        1.0: begin_anew.sum() == (~right).sum(),
+    }[share]
     for name in ("answer", "memory"):
-        begins, ended, at_first = (getattr(each, name) for each in (start, last, learned))
-        assert torch.equal(begins[went_on], ended[went_on])
-        assert torch.equal(begins[~went_on], at_first[~went_on])
+        begins, ended, at_first = (getattr(each, name) for each in (begins_at, last, learned))
+        assert torch.equal(begins[~begin_anew], ended[~begin_anew])
+        assert torch.equal(begins[begin_anew], at_first[begin_anew])
         assert begins.requires_grad == bool(share)  # the learned start is learned where images are back at it
 
 
@@ -143,8 +188,8 @@ def test_validation_goes_by_the_steps_that_an_image_makes_on_average(mazes):
     config, _ = mazes
     assert config.deepest == 2
     assert changed(config, keep_wrong=0.9).deepest == 20
-    assert changed(config, keep_right=0.75, keep_wrong=0.5, progress_steps=3).deepest == 8
-    assert changed(config, keep_right=0.5, progress_steps=30).deepest == 32
+    assert changed(config, keep_right=0.75, keep_wrong=0.5, progress_steps=3).deepest == 14
+    assert changed(config, keep_wrong=0.1, progress_steps=30).deepest == 32
 
 
 def test_what_cannot_keep_images_is_refused(mazes):
@@ -152,6 +197,13 @@ def test_what_cannot_keep_images_is_refused(mazes):
         TrainConfig(keep_right=1)
     with pytest.raises(ConfigError, match=r"keep_wrong=0\.5 needs a model with supervision steps"):
         Config(ViTConfig(), TrainConfig(keep_wrong=0.5))
+    with pytest.raises(ConfigError, match=r"restart_wrong=0\.5 needs a model with supervision steps"):
+        Config(ViTConfig(), TrainConfig(restart_wrong=0.5))
+    with pytest.raises(ConfigError, match=r"restart_wrong=2: expected 0 to 1"):
+        TrainConfig(restart_wrong=2)
+    for changes in ({"keep_right": 0.5}, {"progress_steps": 3}):
+        with pytest.raises(ConfigError, match="readout='mixture' mixes the answers of all steps"):
+            Config(ModelConfig(readout="mixture"), TrainConfig(**changes))
     with pytest.raises(ConfigError, match=r"keep_right=0\.5, keep_wrong=0: images stay in one process, not in 2"):
         Starts(TrainConfig(keep_right=0.5), processes=2)
     assert Starts(TrainConfig(), processes=2).state_dict() == []
