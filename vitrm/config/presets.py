@@ -214,8 +214,8 @@ PRESETS: dict[str, Config] = {
         _small(epochs=16, optimizer="muon", lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
-    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small. All are right after half
-    # of it; what comes next goes well from where hardly any loss is left.
+    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small. After half
+    # of it all are right; what comes next goes well from where hardly any loss is left.
     "mazes-first": Config(
         _MAZES,
         _small(epochs=12, optimizer="muon", lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
