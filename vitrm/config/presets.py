@@ -207,24 +207,23 @@ PRESETS: dict[str, Config] = {
         _small(epochs=20, label_smoothing=0.1, **_FASHION_RECIPE | _THROUGH | _MUON | _CUT_AT_FIRST),
         DataConfig(source="fashion"),
     ),
-    # Small mazes with short ways, to begin with: a few minutes. With AdamW one seed of three never learned to use its
-    # first step.
+    # Small mazes with short ways, to begin with: a minute or two. After 6 epochs one seed of three was at 86 %.
     "mazes-small": Config(
         replace(_MAZES, image_size=10, reference_side=5, supervision_steps=3),
-        _small(epochs=16, optimizer="muon", lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
+        _small(epochs=16, lr=3e-3, min_lr=1e-3, **_MAZE_RECIPE),
         DataConfig(source="mazes:5x5,gems=3,walls=0.3,lengths=1-3,train=10000,test=1000"),
     ),
-    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small. After half
-    # of it all are right; what comes next goes well from where hardly any loss is left.
+    # Mazes in which information must travel: vitrm train mazes-first --train.start mazes-small. After 4 epochs one seed
+    # of three was at 86 %, after 12 at 99.8.
     "mazes-first": Config(
         _MAZES,
-        _small(epochs=12, optimizer="muon", lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
+        _small(epochs=4, lr=2e-3, min_lr=1e-4, **_MAZE_RECIPE),
         DataConfig(source="mazes:7x7,gems=3,walls=0.3,lengths=1-7,train=12000,test=4000"),
     ),
     # Steps that go on for as long as larger mazes take: vitrm train mazes --train.start mazes-first
     "mazes": Config(
         _MAZES,
-        _small(epochs=8, progress_steps=90, progress_ramp=0.6, restart_wrong=0.5, **_MAZE_LONG | {"lr": 1e-3}),
+        _small(epochs=8, progress_steps=90, progress_ramp=0.6, **_MAZE_LONG | {"lr": 1e-3}),
         DataConfig(source=_MAZE_SIZES),
     ),
     # Its control: as many parameters, spent on depth, not recursion.
