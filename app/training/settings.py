@@ -44,6 +44,7 @@ COMPARISONS = {
     "Days on a CPU, unless “Own settings” ask for less.",
 }
 
+BEGINNING = "Where a batch begins"  # what means nothing without recursion
 GROUPS = {
     "How long and how fast": ("train.epochs", "train.batch_size", "train.lr", "train.warmup_epochs", "train.min_lr",
                               "train.schedule", "train.patience", "train.seed", "train.epoch_images"),
@@ -55,12 +56,12 @@ GROUPS = {
                   "model.readout", "model.init"),
     "The images": ("model.image_size", "model.channels", "model.patch_size", "model.embedding", "data.val_fraction",
                    "data.split_seed", "data.train_images", "data.memory_gb"),
-    "The schedule of updates": ("train.update", "train.backprop", "train.progress_steps", "train.progress_draw",
-                                "train.progress_ramp", "train.restart_wrong", "train.memory_noise",
-                                "train.start_noise", "train.keep_right", "train.keep_wrong", "train.stop_unrolling",
-                                "train.halt_weight", "train.halt_target", "train.optimizer", "train.weight_decay",
-                                "train.decay", "train.betas", "train.grad_clip", "train.ema_decay", "train.ema_warmup",
+    "The schedule of updates": ("train.update", "train.backprop", "train.stop_unrolling", "train.halt_weight",
+                                "train.halt_target", "train.optimizer", "train.weight_decay", "train.decay",
+                                "train.betas", "train.grad_clip", "train.ema_decay", "train.ema_warmup",
                                 "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
+    BEGINNING: ("train.progress_steps", "train.progress_draw", "train.progress_ramp", "train.restart_wrong",
+                "train.keep_right", "train.keep_wrong", "train.start_noise", "train.memory_noise"),
     "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
                      "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.cutmix_box",
                      "train.unmixed_share", "train.erasing", "train.repeats"),
@@ -69,6 +70,7 @@ GROUPS = {
 
 def groups(config: Config) -> dict[str, tuple[str, ...]]:
     """The names in `GROUPS` that are settings of this configuration: a comparison has no recursion to set."""
+    titles = [title for title in GROUPS if title != BEGINNING or config.model.recurrent]
     there = {f"{part.name}.{each.name}" for part in fields(config) for each in fields(getattr(config, part.name))}
-    found = {title: tuple(name for name in names if name in there) for title, names in GROUPS.items()}
+    found = {title: tuple(name for name in GROUPS[title] if name in there) for title in titles}
     return {title: names for title, names in found.items() if names}

@@ -143,13 +143,13 @@ class TrainConfig:
     memory_noise: float = setting(
         0.0,
         "Noise in the memory",
-        "Standard deviation of the chance that is added to the memory after each update in training, so that the model "
+        "Standard deviation of what is added to the memory at random after each update in training, so that the model "
         "learns to mend small errors, not to carry them on.",
     )
     start_noise: float = setting(
         0.0,
         "Noise at the start",
-        "Standard deviation of the chance that is added to the memory that a training image begins with, so that the "
+        "Standard deviation of what is added at random to the memory that a training image begins with, so that the "
         "model learns to begin anywhere.",
     )
     keep_right: float = setting(

@@ -90,6 +90,7 @@ def test_every_setting_of_what_is_offered_has_a_place_in_the_form():
     assert {name for name, setting in SETTINGS.items() if setting.of_vitrm} == {*placed} | elsewhere
     for offered, recursive in ((settings.EXPECTATIONS, True), (settings.COMPARISONS, False)):
         assert all(PRESETS[name].model.recurrent is recursive for name in offered)
+        assert all((settings.BEGINNING in settings.groups(PRESETS[name])) is recursive for name in offered)
     for config in PRESETS.values():
         for setting in (each for names in settings.groups(config).values() for each in names):
             assert config.with_fields({setting: words.value(config, setting)}) == config
