@@ -160,8 +160,9 @@ def _own_settings(preset: str, base: Config, kept: dict[str, Any], places: dict[
     groups = settings.groups(base)
     for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
         with tab:
-            columns = st.columns(2)
             for k, name in enumerate(names):
+                if k % 2 == 0:
+                    columns = st.columns(2)  # a row for two, so that a telephone keeps their order
                 with columns[k % 2]:
                     usual, setting = value(base, name), SETTINGS[name]
                     chosen = _widget(setting, usual, kept.get(name, usual), f"{preset}:{name}")

@@ -69,6 +69,15 @@ def show_settings(app, seen=True):
     app.run()
 
 
+def _keys(block):
+    """The keys of what is drawn in a block, from the top where its columns stand below one another."""
+    for child in block.children.values():
+        if hasattr(child, "children"):
+            yield from _keys(child)
+        elif getattr(child, "key", None):
+            yield child.key
+
+
 def charts(app):
     found = [json.loads(block.proto.json) for block in app.get("bidi_component") if "charts" in block.proto.json]
     assert len(found) == 1
@@ -94,6 +103,13 @@ def test_every_setting_of_what_is_offered_has_a_place_in_the_form():
     for config in PRESETS.values():
         for setting in (each for names in settings.groups(config).values() for each in names):
             assert config.with_fields({setting: words.value(config, setting)}) == config
+
+
+def test_where_columns_stand_below_one_another_settings_keep_their_order(page):
+    open_train(page)
+    show_settings(page)
+    (tab,) = (tab for tab in page.tabs if tab.label == settings.BEGINNING)
+    assert list(_keys(tab)) == [f"digits:{name}" for name in settings.GROUPS[settings.BEGINNING]]
 
 
 def test_a_comparison_is_offered_with_the_settings_it_has_and_no_others(page):
