@@ -1,5 +1,5 @@
 """What tests of trainings share: a short command, configurations with changes, events without clock times, a state
-through a file."""
+through a file, a training in two sittings."""
 
 import io
 import shlex
@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from vitrm.training.events import Progress
+from vitrm.training.trainer import Trainer
 
 # With these words `vitrm train digits` takes about a second
 TINY = shlex.split(
@@ -41,3 +42,26 @@ def carry(trainer):
     torch.save(trainer.state_dict(), content)
     content.seek(0)
     return torch.load(content, weights_only=True)
+
+
+def in_two_sittings(config, dataset, stop_at):
+    """A training that is stopped after so many batches and continued by another trainer, as another process would: the
+    events of the first (without clock times), those of the second, and the second trainer."""
+    first, done = Trainer(config, dataset), []
+    train_batch = first.train_batch
+
+    def counted(*batch):
+        yield from train_batch(*batch)
+        done.append(1)
+        if len(done) == stop_at:
+            first.stop()
+
+    first.train_batch = counted
+    if stop_at == 0:
+        first.stop()
+    before = [exact(event) for event in first.events()]
+    assert len(done) == stop_at
+    torch.manual_seed(99)  # another process would be in another random state
+    second = Trainer(config, dataset)
+    second.load_state_dict(carry(first))
+    return before, [exact(event) for event in second.events()], second

@@ -22,7 +22,7 @@ from vitrm.training.device import autocast, each_under, on_its_way
 from vitrm.training.distributed import Group
 from vitrm.training.means import MEASURED, measure
 from vitrm.training.optimizer import follow, make_optimizer
-from vitrm.training.starts import Starts
+from vitrm.training.starts import Batch, Starts
 
 
 class DeepSupervision:
@@ -59,22 +59,15 @@ class DeepSupervision:
         update="step" the weights have moved when it is yielded; with "batch" they move at the end. Raises ConfigError
         where torch cannot compile the block.
         """
-        train, model = self.config.train, self.model.train()
+        train = self.config.train
+        self.model.train()
         images, targets, halt_targets = self.prepare(images, labels)
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (*mine, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
-        total, learning, noise = 0.0, self.config.model.supervision_steps, noise_in_memory(train)
-        precision = autocast(train.precision, self.device)
         unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned  # as many in every process
-        batch, start = self.starts.begin(model, tuple(mine))
-        (images, targets, halt_targets), more = batch, {}
-        if unlearned:
-            before = model.steps(images, unlearned, seeds, "all", edit=noise, start=start)  # embedded once
-            start = self.starts.go_on(model, batch, each_under(precision, before))
-            more = self._glimpses_after(unlearned, images, seeds)
-        every = model.steps(images, learning, seeds, train.backprop, edit=noise, start=start, **more)
-        steps = each_under(precision, every)
-        step = next(steps)
+        batch, steps = self._begun(tuple(mine), seeds, unlearned)
+        _, targets, halt_targets = batch
+        total, learning, step = 0.0, self.config.model.supervision_steps, next(steps)
         for n in range(learning):
             loss, halt_loss = self.losses(step, targets, halt_targets)
             both = loss if halt_loss is None else loss + train.halt_weight * halt_loss
@@ -92,6 +85,23 @@ class DeepSupervision:
                 break
         if train.update == "batch":
             self.update(total / (n + 1), weight)
+
+    def _begun(self, batch: Batch, seeds: Tensor, unlearned: int) -> tuple[Batch, Iterator[Step]]:
+        """What is learned from: the batch, with the images that stay from the one before in the place of some, and the
+        supervision steps after `unlearned` without gradient, computed as they are asked for.
+        """
+        train, model = self.config.train, self.model
+        precision, noise = autocast(train.precision, self.device), noise_in_memory(train)
+        batch, start = self.starts.begin(model, batch)
+        images, more = batch[0], {}
+        if unlearned:
+            before = model.steps(images, unlearned, seeds, "all", edit=noise, start=start)  # embedded once
+            start = self.starts.go_on(model, batch, each_under(precision, before))
+            more = self._glimpses_after(unlearned, images, seeds)
+        steps = model.steps(
+            images, self.config.model.supervision_steps, seeds, train.backprop, edit=noise, start=start, **more
+        )
+        return batch, each_under(precision, steps)
 
     def _next(self, steps: Iterator[Step], measured: Tensor) -> Step | None:
         """The supervision step to learn from next; None where what was measured of the last is enough (Eq. 6)."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from trainings import carry, changed, exact
+from trainings import carry, changed, exact, in_two_sittings
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
 from vitrm.data.sources import load_dataset
@@ -33,21 +33,8 @@ def progress():
 @pytest.mark.parametrize("stop_at", [4, 5])
 def test_a_training_that_begins_anywhere_on_images_of_any_size_continues_bit_for_bit(progress, stop_at):
     config, dataset, expected = progress
-    first, done = Trainer(config, dataset), []
-    train_batch = first.train_batch
-
-    def counted(*batch):
-        yield from train_batch(*batch)
-        done.append(1)
-        if len(done) == stop_at:
-            first.stop()
-
-    first.train_batch = counted
-    events = [exact(event) for event in first.events()]
-    torch.manual_seed(99)
-    second = Trainer(config, dataset)
-    second.load_state_dict(carry(first))
-    events += [exact(event) for event in second.events()]
+    before, after, second = in_two_sittings(config, dataset, stop_at)
+    events = before + after
     assert events == [event for event, _ in expected]
     _, last = expected[-1]
     assert all(torch.equal(last["model"][key], value) for key, value in second.state_dict()["model"].items())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from trainings import carry, changed, exact
+from trainings import carry, changed, exact, in_two_sittings
 
 from vitrm.errors import ConfigError
 from vitrm.training.distributed import Group
@@ -25,26 +25,9 @@ def uninterrupted(small_run, digits, request):
 @pytest.mark.parametrize("stop_at", [0, 7, 13])  # before, mid-epoch, between epochs
 def test_a_stopped_training_continues_bit_for_bit(uninterrupted, stop_at):
     config, dataset, expected = uninterrupted
-    first = Trainer(config, dataset)
-    done, train_batch = [], first.train_batch
-
-    def counted(*batch):
-        yield from train_batch(*batch)
-        done.append(1)
-        if len(done) == stop_at:
-            first.stop()
-
-    first.train_batch = counted
-    if stop_at == 0:
-        first.stop()
-    events = [exact(event) for event in first.events()]
-    assert len(done) == stop_at
-    assert not any(isinstance(event, Finished) for event in events)
-
-    torch.manual_seed(99)  # another process would be in another random state
-    second = Trainer(config, dataset)
-    second.load_state_dict(carry(first))
-    events += [exact(event) for event in second.events()]
+    before, after, second = in_two_sittings(config, dataset, stop_at)
+    assert not any(isinstance(event, Finished) for event in before)
+    events = before + after
     assert events == [event for event, _ in expected]
     _, last = expected[-1]
     for name in ("model", "averaged"):

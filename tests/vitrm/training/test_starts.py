@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from trainings import carry, changed, exact
+from trainings import changed, exact, in_two_sittings
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig, ViTConfig
 from vitrm.data.sources import load_dataset
@@ -165,20 +165,8 @@ def test_a_training_that_keeps_images_continues_bit_for_bit(mazes, stop_at):
     config, dataset = changed(mazes[0], keep_right=0.8, keep_wrong=0.6, start_noise=0.1), mazes[1]
     whole = Trainer(config, dataset)
     expected = [exact(event) for event in whole.events()]
-    first, done = Trainer(config, dataset), []
-    train_batch = first.train_batch
-
-    def counted(*batch):
-        yield from train_batch(*batch)
-        done.append(1)
-        if len(done) == stop_at:
-            first.stop()
-
-    first.train_batch = counted
-    events = [exact(event) for event in first.events()]
-    second = Trainer(config, dataset)
-    second.load_state_dict(carry(first))
-    events += [exact(event) for event in second.events()]
+    before, after, second = in_two_sittings(config, dataset, stop_at)
+    events = before + after
     assert events == expected
     state = second.state_dict()["model"]
     assert all(torch.equal(state[key], value) for key, value in whole.state_dict()["model"].items())
