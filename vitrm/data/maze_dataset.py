@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,46 +16,57 @@ from vitrm.data.mazes import Mazes, cells_of, draw_mazes, keys, nearest_gem, ren
 
 
 def maze_dataset(
-    settings: MazeSettings, source: str, shape: tuple[int, ...], val_fraction: float, split_seed: int
+    settings: MazeSettings,
+    source: str,
+    shape: tuple[int, ...],
+    val_fraction: float,
+    split_seed: int,
+    classes: tuple[str, ...] = (),
 ) -> Dataset:
     """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test.
 
-    Further kinds in the same source are `others`, their images as much larger or smaller as their grids.
+    Further kinds in the same source are `others`, of the same `classes`, even where they have fewer gems; their images
+    are as much larger or smaller as their grids.
     """
     check_shape(source, (3, *shape[1:]), shape)
 
-    test = draw_mazes(settings, settings.test, (TEST_SEED,))
+    classes = classes or settings.classes
+    draw_these = partial(draw_mazes, settings, colours=len(classes))
+    test = draw_these(settings.test, (TEST_SEED,))
     held_out = keys(test.cells)
-    val = draw_mazes(settings, max(1, round(settings.train * val_fraction)), (split_seed, 0), held_out)
+    val = draw_these(max(1, round(settings.train * val_fraction)), (split_seed, 0), held_out)
     held_out = np.concatenate([held_out, keys(val.cells)])
-    draw = partial(_maze_epoch, settings, shape[1], split_seed, held_out)
+    draw = partial(_maze_epoch, draw_these, settings.train, shape[1], split_seed, held_out)
     train = draw(0)
+    guesses = {
+        "nearest gem": partial(_nearest_gem, settings.size),
+        LOCAL_GUESS: partial(_local_guess, settings, train),
+        "colours alone": _any_colour,
+    }
     return Dataset(
         source=source,
-        classes=settings.classes,
+        classes=classes,
         train=train,
         val=maze_split(val, shape[1]),
         test=maze_split(test, shape[1]),
         preprocess=Preprocess(shape[1], *mean_std(train.images)),
         difficulty="length of the shortest path, in steps",
-        guesses={
-            "nearest gem": partial(_nearest_gem, settings.size),
-            LOCAL_GUESS: partial(_local_guess, settings, train),
-            "colours alone": _any_colour,
-        },
+        guesses=guesses if settings.gems == len(classes) else {},  # they take it that every colour is there
         draw=draw,
         others=tuple(
             maze_dataset(
-                each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed
+                each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed, classes
             )
             for each in settings.also
         ),
     )
 
 
-def _maze_epoch(settings: MazeSettings, image_size: int, split_seed: int, held_out: np.ndarray, epoch: int) -> Split:
+def _maze_epoch(
+    draw: Callable[..., Mazes], count: int, image_size: int, split_seed: int, held_out: np.ndarray, epoch: int
+) -> Split:
     """The training mazes of one epoch, from 0."""
-    return maze_split(draw_mazes(settings, settings.train, (split_seed, 1 + epoch), held_out), image_size)
+    return maze_split(draw(count, (split_seed, 1 + epoch), held_out), image_size)
 
 
 def maze_split(mazes: Mazes, image_size: int) -> Split:

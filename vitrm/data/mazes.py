@@ -41,11 +41,14 @@ def draw_mazes(
     seed: tuple[int, ...],
     without: np.ndarray | None = None,
     *,
+    colours: int | None = None,
     patience: int = PATIENCE,
     batch: int = PROPOSED,
 ) -> Mazes:
     """`count` different mazes; classes and lengths as evenly shared out as can be. The same seed gives the same mazes,
     if as many are proposed at a time (`batch`).
+
+    Gems have different ones of the first `colours`, each as often that of the answer; None: as many as gems.
 
     `without` holds the `keys` of mazes that must not come up. Raises DataError if such mazes are too rare to be found:
     if more than `patience` batches of proposals in a row had none.
@@ -79,8 +82,9 @@ def draw_mazes(
             )
     order = rng.permutation(count)
     cells = np.concatenate([part for parts in layouts for part in parts])
-    labels = np.arange(count) % settings.gems  # consecutive ones have the same length
-    cells = _coloured(cells, labels, settings.gems, rng)
+    colours = colours or settings.gems
+    labels = np.arange(count) % colours  # consecutive ones have the same length
+    cells = _coloured(cells, labels, settings.gems, colours, rng)
     return Mazes(cells[order], labels[order], np.repeat(lengths, wanted)[order])
 
 
@@ -268,11 +272,13 @@ def _propose(
     return np.ascontiguousarray(cells.T).reshape(-1, s, s), place
 
 
-def _coloured(cells: np.ndarray, labels: np.ndarray, gems: int, rng: np.random.Generator) -> np.ndarray:
-    """The gem that can be reached in the colour of the label (n,), the others in the other colours, in any order."""
+def _coloured(cells: np.ndarray, labels: np.ndarray, gems: int, colours: int, rng: np.random.Generator) -> np.ndarray:
+    """The gem that can be reached in the colour of the label (n,), the others in other colours, in any order."""
     flat, rows = cells.reshape(len(cells), -1).copy(), np.arange(len(cells))
     decoys = np.nonzero(flat == FIRST_GEM + 1)[1].reshape(len(cells), gems - 1)
-    turns = rng.random((len(cells), gems - 1)).argsort(axis=1) + 1  # 1 .. gems - 1, in any order
+    turns = (
+        rng.random((len(cells), colours - 1)).argsort(axis=1)[:, : gems - 1] + 1
+    )  # of 1 .. colours - 1, in any order
     flat[flat == FIRST_GEM] = FIRST_GEM + labels
-    flat[rows[:, None], decoys] = FIRST_GEM + (labels[:, None] + turns) % gems
+    flat[rows[:, None], decoys] = FIRST_GEM + (labels[:, None] + turns) % colours
     return flat.reshape(cells.shape)
