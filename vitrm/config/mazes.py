@@ -56,7 +56,7 @@ class MazeSettings:
         for each in self.also:
             check(
                 each.gems <= self.gems,
-                f"gems={each.gems} beside gems={self.gems}: expected the most in the first mazes",
+                f"gems={each.gems} beside gems={self.gems}: expected most in the first mazes",
             )
 
     @classmethod

@@ -21,6 +21,7 @@ def maze_dataset(
     shape: tuple[int, ...],
     val_fraction: float,
     split_seed: int,
+    *,
     classes: tuple[str, ...] = (),
 ) -> Dataset:
     """Mazes that no two splits share, be it in other colours; each epoch draws new ones, apart from val and test.
@@ -36,7 +37,7 @@ def maze_dataset(
     held_out = keys(test.cells)
     val = draw_these(max(1, round(settings.train * val_fraction)), (split_seed, 0), held_out)
     held_out = np.concatenate([held_out, keys(val.cells)])
-    draw = partial(_maze_epoch, draw_these, settings.train, shape[1], split_seed, held_out)
+    draw = partial(_maze_epoch, partial(draw_these, settings.train, without=held_out), shape[1], split_seed)
     train = draw(0)
     guesses = {
         "nearest gem": partial(_nearest_gem, settings.size),
@@ -55,18 +56,21 @@ def maze_dataset(
         draw=draw,
         others=tuple(
             maze_dataset(
-                each, each.source, (3, *2 * (shape[1] // settings.size * each.size,)), val_fraction, split_seed, classes
+                each,
+                each.source,
+                (3, *2 * (shape[1] // settings.size * each.size,)),
+                val_fraction,
+                split_seed,
+                classes=classes,
             )
             for each in settings.also
         ),
     )
 
 
-def _maze_epoch(
-    draw: Callable[..., Mazes], count: int, image_size: int, split_seed: int, held_out: np.ndarray, epoch: int
-) -> Split:
+def _maze_epoch(draw: Callable[..., Mazes], image_size: int, split_seed: int, epoch: int) -> Split:
     """The training mazes of one epoch, from 0."""
-    return maze_split(draw(count, (split_seed, 1 + epoch), held_out), image_size)
+    return maze_split(draw(seed=(split_seed, 1 + epoch)), image_size)
 
 
 def maze_split(mazes: Mazes, image_size: int) -> Split:

@@ -41,7 +41,7 @@ def test_a_source_is_read_and_written():
         ("mazes:lengths=5-4", "lengths=5-4: expected 1 to 35, the shorter one first"),
         ("mazes:train=0", "train=0: expected 1 to 10,000,000"),
         ("mazes:kind=round", "kind=round: expected one of deep, even, rooms"),
-        ("mazes:6x6,gems=3+gems=4", "gems=4 beside gems=3: expected the most in the first mazes"),
+        ("mazes:6x6,gems=3+gems=4", "gems=4 beside gems=3: expected most in the first mazes"),
         ("mazes:gems=3,gems=4", "'gems=4' in 'mazes:gems=3,gems=4' says again what was said before"),
     ],
 )

@@ -1,12 +1,13 @@
 """Mazes as a data set: splits that share no maze, mazes of its own for every epoch."""
 
+from collections import Counter
 from copy import deepcopy
 
 import pytest
 import torch
 
 from vitrm.config import Config, DataConfig, ModelConfig, TrainConfig
-from vitrm.data.mazes import cells_of, keys, solve
+from vitrm.data.mazes import FIRST_GEM, cells_of, keys, solve
 from vitrm.data.sources import load_dataset
 from vitrm.errors import DataError
 from vitrm.training.events import EpochEnd
@@ -51,6 +52,24 @@ def test_mazes_of_several_sizes_share_a_cell_size_and_keep_their_splits_apart():
     assert alone.others == ()
     train, val = (set(keys(cells_of(part.images.numpy(), 6)).tolist()) for part in (other.train, other.val))
     assert not train & val
+
+
+def test_mazes_with_fewer_gems_have_the_classes_of_the_first_and_their_gems_any_two_of_the_colours():
+    data = load_dataset("mazes:5x5,gems=3,lengths=1-3,train=30,test=20+gems=2,lengths=1-6,train=90", 10, 3)
+    (other,) = data.others
+    assert other.classes == data.classes
+    assert other.guesses == {}
+    cells = cells_of(other.train.images.numpy(), 5)
+    answers = [solve(each) for each in cells]
+    assert other.train.labels.tolist() == [answer.label for answer in answers]
+    assert other.train.difficulty.tolist() == [answer.length for answer in answers]
+    assert torch.bincount(other.train.labels).tolist() == [30, 30, 30]
+    pairs = Counter(
+        (answer.label, *sorted(set(each[each >= FIRST_GEM] - FIRST_GEM)))
+        for answer, each in zip(answers, cells, strict=True)
+    )
+    assert {pair[1:] for pair in pairs} == {(0, 1), (0, 2), (1, 2)}
+    assert len(pairs) == 6  # either gem of a pair may be the one that can be reached
 
 
 def test_subsets_keep_difficulties_aligned(dataset):
