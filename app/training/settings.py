@@ -60,7 +60,7 @@ GROUPS = {
                                 "train.halt_target", "train.optimizer", "train.weight_decay", "train.decay",
                                 "train.betas", "train.grad_clip", "train.ema_decay", "train.ema_warmup",
                                 "train.label_smoothing", "train.precision", "train.compile", "train.deterministic"),
-    BEGINNING: ("train.progress_steps", "train.progress_draw", "train.progress_ramp", "train.restart_wrong",
+    BEGINNING: ("train.progress_steps", "train.progress_draw", "train.progress_ramp", "train.rewind_wrong",
                 "train.keep_right", "train.keep_wrong", "train.start_noise", "train.memory_noise"),
     "Augmentation": ("train.crop_pad", "train.flip", "train.affine", "train.randaugment_ops",
                      "train.randaugment_magnitude", "train.mixup_alpha", "train.cutmix_alpha", "train.cutmix_box",

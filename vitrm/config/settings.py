@@ -29,7 +29,7 @@ class Config:
             check(found in (0, expected), f"data.{name} has {found} entries, but the model needs {expected}")
         if self.train.progress_steps:
             require_recursion(self.model, f"progress_steps={self.train.progress_steps}")
-        for name in ("restart_wrong", "memory_noise", "start_noise", "keep_right", "keep_wrong"):
+        for name in ("rewind_wrong", "memory_noise", "start_noise", "keep_right", "keep_wrong"):
             if value := getattr(self.train, name):
                 require_recursion(self.model, f"{name}={value:g}")
         check(

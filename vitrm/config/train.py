@@ -33,10 +33,10 @@ class TrainConfig:
     `progress_ramp` spares them: K grows with what has been learned. Drawn evenly, nearly every batch begins where a
     small problem is solved already, and teaches to hold; with `progress_draw="log"` as many begin after 1 or 2 steps as
     after 30 to 60, so that solving is taught for as long as holding, in fewer steps. What is answered wrongly after so
-    many steps may be past mending: a share `restart_wrong` of it is back at the start, so that solving is taught for as
-    long as it is not learned. Validation runs all K + N steps, and of equally good epochs the later one is kept.
-    `memory_noise` is what keeps such a recursion from drifting, and `start_noise` makes it begin anywhere, as in EqR
-    (arXiv 2605.21488).
+    many steps may be past mending, and learning from it ruins what was learned: a share `rewind_wrong` of it is back at
+    an earlier one of them, drawn log-uniformly, where it can still be solved. Validation runs all K + N steps, and of
+    equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, and
+    `start_noise` makes it begin anywhere, as in EqR (arXiv 2605.21488).
 
     `keep_right` and `keep_wrong` come to the same without a step more: an image of a full batch stays for
     the next one of its size with this probability, and goes on from the state it has come to; a new one takes the place
@@ -134,11 +134,11 @@ class TrainConfig:
         "Growing over",
         "Share of the training over which the steps before those that learn grow from none to their full number.",
     )
-    restart_wrong: float = setting(
+    rewind_wrong: float = setting(
         0.0,
-        "Wrong ones that begin anew",
-        "Share of the images answered wrongly after the steps before those that learn, which begin anew at the learned "
-        "start.",
+        "Wrong ones that go back",
+        "Share of the images answered wrongly after the steps before those that learn, which go back to an earlier one "
+        "of these, often to the start.",
     )
     memory_noise: float = setting(
         0.0,
@@ -234,7 +234,7 @@ class TrainConfig:
         check(all(0 <= beta < 1 for beta in self.betas), f"betas={self.betas}: expected two values, 0 <= beta < 1")
         check(0 <= self.ema_decay < 1, f"ema_decay={self.ema_decay}: expected 0 <= ema_decay < 1")
         check(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing}: expected 0 <= value < 1")
-        for name in ("erasing", "unmixed_share", "progress_ramp", "restart_wrong"):
+        for name in ("erasing", "unmixed_share", "progress_ramp", "rewind_wrong"):
             check(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)}: expected 0 to 1")
         for name in ("keep_right", "keep_wrong"):  # at 1 the first batch would be the only one
             check(0 <= getattr(self, name) <= 0.99, f"{name}={getattr(self, name)}: expected 0 to 0.99")

@@ -66,8 +66,13 @@ def draw_unlearned(train: TrainConfig, done: float | None) -> int:
         grown = min(1.0, done / train.progress_ramp) if train.progress_ramp else 1.0
     most = round(grown * train.progress_steps)
     if train.progress_draw == "log":
-        return int((most + 2) ** torch.rand(()).item()) - 1
+        return log_uniform(most)
     return int(torch.randint(most + 1, ()))
+
+
+def log_uniform(most: int) -> int:
+    """0 to `most`: 0 as often as 1 and 2 together, as 3 to 6, as 7 to 14; from torch's own generator."""
+    return int((most + 2) ** torch.rand(()).item()) - 1
 
 
 def usual_unlearned(train: TrainConfig) -> int:

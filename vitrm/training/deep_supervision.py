@@ -96,7 +96,7 @@ class DeepSupervision:
         images, more = batch[0], {}
         if unlearned:
             before = model.steps(images, unlearned, seeds, "all", edit=noise, start=start)  # embedded once
-            start = self.starts.go_on(model, batch, each_under(precision, before))
+            start = self.starts.go_on(model, batch, each_under(precision, before), unlearned)
             more = self._glimpses_after(unlearned, images, seeds)
         steps = model.steps(
             images, self.config.model.supervision_steps, seeds, train.backprop, edit=noise, start=start, **more

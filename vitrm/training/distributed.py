@@ -2,7 +2,7 @@
 
 Every process draws the same batch and augments it the same way, then works on its own share of the images; gradients
 and measurements are averaged, so that all weights stay equal and the result is that of one process, up to rounding
-and what is drawn within the model: dropout, dropped paths, noise in the memory and which images begin anew are those
+and what is drawn within the model: dropout, dropped paths, noise in the memory and which images go back are those
 of a batch as small as the share, the same in every process. Batch normalisation goes by the whole batch. With one
 process every method here does nothing.
 

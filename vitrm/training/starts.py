@@ -4,6 +4,7 @@ came to, that stay for this one.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,12 +16,13 @@ from vitrm.config import TrainConfig
 from vitrm.errors import ConfigError
 from vitrm.model import State, ViTRM
 from vitrm.nets.base import Step
+from vitrm.training.batches import log_uniform
 
 Batch = tuple[Tensor, Tensor, Tensor]  # images (B, C, H, W) as they are learned from, their targets, those of halting
 
 
 class Starts:
-    """`start_noise`, `restart_wrong`, `keep_right` and `keep_wrong` of a training; nothing is drawn where they are 0.
+    """`start_noise`, `rewind_wrong`, `keep_right` and `keep_wrong` of a training; nothing is drawn where they are 0.
 
     Full batches of one size follow one another: what stays of one takes its place in the next. Raises ConfigError for
     several processes, which would each keep images of their own.
@@ -46,17 +48,20 @@ class Starts:
         joined = tuple(_where(stays, old, new) for old, new in zip(before, batch, strict=True))
         return joined, State(_where(stays, answer, start.answer), _where(stays, memory, start.memory))
 
-    def go_on(self, model: ViTRM, batch: Batch, steps: Iterator[Step]) -> State:
-        """Where supervision steps without gradient come to; a share `restart_wrong` of those that the last one answers
-        wrongly is back at the learned start.
+    def go_on(self, model: ViTRM, batch: Batch, steps: Iterator[Step], count: int) -> State:
+        """Where `count` supervision steps without gradient come to. Of those that the last one answers wrongly a share
+        `rewind_wrong` is back where an earlier one came to, which is drawn log-uniformly; 0 is the learned start.
         """
-        last, share = come_to(steps), self.train.restart_wrong
-        state = State(last.answer, last.memory)
+        share = self.train.rewind_wrong
         if not share:
-            return state
+            last = come_to(steps)
+            return State(last.answer, last.memory)
+        back = log_uniform(count - 1)
+        earlier = come_to(itertools.islice(steps, back)) if back else self._start(model, batch[0])
+        last = come_to(steps)
         wrong = ~_right(batch, last)
-        again, learned = wrong & (torch.rand(wrong.shape, device=wrong.device) < share), self._start(model, batch[0])
-        return State(_where(again, learned.answer, state.answer), _where(again, learned.memory, state.memory))
+        again = wrong & (torch.rand(wrong.shape, device=wrong.device) < share)
+        return State(_where(again, earlier.answer, last.answer), _where(again, earlier.memory, last.memory))
 
     def keep(self, batch: Batch, last: Step) -> None:
         """Draw which images of a batch stay, by whether the last step that was made answers them rightly."""

@@ -132,32 +132,39 @@ def test_noise_is_added_to_the_memory_that_is_begun_with_and_to_no_answer(mazes)
     assert not torch.equal(start.memory[0, 0], start.memory[0, 1])
 
 
+@pytest.mark.parametrize("back", [0, 2])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_what_is_learned_begins_where_steps_without_gradient_come_to_or_anew_where_that_is_wrong(mazes, share):
-    config, dataset = changed(mazes[0], restart_wrong=share, dropout=0.0), mazes[1]
+def test_what_is_learned_begins_where_steps_without_gradient_come_to_or_earlier_where_that_is_wrong(
+    mazes, share, back, monkeypatch
+):
+    config, dataset = changed(mazes[0], rewind_wrong=share, dropout=0.0), mazes[1]
     trainer = Trainer(config, dataset)
     images, labels = trainer.first_of_each()[0]
-    seen = _watch(trainer)
+    seen, rand = _watch(trainer), torch.rand
+    u = {0: 0.1, 2: 0.8}[back]  # of which 5^u is 1.2 and 3.6
+    monkeypatch.setattr(torch, "rand", lambda size, **rest: rand(size, **rest) if size else torch.tensor(u))
     torch.manual_seed(1)
-    list(trainer.train_batch(images, labels, 3))
+    list(trainer.train_batch(images, labels, 4))
     (given, none, last), (_, begins_at, _) = seen
     assert none is None
     assert not last.memory.requires_grad
     right = last.logits.argmax(-1) == labels
     assert 0 < right.sum() < 16
-    learned = Trainer(config, dataset).model.state_for(given)
-    begin_anew = (begins_at.memory == learned.memory).flatten(1).all(1)
-    assert not begin_anew[right].any()
+    same = Trainer(config, dataset).model.train()
+    with torch.no_grad():
+        places = [same.state_for(given), *same.steps(given, 4, backprop="all")]
+    went_back = (begins_at.memory == places[back].memory).flatten(1).all(1)
+    assert not went_back[right].any()
     assert {
-        0.0: begin_anew.sum() == 0,
-        0.5: 0 < begin_anew.sum() < (~right).sum(),
-        1.0: begin_anew.sum() == (~right).sum(),
+        0.0: went_back.sum() == 0,
+        0.5: 0 < went_back.sum() < (~right).sum(),
+        1.0: went_back.sum() == (~right).sum(),
     }[share]
     for name in ("answer", "memory"):
-        begins, ended, at_first = (getattr(each, name) for each in (begins_at, last, learned))
-        assert torch.equal(begins[~begin_anew], ended[~begin_anew])
-        assert torch.equal(begins[begin_anew], at_first[begin_anew])
-        assert begins.requires_grad == bool(share)  # the learned start is learned where images are back at it
+        begins, ended, earlier = (getattr(each, name) for each in (begins_at, last, places[back]))
+        assert torch.equal(begins[~went_back], ended[~went_back])
+        assert torch.equal(begins[went_back], earlier[went_back])
+        assert begins.requires_grad == bool(share and not back)  # the learned start is learned where images are back
 
 
 @pytest.mark.parametrize("stop_at", [3, 5])
@@ -185,10 +192,10 @@ def test_what_cannot_keep_images_is_refused(mazes):
         TrainConfig(keep_right=1)
     with pytest.raises(ConfigError, match=r"keep_wrong=0\.5 needs a model with supervision steps"):
         Config(ViTConfig(), TrainConfig(keep_wrong=0.5))
-    with pytest.raises(ConfigError, match=r"restart_wrong=0\.5 needs a model with supervision steps"):
-        Config(ViTConfig(), TrainConfig(restart_wrong=0.5))
-    with pytest.raises(ConfigError, match=r"restart_wrong=2: expected 0 to 1"):
-        TrainConfig(restart_wrong=2)
+    with pytest.raises(ConfigError, match=r"rewind_wrong=0\.5 needs a model with supervision steps"):
+        Config(ViTConfig(), TrainConfig(rewind_wrong=0.5))
+    with pytest.raises(ConfigError, match=r"rewind_wrong=2: expected 0 to 1"):
+        TrainConfig(rewind_wrong=2)
     for changes in ({"keep_right": 0.5}, {"progress_steps": 3}):
         with pytest.raises(ConfigError, match="readout='mixture' mixes the answers of all steps"):
             Config(ModelConfig(readout="mixture"), TrainConfig(**changes))
