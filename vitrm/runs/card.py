@@ -28,6 +28,10 @@ def model_card(name: str, config: Config, summary: Summary) -> str:
     where = f" after step {config.deepest}" if config.deepest > trained else ""
     if train.progress_steps:
         note += f" It learned from {trained} steps in a row, which began after 0 to {train.progress_steps} others."
+    if train.progress_steps and train.rewind_wrong:
+        note += (
+            f" {100 * train.rewind_wrong:g} % of the images that those answered wrongly went back to an earlier one."
+        )
     if train.keeps:
         note += (
             f" Of the images that a batch of the training had answered rightly {100 * train.keep_right:g} % stayed for "

@@ -61,6 +61,10 @@ def test_the_model_card_says_from_which_steps_a_model_learned_and_of_how_many_im
     assert f"% after step {90 + steps}, epoch" in card
     assert f"of {summary.split_sizes['train']:,} images each" in card
     assert "began after" not in model_card("run", config, summary)
+    back = replace(config, train=replace(config.train, progress_steps=90, rewind_wrong=0.5))
+    assert "after 0 to 90 others. 50 % of the images that those answered wrongly went back to an earlier one." in (
+        model_card("run", back, summary)
+    )
     stay = replace(config, train=replace(config.train, keep_right=0.95, keep_wrong=0.5))
     assert "had answered rightly 95 % stayed for the next one, and of the others 50 %" in model_card(
         "run", stay, summary
