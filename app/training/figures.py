@@ -263,6 +263,8 @@ def provenance(name: str, config: Config, history: History) -> str:
     held_out = f"{100 * data.val_fraction:.0f} % of the training images"
     if data.mazes is not None:
         held_out = "mazes that are not learned from"
+    elif ":" in data.source:  # a folder or parquet files, which may have validation images of their own
+        held_out = "images that are not learned from"
     return (
         f"Run {name} on {data.title}: training split ({_seen(config)} images, means over ten batches of "
         f"{train.batch_size}) and validation split ({held_out}, every epoch, {weights(config)}, every supervision step "

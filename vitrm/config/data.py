@@ -42,7 +42,7 @@ class DataConfig:
     val_fraction: float = setting(
         0.1,
         "Validation share",
-        "Share of the training images kept aside to choose the weights on.",
+        "Share of the training images kept aside to choose the weights on, where there are no validation images.",
         paper="none, it chose the weights on the test split",
     )
     split_seed: int = setting(0, "Split seed", "Which images these are.")

@@ -53,11 +53,12 @@ def load_dataset(
     """Read a data set for a model of the given input shape.
 
     Photographs in a folder or parquet file are fitted to that shape, mazes are drawn in it; the sets with a fixed shape
-    (digits, CIFAR, Fashion-MNIST) must match it. Downloads go to `root` (default: the user's `data`); without
-    `download` they are refused. Images that cannot be decoded are skipped and listed in `.skipped`. With
-    `train_images` training has only so many images, chosen by `split_seed`; validation and test keep theirs. Decoded
-    images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`; `say` is told of it. Raises
-    DataError if the source is unknown, absent, unreachable or does not fit.
+    (digits, CIFAR, Fashion-MNIST) must match it. A folder or parquet files with validation and test images of their own
+    keep both; else validation is `val_fraction` of the training images, chosen by `split_seed`. Downloads go to `root`
+    (default: the user's `data`); without `download` they are refused. Images that cannot be decoded are skipped and
+    listed in `.skipped`. With `train_images` training has only so many images, chosen by `split_seed`; validation and
+    test keep theirs. Decoded images beyond `memory_gb` (0: a third of the free memory) go into a file under `root`;
+    `say` is told of it. Raises DataError if the source is unknown, absent, unreachable or does not fit.
     """
     source = ALIASES.get(source, source)
     kind, _, path = source.partition(":")
@@ -68,27 +69,28 @@ def load_dataset(
         return maze_dataset(MazeSettings.parse(source), source, shape, val_fraction, split_seed)
     root = home() / "data" if root is None else Path(root)
     decoder = _Decoder(shape, Room(root, memory_gb, say))
+    val = None
     if source == "digits":
         train, test, classes = _digits()
     elif source in KINDS:
         train, test, classes = _torchvision(source, root, download, say)
     elif kind == "folder" and path:
-        train, test, classes = _folder(Path(path), decoder)
+        train, val, test, classes = _folder(Path(path), decoder)
     elif kind == "parquet" and path:
-        train, test, classes = _parquet(Path(path), decoder)
+        train, val, test, classes = _parquet(Path(path), decoder)
     else:
         raise DataError(f"unknown data source '{source}': expected one of {SOURCES}")
     check_shape(source, tuple(train.images.shape[1:]), shape)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(split_seed))
-    held_out = max(1, round(len(train) * val_fraction))
-    val, train = train.subset(order[:held_out]), train.subset(order[held_out:])
+    held_out = 0 if val is not None else max(1, round(len(train) * val_fraction))
+    val, train = val if val is not None else train.subset(order[:held_out]), train.subset(order[held_out:])
     if train_images > len(train):
         raise DataError(
             f"train_images={train_images:,}, but {source} leaves {len(train):,} training images; 0 takes all"
         )
     if train_images:
         train = train.subset(slice(0, train_images))
-    if len(train) == 0 or len(test) == 0:
+    if min(len(train), len(val), len(test)) == 0:
         raise DataError(
             f"{source} leaves {len(train)} training, {len(val)} validation and {len(test)} test images with "
             f"val_fraction={val_fraction}; at least 1 of each needed"
@@ -155,16 +157,17 @@ def _torchvision(
     return splits[0], splits[1], FASHION_CLASSES if source == "fashion" else tuple(parts[0].classes)
 
 
-def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...]]:
-    """PATH/train/CLASS/* and PATH/test/CLASS/* (or val), or PATH/CLASS/* with the test split carved out.
+def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split | None, Split, tuple[str, ...]]:
+    """PATH/train/CLASS/*, PATH/val/CLASS/* and PATH/test/CLASS/*, or PATH/CLASS/* with the test split carved out.
 
-    PATH/train without a test folder is the second form, one level down.
+    With a single one of val and test, that is the test split. PATH/train without either is the second form, one level
+    down.
     """
     if not path.is_dir():
         raise DataError(f"folder '{path}' does not exist; expected {path}/CLASS/image.png or {path}/train/CLASS/...")
-    held_out = next((path / name for name in ("test", "val", "validation") if (path / name).is_dir()), None)
     train_root = path / "train" if _subfolders(path / "train") else path
-    separate = train_root != path and held_out is not None
+    apart = [_subfolder(path, "test"), _subfolder(path, "val", "validation")] if train_root != path else []
+    kept = [folder for folder in apart if folder is not None]
     classes = tuple(_subfolders(train_root))
     if len(classes) < 2:
         raise DataError(f"'{train_root}' holds {len(classes)} class folders, expected at least 2")
@@ -182,9 +185,17 @@ def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...
         rows = [_row(file, file.relative_to(path).as_posix(), label) for file, label in files]
         return decoder.split(f"'{folder}'", rows, lambda: [_stamp(file) for file, _ in files])
 
-    if separate:
-        return read(train_root), read(held_out), classes
-    return *carve_test(read(train_root)), classes
+    train = read(train_root)
+    if not kept:
+        train, test = carve_test(train)
+        return train, None, test, classes
+    test, *val = map(read, kept)
+    return train, val[0] if val else None, test, classes
+
+
+def _subfolder(path: Path, *names: str) -> Path | None:
+    """The first of these folders in `path` that is there."""
+    return next((path / name for name in names if (path / name).is_dir()), None)
 
 
 def _subfolders(path: Path) -> list[str]:
@@ -192,8 +203,10 @@ def _subfolders(path: Path) -> list[str]:
     return sorted(e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".")) if path.is_dir() else []
 
 
-def _parquet(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ...]]:
-    """Hugging Face image layout: train-*.parquet and test-*.parquet with an image column {bytes, path} and a label."""
+def _parquet(path: Path, decoder: _Decoder) -> tuple[Split, Split | None, Split, tuple[str, ...]]:
+    """Hugging Face image layout: train-*.parquet, validation-*.parquet and test-*.parquet with an image column
+    {bytes, path} and a label; a single one of the last two is the test split.
+    """
     files = {part: sorted(path.glob(f"**/{part}*.parquet")) for part in ("train", "test", "validation")}
     if not files["train"]:
         raise DataError(f"no train*.parquet under '{path}'; expected the Hugging Face image layout")
@@ -219,8 +232,12 @@ def _parquet(path: Path, decoder: _Decoder) -> tuple[Split, Split, tuple[str, ..
         ]
         stamps = [_stamp(file) for file in files[part]]
         splits[part] = decoder.split(f"'{path}' ({part})", rows, lambda stamps=stamps: stamps)
-    held_out = splits.get("test") or splits.get("validation")
-    return (splits["train"], held_out, names) if held_out else (*carve_test(splits["train"]), names)
+    train, test, val = (splits.get(part) for part in ("train", "test", "validation"))
+    if test is None and val is None:
+        train, test = carve_test(train)
+    elif test is None:
+        test, val = val, None
+    return train, val, test, names
 
 
 def _read_parquet(file: Path) -> tuple[list[bytes | None], list[int], tuple[str, ...] | None]:

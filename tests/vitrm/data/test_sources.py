@@ -47,6 +47,25 @@ def test_folder_with_a_test_folder_uses_it(tmp_path):
     assert [level // 10 for level in _levels(dataset.train)] == dataset.train.labels.tolist()
 
 
+@pytest.mark.parametrize("validation", ["val", "validation"])
+def test_folders_for_training_validation_and_test_are_kept_apart(tmp_path, validation):
+    for name, count in {"train": 5, validation: 3, "test": 2}.items():
+        _fill(tmp_path / name, ["ant", "bee"], count=count)
+    dataset = load_dataset(f"folder:{tmp_path}", 8, 3, val_fraction=0.4)
+    assert dataset.sizes == {"train": 10, "val": 6, "test": 4}
+    assert sorted(_levels(dataset.val)) == [0, 1, 2, 10, 11, 12]
+    assert sorted(_levels(dataset.test)) == [0, 1, 10, 11]
+
+
+@pytest.mark.parametrize("validation", ["val", "validation"])
+def test_a_validation_folder_without_a_test_folder_is_the_test(tmp_path, validation):
+    for name, count in {"train": 5, validation: 3}.items():
+        _fill(tmp_path / name, ["ant", "bee"], count=count)
+    dataset = load_dataset(f"folder:{tmp_path}", 8, 3)
+    assert dataset.sizes == {"train": 9, "val": 1, "test": 6}
+    assert sorted(_levels(dataset.test)) == [0, 1, 2, 10, 11, 12]
+
+
 @pytest.mark.parametrize("inside", ["", "train"])
 def test_folder_without_a_test_folder_has_one_carved_out(tmp_path, inside):
     _fill(tmp_path / inside, ["ant", "bee"])
@@ -164,6 +183,16 @@ def test_parquet_in_the_hugging_face_layout_is_read_with_its_class_names(tmp_pat
     assert sorted(_levels(dataset.train) + _levels(dataset.val)) == [0, 1, 10, 11, 12]
     assert _levels(dataset.test) == [2, 13]
     assert dataset.test.labels.tolist() == [0, 1]
+
+
+def test_parquet_files_for_validation_are_validation_or_without_a_test_file_the_test(tmp_path):
+    _write_parquet(tmp_path / "train.parquet", [0, 1, 10, 11])
+    _write_parquet(tmp_path / "validation.parquet", [3, 13])
+    alone = load_dataset(f"parquet:{tmp_path}", 8, 3)
+    assert (alone.sizes["train"], _levels(alone.test)) == (3, [3, 13])
+    _write_parquet(tmp_path / "test.parquet", [2, 12])
+    found = load_dataset(f"parquet:{tmp_path}", 8, 3)
+    assert (found.sizes["train"], _levels(found.val), _levels(found.test)) == (4, [3, 13], [2, 12])
 
 
 def test_parquet_without_names_or_test_file_numbers_its_classes_and_carves_a_test_split(tmp_path):
