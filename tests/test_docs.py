@@ -32,6 +32,13 @@ def test_links_between_pages_lead_to_what_is_there(page):
     assert gone == []
 
 
+def test_the_readme_s_figure_was_drawn_from_what_the_bundled_weights_were_measured_to_be_worth():
+    from scripts import draw_mazes
+
+    assert "](docs/mazes.svg)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert draw_mazes.drawn_from() in (ROOT / "docs" / "mazes.svg").read_bytes()
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("mkdocs") is None, reason="mkdocs is not installed: `make docs` installs it"
 )
