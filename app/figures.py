@@ -15,7 +15,11 @@ from vitrm.traces.trace import Trace
 
 
 def plain(text: str) -> str:
-    """Text that is not ours, for places that read Markdown: every sign of its is shown as it is."""
+    """Text that is not ours, for places that read Markdown: every sign of its is shown as it is, no address is a link.
+
+    Signs are freed before addresses are looked for, so these are broken by a word joiner, which nobody sees.
+    """
+    text = re.sub(r"(?i)(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?=@)", "\u2060", text)
     return re.sub(r"([\\`*_{}\[\]()#+\-.!~>|$:<&=^\"'@/])", r"\\\1", text)
 
 

@@ -1,5 +1,7 @@
 """A trace as tables and files to keep."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,10 @@ def test_a_sign_is_that_of_what_is_shown():
 def test_what_is_not_ours_is_shown_as_it_is_in_markdown():
     assert plain("**a**_b_[c](d)") == r"\*\*a\*\*\_b\_\[c\]\(d\)"
     assert as_written("!" * 99) == r"\!" * 60
+
+
+@pytest.mark.parametrize("address", ["https://a.example/b", "HTTP://a.example", "www.a.example", "me@a.example"])
+def test_an_address_that_is_not_ours_is_no_link(address):
+    shown = plain(address).replace("\\", "")
+    assert shown.replace("\u2060", "") == address
+    assert not re.search(r"(?i)https?://|www\.|\w@", shown)  # what GitHub's Markdown makes links of
