@@ -181,4 +181,4 @@ def test_thinking_on_solves_larger_mazes_than_any_of_the_training():
     accuracy = evaluate(model, model.transform, split, 48).accuracy
     assert accuracy[5] < 0.9
     assert accuracy[23] > accuracy[5] + 0.1
-    assert accuracy[47] > accuracy[5] + 0.05  # beyond the 30 steps of its training it loses some of that again
+    assert accuracy[47] > accuracy[23] - 0.05  # and it keeps what it has found
