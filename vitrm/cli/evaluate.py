@@ -91,8 +91,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     if arguments.halting:
         require_halting(config.model, arguments.supervision_steps)  # before the scores, which take a while
     if arguments.data:
-        config = replace(config, data=replace(config.data, source=arguments.data, name="", train_images=0))
-        config, model = _fitted(config, model)
+        other = replace(config, data=replace(config.data, source=arguments.data, name="", train_images=0))
+        config, model = _fitted(config, other, model)
     dataset = load_data(config, arguments.data_root)
     if dataset.classes != model.class_names:
         raise DataError(
@@ -193,14 +193,14 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
         )
 
 
-def _fitted(config: Config, model):
+def _fitted(trained: Config, config: Config, model):
     """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
     from vitrm.families import resized
 
-    mazes, model_config = config.data.mazes, config.model
-    if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
+    known, asked = trained.data.mazes, config.data.mazes
+    if known is None or asked is None or asked.size == known.size:
         return config, model
-    model = resized(model, mazes.size * model_config.patch_size)
+    model = resized(model, known.image_size(config.model.image_size, asked.size))
     return replace(config, model=model.config), model
 
 
