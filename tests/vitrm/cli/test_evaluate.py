@@ -2,9 +2,12 @@
 
 import json
 import shutil
+from argparse import Namespace
+
+import torch
 
 from vitrm.cli import main as cli
-from vitrm.cli.evaluate import _fitted
+from vitrm.cli.evaluate import _fitted, foreign_sets
 from vitrm.config import Config, DataConfig, ModelConfig, ResNetConfig
 from vitrm.families import equip, make_model
 from vitrm.runs.folder import Run
@@ -85,3 +88,11 @@ def test_mazes_of_the_trained_size_are_given_as_they_were_learned_and_larger_one
     assert _fitted(fine, fine, made) == (fine, made)
     config, model = _fitted(fine, Config(fine.model, data=larger), made)
     assert (config.model.image_size, model.config.image_size) == (24, 24)
+
+
+def test_foreign_images_may_be_mazes_of_any_grid_with_settings_and_without_a_name(tmp_path):
+    source = "mazes:5x5,gems=2,lengths=1-2,train=20,test=4"  # 32 pixels, as of other data, are no multiple of 5
+    own = Namespace(val=Namespace(images=torch.zeros(1, 1, 8, 8)))
+    found = foreign_sets(Namespace(domain=[source, f"mine={source}"], data_root=str(tmp_path)), own)
+    assert list(found) == [source, "mine"]
+    assert [tuple(split.images.shape) for split in found["mine"]] == [(2, 1, 8, 8), (4, 1, 8, 8)]
