@@ -92,9 +92,9 @@ def trace(checkpoint: Checkpoint, maze: Maze, depth: int) -> Trace:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def model_for(checkpoint: Checkpoint, size: int):
     """The model for mazes of size x size cells. Raises ConfigError if it cannot be given any of that size."""
-    network = model(checkpoint)
-    if size * network.config.patch_size == network.config.image_size:
+    network, known = model(checkpoint), facts(checkpoint)[0].data.mazes
+    if size == known.size:
         return network
     from vitrm.families import resized
 
-    return resized(network, size * network.config.patch_size)
+    return resized(network, known.image_size(network.config.image_size, size))

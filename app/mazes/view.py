@@ -77,7 +77,7 @@ def choose_maze(asked: Asked | None) -> Maze:
         try:
             maze = Maze.read(text, settings.gems)
             if asked:
-                check_size(asked.config.model, maze.size)
+                check_size(asked.config.model, settings, maze.size)
         except DataError as error:
             st.warning(f"The maze “{as_written(text)}” cannot be read: {error}. Showing another one.")
         except VitrmError as error:

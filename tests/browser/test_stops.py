@@ -79,8 +79,8 @@ DOING = {  # by lesson, what a learner does at each of its stops, the case where
         lambda page: act(page, ".hide-grid button"),
     ],
     "loop-or-depth": [
-        lambda page: act(page, ".st-key-section_costs summary"),
         lambda page: choose_tokens(page, ".mixture select"),
+        lambda page: act(page, ".st-key-section_costs summary"),
         lambda page: choose_tokens(page, ".mixture select"),
     ],
 }

@@ -105,7 +105,7 @@ def _bench_training(config: Config, device: str, repeats: int, rate: float, prof
     plain = training_step(written, ready, labels, fused=False, **schedule)
     peaks = [_peak_gb(run, device) for run in (ours, plain)]  # these warm up as well
     ours_s, plain_s, augment_s, without_s = median_times([ours, plain, augmenting, without], repeats, device)
-    some = 4  # counted on a few images, for a model that is not compiled
+    some = min(4, batch)  # counted on a few images, for a model that is not compiled
     counted = training_step(make_model(model).to(device), ready[:some], labels[:some], **schedule)
     flops = count_flops(counted) * batch / some
     return {

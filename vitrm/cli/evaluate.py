@@ -13,7 +13,7 @@ from vitrm.cli.inputs import find_device, load_data
 from vitrm.config import GLIMPSE_POLICIES, Config, require_halting
 from vitrm.config.data import ALIASES
 from vitrm.config.limits import MOST_STEPS
-from vitrm.config.mazes import KINDS
+from vitrm.config.mazes import KINDS, MazeSettings
 from vitrm.config.words import option
 from vitrm.errors import ConfigError, DataError, RunError
 from vitrm.judge.sizes import COUNT, SIZES
@@ -91,8 +91,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     if arguments.halting:
         require_halting(config.model, arguments.supervision_steps)  # before the scores, which take a while
     if arguments.data:
-        config = replace(config, data=replace(config.data, source=arguments.data, name="", train_images=0))
-        config, model = _fitted(config, model)
+        other = replace(config, data=replace(config.data, source=arguments.data, name="", train_images=0))
+        config, model = _fitted(config, other, model)
     dataset = load_data(config, arguments.data_root)
     if dataset.classes != model.class_names:
         raise DataError(
@@ -150,6 +150,10 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError(f"{option(name)} is of {' and '.join(map(option, reports))}; add it, or leave this out")
     if arguments.supervision_steps and (others := wanted(*_OWN_STEPS)):
         raise ConfigError(f"--supervision-steps cannot be used here: {others[0]} runs as many as it needs")
+    if arguments.data and (others := wanted("mazes", "sizes")):
+        raise ConfigError(
+            f"--data cannot be used here: {others[0]} draws mazes like those of the training; leave it out"
+        )
     if (arguments.supervision_steps or 0) > MOST_STEPS:
         raise ConfigError(f"--supervision-steps {arguments.supervision_steps}: expected 1 to {MOST_STEPS:,}")
     if not arguments.save:
@@ -193,14 +197,14 @@ def _asked(arguments: argparse.Namespace, config: Config, model, dataset) -> Ite
         )
 
 
-def _fitted(config: Config, model):
+def _fitted(trained: Config, config: Config, model):
     """For mazes of another size than it was trained on: the same weights for that size, where positions allow it."""
     from vitrm.families import resized
 
-    mazes, model_config = config.data.mazes, config.model
-    if mazes is None or mazes.size == model_config.image_size / getattr(model_config, "patch_size", 1):
+    known, asked = trained.data.mazes, config.data.mazes
+    if known is None or asked is None or asked.size == known.size:
         return config, model
-    model = resized(model, mazes.size * model_config.patch_size)
+    model = resized(model, known.image_size(config.model.image_size, asked.size))
     return replace(config, model=model.config), model
 
 
@@ -238,8 +242,11 @@ def foreign_sets(arguments: argparse.Namespace, dataset) -> dict[str, tuple[Any,
     foreign = {}
     for text in arguments.domain:
         name, equals, source = text.partition("=")
-        source = source if equals else name
+        if not equals or ":" in name:  # what follows a colon is a path, or settings of mazes
+            name = source = text
         own = {"digits": (8, 1), "fashion": (28, 1)}.get(ALIASES.get(source, source), (32, 3))
+        if source.partition(":")[0] == "mazes":
+            own = 4 * MazeSettings.parse(source).size, 3
         data = load_dataset(source, *own, root=arguments.data_root)
         foreign[name] = fitted(data.val, channels, size), fitted(data.test, channels, size)
     return foreign

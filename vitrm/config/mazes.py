@@ -109,6 +109,10 @@ class MazeSettings:
         )
         return "mazes:" + "+".join(parts)
 
+    def image_size(self, taken: int, size: int) -> int:
+        """Pixels along a side of mazes of size x size cells as large as those of these mazes in images of `taken`."""
+        return taken // self.size * size
+
     @property
     def title(self) -> str:
         """What to call them wherever a number stands beside them. The test split has the first of them alone."""

@@ -58,7 +58,7 @@ def maze_dataset(
             maze_dataset(
                 each,
                 each.source,
-                (3, *2 * (shape[1] // settings.size * each.size,)),
+                (3, *2 * (settings.image_size(shape[1], each.size),)),
                 val_fraction,
                 split_seed,
                 classes=classes,

@@ -33,6 +33,7 @@ from vitrm.data.fetching import KINDS, fetching, is_here
 from vitrm.data.images import IMAGE_SUFFIXES, decode_image, fit_image
 from vitrm.data.maze_dataset import maze_dataset
 from vitrm.data.stored import Room, store
+from vitrm.data.zipped import SPLITS
 from vitrm.errors import DataError
 from vitrm.places import home
 
@@ -164,13 +165,19 @@ def _folder(path: Path, decoder: _Decoder) -> tuple[Split, Split | None, Split, 
     down.
     """
     if not path.is_dir():
-        raise DataError(f"folder '{path}' does not exist; expected {path}/CLASS/image.png or {path}/train/CLASS/...")
+        what = "is a file, no folder" if path.exists() else "does not exist"
+        raise DataError(f"folder '{path}' {what}; expected {path}/CLASS/image.png or {path}/train/CLASS/...")
     train_root = path / "train" if _subfolders(path / "train") else path
     apart = [_subfolder(path, "test"), _subfolder(path, "val", "validation")] if train_root != path else []
     kept = [folder for folder in apart if folder is not None]
     classes = tuple(_subfolders(train_root))
     if len(classes) < 2:
         raise DataError(f"'{train_root}' holds {len(classes)} class folders, expected at least 2")
+    if SPLITS.issuperset(classes):
+        found = " and ".join(classes)
+        raise DataError(
+            f"'{path}' has the folders {found} without any for classes; expected {path}/train/CLASS/image.png"
+        )
 
     def read(folder: Path) -> Split:
         extra = [name for name in _subfolders(folder) if name not in classes]

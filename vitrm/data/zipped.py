@@ -20,7 +20,7 @@ from vitrm.errors import DataError
 _END, _END_64, _END_BYTES, _COMMENT = b"PK\x05\x06", b"PK\x06\x07", 22, 65_535
 _LIST_BYTES = 2**21  # of the list of files; a thousand names take a tenth of it
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to unpack a little
-_SPLITS = {"train", "test", "val", "validation"}  # what these folders mean elsewhere, see `load_dataset`
+SPLITS = {"train", "test", "val", "validation"}  # what these folders mean elsewhere, see `load_dataset`
 _LONGEST = 60  # characters of the name of a class
 
 
@@ -143,6 +143,6 @@ def _refused(info: zipfile.ZipInfo, path: list[str] | None, limits: Zipped) -> s
     label = path[0]
     if not label.isprintable() or len(label) > _LONGEST or label != label.strip(" .") or set(label) & set('<>:"|?*'):
         return f"its folder cannot be the name of a class; use up to {_LONGEST} letters and digits"
-    if label.lower() in _SPLITS:
+    if label.lower() in SPLITS:
         return f"a class cannot be called {label}: name the folders after what is in the pictures"
     return None

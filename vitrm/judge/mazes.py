@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
-from vitrm.config import Config, ModelConfig
+from vitrm.config import AnyModelConfig, Config, ModelConfig
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.mazes import PROPOSED, Mazes, cells_of, draw_mazes, nearest_gem, render
 from vitrm.errors import ConfigError, DataError, RunError
@@ -205,14 +205,15 @@ def _probe(arrays: Mapping[str, np.ndarray]) -> Probe | None:
     )
 
 
-def check_size(model: ModelConfig, size: int) -> None:
-    """Raises ConfigError, saying why, if a model cannot be given mazes of size x size cells."""
-    taken = model.image_size // model.patch_size
-    if size != taken and model.positions == "absolute":
-        raise ConfigError(
-            f"it takes mazes of {taken} × {taken} cells: it has learned a position for each of these cells, and has "
-            f"none for those of {size} × {size}"
-        )
+def check_size(model: AnyModelConfig, settings: MazeSettings, size: int) -> None:
+    """Raises ConfigError, saying why, if a model that was trained on such mazes cannot be given size x size cells."""
+    taken, positions = settings.size, getattr(model, "positions", None)
+    if size == taken or positions == "relative":
+        return
+    why = f"it was made for images of {model.image_size} pixels"
+    if positions == "absolute":
+        why = f"it has learned a position for each of these cells, and has none for those of {size} × {size}"
+    raise ConfigError(f"it takes mazes of {taken} × {taken} cells: {why}")
 
 
 def other_mazes(settings: MazeSettings) -> dict[Name, MazeSettings]:
@@ -245,7 +246,7 @@ def draw_others(
     drawn, left_out = [], []
     for name, asked in other_mazes(settings).items():
         try:
-            check_size(model, asked.size)
+            check_size(model, settings, asked.size)
             mazes = (
                 _rare(asked, count // 10, batch)
                 if asked.shortest > settings.longest
@@ -292,7 +293,8 @@ def measuring(
     steps = depth * model.config.supervision_steps
     jobs = [("test", settings, model, data.test)]
     for name, asked, mazes in others:
-        sized = model if asked.size == settings.size else resized(model, asked.size * model.config.patch_size)
+        taken = settings.image_size(model.config.image_size, asked.size)
+        sized = model if asked.size == settings.size else resized(model, taken)
         images = torch.from_numpy(render(mazes.cells, sized.config.image_size))
         split = Split(images, torch.from_numpy(mazes.labels), torch.from_numpy(mazes.lengths))
         jobs.append((name, asked, sized, split))

@@ -59,7 +59,7 @@ class Exits:
 class Trial:
     """Mazes of one kind and size."""
 
-    kind: str  # see `KINDS` in data/mazes.py
+    kind: str  # see `KINDS` in config/mazes.py
     size: Positive  # cells along a side
     source: str  # what they were drawn by, see `MazeSettings`
     n: Positive
@@ -186,12 +186,12 @@ def measuring(
     for kind in kinds:
         for size in sorted(sizes):
             try:
-                check_size(model.config, size)
+                check_size(model.config, settings, size)
                 asked, mazes = draw(settings, kind, size, count)
             except (ConfigError, DataError) as error:
                 left_out.append(f"{size} x {size}: {error}")
                 continue
-            split = maze_split(mazes, size * model.config.patch_size)
+            split = maze_split(mazes, settings.image_size(model.config.image_size, size))
             answers, scores = yield from _run(_fitted(model, split, within), split, steps, tally)
             trials.append(
                 _trial(asked, mazes, answers, scores, thresholds, trained_steps=model.config.supervision_steps)

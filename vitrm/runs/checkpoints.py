@@ -30,12 +30,12 @@ def create_run(path: str | Path, config: Config, command: str, device: torch.dev
     """
     run = Run(Path(path))
     if run.has_config:
-        way = f"continue it with --resume {run.path}"
+        way = f"continue it with --resume {run.path} or "
         if run.is_complete:
-            way = "it is complete"
+            way = "it is complete; "
         elif not run.resumable and not run.is_running:
-            way = "it ended before anything was saved, so remove the folder"
-        raise RunError(f"'{run.path}' already holds a run; {way} or choose another --name")
+            way = "it ended before anything was saved, so remove the folder or "
+        raise RunError(f"'{run.path}' already holds a run; {way}choose another --name")
     run.acquire()
     run.set_status(State.STARTING)
     try:

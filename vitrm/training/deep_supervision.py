@@ -65,6 +65,7 @@ class DeepSupervision:
         seeds = torch.randint(2**31, (len(images),), device=self.device)
         (*mine, seeds), weight = self.group.share_of(images, targets, halt_targets, seeds)
         unlearned = draw_unlearned(train, self.done) if unlearned is None else unlearned  # as many in every process
+        self.group.draw_apart()
         batch, steps = self._begun(tuple(mine), seeds, unlearned)
         _, targets, halt_targets = batch
         total, learning, step = 0.0, self.config.model.supervision_steps, next(steps)

@@ -2,9 +2,8 @@
 
 Every process draws the same batch and augments it the same way, then works on its own share of the images; gradients
 and measurements are averaged, so that all weights stay equal and the result is that of one process, up to rounding
-and what is drawn within the model: dropout, dropped paths, noise in the memory and which images go back are those
-of a batch as small as the share, the same in every process. Batch normalisation goes by the whole batch. With one
-process every method here does nothing.
+and what is drawn within the model: dropout, dropped paths, noise in the memory and which images go back, which each
+process draws for its own. Batch normalisation goes by the whole batch. With one process every method here does nothing.
 
 None waits for ever for one that is gone: its connections close, or PATIENCE_S pass, and LostProcessError says so.
 """
@@ -23,6 +22,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from vitrm.errors import LostProcessError
+from vitrm.training.device import mixed_seed
 
 T = TypeVar("T")
 # For a process that is still connected but does not answer, while all of them train
@@ -43,6 +43,11 @@ class Group:
             return tensors, 1.0
         shares = tuple(tensor[self.rank :: self.size] for tensor in tensors)
         return shares, len(shares[0]) * self.size / whole
+
+    def draw_apart(self) -> None:
+        """Let what is drawn from now on be this process's own, until torch is seeded again, as for each batch."""
+        if self.rank > 0:
+            torch.manual_seed(mixed_seed(torch.initial_seed(), self.rank))
 
     def mean_(self, tensors: Iterable[Tensor], weight: float = 1.0) -> None:
         """Replace each tensor by its mean over the processes, `weight` counting this process's share."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 
 from vitrm.config import Config
 from vitrm.config.words import value
@@ -172,5 +173,7 @@ def _begin_with(trainer: Trainer, name: str) -> None:
         for model in (trainer.model, trainer.averaged):
             model.load_state_dict(weights)
     except RuntimeError as error:
-        reason = str(error).partition("\n")[2].partition("\n")[0].strip()
-        raise ConfigError(f"train.start={name}: its weights do not fit this model ({reason})") from None
+        reason = shorten(str(error).partition("\n")[2].partition("\n")[0], 160, placeholder=" …")
+        raise ConfigError(
+            f"train.start={name}: its weights do not fit this model ({reason}); name a run of the same shape"
+        ) from None

@@ -50,20 +50,8 @@ LESSON = Lesson(
         ("the loop: the same weights four times", "depth: new weights in each layer", "the mixture of all four rounds"),
     ),
     measure=measure,
-    start=Link("compare", GRID),
+    start=Link("mixture", {"mixture_model": MIXED, "image": IMAGE}),  # where nothing says which is right most often
     stops=(
-        Stop(
-            title="What do they cost?",
-            text="Open the part **What does accuracy cost?** below the figure. Two rows of its table do the same eight "
-            f"layers of work: **{LOOP}** is the loop, **{DEPTH}** is depth. Which of the two has more weights, and how "
-            "often is each right?",
-            done=(Did("section opened", {"name": "costs"}),),
-            then="Depth stores nearly four times the weights, and is right two points more often. The bold sentence of "
-            "the page takes a loop of two rounds, which does half the work: there the gap may be chance.",
-            hint="The parts stand in a list below the figure. A press on the title opens one.",
-            control=".st-key-section_costs summary",
-            link=Link("compare", GRID),
-        ),
         Stop(
             title="Look into the mixture",
             text="Here a mixture reads a digit. Each small square is a patch. **Press on two patches** and see which "
@@ -73,6 +61,18 @@ LESSON = Lesson(
             hint="Press on a square in one of the maps, or choose a patch in the list.",
             control=".stages",
             link=Link("mixture", {"mixture_model": MIXED, "image": IMAGE}),
+        ),
+        Stop(
+            title="What do they cost?",
+            text="Now the photos. Open the part **What does accuracy cost?** below the figure. Two rows of its table "
+            f"do the same eight layers of work: **{LOOP}** is the loop, **{DEPTH}** is depth. Which of the two has "
+            "more weights, and how often is each right?",
+            done=(Did("section opened", {"name": "costs"}),),
+            then="Depth stores nearly four times the weights, and is right two points more often. The bold sentence of "
+            "the page takes a loop of two rounds, which does half the work: there the gap may be chance.",
+            hint="The parts stand in a list below the figure. A press on the title opens one.",
+            control=".st-key-section_costs summary",
+            link=Link("compare", GRID),
         ),
     ),
     why="Why can eight new layers win over four rounds of two, though the work is the same?",
@@ -95,8 +95,7 @@ LESSON = Lesson(
         Stop(
             title="Where it fails",
             text="Here the mixture reads a hard 9. Press on a patch to see how sure it is of its rounds. Then look "
-            "at the "
-            "answer below.",
+            "at the answer below.",
             done=(Did("token chosen", {"token": 1}, where={}),),
             then="It is wrong about this one. And on the photos all three are wrong more often than right: they "
             "are tiny, and trained for minutes.",

@@ -140,6 +140,10 @@ def test_the_long_maze_is_answered_wrongly_after_six_steps_and_rightly_to_the_en
     assert int(answers[-1, 0]) == labels[0]
 
 
+def test_the_last_lesson_asks_for_a_prediction_where_its_answer_is_not_on_show():
+    assert lessons()["loop-or-depth"].start.page == "mixture"
+
+
 def test_the_rows_that_the_last_lesson_names_answer_its_questions_whatever_else_was_trained():
     lesson = lessons()["loop-or-depth"]
     grids = comparison.of_tables({name: read_table(file) for name, file in list_tables().items()})
@@ -155,4 +159,4 @@ def test_the_rows_that_the_last_lesson_names_answer_its_questions_whatever_else_
             assert "leads" in verdict.verdict(comparison.only(shown, (one, other)))  # more than chance
             assert "R = 2" in verdict.verdict(shown)
             assert "no difference beyond chance" in verdict.verdict(shown)
-    assert all(name in lesson.stops[0].text for name in (loop_or_depth.LOOP, loop_or_depth.DEPTH))
+    assert all(name in lesson.stops[1].text for name in (loop_or_depth.LOOP, loop_or_depth.DEPTH))

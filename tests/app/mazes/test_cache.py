@@ -35,7 +35,10 @@ def test_a_ready_made_trace_is_found_by_its_maze_and_does_not_tell_the_answer():
     assert made.label is None
 
 
-def test_a_model_with_learned_positions_is_not_given_mazes_of_another_size():
+def test_a_model_with_learned_positions_is_not_given_mazes_of_another_size(monkeypatch):
+    config, summary = cache.facts(checkpoint("cifar10-tiny"))
+    on_mazes = replace(config, data=replace(config.data, source="mazes:8x8"))
+    monkeypatch.setattr(cache, "facts", lambda _: (on_mazes, summary))
     with pytest.raises(ConfigError, match="takes images of 32 pixels only"):
         cache.model_for(checkpoint("cifar10-tiny"), 4)
 

@@ -37,8 +37,9 @@ def test_training_is_compared_with_the_plain_form_at_each_batch_size(capsys, mon
 
 def test_training_of_a_comparison_is_measured_against_itself():
     settings = {"model.dim": "16", "model.num_heads": "2", "model.depth": "1", "model.mlp_dim": "16"}
-    result = bench_training(["vit-small"], "cpu", 1, batch_sizes=[4], settings=settings)
-    (row,) = result["training"]
+    result = bench_training(["vit-small"], "cpu", 1, batch_sizes=[2, 4], settings=settings)
+    fewer, row = result["training"]
+    assert row["training_gflop"] == pytest.approx(2 * fewer["training_gflop"])
     assert (row["preset"], row["precision"], row["compiled"]) == ("vit-small", "fp32", False)
     assert row["speedup"] > 0
 

@@ -2,8 +2,14 @@
 
 import json
 import shutil
+from argparse import Namespace
+
+import torch
 
 from vitrm.cli import main as cli
+from vitrm.cli.evaluate import _fitted, foreign_sets
+from vitrm.config import Config, DataConfig, ModelConfig, ResNetConfig
+from vitrm.families import equip, make_model
 from vitrm.runs.folder import Run
 
 
@@ -70,3 +76,23 @@ def test_evaluate_on_other_data_takes_all_of_them_however_few_the_training_had(r
     words = ["evaluate", str(tmp_path / "few"), "--data", f"folder:{tmp_path / 'own'}", "--json", "--device", "cpu"]
     assert cli.main([*words, "--threads", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 10
+
+
+def test_mazes_of_the_trained_size_are_given_as_they_were_learned_and_larger_ones_with_cells_as_large():
+    trained, larger = DataConfig(source="mazes:4x4,gems=2"), DataConfig(source="mazes:6x6,gems=2")
+    resnet = Config(ResNetConfig(image_size=8), data=trained)
+    assert _fitted(resnet, resnet, model := object()) == (resnet, model)
+    shape = {"image_size": 16, "patch_size": 2, "dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8}  # 2 x 2 a cell
+    fine = Config(ModelConfig(**shape, positions="relative"), data=trained)
+    made = equip(make_model(fine.model), fine)
+    assert _fitted(fine, fine, made) == (fine, made)
+    config, model = _fitted(fine, Config(fine.model, data=larger), made)
+    assert (config.model.image_size, model.config.image_size) == (24, 24)
+
+
+def test_foreign_images_may_be_mazes_of_any_grid_with_settings_and_without_a_name(tmp_path):
+    source = "mazes:5x5,gems=2,lengths=1-2,train=20,test=4"  # 32 pixels, as of other data, are no multiple of 5
+    own = Namespace(val=Namespace(images=torch.zeros(1, 1, 8, 8)))
+    found = foreign_sets(Namespace(domain=[source, f"mine={source}"], data_root=str(tmp_path)), own)
+    assert list(found) == [source, "mine"]
+    assert [tuple(split.images.shape) for split in found["mine"]] == [(2, 1, 8, 8), (4, 1, 8, 8)]

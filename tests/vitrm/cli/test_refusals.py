@@ -71,7 +71,11 @@ def _fails(capsys, *words):
             "--save keeps what --by-difficulty, --mazes, --sizes, --domain, --mixture, --policies find, ",
         ),
         ("evaluate x --halting --save", "what --halting finds is kept by vitrm export --halting"),
-        ("evaluate x --mazes --save --data digits", "leave out --data, or --save"),
+        ("evaluate x --domain --save --data digits", "leave out --data, or --save"),
+        (
+            "evaluate x --sizes --data mazes:9x9",
+            "--data cannot be used here: --sizes draws mazes like those of the training",
+        ),
         ("evaluate x --sizes --within 3 --save", "leave out --within"),
         ("evaluate x --mixture --split val --save", "leave out --split"),
         ("evaluate x --control y", "--control is of --by-difficulty and --policies; add it, or leave this out"),

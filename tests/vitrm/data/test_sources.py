@@ -98,6 +98,19 @@ def test_absent_folder_and_folder_without_classes_are_refused(tmp_path):
     (tmp_path / "only").mkdir()
     with pytest.raises(DataError, match="holds 1 class folders, expected at least 2"):
         load_dataset(f"folder:{tmp_path}", 8, 3)
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    with pytest.raises(DataError, match=r"notes\.txt' is a file, no folder; expected"):
+        load_dataset(f"folder:{tmp_path / 'notes.txt'}", 8, 3)
+
+
+def test_training_and_test_images_without_folders_of_classes_are_not_taken_for_two_classes(tmp_path):
+    _fill(tmp_path, ["test", "train"])
+    with pytest.raises(
+        DataError, match=r"has the folders test and train without any for classes; expected .*train/CLASS"
+    ):
+        load_dataset(f"folder:{tmp_path}", 8, 3)
+    _fill(tmp_path, ["bus"])
+    assert load_dataset(f"folder:{tmp_path}", 8, 3).classes == ("bus", "test", "train")  # vehicles, for instance
 
 
 def test_two_images_are_too_few_and_the_message_says_so(tmp_path):

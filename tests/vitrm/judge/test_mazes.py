@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vitrm.config import Config, DataConfig, ModelConfig
+from vitrm.config import Config, DataConfig, ModelConfig, ResNetConfig
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.sources import load_dataset
 from vitrm.errors import ConfigError
@@ -107,10 +107,36 @@ def test_other_mazes_differ_from_those_of_the_training_in_what_their_name_says()
 
 def test_a_model_with_learned_positions_says_why_it_takes_no_other_grid(small):
     model, _ = small
-    check_size(model.config, 4)
+    check_size(model.config, SETTINGS, 4)
     with pytest.raises(ConfigError, match="learned a position for each of these cells"):
-        check_size(model.config, 6)
-    check_size(replace(model.config, positions="relative"), 6)
+        check_size(model.config, SETTINGS, 6)
+    check_size(replace(model.config, positions="relative"), SETTINGS, 6)
+    check_size(ResNetConfig(image_size=8), SETTINGS, 4)
+    with pytest.raises(ConfigError, match="takes mazes of 4 × 4 cells: it was made for images of 8 pixels"):
+        check_size(ResNetConfig(image_size=8), SETTINGS, 6)
+
+
+def test_mazes_of_another_size_have_cells_as_large_as_the_model_learned_them(monkeypatch):
+    config = replace(SMALL, image_size=16, positions="relative")  # 2 x 2 patches a cell
+    data = load_dataset(SETTINGS.source, 16, 3, val_fraction=0.2)
+    model = equip(ViTRM(config).eval(), Config(config, data=DataConfig(source=SETTINGS.source, classes=data.classes)))
+    seen = {}
+
+    def trial(model, split, tally, *, name, settings, steps):
+        seen[name] = tuple(split.images.shape[2:])
+        yield tally.add(len(split))
+        return _trial([[1, 0]], [[0.5, 0.5]], [1, 2], name)
+
+    monkeypatch.setattr("vitrm.judge.mazes._trial", trial)
+    *_, report = measuring(model, data, count=20, batch=512)
+    assert seen == {
+        "test": (16, 16),
+        "longer": (16, 16),
+        "denser": (16, 16),
+        "larger": (24, 24),
+        "larger, longer": (24, 24),
+    }
+    assert report.left_out == ()
 
 
 def test_a_probe_finds_what_is_in_the_tokens_and_only_chance_where_nothing_is(small):

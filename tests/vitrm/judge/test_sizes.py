@@ -153,6 +153,20 @@ def test_a_report_without_trials_or_with_a_maze_of_unknown_cells_is_refused(repo
             decode(SizeReport, encode(replace(report, trials=trials), "mark"), "mark", config)
 
 
+def test_cells_are_drawn_as_large_as_the_model_learned_them_however_many_patches_that_is():
+    fine = replace(SMALL, image_size=20)  # 2 x 2 patches a cell
+    data = load_dataset(SOURCE, 20, 3)
+    model = _model(fine, data)
+    *_, report = measuring(model, data, kinds=("deep",), sizes=(5, 6), count=20, steps=2)
+    for trial in report.trials:
+        _, mazes = draw(MazeSettings.parse(SOURCE), "deep", trial.size, 20)
+        images = torch.from_numpy(render(mazes.cells, 4 * trial.size))
+        with torch.inference_mode():
+            steps = list(model.steps(model.transform.normalize(images), 2))
+        right = [int((step.logits.argmax(dim=-1) == torch.from_numpy(mazes.labels)).sum()) for step in steps]
+        assert trial.right == tuple(right)
+
+
 def test_a_model_that_takes_none_of_the_sizes_is_told_why(data):
     fixed = replace(ViTConfig(**SHAPE, dropout=0.0), positions="absolute")
     with pytest.raises(ConfigError, match="none of the sizes can be tried; 6 x 6: it takes mazes of 5 × 5 cells"):

@@ -102,7 +102,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten_and_what_is_offered_works(
     with pytest.raises(RunError, match=r"has no state.pt.*remove the folder and give its command again: vitrm train$"):
         run.load_state()
     run.save_state(trainer.state_dict())
-    with pytest.raises(RunError, match=f"already holds a run; continue it with --resume {run.path}"):
+    with pytest.raises(RunError, match=f"continue it with --resume {run.path} or choose another --name"):
         create_run(run.path, small_run, "vitrm train", "cpu")
     assert run.load_state()["epoch"] == 0
 

@@ -135,6 +135,11 @@ def test_a_training_can_begin_with_the_weights_of_another_on_larger_mazes(tmp_pa
     still = {"train.start": str(first.path), "train.lr": 1e-9, "train.min_lr": 1e-9}
     with pytest.raises(ConfigError, match=r"its weights do not fit this model \(size mismatch"):
         vitrm.fit(mazes(6, **still | {"model.dim": 16}), tmp_path / "wide", device="cpu")
+    deeper = {"train.start": "digits-glimpse", "model.depth": 20}  # whose weights are hundreds
+    with pytest.raises(ConfigError, match="…") as refused:
+        vitrm.fit(mazes(6, **deeper), tmp_path / "deep", device="cpu")
+    assert len(str(refused.value)) < 300
+    assert str(refused.value).endswith("name a run of the same shape")
     on = vitrm.fit(mazes(6, **still), tmp_path / "on", device="cpu")
     begun, started = (run.load_model().state_dict() for run in (on, first))
     for name, weights in begun.items():

@@ -11,6 +11,7 @@ import torch
 from trainings import changed
 
 from vitrm.config import Config
+from vitrm.training.distributed import Group
 from vitrm.training.trainer import Trainer
 
 # 49 images, 16 at a time: the last batch is a single image, fewer than there are processes.
@@ -104,3 +105,20 @@ def test_two_processes_reach_the_weights_of_one(small_run, tmp_path):
     residual = Config.from_dict(config.to_dict() | {"model": RESNET})
     first, *_ = Trainer(residual, made["one_batch"]).events()
     assert together["resnet"] == pytest.approx(first.loss, abs=1e-5)
+
+
+@pytest.mark.parametrize(("drawn_within", "apart"), [({"dropout": 0.0}, False), ({"dropout": 0.3}, True)])
+def test_each_process_draws_for_itself_what_is_drawn_within_the_model(small_run, few_digits, drawn_within, apart):
+    """Not how images are augmented nor which patches they show: these are drawn for the whole batch."""
+    config = changed(small_run, glimpse_patches=4, crop_pad=2, progress_steps=5, **drawn_within)
+
+    def first_losses(rank):
+        trainer = Trainer(config, few_digits, group=Group(rank))
+        trainer.group.share_of = lambda *tensors: (tensors, 1.0)  # the same images to each
+        torch.manual_seed(3)
+        _, measured, _ = next(trainer.train_batch(few_digits.train.images[:16], few_digits.train.labels[:16]))
+        return measured
+
+    assert torch.equal(first_losses(1), first_losses(0)) != apart
+    assert torch.equal(first_losses(2), first_losses(1)) != apart
+    assert torch.equal(first_losses(2), first_losses(2))
