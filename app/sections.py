@@ -25,9 +25,9 @@ class Section(NamedTuple):
     short: str = ""  # the title in a word for whoever presents; without it this section is not presented
 
 
-def head(title: str, lesson: str) -> DeltaGenerator:
-    """The page's question, and what to know before looking; the place beside it, for the choice of a model."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+def head(title: str, lesson: str, beside: float = 0.25) -> DeltaGenerator:
+    """The page's question, and what to know before looking; the place beside it, that share of a row, for a choice."""
+    left, right = st.columns([1 - beside, beside], vertical_alignment="bottom")
     left.title(title)
     st.markdown(lesson)
     return right

@@ -16,8 +16,8 @@ CLOSER = {
 state.start()
 model_place = head(
     "What does the memory read?",
-    "Only the memory looks at the image: bright is what it reads at this update. Attention says where information "
-    "*could* come from; it is no proof that it mattered.",
+    "Only the memory looks at the image: the nearer a patch is to yellow, the more it is read at this update. "
+    "Attention says where information *could* come from; it is no proof that it mattered.",
 )
 checkpoint = inputs.choose_checkpoint(pictured=True, beside=model_place)
 if st.session_state[state.EDIT] and PLAYER not in st.session_state:  # a link that names one is about that panel

@@ -16,6 +16,7 @@ place = head(
     "The same weights again, or new ones?",
     "A recursive model applies the same few layers again and again. Is that really better than just making it deeper, "
     "with more layers that have weights of their own?",
+    beside=0.5,  # what is compared takes more words than a model's name
 )
 shown, found = view.choose(place)
 with st.container(key=present.LEAD):

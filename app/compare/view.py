@@ -37,15 +37,10 @@ def choose(place: DeltaGenerator) -> tuple[Comparison, list[Comparison]]:
             f"The link names the comparison “{as_written(wanted)}”, which is not here; showing “{found[0].title}”."
         )
         shown, st.session_state[state.COMPARED] = found[0], ""
-    titles = {each.key: f"{each.title} ({_models(each)})" for each in found}
+    titles = {each.key: each.title for each in found}  # how many models it has is said below it, and seen
     with place:
         key = inputs.select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
     return next(each for each in found if each.key == key), found
-
-
-def _models(each: Comparison) -> str:
-    models = f"{len(each.entries)} model{'s' * (len(each.entries) != 1)}"
-    return models if each.trainings == len(each.entries) else f"{models}, {each.trainings} trainings"
 
 
 def best(shown: Comparison) -> None:

@@ -92,7 +92,7 @@ def choose_example(tray: Tray) -> None:
     def take(name: str) -> None:
         tray.take_example(examples.find(name))
 
-    title = "Or try one of these"
+    title = "Try one of these"
     picker(examples.small(), opened.example if opened else "", "examples", take, title=title, look="captioned")
 
 

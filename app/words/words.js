@@ -162,6 +162,7 @@ function begin(data, parentElement) {
     const said = shown.map(({ name }) => name).join();
     if (list.dataset.said === said) return;
     list.dataset.said = said;
+    list.parentElement.hidden = !said; // where no term stands there is nothing to open
     list.replaceChildren(...shown.map(({ name, meaning }) => {
       const entry = page.createElement("div"), head = page.createElement("dt"), body = page.createElement("dd");
       [head.textContent, body.textContent] = [name, meaning];

@@ -29,7 +29,8 @@ FOCUSED = """() => {
     const ours = at.getRootNode() !== document;
     const style = getComputedStyle(at.type === "radio" ? at.nextElementSibling : at); // a picture's
     const box = at.getBoundingClientRect();
-    return { name: at.outerHTML.slice(0, 90), ours, end: at.textContent === "Words on this page",
+    return { name: at.outerHTML.slice(0, 90), ours,
+        end: at === document.body || at.textContent === "Words on this page",
         marked: style.outlineStyle !== "none" || style.boxShadow !== "none", there: box.width > 0 && box.height > 0 };
 }"""
 MOST = 140  # presses of Tab to the end of a page
@@ -85,8 +86,9 @@ def test_a_page_does_not_move_by_itself_breaks_no_rule_of_axe_and_is_walked_by_k
         passed.append(page.evaluate(FOCUSED))
         assert len(passed) < MOST, passed[-3:]
     assert [at["name"] for at in passed if at["ours"] and not (at["marked"] and at["there"])] == []
-    page.keyboard.press("Enter")
-    expect(page.locator("details.words")).to_have_attribute("open", "")
+    if page.locator("details.words").is_visible():  # else no term stands on the page, and behind its end is the window
+        page.keyboard.press("Enter")
+        expect(page.locator("details.words")).to_have_attribute("open", "")
     assert own_problems(page) == []
 
 

@@ -250,6 +250,25 @@ def test_it_fits_a_telephone_with_play_in_view_and_a_beamer_in_large_type(page, 
     assert page.problems == []
 
 
+def test_on_a_beamer_a_guess_leaves_all_on_one_screen_and_a_telephone_is_not_offered_it(page, server):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{server}/")  # clothes, whose names take two lines
+    page.get_by_role("button", name="shirt", exact=True).click()
+    page.get_by_role("button", name="Present").click()
+    expect(page.locator(".player.present")).to_be_visible()
+    settle(page)
+    page.keyboard.press("End")
+    expect(sentence(page)).to_contain_text("Supervision step 6 of 6")
+    expect(page.locator(".told")).to_contain_text("You said shirt; the true class is T-shirt.")
+    for part in (".told", ".bars", ".gauge .track"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Present")).to_be_visible()
+    page.set_viewport_size({"width": WIDTHS[0], "height": 740})
+    expect(page.get_by_role("button", name="Present")).to_be_hidden()
+    assert page.problems == []
+
+
 def test_a_link_restores_threshold_image_place_and_what_is_on_show_and_the_threshold_can_be_moved(page, server):
     link = "threshold=0.98&image=test-17&glimpse_seed=2&position=9999&present=1&panels=curves,nothing"
     page.goto(f"{server}/?{link}")

@@ -32,3 +32,5 @@ def test_with_forced_colours_what_is_told_by_colour_keeps_it(page, server):
     settle(page)
     page.emulate_media(forced_colors="active")
     assert len(styles(page, ".unrolled .stored i")) > 8
+    chosen = page.get_by_test_id("stSelectbox").first.locator("input").first  # which is read to its end, by the way
+    assert chosen.evaluate("node => node.scrollWidth <= node.clientWidth")

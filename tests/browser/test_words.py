@@ -9,6 +9,7 @@ from app.words.terms import TERMS, by_writing
 from app.words.words import pattern
 from tests.browser.driving import alone, own_problems, settle
 
+NO_TERM = """() => [...document.querySelectorAll("*")].some((host) => host.shadowRoot?.querySelector("dl")?.dataset.said === "")"""  # noqa: E501
 CAPTION = "[data-testid=stMain] [data-testid=stCaptionContainer]"
 
 
@@ -30,6 +31,20 @@ def find_meaning_in_component(page):
     page.keyboard.press("ArrowRight")
     expect(sentence).not_to_have_text(before, use_inner_text=True)
     expect(step).to_have_count(1)
+
+
+def test_where_no_term_stands_there_is_no_list_to_open_and_a_telephone_s_menu_can_be_closed(page, server):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{server}/lessons")
+    page.get_by_text("Can an answer change?").wait_for()
+    settle(page)
+    page.wait_for_function(NO_TERM)
+    expect(page.get_by_text("Words on this page")).to_be_hidden()
+
+    page.get_by_test_id("stExpandSidebarButton").click()
+    expect(page.get_by_role("link", name="Halting")).to_be_in_viewport()
+    page.get_by_test_id("stSidebarCollapseButton").locator("button").click()  # Copy link once lay over it
+    expect(page.get_by_role("link", name="Halting")).not_to_be_in_viewport()
 
 
 def test_a_term_says_what_it_means_and_a_text_that_is_written_anew_is_whole(page, server):

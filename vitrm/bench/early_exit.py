@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vitrm.bench.measures import median_times
+from vitrm.config import require_halting
 from vitrm.data.dataset import Split
 from vitrm.errors import RunError
 from vitrm.halting import Halt, predict
@@ -25,8 +26,10 @@ def bench_halting(run: Run, split: Split, device: str = "cpu", repeats: int = 3)
 
     And of one image, with halting, against the operations on tensors alone that it is made of.
 
-    Raises RunError if its halting has not been judged (see `vitrm export --halting`).
+    Raises ConfigError for a model without halting to judge, RunError if it has not been judged (see `vitrm export
+    --halting`).
     """
+    require_halting(run.config().model)
     report = run.report("halting")
     if report is None:
         raise RunError(f"'{run.path}' has no halting.json: export it with --halting first")

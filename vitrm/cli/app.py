@@ -9,13 +9,13 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from vitrm.cli.arguments import no_settings, positive
+from vitrm.cli.arguments import no_settings, port
 from vitrm.places import ROOT, home
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where it is served, and whether a browser is opened there."""
-    parser.add_argument("--port", type=positive, default=8501, help="default: 8501")
+    parser.add_argument("--port", type=port, default=8501, help="default: 8501")
     parser.add_argument("--host", help="the address to listen at; default: all of this machine's, for a class")
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
 

@@ -101,10 +101,21 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """An argument that names a port of this machine."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number, 1 to 65,535")
+    return int(text)
+
+
 def a_name(text: str) -> str:
-    """An argument that names a folder to be made, in another that is listed: one that lies elsewhere is never found."""
-    if text in ("", ".", "..") or {"/", os.sep} & set(text):
-        raise argparse.ArgumentTypeError(f"'{text}': expected a name without '{os.sep}'; --runs says in which folder")
+    """An argument that names a folder to be made, in another that is listed: one that lies elsewhere, or is hidden, is
+    never found.
+    """
+    if not text or text.startswith(".") or {"/", os.sep} & set(text):
+        raise argparse.ArgumentTypeError(
+            f"'{text}': expected a name without '{os.sep}' that begins with no '.'; --runs says in which folder"
+        )
     return text
 
 

@@ -153,9 +153,9 @@ def hub_front_matter(name: str, config: Config, summary: Summary) -> str:
 
 def thinned(events: Sequence[Mapping[str, Any]], most: int = MOST_MOMENTS) -> list[Mapping[str, Any]]:
     """The events of a training with every k-th within its epochs, so that of these at most `most` are left."""
-    stride = max(1, math.ceil(sum(event["event"] == "Progress" for event in events) / most))
+    stride = max(1, math.ceil(sum(event.get("event") == "Progress" for event in events) / most))
     count = itertools.count()
-    return [event for event in events if event["event"] != "Progress" or next(count) % stride == 0]
+    return [event for event in events if event.get("event") != "Progress" or next(count) % stride == 0]
 
 
 def check_target(run: Run, path: str | Path) -> Run:
@@ -168,6 +168,8 @@ def check_target(run: Run, path: str | Path) -> Run:
         raise RunError(f"'{run.path}' is not finished; only a finished run can be exported")
     if target.path.resolve() == run.path.resolve():
         raise RunError(f"'{run.path}' cannot be exported onto itself; choose another folder")
+    if target.path.exists() and not target.path.is_dir():
+        raise RunError(f"'{target.path}' is a file; choose a new or an empty folder")
     if target.status()["status"] is not None or target.job() is not None or target.resumable:
         raise RunError(f"'{target.path}' holds a run that was trained there, not an export; choose another folder")
     if target.has_config:

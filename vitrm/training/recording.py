@@ -54,6 +54,7 @@ def record(
                 run.save_state(trainer.state_dict())
             trainer.group.leave()
         if isinstance(event, Finished):
+            run.set_status(State.FINISHING)
             run.finish(summarize(run, trainer.dataset, event, trainer.device))
         else:
             run.set_status(State.STOPPED)

@@ -179,7 +179,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     svg.setAttribute("aria-label", said);
     inverse.append(attentionScale(percentFine(top)));
     inverse.append(element("p", "note", `${said} Row: a memory token. Column: a memory update; the supervision step stands below.` +
-      `${model.glimpse ? " Grey: the patch was not read in that step." : ""}`));
+      `${model.glimpse ? " Faint: the patch was not read in that step." : ""}`));
     numbersBehind(inverse, "inverse", () => [
       [...stripNames, ...Array.from({ length: a.tokens }, (_, k) => `token ${k + 1}, %`)],
       ...Array.from({ length: readouts }, (_, r) => [...stripPlace(r),
@@ -218,7 +218,7 @@ function attentionPanel(host, model, { chosen: kept, choose, go }) {
     }
     shares.setAttribute("aria-label", split(r).map(([id, value]) => `${percent(value)} to ${shareNames[id]}`).join(", "));
     leftNote.textContent = `Read most: ${place(model.patches[now.n][largest(table[r])])}. ` +
-      `${model.glimpse ? "Grey: not read in this step. " : ""}${now.isAnswer ? "The answer update itself does not look at the image; this is the last memory update." : ""}`;
+      `${model.glimpse ? "Faint: not read in this step. " : ""}${now.isAnswer ? "The answer update itself does not look at the image; this is the last memory update." : ""}`;
     overlay.svg.setAttribute("aria-label", leftNote.textContent);
     grid.svg.setAttribute("aria-label", leftNote.textContent);
     const one = (number, name) => (number < 0 ? `mean of all ${name}s` : `${name} ${number + 1}`);

@@ -26,4 +26,4 @@ def test_early_exit_is_timed_at_the_stored_threshold_on_the_whole_split():
 def test_a_checkpoint_whose_halting_was_never_judged_is_refused():
     split = load_dataset("digits", image_size=8, channels=1).test
     with pytest.raises(RunError, match=r"no halting\.json"):
-        bench_halting(find_run("digits"), split)
+        bench_halting(find_run("digits-every-step"), split)

@@ -242,6 +242,8 @@ def test_what_is_no_earlier_export_is_never_overwritten(finished, copy, tmp_path
     (tmp_path / "mine" / "README.md").write_text("My own.")
     with pytest.raises(RunError, match=r"mine' holds other files than an export's; choose a new or an empty folder"):
         export(finished, tmp_path / "mine")
+    with pytest.raises(RunError, match=r"README\.md' is a file; choose a new or an empty folder"):
+        export(finished, tmp_path / "mine" / "README.md")
     (tmp_path / "mine" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(RunError, match=r"config\.json"):
         export(finished, tmp_path / "mine")
@@ -274,3 +276,4 @@ def test_of_a_long_training_some_moments_are_left_and_all_that_ends_something():
     assert [event.get("batch") for event in kept] == [1, 4, 7, None, 3, 6, None, None]
     assert [event["event"] for event in kept if "batch" not in event] == ["EpochEnd", "EpochEnd", "TrainingEnd"]
     assert thinned([]) == []
+    assert thinned([{"loss": 1}]) == [{"loss": 1}]  # of a damaged file

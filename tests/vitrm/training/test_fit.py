@@ -18,7 +18,7 @@ from vitrm.runs.state import Failure, State
 from vitrm.training.commands import train_command, train_words
 from vitrm.training.events import EpochEnd, Finished, Paused, Progress, Resumed
 from vitrm.training.fit import go_on
-from vitrm.training.recording import SAVE_EVERY_S, record
+from vitrm.training.recording import SAVE_EVERY_S, record, summarize
 from vitrm.training.trainer import Trainer
 
 SMALL = {
@@ -53,6 +53,19 @@ def test_python_and_the_command_line_train_the_same(whole, tmp_path):
     assert typed.summary().test == run.summary().test
     assert run.summary().command == train_command(CONFIG)
     assert train_command(CONFIG) in (run.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_while_its_best_weights_are_tested_the_run_says_so(tmp_path, monkeypatch):
+    said = []
+
+    def asked(run, *rest):
+        said.append(run.state)
+        return summarize(run, *rest)
+
+    monkeypatch.setattr("vitrm.training.recording.summarize", asked)
+    run = vitrm.fit(CONFIG.with_fields({"train.epochs": 1}), tmp_path / "run", device="cpu")
+    assert said == [State.FINISHING]
+    assert run.state is State.FINISHED
 
 
 def test_the_command_makes_the_same_configuration_again():
