@@ -54,6 +54,18 @@ def _trained_alike(ranked: Sequence[Entry]) -> tuple[Entry, Entry] | None:
     return None
 
 
+def worth_drawing(comparison: Comparison) -> list[Entry]:
+    """Whose weights a picture shows: those that `verdict` is about, then of each other family with recursion, and of
+    plain ViTs, the deepest; the two best where there is none of these.
+    """
+    ranked = by_accuracy(comparison)
+    chosen = {entry.family: entry for entry in _trained_alike(ranked) or ()}
+    for entry in sorted(ranked, key=lambda entry: -entry.config.unrolled_layers):
+        if entry.is_recursive or entry.family == "plain ViT":
+            chosen.setdefault(entry.family, entry)
+    return list(chosen.values()) or ranked[:2]
+
+
 def best_rows(comparison: Comparison) -> list[dict[str, str]]:
     """The best of each family, the most accurate first."""
     best: dict[str, tuple[int, Entry]] = {}

@@ -13,7 +13,7 @@ from app.compare.deeper import as_deep, deeper_words
 from app.compare.labels import percent
 from app.compare.table import BATCHES, Speeds, rows, speed_words
 from app.compare.unrolled.unrolled import Drawn, unrolled
-from app.compare.verdict import best_rows, mixture_rows
+from app.compare.verdict import best_rows, mixture_rows, worth_drawing
 from app.compare.widgets import chart
 from app.figures import as_written
 from vitrm.nets.cost import vit_parameters
@@ -142,13 +142,11 @@ def _latency_chart(shown: Comparison, speeds: Speeds) -> None:
 
 def weights(shown: Comparison) -> None:
     """The picture of weights that are stored once and applied often, beside some that are not."""
-    ranked = sorted(shown.entries, key=lambda entry: -entry.accuracy)
-    deepest: dict[str, Entry] = {}
-    for entry in sorted(ranked, key=lambda entry: -entry.config.unrolled_layers):
-        if entry.is_recursive or entry.family == "plain ViT":
-            deepest.setdefault(entry.family, entry)
-    drawn = [_drawn(entry) for entry in sorted(deepest.values(), key=lambda entry: not entry.is_recursive)]
-    recursive = next((entry for entry in deepest.values() if entry.is_recursive), None)
+    entries = worth_drawing(shown)
+    drawn = [_drawn(entry) for entry in entries]
+    recursive = max(
+        (entry for entry in entries if entry.is_recursive), key=lambda entry: entry.config.unrolled_layers, default=None
+    )
     deep = recursive and as_deep(recursive.config)
     if deep is not None and all(
         entry.config.unrolled_layers != deep.depth for entry in shown.entries if not entry.is_recursive
@@ -156,14 +154,11 @@ def weights(shown: Comparison) -> None:
         color, _ = figures.style(deep.family_title)
         remark = deeper_words(recursive)
         drawn.append(Drawn("Just make it deeper", deep, vit_parameters(deep), color, remark=remark))
-    if not drawn:
-        drawn = [_drawn(entry) for entry in ranked[:2]]
     unrolled(drawn, key="unrolled")
     st.caption(
-        "The deepest of each family, and the plain ViT that is as deep. Each square is one layer that is applied; the "
-        "same colour is the same weights. Underlined z: an update of the memory, y: of the answer. The bars compare "
-        "the parameters. Depth that is bought with the same weights costs no parameters; it costs as many "
-        "multiply-adds as any other."
+        "Each square is one layer that is applied; the same colour is the same weights. Underlined z: an update of the "
+        "memory, y: of the answer. The bars compare the parameters. Depth that is bought with the same weights costs "
+        "no parameters; it costs as many multiply-adds as any other."
     )
 
 

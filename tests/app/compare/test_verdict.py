@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.compare.verdict import best_rows, mixture_rows, verdict
+from app.compare.verdict import best_rows, mixture_rows, verdict, worth_drawing
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,16 @@ def test_the_soft_mixture_is_judged_against_the_last_step_alone_at_each_depth(co
 def test_no_difference_has_no_sign(entry, compared, a_vitrm, a_vit):
     said = verdict(compared(entry("r", a_vitrm, 49.99), entry("p", a_vit, 50.0)))
     assert "(0.0 points, where" in said
+
+
+def test_whose_weights_are_drawn_are_those_that_the_verdict_names(entry, compared, mixed, a_vitrm, a_vit):
+    depths = [each.config for each in mixed[2:4]]
+    shallow, deep = (entry(f"R = {c.recursion_depth}", c, 60.0 - c.recursion_depth) for c in (depths[0], depths[-1]))
+    other, plain = entry("other", a_vitrm, 40.0), entry("plain", a_vit, 55.0)
+    shown = compared(other, deep, shallow, plain)
+    assert [each.name for each in worth_drawing(shown)] == ["R = 2", "plain", "other"]
+    assert all(name in verdict(shown) for name in ("R = 2", "plain"))
+    assert {each.name for each in worth_drawing(compared(other, deep, shallow))} == {"other", "R = 4"}  # none is named
 
 
 def test_the_best_of_each_family_is_a_row_with_its_number_and_its_name_in_full(compared, mixed):
