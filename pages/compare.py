@@ -26,7 +26,6 @@ st.caption(" ".join(filter(None, [provenance(shown), others(found, shown)])))
 mixtures = [Section("mixture", "Is the soft mixture worth it?", lambda: view.mixture(shown), "Mixture")]
 pair.say_unknown()
 sections(
-    Section("best", "Who is best of each family?", lambda: view.best(shown), "Best"),
     Section("costs", "What does accuracy cost?", lambda: view.costs(shown), "Costs"),
     Section("steps", "What does each step add?", lambda: view.steps(shown), "Steps"),
     *(mixtures if mixture_rows(shown) else []),

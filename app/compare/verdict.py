@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.compare.comparison import Comparison, Entry
-from app.compare.labels import count, percent
+from app.compare.labels import percent
 from app.compare.labels import ranked as by_accuracy
 from app.figures import points
 from vitrm.config import AnyModelConfig
@@ -64,22 +64,6 @@ def worth_drawing(comparison: Comparison) -> list[Entry]:
         if entry.is_recursive or entry.family == "plain ViT":
             chosen.setdefault(entry.family, entry)
     return list(chosen.values()) or ranked[:2]
-
-
-def best_rows(comparison: Comparison) -> list[dict[str, str]]:
-    """The best of each family, the most accurate first."""
-    best: dict[str, tuple[int, Entry]] = {}
-    for number, entry in enumerate(by_accuracy(comparison), start=1):
-        best.setdefault(entry.family, (number, entry))
-    return [
-        {
-            "no.": str(number),
-            "best of its family": f"{entry.name} ({family})",
-            "test accuracy": percent(entry),
-            "parameters": count(entry.parameters),
-        }
-        for family, (number, entry) in best.items()
-    ]
 
 
 def mixture_rows(comparison: Comparison) -> list[dict[str, str]]:

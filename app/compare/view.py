@@ -13,7 +13,7 @@ from app.compare.deeper import as_deep, deeper_words
 from app.compare.labels import percent
 from app.compare.table import BATCHES, Speeds, rows, speed_words
 from app.compare.unrolled.unrolled import Drawn, unrolled
-from app.compare.verdict import best_rows, mixture_rows, worth_drawing
+from app.compare.verdict import mixture_rows, worth_drawing
 from app.compare.widgets import chart
 from app.figures import as_written
 from vitrm.nets.cost import vit_parameters
@@ -41,11 +41,6 @@ def choose(place: DeltaGenerator) -> tuple[Comparison, list[Comparison]]:
     with place:
         key = inputs.select("What to compare", list(titles), state.COMPARED, words=titles.get, shown=shown.key)
     return next(each for each in found if each.key == key), found
-
-
-def best(shown: Comparison) -> None:
-    """The best of each family."""
-    st.table(best_rows(shown), hide_index=True)
 
 
 def costs(shown: Comparison) -> None:

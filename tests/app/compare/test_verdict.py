@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.compare.verdict import best_rows, mixture_rows, verdict, worth_drawing
+from app.compare.verdict import mixture_rows, verdict, worth_drawing
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,6 @@ def test_whose_weights_are_drawn_are_those_that_the_verdict_names(entry, compare
     assert [each.name for each in worth_drawing(shown)] == ["R = 2", "plain", "other"]
     assert all(name in verdict(shown) for name in ("R = 2", "plain"))
     assert {each.name for each in worth_drawing(compared(other, deep, shallow))} == {"other", "R = 4"}  # none is named
-
-
-def test_the_best_of_each_family_is_a_row_with_its_number_and_its_name_in_full(compared, mixed):
-    rows = best_rows(compared(*mixed))
-    assert [(row["no."], row["best of its family"], row["test accuracy"]) for row in rows] == [
-        ("1", "sr-vit-tiny, R = 4, last step (SR-ViT)", "63.0 ±\u00a00.3\u00a0%"),
-        ("6", "tiny, last step (ViTRM)", "50.0\u00a0%"),
-    ]
 
 
 def test_a_difference_within_the_spread_of_the_seeds_is_none(entry, compared, a_vitrm, a_vit):
