@@ -37,7 +37,9 @@ else:
         f"“{checkpoint.name}” runs a single supervision step: there is nothing to stop early. Choose a model that "
         "was trained with more, such as “digits-glimpse”."
     )
-parts = [Section("try", "Three things to try", lambda: st.markdown(_TASKS), "To try")] if several else []
+parts = []
+if several and cache.has_images(checkpoint):
+    parts.append(Section("try", "Three things to try", lambda: st.markdown(_TASKS), "To try"))
 if report is not None:
     parts += [
         Section(

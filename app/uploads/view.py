@@ -51,6 +51,7 @@ def choose_source(tray: Tray) -> None:
         required=True,
         key="source",
         format_func=lambda name: f"{_SOURCES[name]} {name}",
+        on_change=_other_source,
     )
     key = f"{source}_{tray.rounds}"
     if source == "Upload":
@@ -94,6 +95,11 @@ def choose_example(tray: Tray) -> None:
 
     title = "Try one of these"
     picker(examples.small(), opened.example if opened else "", "examples", take, title=title, look="captioned")
+
+
+def _other_source() -> None:
+    """What was refused came another way."""
+    tray().refused = []
 
 
 def _take_files(key: str, name: str = "") -> None:

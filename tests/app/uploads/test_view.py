@@ -108,6 +108,8 @@ def test_what_cannot_be_used_is_refused_in_one_sentence_with_its_name_made_harml
     assert "\u202e" not in error.value
     assert "etc" not in error.value
     assert not page.image
+    next(group for group in page.segmented_control if group.key == "source").select("Draw").run()
+    assert not page.error  # it came another way
 
 
 def test_a_session_keeps_so_many_pictures_and_says_so(page, encoded, noise):
