@@ -34,9 +34,10 @@ class TrainConfig:
     small problem is solved already, and teaches to hold; with `progress_draw="log"` as many begin after 1 or 2 steps as
     after 30 to 60, so that solving is taught for as long as holding, in fewer steps. What is answered wrongly after so
     many steps may be past mending, and learning from it ruins what was learned: a share `rewind_wrong` of it is back at
-    an earlier one of them, drawn log-uniformly, where it can still be solved. Validation runs all K + N steps, and of
-    equally good epochs the later one is kept. `memory_noise` is what keeps such a recursion from drifting, and
-    `start_noise` makes it begin anywhere, as in EqR (arXiv 2605.21488).
+    an earlier one of them, drawn log-uniformly, where it can still be solved; of glimpses it reads on with those that
+    are next for its batch. Validation runs all K + N steps, and of equally good epochs the later one is kept.
+    `memory_noise` is meant to keep such a recursion from drifting, and `start_noise` makes it begin anywhere, as in EqR
+    (arXiv 2605.21488); what they brought on mazes: results/mazes.md.
 
     `keep_right` and `keep_wrong` come to the same without a step more: an image of a full batch stays for
     the next one of its size with this probability, and goes on from the state it has come to; a new one takes the place
