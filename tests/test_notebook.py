@@ -32,4 +32,5 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     assert edited.keys() == {"as it is", "hidden"}
     assert [row["steps"] for row in table] == sorted(row["steps"] for row in table)
     assert len(accuracy) == 1
+    assert run(cells[-1], names) == accuracy  # once more: what was trained is returned
     assert (tmp_path / "runs" / "notebook" / "summary.json").is_file()
