@@ -119,6 +119,11 @@ def test_an_arrow_is_a_hundredth_and_the_threshold_is_one_thing_on_the_whole_pag
     open_halting(page, server, "?open=leaving")
     bars = page.locator(".leaving .bars")
     expect(bars).to_have_attribute("aria-label", re.compile("at threshold 0.50"))
+    report = find_run("digits-glimpse").report("halting")
+    middle = next(out for out in reversed(report.leaving) if out.threshold <= 0.5)
+    step, count, right = [last for last in zip(range(1, 7), middle.images, middle.right, strict=True) if last[1]][-1]
+    assert count < 10  # of so few no percentage is told
+    expect(page.get_by_text(f"after step {step}, {right} of {count} are right,")).to_be_visible()
     shown = page.locator(".exits .name output")
     slider = page.get_by_label("Stop when the halting probability exceeds")
     slider.focus()
@@ -128,7 +133,6 @@ def test_an_arrow_is_a_hundredth_and_the_threshold_is_one_thing_on_the_whole_pag
     expect(page).to_have_url(re.compile("threshold=0.999"))
     settle(page)
 
-    report = find_run("digits-glimpse").report("halting")
     page.talk.sent.clear()
     seen = []
     for threshold in (0.2, 0.6, 0.995):

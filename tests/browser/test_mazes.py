@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.driving import own_problems, settle, styles
+from tests.browser.driving import own_problems, settle, styles, watched
 
 
 def test_a_maze_can_be_drawn_with_the_mouse_and_the_keyboard_and_its_answer_follows(page, server):
@@ -32,3 +32,12 @@ def test_a_maze_can_be_drawn_with_the_mouse_and_the_keyboard_and_its_answer_foll
     expect(page.locator(".sentence")).to_be_in_viewport()
     settle(page)
     assert own_problems(page) == []  # a page by its path: Streamlit asks for two
+
+
+def test_what_keys_do_is_told_where_there_are_some(page, server):
+    touched = watched(page.context.browser.new_context(is_mobile=True, has_touch=True).new_page())
+    for each, keys in ((page, True), (touched, False)):
+        each.goto(f"{server}/mazes")
+        expect(each.get_by_text("Click or drag to set cells")).to_be_visible()
+        expect(each.get_by_text("Keys: arrows")).to_be_visible(visible=keys)
+    touched.context.close()

@@ -74,8 +74,10 @@ function late(images, right, threshold) {
   const error = Math.sqrt((early * (1 - early)) / before + (after * (1 - after)) / images[last]);
   const judged = images[last] < FEW ? "these are too few to tell"
     : early - after > 2 * error ? "hard images leave late" : "that the late ones are harder does not show";
-  return `At ${level(threshold)}: of those that leave last, after step ${last + 1}, ${percentFine(after)} are right ` +
-    `(${images[last].toLocaleString("en")}), of those before them ${percentFine(early)}: ${judged}.`;
+  const count = images[last].toLocaleString("en"); // of few a percentage says more than there is
+  const found = images[last] < FEW ? `${right[last]} of ${count} are right` : `${percentFine(after)} of ${count} are right`;
+  return `At ${level(threshold)}: of those that leave last, after step ${last + 1}, ${found}, ` +
+    `of those before them ${percentFine(early)}: ${judged}.`;
 }
 
 // The images that the report names, under the step after which they leave now.

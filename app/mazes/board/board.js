@@ -36,9 +36,10 @@ export default function (component) {
     return button;
   }));
   const note = root.querySelector(".note");
-  note.replaceChildren("Click or drag to set cells; the wall tool takes a wall away where there is one. Keys: arrows, ");
-  keys.forEach((key, k) => note.append(k ? " " : "", element("kbd", "", key)));
-  note.append(" set a cell, ", element("kbd", "", "Space"), " uses the tool.");
+  note.replaceChildren("Click or drag to set cells; the wall tool takes a wall away where there is one.");
+  const keyboard = note.appendChild(element("span", "keyboard", " Keys: arrows, "));
+  keys.forEach((key, k) => keyboard.append(k ? " " : "", element("kbd", "", key)));
+  keyboard.append(" set a cell, ", element("kbd", "", "Space"), " uses the tool.");
 
   function build() {
     const side = across();
