@@ -74,10 +74,9 @@ function late(images, right, threshold) {
   const error = Math.sqrt((early * (1 - early)) / before + (after * (1 - after)) / images[last]);
   const judged = images[last] < FEW ? "these are too few to tell"
     : early - after > 2 * error ? "hard images leave late" : "that the late ones are harder does not show";
-  const count = images[last].toLocaleString("en"); // of few a percentage says more than there is
-  const found = images[last] < FEW ? `${right[last]} of ${count} are right` : `${percentFine(after)} of ${count} are right`;
-  return `At ${level(threshold)}: of those that leave last, after step ${last + 1}, ${found}, ` +
-    `of those before them ${percentFine(early)}: ${judged}.`;
+  const found = images[last] < FEW ? right[last] : percentFine(after); // of few a percentage says more than there is
+  return `At ${level(threshold)}: of those that leave last, after step ${last + 1}, ${found} of ` +
+    `${images[last].toLocaleString("en")} are right, of those before them ${percentFine(early)}: ${judged}.`;
 }
 
 // The images that the report names, under the step after which they leave now.
