@@ -105,6 +105,9 @@ class Group:
             with _expected():
                 dist.barrier()
             dist.destroy_process_group()
+            # A group's threads end with the last that knows it. One that lets go of a tensor only while the interpreter
+            # shuts down would abort the process (pytorch/pytorch#190489).
+            self._patient = None
 
 
 @contextmanager
@@ -169,6 +172,9 @@ def join_group(device: str) -> Group:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return Group()
+    # Imported later, as by the first optimizer, its functions would keep the group that they find, as a default.
+    import torch.distributed.nn
+
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
