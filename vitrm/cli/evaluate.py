@@ -97,7 +97,8 @@ def execute(arguments: argparse.Namespace, settings: dict[str, str]) -> int:
     if dataset.classes != model.class_names:
         raise DataError(
             f"{dataset.source} has the classes {', '.join(dataset.classes)}, "
-            f"but {run.name} was trained on {', '.join(model.class_names)}"
+            f"but {run.name} was trained on {', '.join(model.class_names)}; give data with these classes, or "
+            "train a model on that (vitrm train PRESET --data ...)"
         )
     if not arguments.data:
         check_data(str(run.path), config, run.summary(), dataset)

@@ -102,7 +102,7 @@ class MazeSettings:
     def source(self) -> str:
         """The source string in full; `parse` is the inverse."""
         parts = (
-            f"{each.size}x{each.size},gems={each.gems},walls={each.walls:g},"
+            f"{each.size}x{each.size},gems={each.gems},walls={f'{each.walls:.6f}'.rstrip('0')},"
             f"lengths={each.shortest}-{each.longest},train={each.train},test={each.test}"
             + (f",kind={each.kind}" if each.kind != "deep" else "")
             for each in (self, *self.also)

@@ -12,7 +12,7 @@ from torch import Tensor
 from vitrm.config.mazes import MazeSettings
 from vitrm.data.dataset import TEST_SEED, Dataset, Preprocess, Split, check_shape, mean_std
 from vitrm.data.maze_guess import LOCAL_GUESS, LocalGuess
-from vitrm.data.mazes import Mazes, cells_of, draw_mazes, keys, nearest_gem, render
+from vitrm.data.mazes import Mazes, cell_size, cells_of, draw_mazes, keys, nearest_gem, render
 
 
 def maze_dataset(
@@ -30,6 +30,7 @@ def maze_dataset(
     are as much larger or smaller as their grids.
     """
     check_shape(source, (3, *shape[1:]), shape)
+    cell_size(settings.size, shape[1])  # before they are drawn, which takes a while
 
     classes = classes or settings.classes
     draw_these = partial(draw_mazes, settings, colours=len(classes))

@@ -119,12 +119,16 @@ def render(cells: np.ndarray, image_size: int) -> np.ndarray:
 
     Raises DataError if the cells do not fill the image evenly.
     """
-    size = cells.shape[-1]
-    if image_size % size:
-        raise DataError(f"image_size={image_size} is not a multiple of the {size} cells along a side of the mazes")
-    cell = image_size // size
+    cell = cell_size(cells.shape[-1], image_size)
     images = _PALETTE[cells].transpose(0, 3, 1, 2)  # (n, 3, S, S)
     return np.ascontiguousarray(images.repeat(cell, axis=2).repeat(cell, axis=3))
+
+
+def cell_size(size: int, image_size: int) -> int:
+    """Pixels along a side of one of size x size cells. Raises DataError if they do not fill the image evenly."""
+    if image_size % size:
+        raise DataError(f"image_size={image_size} is not a multiple of the {size} cells along a side of the mazes")
+    return image_size // size
 
 
 def cells_of(images: np.ndarray, size: int) -> np.ndarray:

@@ -141,6 +141,7 @@ def test_evaluate_on_data_with_other_classes_is_refused(runs, tmp_path, capsys):
             Image.new("L", (8, 8), i).save(tmp_path / name / f"{i}.png")
     message = _fails(capsys, "evaluate", str(runs / "small"), "--data", f"folder:{tmp_path}")
     assert f"folder:{tmp_path} has the classes ant, bee, but small was trained on 0, 1, 2" in message
+    assert "give data with these classes, or train a model on that" in message
 
 
 def test_a_number_too_large_to_count_with_is_refused(capsys):

@@ -15,6 +15,7 @@ def test_a_source_is_read_and_written():
     read = MazeSettings.parse("mazes:7x7, gems=4,walls=.45,lengths=2-9,train=100,test=50")
     assert read == MazeSettings(7, 4, 0.45, 2, 9, 100, 50)
     assert MazeSettings.parse(read.source) == read
+    assert MazeSettings.parse("mazes:walls=0.00001").source.startswith("mazes:6x6,gems=2,walls=0.00001,")
     assert read.classes == ("orange", "sky blue", "bluish green", "vermillion")
     rooms = MazeSettings.parse("mazes:7x7,kind=rooms")
     assert MazeSettings.parse(rooms.source) == rooms
