@@ -29,8 +29,9 @@ except VitrmError as error:
     st.error(f"Nothing can be trained here: {error}")
     st.stop()
 known = seen(trainings.known)
-visitors.ask_for_code()
-view = choose_view(known)
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    view = choose_view(known)
+    visitors.ask_for_code()
 if view == "New training":
     new_training()
 elif view == "Compare":

@@ -74,11 +74,19 @@ def _live(name: str, shape: tuple) -> None:
     training = trainings.known.get(name)
     if training is None or _tells_its_end(training, seen_running=shape[1]) or _shape(name) != shape:
         st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", key="train_controls"):
+        _badge(training)
+        if training.is_readable:
+            _controls(training, trainings)
+    _tell_why(training)
+    if training.is_readable:
+        _learned(training)
     queue_line(trainings.known, trainings)
-    _header(training)
-    if not training.is_readable:
-        return
-    _controls(training, trainings)
+
+
+def _learned(training: Training) -> None:
+    """Numbers and curves of a run, as far as it is."""
+    trainings, name = cache.trainings(), training.name
     said = st.session_state.pop(SAID, None)
     if said:
         st.warning(said)
@@ -111,21 +119,23 @@ def _tells_its_end(training: Training, *, seen_running: bool) -> bool:
     return told and events.happened_once("training finished", name=training.name)
 
 
-def _header(training: Training) -> None:
+def _badge(training: Training) -> None:
     icon, color = _BADGES.get(training.state, (":material/help:", "grey"))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        label = training.state if not training.position else f"waiting: number {training.position} in the queue"
-        st.badge(label or "unknown", icon=icon, color=color)
-        if training.cause and training.state in (State.FAILED, State.INTERRUPTED):
-            st.error(in_words(training.cause[:400]))
-        elif training.cause and training.state in (State.STOPPED, State.WAITING):
-            st.caption(training.cause)
-        elif training.state is State.PAUSING:
-            st.caption("It pauses as soon as the update in progress is done.")
-        elif training.state is State.STOPPING:
-            st.caption("It stops as soon as the batch in progress is done and saved.")
-        elif training.state is State.STARTING:
-            st.caption("Loading torch and the images takes a few seconds.")
+    label = training.state if not training.position else f"waiting: number {training.position} in the queue"
+    st.badge(label or "unknown", icon=icon, color=color)
+
+
+def _tell_why(training: Training) -> None:
+    if training.cause and training.state in (State.FAILED, State.INTERRUPTED):
+        st.error(in_words(training.cause[:400]))
+    elif training.cause and training.state in (State.STOPPED, State.WAITING):
+        st.caption(training.cause)
+    elif training.state is State.PAUSING:
+        st.caption("It pauses as soon as the update in progress is done.")
+    elif training.state is State.STOPPING:
+        st.caption("It stops as soon as the batch in progress is done and saved.")
+    elif training.state is State.STARTING:
+        st.caption("Loading torch and the images takes a few seconds.")
 
 
 def _controls(training: Training, trainings: Trainings) -> None:
@@ -140,40 +150,36 @@ def _controls(training: Training, trainings: Trainings) -> None:
         )  # fmt: skip
 
     visitor = visitors.visitor  # asked when it is clicked
-    with st.container(horizontal=True, key="train_controls"):
-        if training.state in (State.RUNNING, State.PAUSING):
-            button("Pause", "pause", lambda: trainings.ask(name, "pause", visitor()), "primary")
-        if training.state is State.PAUSED:
-            button("Single update", "skip_next", lambda: trainings.ask(name, "step", visitor()), "primary",
-                   "One pass forward and back on one batch, one update of the weights, then a pause again")  # fmt: skip
-            button("Resume", "play_arrow", lambda: trainings.ask(name, "go", visitor()))
-        if training.state in (State.RUNNING, State.PAUSING, State.PAUSED):
-            button(
-                "Stop training",
-                "stop",
-                lambda: trainings.ask(name, "stop", visitor()),
-                said="Saves all; it can be resumed",
-            )
-        if training.state is State.STOPPING:
-            button("Stop at once", "dangerous", lambda: trainings.ask(name, "stop at once", visitor()),
-                   said="Goes back to what was saved last, at most 20 seconds ago")  # fmt: skip
-        if training.state is State.WAITING:
-            button("Leave the queue", "logout", lambda: trainings.leave(name, visitor()))
-        if training.state in (State.STOPPED, State.INTERRUPTED, State.FAILED):
-            run = Run(trainings.runs / name)
-            if not run.has_config:
-                button("Try again", "replay", lambda: trainings.retry(name, visitor()), "primary")
-            elif run.resumable and not training.diverged:
-                button("Resume", "play_arrow", lambda: trainings.resume(name, visitor()), "primary")
-            if run.resumable and run.has_weights:
-                button("Finish as it is", "fact_check", lambda: trainings.finish(name, visitor()),
-                       said="Tests the best weights so far and writes the model card")  # fmt: skip
-        if (
-            training.state not in (State.WAITING, State.STARTING, State.FINISHING)
-            and Run(trainings.runs / name).has_config
-        ):
-            button("Start over", "restart_alt", lambda: show(trainings.restart(name, visitor())),
-                   said="The same settings from the beginning, as a new run; this one is kept")  # fmt: skip
+    if training.state in (State.RUNNING, State.PAUSING):
+        button("Pause", "pause", lambda: trainings.ask(name, "pause", visitor()), "primary")
+    if training.state is State.PAUSED:
+        button("Single update", "skip_next", lambda: trainings.ask(name, "step", visitor()), "primary",
+               "One pass forward and back on one batch, one update of the weights, then a pause again")  # fmt: skip
+        button("Resume", "play_arrow", lambda: trainings.ask(name, "go", visitor()))
+    if training.state in (State.RUNNING, State.PAUSING, State.PAUSED):
+        button(
+            "Stop training",
+            "stop",
+            lambda: trainings.ask(name, "stop", visitor()),
+            said="Saves all; it can be resumed",
+        )
+    if training.state is State.STOPPING:
+        button("Stop at once", "dangerous", lambda: trainings.ask(name, "stop at once", visitor()),
+               said="Goes back to what was saved last, at most 20 seconds ago")  # fmt: skip
+    if training.state is State.WAITING:
+        button("Leave the queue", "logout", lambda: trainings.leave(name, visitor()))
+    if training.state in (State.STOPPED, State.INTERRUPTED, State.FAILED):
+        run = Run(trainings.runs / name)
+        if not run.has_config:
+            button("Try again", "replay", lambda: trainings.retry(name, visitor()), "primary")
+        elif run.resumable and not training.diverged:
+            button("Resume", "play_arrow", lambda: trainings.resume(name, visitor()), "primary")
+        if run.resumable and run.has_weights:
+            button("Finish as it is", "fact_check", lambda: trainings.finish(name, visitor()),
+                   said="Tests the best weights so far and writes the model card")  # fmt: skip
+    if training.state not in (State.WAITING, State.STARTING, State.FINISHING) and Run(trainings.runs / name).has_config:
+        button("Start over", "restart_alt", lambda: show(trainings.restart(name, visitor())),
+               said="The same settings from the beginning, as a new run; this one is kept")  # fmt: skip
 
 
 def _numbers(training: Training, config: Config, history) -> None:
