@@ -1,7 +1,7 @@
 // A question: what the learner commits to it with, and the prediction beside the result. `spec` is what `sent` of
 // question.py makes; values are as there. What it draws with is drawing.js.
 
-const WIDE = 320, HIGH = 190, LEFT = 40, RIGHT = 10, TOP = 12, BOTTOM = 40; // of a figure, in its own units
+const WIDE = 320, HIGH = 190, LEFT = 40, RIGHT = 10, TOP = 22, BOTTOM = 40; // of a figure, in its own units
 
 // Controls for an answer, `value` or null; `changed(value)` is told each new one. Returns where they stand at first.
 function askQuestion(host, spec, value, changed) {
@@ -133,9 +133,11 @@ function showCurve(spec, value, result) {
   add(svg, "polyline", { class: "is", points: points(result) });
   result.forEach((v, k) => add(svg, "circle", { class: "is-dot", cx: x(k), cy: y(v), r: 4 }));
   const last = result.length - 1, apart = value && Math.abs(y(value[last]) - y(result[last])) > 16;
-  const above = apart && y(value[last]) < y(result[last]);
-  if (value) add(svg, "text", { class: "said-text", x: WIDE - RIGHT, y: y(value[last]) + (above || !apart ? -10 : 18), "text-anchor": "end" }, "you");
-  add(svg, "text", { class: "is-text", x: WIDE - RIGHT, y: y(result[last]) + (above || !apart ? 18 : -10), "text-anchor": "end" }, "measured");
+  const under = (v) => (y(v) + 18 < HIGH - BOTTOM ? 18 : -10); // not among the numbers of the axis
+  const upper = apart && y(value[last]) < y(result[last]);
+  const label = (v, off, text, name) => add(svg, "text", { class: name, x: WIDE - RIGHT, y: y(v) + off, "text-anchor": "end" }, text);
+  if (value) label(value[last], upper ? -10 : apart ? under(value[last]) : under(result[last]) === 18 ? -10 : -24, "you", "said-text");
+  label(result[last], apart && !upper ? -10 : under(result[last]), "measured", "is-text");
   return svg;
 }
 

@@ -92,7 +92,7 @@ class Slider:
         said = f"You said {self.words(value)}, it is {self.words(result)}"
         if abs(result - value) <= self.step / 2:
             return f"{said}: you were right, to within a step of the slider."
-        return f"{said}: {_distance(result - value, self.unit)} than you said."
+        return f"{said}: {_distance(value, result, self.unit)} than you said."
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Curve:
         """The mean distance between the curves, and the point where it is largest, in two sentences."""
         gaps = [abs(after - before) for before, after in zip(value, result, strict=True)]
         mean, most = sum(gaps) / len(gaps), max(range(len(gaps)), key=gaps.__getitem__)
-        far = f"{_figure(mean)} {_points(mean, self.unit)}".strip()
+        far = f"{_figure(mean)} {_points(_figure(mean), self.unit)}".strip()
         text = f"On average your curve is {far} away from what came out."
         if _figure(gaps[most]) == "0":
             return text
@@ -151,24 +151,26 @@ def _amount(value: float, unit: str) -> str:
     return f"{_figure(value)} {unit}".strip()
 
 
-def _figure(value: float) -> str:
-    """At most one place after the point where it is 10 or more, else two; no zeros at the end."""
-    places = 1 if abs(value) >= 10 else 2
+def _figure(value: float, *beside: float) -> str:
+    """At most one place after the point where it or one of those beside it is 10 or more, else two; no zeros at the
+    end.
+    """
+    places = 1 if max(map(abs, (value, *beside))) >= 10 else 2
     text = f"{value:.{places}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
-def _points(distance: float, unit: str) -> str:
+def _points(distance: str, unit: str) -> str:
     """The unit of a difference: shares differ by points."""
     if unit != "%":
         return unit
-    return "point" if _figure(abs(distance)) == "1" else "points"
+    return "point" if distance == "1" else "points"
 
 
-def _distance(difference: float, unit: str) -> str:
+def _distance(value: float, result: float, unit: str) -> str:
     """“12 points more”."""
-    amount = f"{_figure(abs(difference))} {_points(difference, unit)}".strip()
-    return f"{amount} {'more' if difference > 0 else 'less'}"
+    far = _figure(abs(result - value), value, result)
+    return f"{far} {_points(far, unit)} {'more' if result > value else 'less'}".replace("  ", " ")
 
 
 def _number(question: Question, value: Any, low: float, high: float) -> float:

@@ -75,6 +75,7 @@ def test_the_gap_is_said_in_words(question, value, result, words):
 def test_a_difference_is_in_the_unit_of_the_slider_unless_that_is_a_share():
     assert Slider("s", "?", 1, 100, 1, "steps").gap(10.0, 96.0).endswith("86 steps more than you said.")
     assert Slider("s", "?", 0, 1, 0.1).gap(0.5, 0.25).endswith("0.25 less than you said.")
+    assert Slider("s", "?", 0, 100, 0.5, "%").gap(50.0, 49.26).endswith("it is 49.3 %: 0.7 points less than you said.")
     assert Slider("s", "?", 0, 100, 0.5, "%").gap(50.0, 51.0).endswith(": 1 point more than you said.")
 
 
