@@ -51,7 +51,7 @@ def python(tmp_path_factory):
     work = tmp_path_factory.mktemp("wheel")
     tree = work / "tree"
     for folder in (".streamlit", "vitrm", "app", "pages", "checkpoints", "results"):
-        shutil.copytree(ROOT / folder, tree / folder)
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tree)
     run("-c", "from setuptools import build_meta; build_meta.build_sdist('..')", cwd=tree)
