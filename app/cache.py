@@ -212,12 +212,12 @@ def _stand_in(source: str, image_size: int, channels: int):
     return stand_in(source, image_size, channels)
 
 
-def any_image(checkpoint: Checkpoint) -> str:
-    """The name of a test image by chance, of those that can be shown here."""
+def any_image(checkpoint: Checkpoint, shown: str) -> str:
+    """The name of a test image by chance, of those that can be shown here: another one than the one `shown`."""
     few = bundled_images(checkpoint)
-    if few is None:
-        return f"test-{random.randrange(facts(checkpoint)[1].split_sizes['test'])}"
-    return f"test-{int(random.choice(few.numbers))}"
+    numbers = range(facts(checkpoint)[1].split_sizes["test"]) if few is None else few.numbers.tolist()
+    names = [f"test-{number}" for number in numbers]
+    return random.choice([name for name in names if name != shown] or names)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Running more steps …")

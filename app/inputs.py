@@ -260,7 +260,7 @@ def choose_image(
             "Random image",
             icon=":material/casino:",
             key="random_image",
-            on_click=lambda: _show(cache.any_image(checkpoint)),
+            on_click=lambda: _show(cache.any_image(checkpoint, st.session_state[state.IMAGE])),
         )
         if draws:
             st.button(

@@ -65,7 +65,6 @@ def visitor(browser: Browser, address: str, path: str = "", width: int = WIDTHS[
     """A page of a new visitor, opened and not yet settled."""
     context = browser.new_context(viewport={"width": width, "height": 900})
     page = watched(context.new_page())
-    page.set_default_timeout(180_000)
     page.goto(f"{address}/{path}", wait_until="commit")
     yield page
     context.close()

@@ -21,7 +21,7 @@ from vitrm.runs.folder import Run
 SMALL = {
     "model.image_size": 8, "model.patch_size": 4, "model.channels": 1, "model.dim": 16, "model.num_heads": 2,
     "model.mlp_dim": 16, "model.depth": 1, "model.memory_tokens": 2, "model.supervision_steps": 1,
-    "train.epochs": 6, "train.epoch_images": 64, "train.batch_size": 32, "train.warmup_epochs": 1,
+    "train.epochs": 20, "train.epoch_images": 64, "train.batch_size": 32, "train.warmup_epochs": 1,
     "train.compile": "false", "train.precision": "fp32",
 }  # fmt: skip
 

@@ -51,7 +51,7 @@ def python(tmp_path_factory):
     work = tmp_path_factory.mktemp("wheel")
     tree = work / "tree"
     for folder in (".streamlit", "vitrm", "app", "pages", "checkpoints", "results"):
-        shutil.copytree(ROOT / folder, tree / folder)
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tree)
     run("-c", "from setuptools import build_meta; build_meta.build_sdist('..')", cwd=tree)
@@ -130,7 +130,8 @@ def visit(address, page):
     message.rerun_script.page_name = page
     message.rerun_script.context_info.url = f"{address}/{page}"
     stream = f"{address.replace('http', 'ws')}/_stcore/stream"
-    with connect(stream, subprotocols=["streamlit"], max_size=None) as socket:
+    patient = {"open_timeout": 300, "ping_interval": None}  # a busy server is slow, not gone
+    with connect(stream, subprotocols=["streamlit"], max_size=None, **patient) as socket:
         socket.send(message.SerializeToString())
         while True:
             answer = ForwardMsg.FromString(socket.recv(timeout=300))

@@ -27,6 +27,7 @@ def made_again(folder):
     """As if the same name had been trained to the weights and settings of another checkpoint."""
     shutil.rmtree(folder)
     shutil.copytree(ROOT / "checkpoints" / "digits", folder)
+    (folder / "model.safetensors").touch()  # a clone may have both of the same time, as coarse as its clock is
 
 
 def test_a_checkpoint_is_the_same_until_its_weights_are_replaced(own):
@@ -97,7 +98,16 @@ def test_a_model_of_clothes_is_shown_on_the_images_that_come_with_the_project(cl
     pixels, label = cache.test_image(clothes, f"test-{number}")
     assert torch.equal(torch.from_numpy(pixels), shown.images.images[500])
     assert label == shown.images.labels[500]
-    assert {shown.find(int(cache.any_image(clothes).removeprefix("test-"))) is None for _ in range(20)} == {False}
+    assert {shown.find(int(cache.any_image(clothes, "").removeprefix("test-"))) is None for _ in range(20)} == {False}
+
+
+def test_a_random_image_is_another_one_where_there_is_another(monkeypatch):
+    digits = cache.checkpoint("digits")
+    config, summary = cache.facts(digits)
+    for count, found in ((3, {"test-0", "test-2"}), (1, {"test-0"})):
+        sizes = replace(summary, split_sizes=summary.split_sizes | {"test": count})
+        monkeypatch.setattr(cache, "facts", lambda _, sizes=sizes: (config, sizes))
+        assert {cache.any_image(digits, f"test-{count // 2}") for _ in range(50)} == found
 
 
 def test_an_image_that_does_not_come_with_the_project_is_said_and_how_to_get_it(clothes):
@@ -118,7 +128,7 @@ def picking():
 def test_in_place_of_an_image_that_is_not_here_another_one_is_shown_and_that_is_said(clothes):
     here = {f"test-{number}" for number in cache.bundled_images(clothes).numbers.tolist()}
     for image, said in (("test-9", 0), ("test-10", 1), (max(here), 0)):  # the first is only the usual one of digits
-        app = AppTest.from_function(picking, default_timeout=60)
+        app = AppTest.from_function(picking, default_timeout=300)
         app.session_state["image"] = image
         app.run()
         assert not app.exception

@@ -34,7 +34,7 @@ def test_one_damaged_summary_is_said_on_compare_and_all_others_are_there(content
     names = {entry.name for each in found for entry in each.entries}
     assert "sound" in names
     assert "odd" not in names
-    app = AppTest.from_file(HOME, default_timeout=120)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     app.switch_page("../pages/compare.py").run()
     assert not app.exception
@@ -58,7 +58,7 @@ def test_a_damaged_gallery_is_said_where_its_model_is_chosen(bundled, key, page,
     folder = shutil.copytree(ROOT / "checkpoints" / bundled, tmp_path / "runs" / f"torn-{page}")
     (folder / "gallery.npz").write_bytes((folder / "gallery.npz").read_bytes()[:5000])
     (folder / "sizes.json").unlink(missing_ok=True)  # a maze of it would come before those of the gallery
-    app = AppTest.from_file(HOME, default_timeout=120)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     app.session_state[key] = folder.name
     app.session_state["page"], app.session_state["open"] = page, "pair"

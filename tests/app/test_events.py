@@ -56,7 +56,7 @@ def test_what_is_done_on_the_server_is_added_to_the_list_of_the_session():
         st.code(str(fresh))
         st.text(" ".join(each.kind for each in events.of_session()))
 
-    app = AppTest.from_function(script, default_timeout=60).run()
+    app = AppTest.from_function(script, default_timeout=300).run()
     assert app.code[0].value == "[True, False]"
     assert app.text[0].value == "section opened training finished"
 

@@ -126,7 +126,7 @@ def test_a_page_over_a_model_that_is_too_much_says_so_and_others_go_on(tmp_path,
     folder = shutil.copytree(ROOT / "checkpoints" / "digits", tmp_path / "runs" / "huge")
     (folder / "gallery.npz").unlink()
     monkeypatch.setenv("VITRM_ANSWER_GIGA_MULTIPLY_ADDS", "0.0001")
-    app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
     app.run()
     app.session_state["checkpoint"] = "huge"
     app.switch_page("../pages/step.py").run()
@@ -142,7 +142,7 @@ def test_a_configuration_of_endless_steps_leaves_every_page_standing(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["model"] |= {"recursion_steps": 1000, "memory_steps": 1000, "supervision_steps": 1000}
     (folder / "config.json").write_text(json.dumps(config))
-    app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
     app.run()
     for page in PAGES:
         app.session_state["checkpoint"] = "endless"

@@ -22,7 +22,7 @@ def page():
 
 
 def opened(**session):
-    app = AppTest.from_function(page, default_timeout=60)
+    app = AppTest.from_function(page, default_timeout=300)
     for key, value in session.items():
         app.session_state[key] = value
     return app.run()
@@ -63,7 +63,7 @@ def choosing():
 def test_the_models_are_looked_for_once_at_every_run_of_the_page(monkeypatch):
     looks, there = [], cache.list_runs()
     monkeypatch.setattr(cache, "list_runs", lambda: looks.append(len(there)) or there)
-    app = AppTest.from_function(choosing, default_timeout=60).run()
+    app = AppTest.from_function(choosing, default_timeout=300).run()
     assert "digits" in app.selectbox[0].options
     there = [run for run in there if run.name != "digits"]
     assert "digits" not in app.run().selectbox[0].options
@@ -71,7 +71,7 @@ def test_the_models_are_looked_for_once_at_every_run_of_the_page(monkeypatch):
 
 
 def test_each_data_set_keeps_the_image_that_was_seen_of_it():
-    app = AppTest.from_file(HOME, default_timeout=120)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.query_params[state.CHECKPOINT], app.query_params[state.IMAGE] = "fashion-glimpse", "test-5532"
     app.run()
     app.query_params.clear()  # as a browser does on the way to another page

@@ -15,7 +15,7 @@ def page():
 
 
 def test_a_table_shows_no_more_digits_than_can_be_read_and_keeps_the_whole_number():
-    (table,) = AppTest.from_function(page, default_timeout=60).run().dataframe
+    (table,) = AppTest.from_function(page, default_timeout=300).run().dataframe
     columns = json.loads(table.proto.columns)
     formats = {name: columns[name]["type_config"]["format"] for name in ("right, %", "work", "AUROC", "rate")}
     assert formats == {"right, %": "%.1f", "work": "%.2f", "AUROC": "%.3f", "rate": "%.3g"}

@@ -93,7 +93,8 @@ def test_a_judgement_is_kept_with_the_run_and_opens_at_once_the_next_time(mine, 
     assert of_all_images(page)["thresholds"] == [out.threshold for out in kept.leaving]
 
 
-def test_others_get_the_model_between_two_batches(mine):
+def test_others_get_the_model_between_two_batches(mine, monkeypatch):
+    monkeypatch.setattr(reports, "_PAUSE_S", 0.05)  # where cores are busy a thread is not awake within less
     begun, turns = start(), set()
     while begun.is_running:
         with inference.INFERENCE:

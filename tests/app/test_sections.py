@@ -22,7 +22,7 @@ def page():
 
 
 def opened(link=None):
-    app = AppTest.from_function(page, default_timeout=60)
+    app = AppTest.from_function(page, default_timeout=300)
     if link is not None:
         app.query_params["open"] = link
     return app.run()
@@ -62,7 +62,7 @@ def walk():
 
 
 def test_the_sections_of_another_page_are_forgotten_on_the_way_to_it():
-    app = AppTest.from_function(walk, default_timeout=60)
+    app = AppTest.from_function(walk, default_timeout=300)
     app.session_state["at"], app.session_state["open"], app.session_state["page"] = "halting", "flips", "halting"
     assert app.run().code[0].value == "flips"
     app.session_state["at"] = "compare"

@@ -41,7 +41,7 @@ def foreign(place, **data):
 @pytest.mark.parametrize("page", ["step", "attention", "glimpses", "halting", "compare"])
 def test_a_run_that_names_a_folder_of_the_server_shows_none_of_its_images_and_the_page_goes_on(private, page, tmp_path):
     name = foreign(tmp_path, source=f"folder:{private}")
-    app = AppTest.from_file(HOME, default_timeout=120)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.run()
     app.session_state["checkpoint"] = app.session_state["left"] = name
     app.session_state["image"] = "test-0"

@@ -84,7 +84,6 @@ def tab(chromium):
     """The page that the tests of a worker share: compiling Streamlit's scripts is two thirds of opening one."""
     context = chromium.new_context()
     page = watched(context.new_page())
-    page.set_default_timeout(180_000)
     yield page
     context.close()
 

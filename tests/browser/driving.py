@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, Error, Page, Playwright, Request, WebSo
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-expect.set_options(timeout=180_000)  # a busy machine is slow, not wrong
+PATIENCE_MS = 180_000  # a busy machine is slow, not wrong
+expect.set_options(timeout=PATIENCE_MS)
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (360, 1440)
 EMPTY = "http://components.test/"  # nobody is asked for it
@@ -33,7 +34,10 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 _ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+_TWO_FRAMES = """async () => {
+    await document.fonts.ready;
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+}"""
 _ENDED_WELL = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -163,18 +167,25 @@ class Talk:
 
 def settle(page: Page) -> None:
     """Until the script has run for all that was sent, the page shows it, and has nothing more to send."""
+    is_shown = False
     while True:
         if page.talk.socket is None:
             page.wait_for_event("websocket")
         page.evaluate(_TWO_FRAMES)  # what an event led to is sent, what has come is drawn
-        if page.talk.is_over:
-            break
-        page.talk.socket.wait_for_event("framereceived", lambda _: page.talk.is_over)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        if not page.talk.is_over:
+            page.talk.socket.wait_for_event("framereceived", lambda _: page.talk.is_over)
+            is_shown = False
+        elif is_shown:
+            return
+        else:
+            page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+            expect(page.locator("[data-testid=stSkeleton]:visible")).to_have_count(0)  # of what is still loaded
+            is_shown = True
 
 
 def watched(page: Page) -> Page:
-    """The page, which from now on notes its errors, requests that leave the machine, and its talk with the server."""
+    """The page, patient, which from now on notes its errors, requests that leave the machine, and its talk."""
+    page.set_default_timeout(PATIENCE_MS)
     page.problems, page.outside, page.talk = [], [], Talk(page)
     page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: page.problems.append(str(error)))

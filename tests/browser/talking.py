@@ -38,6 +38,7 @@ class Visitor:
         self.socket = await websockets.connect(
             f"{self.home.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"], max_size=None,
             local_addr=(self.where, 0) if self.where else None, open_timeout=_PATIENCE_S,
+            ping_interval=None,  # or a server that has not answered one for 20 s would be given up
             additional_headers={"Cookie": f"vitrm_visitor={self.number}"} | self.headers,
         )  # fmt: skip
         return self

@@ -7,7 +7,9 @@ from playwright.sync_api import expect
 
 from tests.browser.driving import go_to, own_problems, running_server, settle, watched
 
-_LOOK = "() => document.dispatchEvent(new Event('visibilitychange'))"
+_LOOK = "document.dispatchEvent(new Event('visibilitychange'))"
+_HIDE = "Object.defineProperty(document, 'hidden', { value: true, configurable: true })"  # no beat comes by itself
+_SHOW = "delete document.hidden"
 TEACHER = {"env": {"VITRM_TEACHER_CODE": "secret"}}
 
 
@@ -15,7 +17,6 @@ TEACHER = {"env": {"VITRM_TEACHER_CODE": "secret"}}
 def opened(chromium, address, path, **options):
     context = chromium.new_context(**options)
     page = watched(context.new_page())
-    page.set_default_timeout(180_000)
     page.goto(f"{address}{path}")
     settle(page)
     yield page
@@ -44,8 +45,8 @@ def ask(page, question):
     page.get_by_role("button", name="Put it on all screens").click()
 
 
-_LINK = "() => document.body.appendChild(document.createElement('a')).click()"
-_BACK = "() => window.dispatchEvent(new PopStateEvent('popstate'))"
+_LINK = "document.body.appendChild(document.createElement('a')).click()"
+_BACK = "window.dispatchEvent(new PopStateEvent('popstate'))"
 
 
 def leaves_in_silence(page, by, answers=0):
@@ -54,12 +55,13 @@ def leaves_in_silence(page, by, answers=0):
     page.evaluate(_LOOK)
     while not page.talk.sent:
         page.talk.socket.wait_for_event("framesent")
+    page.evaluate(_HIDE)
     settle(page)
     page.talk.sent.clear()
-    page.evaluate(by)
-    page.evaluate(_LOOK)
+    page.evaluate(f"() => {{ {'; '.join((_SHOW, by, _LOOK, _HIDE))}; }}")
     settle(page)
     assert len(page.talk.sent) == answers  # Streamlit's own
+    page.evaluate(_SHOW)
 
 
 def test_a_phone_predicts_is_led_to_a_page_and_comes_back(chromium, tmp_path):

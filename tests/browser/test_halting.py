@@ -94,6 +94,7 @@ def test_the_threshold_moves_by_every_control_is_kept_by_the_link_and_adds_nothi
     assert "image=test-5" in address
     page.go_back()
     expect(page.get_by_role("heading", name="Watch a tiny vision model")).to_be_visible()
+    expect(page.locator(".sentence")).not_to_be_empty()
     settle(page)
     assert "threshold=0.999" in page.url  # the player has the same
     page.goto(address)

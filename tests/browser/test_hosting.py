@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -49,10 +50,11 @@ def proxied(folder, app_port):
     )
     process = subprocess.Popen([NGINX, "-p", folder, "-c", file, "-e", folder / "error.log"])
     try:
-        for _ in range(600):
+        while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 break
             assert process.poll() is None, (folder / "error.log").read_text()
+            time.sleep(0.1)
         yield f"https://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -75,7 +77,6 @@ def hosted(chromium, tmp_path):
     ):
         context = chromium.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
         page = watched(context.new_page())
-        page.set_default_timeout(180_000)
         yield page, f"{address}/vitrm"
         context.close()
 

@@ -43,7 +43,6 @@ def pages(chromium):
     def open_page(width=1280):
         contexts.append(chromium.new_context(viewport={"width": width, "height": 900}))
         page = watched(contexts[-1].new_page())
-        page.set_default_timeout(120_000)
         return page
 
     yield open_page
@@ -174,7 +173,8 @@ def zoom_in(page):
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40, steps=4)
     page.mouse.up()
     figure(page, "loss").evaluate("node => { node.kept = true }")
-    shown, count, last = visible(page), points(page, "loss"), figure(page, "loss").get_attribute("data-last")
+    # The last point before their number: one may come between, and the wait be over at once.
+    shown, last, count = visible(page), figure(page, "loss").get_attribute("data-last"), points(page, "loss")
     assert shown[1] - shown[0] < shown[3]
     wait_for_points(page, "loss", count + 2)
     assert figure(page, "loss").get_attribute("data-last") != last  # the curve moves

@@ -103,6 +103,7 @@ def test_a_random_image_and_other_glimpses_are_computed_live(home):
     home.button(key="random_image").click().run()
     assert not home.exception
     assert home.session_state["image"].startswith("test-")
+    assert home.session_state["image"] != "test-17"
 
 
 def test_a_link_opens_the_same_image_with_identical_arrays():

@@ -207,7 +207,7 @@ def test_useless_halting_is_said_before_anything_else(report, tmp_path, monkeypa
         exits=tuple(Exit(n, float(n == 6), 0.98 if n == 6 else None) for n in range(1, 7)),
     )
     find_run("flat").keep(flat)
-    page = AppTest.from_file(HOME, default_timeout=60)
+    page = AppTest.from_file(HOME, default_timeout=300)
     page.query_params["checkpoint"] = "flat"
     page.run()
     open_halting(page)

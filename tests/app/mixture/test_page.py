@@ -277,7 +277,7 @@ def test_a_control_is_named_and_shown_all_the_same(mixture):
 
         assert view.explain(Checkpoint("mine", "1"), SRViTConfig(mixture=mixture))
 
-    app = AppTest.from_function(script, args=(mixture,)).run(timeout=60)
+    app = AppTest.from_function(script, args=(mixture,)).run(timeout=300)
     assert not app.exception
     assert "is a control without a router" in app.info[0].value
 

@@ -19,7 +19,7 @@ def test_the_button_opens_the_figure_with_its_files_and_lines():
 
         chart(go.Figure(go.Scatter(y=[1.0, 2.0], name="growth")), key="a_figure", alt="It grows.")
 
-    at = AppTest.from_function(page, default_timeout=60).run()
+    at = AppTest.from_function(page, default_timeout=300).run()
     assert not at.code
     at.button(key="a_figure_printed").click().run()
     assert not at.exception

@@ -18,6 +18,7 @@ ELSEWHERE = "127.0.0.2"  # this machine, but not the address that makes a teache
 STRANGER = "f" * 32
 REFUSED = "and the teacher, can do that"
 FORGED = {"X-Forwarded-For": "127.0.0.1"}
+SETTINGS = {"VITRM_TRAIN_PAUSE_MINUTES": "0"}  # what is paused stays so, however long a busy machine takes
 COMPARE = [":material/compare: Compare"]
 
 
@@ -77,7 +78,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def home(runs):
     """The address of a server with them."""
-    with running_server(runs.parent) as (address, _):
+    with running_server(runs.parent, env=SETTINGS) as (address, _):
         yield address
 
 
@@ -162,6 +163,6 @@ def test_nothing_that_a_page_sends_makes_a_teacher_or_somebody_else(runs, home):
                 await browser.send(press=act.press, forged=forged)
 
     spoken(claim(home, ELSEWHERE))
-    with running_server(runs.parent, env={"VITRM_TEACHER_CODE": "secret"}) as (closed, _):
+    with running_server(runs.parent, env=SETTINGS | {"VITRM_TEACHER_CODE": "secret"}) as (closed, _):
         spoken(claim(closed, "127.0.0.1"))
     assert files(runs) == before

@@ -210,7 +210,7 @@ def test_the_thread_outlives_whatever_a_folder_does_to_it():
     sealed(queue, "good", at=2.0)
     queue.start()
     try:
-        assert arrived.wait(60)
+        assert arrived.wait(600)
         queue.look(everything=True)
         assert "KeyError" in queue.known["bad"].cause
     finally:

@@ -141,7 +141,7 @@ def test_a_killed_training_continues_to_the_same_result(finished, tmp_path, smal
     command = [sys.executable, "-m", "vitrm", "train", "digits", *small, "--runs", str(tmp_path), "--name", "killed"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    run, deadline = Run(tmp_path / "killed"), time.monotonic() + 180
+    run, deadline = Run(tmp_path / "killed"), time.monotonic() + 600
     # After the first epoch there is a state to continue from; the kill falls somewhere into the second.
     while not (run.path / "state.pt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)

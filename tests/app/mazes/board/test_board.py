@@ -14,7 +14,7 @@ def page(text, shown):
 
 
 def sent(text, shown):
-    app = AppTest.from_function(page, default_timeout=60, kwargs={"text": text, "shown": shown}).run()
+    app = AppTest.from_function(page, default_timeout=300, kwargs={"text": text, "shown": shown}).run()
     assert not app.exception
     return json.loads(app.get("bidi_component")[0].proto.json)
 
