@@ -132,12 +132,13 @@ function showCurve(spec, value, result) {
   }
   add(svg, "polyline", { class: "is", points: points(result) });
   result.forEach((v, k) => add(svg, "circle", { class: "is-dot", cx: x(k), cy: y(v), r: 4 }));
-  const last = result.length - 1, apart = value && Math.abs(y(value[last]) - y(result[last])) > 16;
-  const under = (v) => (y(v) + 18 < HIGH - BOTTOM ? 18 : -10); // not among the numbers of the axis
-  const upper = apart && y(value[last]) < y(result[last]);
+  const said = value?.at(-1), is = result.at(-1), apart = value && Math.abs(y(said) - y(is)) > 16;
+  const isLower = !apart || y(said) < y(is);
+  const below = y(isLower ? is : said) + 18 < HIGH - BOTTOM ? 18 : -10; // not among the numbers of the axis
+  const above = apart || below > 0 ? -10 : -24;
   const label = (v, off, text, name) => add(svg, "text", { class: name, x: WIDE - RIGHT, y: y(v) + off, "text-anchor": "end" }, text);
-  if (value) label(value[last], upper ? -10 : apart ? under(value[last]) : under(result[last]) === 18 ? -10 : -24, "you", "said-text");
-  label(result[last], apart && !upper ? -10 : under(result[last]), "measured", "is-text");
+  if (value) label(said, isLower ? above : below, "you", "said-text");
+  label(is, isLower ? below : above, "measured", "is-text");
   return svg;
 }
 

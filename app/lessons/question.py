@@ -170,7 +170,7 @@ def _points(distance: str, unit: str) -> str:
 def _distance(value: float, result: float, unit: str) -> str:
     """“12 points more”."""
     far = _figure(abs(result - value), value, result)
-    return f"{far} {_points(far, unit)} {'more' if result > value else 'less'}".replace("  ", " ")
+    return " ".join(filter(None, (far, _points(far, unit), "more" if result > value else "less")))
 
 
 def _number(question: Question, value: Any, low: float, high: float) -> float:

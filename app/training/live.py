@@ -1,4 +1,4 @@
-"""The live view of a training: its queue, state, buttons, numbers and curves."""
+"""The live view of a training: its state, buttons, numbers and curves, and what the server is busy with."""
 
 from __future__ import annotations
 
