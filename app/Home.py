@@ -49,8 +49,7 @@ def main() -> None:
     look_after_queue()
     page = st.navigation(story(), position="top")
     state.enter(page.url_path)
-    if not page.url_path:
-        state.land()
+    state.land()
     copy_link()
     follow(page.url_path)
     body, end = st.container(), st.container()

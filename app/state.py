@@ -77,9 +77,15 @@ DEFAULTS = {
     LESSON: "",
     PRINT: "",
 }
-# What the first page opens on for whoever brings no link; a link that leaves something out means the defaults, here and
-# everywhere. Chosen by eye from scripts/rank_changes.py; the image has to be in the checkpoint's gallery.
-LANDING = {CHECKPOINT: "fashion-glimpse", IMAGE: "test-5532"}  # a shirt, until its neck and sleeves are seen
+# What the pages open on for whoever brings no link; a link that leaves something out means the defaults, and says at
+# least which model it is about. Chosen by eye from scripts/rank_changes.py; the image has to be in the checkpoint's
+# gallery.
+LANDING = {
+    CHECKPOINT: "fashion-glimpse",
+    IMAGE: "test-5532",  # a shirt, until its neck and sleeves are seen
+    LEFT: "fashion-glimpse",
+    RIGHT: "fashion",
+}
 DEPTHS = (1, 2, 4, 8, 16)  # times the trained steps; the last two on Mazes alone
 PARTS = ("watch", "draws", "choose", "guess", "policies")
 ALONGS = ("step", "layers", "multiply_adds")
@@ -164,7 +170,7 @@ def start(**defaults: object) -> None:
 
 
 def land() -> None:
-    """Begin with `LANDING`, where neither the session nor the link says anything; on the first page, before `start`."""
+    """Begin with `LANDING`, where neither the session nor the link says anything; before `start`."""
     if CHECKPOINT not in st.session_state and not any(key in st.query_params for key in IN_URL):
         st.session_state.update(LANDING)
 
@@ -183,13 +189,14 @@ _TRACE = (CHECKPOINT, IMAGE, GLIMPSE_SEED)
 def address(*more: str, about: tuple[str, ...] = _TRACE) -> dict[str, str | None]:
     """What the address says about the trace on show, open sections, the lesson and the keys `more`; None for a default.
 
-    `about` are the keys that say which trace it is, on a page whose trace is not a ViTRM's.
+    The model is said even so: whoever brings an address that says nothing is shown `LANDING`. `about` are the keys that
+    say which trace it is, on a page whose trace is not a ViTRM's.
 
     The player writes it, with its own position, view, edit and threshold: writing `st.query_params` would add an entry
     to the browser's history at every move, and each of them would have to be gone back through.
     """
     return {
-        key: str(st.session_state[key]) if st.session_state[key] != DEFAULTS[key] else None
+        key: str(st.session_state[key]) if key == CHECKPOINT or st.session_state[key] != DEFAULTS[key] else None
         for key in (*about, *more, OPEN, LESSON)
     }
 

@@ -39,8 +39,9 @@ def test_it_opens_before_the_first_step_of_a_ready_made_trace_and_all_else_is_cl
     data = component(app, "probs")
     assert (data["panels"], data["predict"], data["ask"]) == ([], True, True)
     assert data["patches"] == find_run("digits-glimpse").gallery()["test-9"].patches.tolist()
+    assert data["address"].pop("checkpoint") == "digits-glimpse"
     assert data["address"] == dict.fromkeys(
-        ("checkpoint", "image", "glimpse_seed", "part", "policy", "deck", "open", "lesson", "present", "panels")
+        ("image", "glimpse_seed", "part", "policy", "deck", "open", "lesson", "present", "panels")
     )
     assert "glimpse seed 0" in app.caption[0].value
     assert not any(box.proto.expanded for box in app.expander)
