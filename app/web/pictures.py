@@ -93,31 +93,24 @@ def card(content: str) -> str:
 
 
 def strip(trace: Trace) -> str:
-    """What has been seen after each supervision step, and the answer given then; its words are `strip_words`."""
-    pixel = 10  # of the image; what is drawn is a whole number of them wide, and site.css makes each whole on screen
-    side = pixel * trace.pixels.shape[-1]
-    frames = []
-    for n, (answer, sure) in enumerate(answers(trace)):
-        left = n * (side + pixel)
-        frames.append(
-            f'<g class="frame" style="--n:{n}">{glimpse(trace, n + 1, (left, 0, side))}'
-            f'<rect class="edge" x="{left}" y="0" width="{side}" height="{side}"/>'
-            f'<text class="answer" x="{left + side / 2}" y="{side + 28}">{answer}</text>'
-            f'<text x="{left + side / 2}" y="{side + 46}">{100 * sure:.0f} %</text></g>'
-        )
-    wide = len(frames) * (side + pixel) - pixel
-    about = f'role="img" aria-label="{strip_words(trace)}" style="--pixels:{wide // pixel}px"'
-    return f'<svg class="strip" viewBox="0 0 {wide} {side + 52}" {about}>{"".join(frames)}</svg>'
+    """What has been seen after each supervision step, and the answer given then."""
+    pixels = trace.pixels.shape[-1]
+    side = 3 * pixels  # of an image pixel; site.css draws each on a whole number of the screen's
+    frames = (
+        f'<div style="--n:{n}"><svg class="frame" viewBox="0 0 {side} {side}" style="--pixels:{pixels}px">'
+        f'{glimpse(trace, n + 1, (0, 0, side))}<rect class="edge" x="0" y="0" width="{side}" height="{side}"/></svg>'
+        f"<b>{answer}</b> {100 * sure:.0f} %</div>"
+        for n, (answer, sure) in enumerate(answers(trace))
+    )
+    given = ", ".join(name for name, _ in answers(trace))
+    words = f"{strip_words(trace)} What the model answers after each: {given}."
+    return f'<div class="strip" role="img" aria-label="{words}">{"".join(frames)}</div>'
 
 
 def strip_words(trace: Trace) -> str:
-    """The same in a sentence."""
-    given = [name for name, _ in answers(trace)]
+    """What is seen of which image, in words."""
     share = trace.patches.shape[1] / (trace.pixels.shape[-1] // trace.patch_size) ** 2
-    return (
-        f"A handwritten {trace.class_names[trace.label]}, {100 * share:.0f} % of it read in each step. "
-        f"What the model answers after each: {', '.join(given)}."
-    )
+    return f"True class: {trace.class_names[trace.label]}. {100 * share:.0f} % of the image is read in each step."
 
 
 def answers(trace: Trace) -> Sequence[tuple[str, float]]:

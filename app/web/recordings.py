@@ -30,9 +30,14 @@ from vitrm.runs.folder import Run
 from vitrm.traces.edits import Edit
 from vitrm.traces.trace import Trace
 
-GLIMPSES, WHOLE, MAZES = "digits-glimpse", "digits", "mazes"
-HALTING = "halting"  # what the first of these is recorded as once more
-FIRST = "test-9"  # the image that a page about digits begins with, as the app's do
+CLOTHES, GLIMPSES, WHOLE, MAZES = state.LANDING[state.CHECKPOINT], "digits-glimpse", "digits", "mazes"
+HALTING = {CLOTHES: "halting-clothes", GLIMPSES: "halting"}  # what these are recorded as once more
+_USUAL = state.DEFAULTS[state.IMAGE]  # of a link that names none
+_FIRST = {
+    CLOTHES: state.LANDING[state.IMAGE],
+    GLIMPSES: _USUAL,
+    WHOLE: _USUAL,
+}  # what a row begins with, as the app does
 _APP = {"patches hidden", "memory changed", "section opened", "training started", "training finished"}  # what takes it
 PANELS = ("glimpses", "equations", "memory", "attention")  # a page shows some of them
 
@@ -62,17 +67,18 @@ class Recording:
 
 def recordings() -> Iterator[Recording]:
     """All of them. Raises RunError if a bundled model or its gallery is not there."""
-    for name in (GLIMPSES, WHOLE):
+    for name in (CLOTHES, GLIMPSES, WHOLE):
         run, config = _bundled(name)
         for image, trace in _gallery(run).items():
             yield Recording(
                 name, image, trace, _caption(run, config, trace, image), recorded(trace, PANELS, name=f"{name}-{image}")
             )
-    run, config = _bundled(GLIMPSES)
-    judged = run.report("halting")
-    for image, trace in _gallery(run).items():
-        data = exits_payload(trace, config.model, judged)
-        yield Recording(HALTING, image, trace, _caption(run, config, trace, image), data)
+    for name, recorded_as in HALTING.items():
+        run, config = _bundled(name)
+        judged = run.report("halting")
+        for image, trace in _gallery(run).items():
+            data = exits_payload(trace, config.model, judged)
+            yield Recording(recorded_as, image, trace, _caption(run, config, trace, image), data)
     run, config = _bundled(MAZES)
     for image, trace in _gallery(run).items():
         where = f"of the test split, number {image.removeprefix('test-')}"
@@ -101,9 +107,9 @@ def place(link: Link) -> tuple[str, str] | None:
             return "mazes", ""
         digest = hashlib.sha256(query[state.MAZE].encode()).hexdigest()[:8]
         return "mazes", f"{MAZES}/{digest}-{query.get(state.DEPTH, 1)}"
-    model, image = _model(link), query.get(state.IMAGE, FIRST)
-    if link.page == "halting" and model == GLIMPSES:
-        return "halting", f"{HALTING}/{image}"
+    model, image = _model(link), query.get(state.IMAGE, _USUAL)
+    if link.page == "halting" and model in HALTING:
+        return "halting", f"{HALTING[model]}/{image}"
     if link.page not in ("watch", "step", "attention"):
         return None
     seed, edit = query.get(state.GLIMPSE_SEED, "0"), query.get(state.EDIT, "").replace(",", "")
@@ -123,7 +129,7 @@ def _of_lesson(link: Link) -> Iterator[Recording]:
         yield replace(_maze(run, config, trace, name.partition("/")[2], "of a lesson"), page=page)
     elif page not in ("mazes", "halting"):
         run, config = _bundled(_model(link))
-        image, seed = link.query.get(state.IMAGE, FIRST), int(link.query.get(state.GLIMPSE_SEED, 0))
+        image, seed = link.query.get(state.IMAGE, _USUAL), int(link.query.get(state.GLIMPSE_SEED, 0))
         edit, checkpoint = link.query.get(state.EDIT, ""), cache.Checkpoint(run.name, run.version)
         trace = cache.trace(checkpoint, image, seed)
         caption = _caption(run, config, trace, image)
@@ -152,11 +158,12 @@ def _bundled(name: str) -> tuple[Run, Config]:
 
 
 def _gallery(run: Run) -> dict[str, Trace]:
-    """Its ready-made traces, that of `FIRST` before the others."""
+    """Its ready-made traces, what its row begins with before the others."""
     found = run.gallery()
     if not found:
         raise RunError(f"'{run.path}' has no ready-made traces; `vitrm export --gallery 10` makes them")
-    return {name: found[name] for name in sorted(found, key=lambda name: name != FIRST)}
+    first = _FIRST.get(run.name)
+    return {name: found[name] for name in sorted(found, key=lambda name: name != first)}
 
 
 def _caption(run: Run, config: Config, trace: Trace, image: str) -> str:

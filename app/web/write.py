@@ -18,7 +18,7 @@ from app.lessons.shelf import shelf
 from app.player import player
 from app.web import pictures
 from app.web.course import course
-from app.web.recordings import GLIMPSES, HALTING, MAZES, WHOLE, Recording, recordings
+from app.web.recordings import CLOTHES, GLIMPSES, HALTING, MAZES, WHOLE, Recording, recordings
 from vitrm.errors import DataError
 
 GENERATOR = "vitrm site"  # by which a folder that was written before is known
@@ -37,20 +37,25 @@ class Page:
     predict: bool = True  # in a lesson: it starts before the first step, as in the app
 
 
+_SEEN = (CLOTHES, GLIMPSES)
+_STEP = ("equations", "curves", "code", "memory")
 PAGES = (
-    Page("watch", "Watch", (GLIMPSES,), panels=("glimpses",)),
-    Page("step", "Step", (GLIMPSES, WHOLE), panels=("equations", "curves", "code", "memory"), level="single update"),
-    Page(
-        "attention", "Attention", (GLIMPSES, WHOLE), panels=("attention", "maps"), level="single update", predict=False
-    ),
-    Page("halting", "Halting", (HALTING,), component="exits"),
+    Page("watch", "Watch", _SEEN, panels=("glimpses",)),
+    Page("step", "Step", (*_SEEN, WHOLE), panels=_STEP, level="single update"),
+    Page("attention", "Attention", _SEEN, panels=("attention", "maps"), level="single update", predict=False),
+    Page("halting", "Halting", tuple(HALTING.values()), component="exits"),
     Page("mazes", "Mazes", (MAZES,), panels=("cells",)),
 )
 _COMPONENTS = {  # by name: the function that mounts it, its module's file, HTML, CSS and scripts
     "player": ("mountPlayer", player.__file__, "player.html", "player.css", player.SCRIPTS),
     "exits": ("mountExits", exits.__file__, exits.HTML, exits.CSS, exits.SCRIPTS),
 }
-_SETS = {WHOLE: "all at once", GLIMPSES: "in glimpses"}  # where a page has two models, what tells them apart
+_SETS = {
+    CLOTHES: "clothes",
+    GLIMPSES: "digits",
+    WHOLE: "digits at once",
+}  # where a page has several, what tells them apart
+_SETS |= {recorded_as: _SETS[name] for name, recorded_as in HALTING.items()}
 
 
 def write(folder: Path) -> list[Path]:
@@ -125,14 +130,14 @@ def _frame(title: str, here: str, main: str) -> str:
 
 def _home(found: list[Recording]) -> str:
     by_set = {each.set: each.trace for each in reversed(found)}  # the first of each
-    digit = by_set[GLIMPSES]
+    shirt = by_set[CLOTHES]
     drawn = {
-        "strip": pictures.strip(digit),
-        "strip_words": escape(pictures.strip_words(digit)),
-        "watch": pictures.card(pictures.glimpse(digit, 2)),
-        "step": pictures.card(pictures.paths(digit)),
-        "attention": pictures.card(pictures.attended(digit)),
-        "halting": pictures.card(pictures.halting(digit)),
+        "strip": pictures.strip(shirt),
+        "strip_words": escape(pictures.strip_words(shirt)),
+        "watch": pictures.card(pictures.glimpse(shirt, 2)),
+        "step": pictures.card(pictures.paths(shirt)),
+        "attention": pictures.card(pictures.attended(shirt)),
+        "halting": pictures.card(pictures.halting(shirt)),
         "mazes": pictures.card(pictures.whole(by_set[MAZES])),
     }
     return Template(read(__file__, "home.html")).substitute(drawn)

@@ -73,7 +73,7 @@ function glimpsesPanel(host, model, { go, chosen: state }) {
       steps.forEach((step) => {
         if (model.steps <= 12 || step.n % 4 === 3) add(svg, "text", { x: x(step.n), y: bottom + 16, "text-anchor": "middle" }, percent(step.share));
       });
-      add(svg, "text", { x: (left + width - right) / 2, y: bottom + 34, "text-anchor": "middle" }, "share of the image seen, one point for each supervision step");
+      add(svg, "text", { x: (left + width - right) / 2, y: bottom + 34, "text-anchor": "middle" }, "share of the image seen, a point for each step");
       const clip = add(add(svg, "defs", {}), "clipPath", { id: "evidence-known" });
       past = add(clip, "rect", { x: 0, y: 0, width: 0, height: bottom + 6 });
       const drawn = add(svg, "g", { "clip-path": "url(#evidence-known)" });

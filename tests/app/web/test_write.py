@@ -53,10 +53,10 @@ def test_nothing_is_fetched_and_the_only_way_out_is_a_link_that_is_clicked(site)
 
 
 def test_what_is_drawn_over_a_small_image_ends_where_its_pixels_do(site):
-    drawn = re.findall(r'<svg class="(strip|picture)" viewBox="0 0 (\d+) .*?>(.*?)</svg>', _text(site / "index.html"))
-    assert [kind for kind, *_ in drawn] == ["strip"] + ["picture"] * 5
+    drawn = re.findall(r'<svg class="(frame|picture)" viewBox="0 0 (\d+) .*?>(.*?)</svg>', _text(site / "index.html"))
+    assert [kind for kind, *_ in drawn] == ["frame"] * 6 + ["picture"] * 5
     for kind, wide, elements in drawn:
-        unit = 10 if kind == "strip" else 6.5  # the smallest pixel: on screen a whole number, says site.css
+        unit = 3 if kind == "frame" else 3.25  # the smallest pixel: on screen a whole number, says site.css
         places = re.findall(r'<(?:image|rect)[^>]* x="(.+?)" y="(.+?)" width="(.+?)" height="(.+?)"', elements)
         assert all(float(number) % unit == 0 for number in (wide, *(each for place in places for each in place)))
 
