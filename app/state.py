@@ -38,6 +38,7 @@ ALONG = "along"  # what the accuracy of each step is drawn against
 AGAINST = "against"  # and that of each model
 PAPER, PAPER_DATA, PAPER_BATCH = "paper", "paper_data", "paper_batch"  # which of the paper's results are on show
 LEFT, RIGHT = "left", "right"  # the two models that are given the same image
+MODELS = (CHECKPOINT, MIXTURE_MODEL, MAZE_MODEL, PHOTO_MODEL, DRAWING_MODEL, LEFT, RIGHT)  # which hold a model's name
 OPEN = "open"  # names of the sections that are open, with commas between them (app/sections.py)
 CODE = "code"  # of the class that somebody joins
 LESSON = "lesson"  # key of the one whose book is open (app/lessons); "": none

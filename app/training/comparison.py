@@ -110,7 +110,7 @@ def _manage(trainings: Trainings, training: Training) -> None:
 def _rename(trainings: Trainings, name: str) -> None:
     new = st.session_state[f"rename_{name}"]  # as it is now: typed and clicked, both can come at once
     trainings.rename(name, new, visitors.visitor())
-    _forget(name)
+    _forget(name, new.strip())
     st.session_state["managed"] = new.strip()
 
 
@@ -120,12 +120,14 @@ def _delete(trainings: Trainings, name: str) -> None:
     st.session_state.pop("managed", None)
 
 
-def _forget(name: str) -> None:
+def _forget(name: str, now: str | None = None) -> None:
+    """Wherever this visitor has chosen it: what it is called `now`, or the usual model."""
     if st.session_state.get(state.RUN) == name:
         st.session_state.pop(state.RUN)
         st.query_params.pop(state.RUN, None)
-    if st.session_state.get(state.CHECKPOINT) == name:
-        st.session_state[state.CHECKPOINT] = state.DEFAULTS[state.CHECKPOINT]
+    for key in state.MODELS:
+        if st.session_state.get(key) == name:
+            st.session_state[key] = now or state.DEFAULTS[key]
 
 
 def zipped(run: Run) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import visitors
+from app import state, visitors
 from app.figures import as_written
 from app.training import cache, settings
 from app.training.comparison import zipped
@@ -340,12 +340,16 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     page.text_input(key="rename_second").set_value("../x").run()
     page.button(key="rename").click().run()
     assert "cannot be a name" in page.error[0].value
+    for key in state.MODELS:
+        page.session_state[key] = "second"
     page.text_input(key="rename_second").set_value("better").run()
     page.button(key="rename").click().run()
     assert not page.exception
     assert page.selectbox(key="managed").value == "better"
+    assert {page.session_state[key] for key in state.MODELS} == {"better"}
     page.button(key="delete").click().run()
     assert not page.exception
+    assert {key: page.session_state[key] for key in state.MODELS} == {key: state.DEFAULTS[key] for key in state.MODELS}
     assert sorted(file.name for file in (tmp_path / "runs").iterdir()) == ["first"]
 
 
