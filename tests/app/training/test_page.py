@@ -331,8 +331,7 @@ def test_runs_are_compared_renamed_and_deleted_after_asking(page, trained, tmp_p
     assert not page.exception
     assert len(page.multiselect(key="runs_compared").value) == 2
     page.multiselect(key="runs_compared").set_value(["first", "second"]).run()
-    lines = charts(page)["accuracy"]["lines"]
-    assert [line["name"] for line in lines] == ["first", "second"]
+    assert [line["name"] for line in charts(page)["accuracy"]["lines"]] == ["first", "second"]
     results, table = (frame.value for frame in page.dataframe)
     assert list(results["epochs done"]) == [3, 2]
     assert table.to_dict("records") == [{"setting": "train.epochs", "first": "3", "second": "2"}]
