@@ -52,7 +52,6 @@ def select(
     return st.session_state[key] if st.session_state[key] in options else shown
 
 
-_SHOWN = "images_shown"  # in the session: for each data set, by its source, the image seen there; the last comes last
 NO_IMAGES = "its images are not on this machine"
 
 
@@ -234,7 +233,7 @@ def choose_image(
     """A ready-made image, a random one of a checkpoint's test split, or, with `draws`, another draw of the glimpses;
     its seed.
     """
-    shown, source = st.session_state.setdefault(_SHOWN, {}), cache.facts(checkpoint)[0].data.source
+    shown, source = dict(st.session_state[state.SHOWN]), cache.facts(checkpoint)[0].data.source
     last = next(reversed(shown), source)
     before = shown.pop(source, state.DEFAULTS[state.IMAGE])
     if last != source and st.session_state[state.IMAGE] == shown[last]:  # its number means nothing here
@@ -248,7 +247,7 @@ def choose_image(
     few = None if st.session_state[state.IMAGE] in gallery else cache.bundled_images(checkpoint)
     if few is not None and few.find(_number(st.session_state[state.IMAGE])) is None:
         _show_another(few, gallery, checkpoint)
-    shown[source] = st.session_state[state.IMAGE]
+    st.session_state[state.SHOWN] = shown | {source: st.session_state[state.IMAGE]}
     if not cache.has_images(checkpoint):
         return st.session_state[state.IMAGE], st.session_state[state.GLIMPSE_SEED]
     with st.container(horizontal=True, vertical_alignment="bottom", key="choose_image"):

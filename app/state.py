@@ -13,6 +13,7 @@ from vitrm.config import GLIMPSE_POLICIES
 
 CHECKPOINT = "checkpoint"  # name of the model on show
 IMAGE = "image"  # "test-17": number 17 of the test split the model was trained with
+SHOWN = "images_shown"  # for each data set, by its source, the image seen there; the last comes last
 GLIMPSE_SEED = "glimpse_seed"
 POSITION = "position"  # in the player, in moves made; None: where it starts by itself
 VIEW = "view"  # layer.head.token.patch of the attention panel
@@ -48,6 +49,7 @@ PAGE = "page"  # the one on show
 DEFAULTS = {
     CHECKPOINT: "digits-glimpse",
     IMAGE: "test-9",
+    SHOWN: {},
     GLIMPSE_SEED: 0,
     POSITION: None,
     VIEW: "",
@@ -84,6 +86,7 @@ DEFAULTS = {
 LANDING = {
     CHECKPOINT: "fashion-glimpse",
     IMAGE: "test-5532",  # a shirt, until its neck and sleeves are seen
+    SHOWN: {"fashion": "test-5532"},  # whose number it is: of other images it means nothing
     LEFT: "fashion-glimpse",
     RIGHT: "fashion",
 }

@@ -69,16 +69,12 @@ def recordings() -> Iterator[Recording]:
     """All of them. Raises RunError if a bundled model or its gallery is not there."""
     for name in (CLOTHES, GLIMPSES, WHOLE):
         run, config = _bundled(name)
+        judged = run.report("halting") if name in HALTING else None
         for image, trace in _gallery(run).items():
-            yield Recording(
-                name, image, trace, _caption(run, config, trace, image), recorded(trace, PANELS, name=f"{name}-{image}")
-            )
-    for name, recorded_as in HALTING.items():
-        run, config = _bundled(name)
-        judged = run.report("halting")
-        for image, trace in _gallery(run).items():
-            data = exits_payload(trace, config.model, judged)
-            yield Recording(recorded_as, image, trace, _caption(run, config, trace, image), data)
+            caption = _caption(run, config, trace, image)
+            yield Recording(name, image, trace, caption, recorded(trace, PANELS, name=f"{name}-{image}"))
+            if judged:
+                yield Recording(HALTING[name], image, trace, caption, exits_payload(trace, config.model, judged))
     run, config = _bundled(MAZES)
     for image, trace in _gallery(run).items():
         where = f"of the test split, number {image.removeprefix('test-')}"

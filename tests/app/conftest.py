@@ -8,7 +8,7 @@ from vitrm.runs.checkpoints import find_run
 
 @pytest.fixture(autouse=True)
 def digits(monkeypatch):
-    """They are about the bundled digits, whatever the first page opens on."""
+    """They are about the bundled digits, whatever the pages open on."""
     monkeypatch.setattr(state, "LANDING", {key: state.DEFAULTS[key] for key in state.LANDING})
 
 

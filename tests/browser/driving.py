@@ -253,7 +253,7 @@ def sentence(page: Page):
 
 
 def open_home(page: Page, server: str, query: str = "") -> None:
-    page.goto(f"{server}/{query or '?image=test-9'}")  # the bundled digits, whatever the first page opens on
+    page.goto(f"{server}/{query or '?image=test-9'}")  # the bundled digits, whatever the pages open on
     expect(sentence(page)).to_contain_text("Before the first step")
     settle(page)
 

@@ -18,6 +18,7 @@ from vitrm.runs.checkpoints import find_run
 from vitrm.traces.trace import load_traces, save_traces
 
 ROOT = Path(__file__).resolve().parents[2]
+LANDING = state.LANDING  # the app's own; the tests of this folder have another (`digits` of conftest.py)
 
 
 @pytest.fixture
@@ -49,8 +50,19 @@ def test_a_page_opens_on_the_landing_choice_unless_a_link_says_something(home, p
     assert "checkpoint digits," in home.caption[0].value
     linked = AppTest.from_file(str(ROOT / "app" / "Home.py"), default_timeout=300)
     linked.query_params["position"] = "3"
-    linked.run()
+    linked.switch_page(f"../pages/{page}.py").run()
     assert "checkpoint digits-glimpse," in linked.caption[0].value
+
+
+def test_a_page_about_other_images_opens_on_its_own_where_all_open_on_clothes(home, monkeypatch):
+    monkeypatch.setattr(state, "LANDING", LANDING)
+    home.switch_page("../pages/mixture.py").run()
+    assert not home.exception
+    assert not home.warning
+    assert home.session_state[state.IMAGE] == state.DEFAULTS[state.IMAGE]
+    home.switch_page("../pages/step.py").run()
+    assert not home.warning
+    assert home.session_state[state.IMAGE] == LANDING[state.IMAGE]
 
 
 def test_the_caption_names_data_checkpoint_accuracy_and_chance(home):
