@@ -2,7 +2,8 @@
 
     python -m vitrm.data.decoder    reads pictures from its input and writes pixels, until the input ends
 
-Both ways a message is its length (4 bytes) and then so many bytes; the first byte of an answer says what it is.
+Both ways a message is its length (4 bytes) and then so many bytes; the first byte of an answer says what it is. Before
+all else it says that it has started, as that takes seconds on a busy machine and is no picture's fault.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from vitrm.errors import DataError
 from vitrm.process import environment
 
 SECONDS = 10.0  # for a picture; the slowest that are accepted take one, see scripts/fuzz_images.py
-_PIXELS, _REFUSED, _MEMORY = b"p", b"r", b"m"
+START_SECONDS = 60.0
+_READY, _PIXELS, _REFUSED, _MEMORY = b"s", b"p", b"r", b"m"
 
 
 class Decoder:
@@ -30,8 +32,14 @@ class Decoder:
     whenever one has brought it down.
     """
 
-    def __init__(self, max_side: int, seconds: float = SECONDS, words: tuple[str, ...] = ()) -> None:
-        self.max_side, self.seconds = max_side, seconds
+    def __init__(
+        self,
+        max_side: int,
+        seconds: float = SECONDS,
+        words: tuple[str, ...] = (),
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        self.max_side, self.seconds, self.start_seconds = max_side, seconds, start_seconds
         self.words = words or (sys.executable, "-m", "vitrm.data.decoder", str(max_side))
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,30 +48,19 @@ class Decoder:
     def decode(self, content: bytes) -> Image.Image:
         """The picture as people see it, mode "L" or "RGB", `max_side` pixels at most; `info` as of `decode_image`.
 
-        Raises DataError with the reason if it cannot be used, or takes longer than `seconds`; MemoryError.
+        Raises DataError with the reason if it cannot be used, or takes longer than `seconds`, or no process starts
+        within `start_seconds`; MemoryError.
         """
         with self._lock:
-            process = self._started()
-            late = threading.Event()
-
-            def end() -> None:
-                late.set()
-                process.kill()
-
-            clock = threading.Timer(self.seconds, end)
-            clock.start()
+            self._start()
             try:
-                _send(process.stdin, content)
-                answer = _receive(process.stdout)
-            except (OSError, EOFError):
-                answer = b""
-            finally:
-                clock.cancel()
-            if not answer:
-                self._end()
-                if late.is_set():
-                    raise DataError(f"it took longer than {self.seconds:g} seconds to decode; save it as JPEG or PNG")
-                raise DataError("damaged image (its decoder broke off); save it as JPEG or PNG")
+                answer = self._answer(self.seconds, content)
+            except TimeoutError:
+                raise DataError(
+                    f"it took longer than {self.seconds:g} seconds to decode; save it as JPEG or PNG"
+                ) from None
+            except EOFError:
+                raise DataError("damaged image (its decoder broke off); save it as JPEG or PNG") from None
         kind, rest = answer[:1], answer[1:]
         if kind == _MEMORY:
             raise MemoryError
@@ -79,14 +76,44 @@ class Decoder:
         with self._lock:
             self._end()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+    def _start(self) -> None:
+        """Raises DataError where no process can be had that is ready for a picture."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._end()
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            self.words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment()
+        )
+        try:
+            self._answer(self.start_seconds)
+        except (TimeoutError, EOFError):
+            raise DataError(
+                "pictures cannot be read just now: the process that does it has not started; try again"
+            ) from None
+
+    def _answer(self, seconds: float, content: bytes | None = None) -> bytes:
+        """The next message of the process, which is sent `content` unless that is None.
+
+        Raises TimeoutError if that takes longer than `seconds`, EOFError if it breaks off; the process is ended then.
+        """
+        process, late = self._process, threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        clock = threading.Timer(seconds, end)
+        clock.start()
+        try:
+            if content is not None:
+                _send(process.stdin, content)
+            return _receive(process.stdout)
+        except (OSError, EOFError):
             self._end()
-            pipe = subprocess.PIPE
-            self._process = subprocess.Popen(
-                self.words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment()
-            )
-        return self._process
+            raise (TimeoutError if late.is_set() else EOFError) from None
+        finally:
+            clock.cancel()
 
     def _end(self) -> None:
         if self._process is not None:
@@ -127,6 +154,7 @@ def main() -> None:
     """Answer until the input ends."""
     quiet_decoders()
     with contextlib.suppress(EOFError, KeyboardInterrupt):
+        _send(sys.stdout.buffer, _READY)
         while True:
             _send(sys.stdout.buffer, _answer(_receive(sys.stdin.buffer), int(sys.argv[1])))
 

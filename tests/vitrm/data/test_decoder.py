@@ -11,8 +11,11 @@ from vitrm.data.decoder import Decoder
 from vitrm.data.images import PHONE_READERS, decode_image
 from vitrm.errors import DataError
 
-DEAF = (sys.executable, "-c", "import time; time.sleep(600)")
-BROKEN = (sys.executable, "-c", "import os; os.abort()")
+_READY = "import os, sys, time; os.write(1, b'\\x01\\0\\0\\0s'); "
+DEAF = (sys.executable, "-c", _READY + "time.sleep(600)")
+BROKEN = (sys.executable, "-c", _READY + "os.read(0, 1); os.abort()")
+NEVER_READY = (sys.executable, "-c", "import time; time.sleep(600)")
+NO_DECODER = (sys.executable, "-c", "import os; os.abort()")
 
 
 def content(image, kind="PNG"):
@@ -23,7 +26,7 @@ def content(image, kind="PNG"):
 
 @pytest.fixture
 def decoder():
-    decoder = Decoder(64, seconds=120)  # with its start, which on a busy machine takes long
+    decoder = Decoder(64, seconds=120, start_seconds=120)
     yield decoder
     decoder.close()
 
@@ -70,4 +73,20 @@ def test_a_decoder_that_breaks_off_takes_nobody_down():
     decoder = Decoder(64, words=BROKEN)
     with pytest.raises(DataError, match="its decoder broke off"):
         decoder.decode(b"x" * 10**6)
+    decoder.close()
+
+
+@pytest.mark.parametrize("words", [NEVER_READY, NO_DECODER])
+def test_a_decoder_that_does_not_start_is_not_the_picture_s_fault(words):
+    decoder = Decoder(64, words=words, start_seconds=0.2 if words is NEVER_READY else 60)
+    with pytest.raises(DataError, match="pictures cannot be read just now"):
+        decoder.decode(b"x")
+    decoder.close()
+
+
+def test_the_start_has_time_of_its_own():
+    slow = (sys.executable, "-c", "import time; time.sleep(0.6); " + _READY + "os.read(0, 1); time.sleep(600)")
+    decoder = Decoder(64, seconds=0.5, words=slow)
+    with pytest.raises(DataError, match="to decode"):  # not that it did not start
+        decoder.decode(b"x")
     decoder.close()
