@@ -43,7 +43,7 @@ KINDS: dict[str, dict[str, type]] = {  # by kind, its values
     "shown first": {},
     "recalled": {"question": str, "option": int},
     "reason chosen": {"number": int},
-    "left out": {},  # a stop for which something is missing here
+    "left out": {},  # a stop for which something is missing here, or questions about lessons that were not done
     "kept": {"what": str},
 }
 

@@ -28,7 +28,8 @@ def leaves(lesson: Lesson, events: Sequence[Event]) -> tuple[Leaf, ...]:
     asked = recalled(lesson)
     if asked:
         answered = recall_answers(lesson, events)
-        found.append(Leaf("recall", "Do you remember?", len(answered) == len(asked), ("recalled",)))
+        done = len(answered) == len(asked) or any(each.kind == "left out" for each in events)
+        found.append(Leaf("recall", "Do you remember?", done, ("recalled", "left out")))
     committed = prediction(lesson, events) is not None or any(each.kind == "shown first" for each in events)
     found.append(Leaf("predict", "What do you expect?", committed, ("predicted", "shown first")))
     for stop in lesson.stops:

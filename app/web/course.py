@@ -7,7 +7,7 @@ from typing import Any
 from app import state
 from app.lessons import progress
 from app.lessons.book.book import measured
-from app.lessons.course import lessons, recalled
+from app.lessons.course import asked_about, lessons, recalled
 from app.lessons.lesson import Lesson, Link, Stop
 from app.lessons.question import sent
 from app.web.recordings import needs_app, place
@@ -42,6 +42,7 @@ def _lesson(lesson: Lesson) -> dict[str, Any]:
         "text": lesson.text,
         "spec": sent(lesson.question),
         "recall": [{"spec": sent(each.question), "right": each.right, "why": each.why} for each in recalled(lesson)],
+        "about": [each.key for each in asked_about(lesson)],
         "why": lesson.why,
         "reasons": [{"text": each.text, "answer": each.answer, "right": each.right} for each in lesson.reasons],
         "keep": {"text": lesson.keep.without or lesson.keep.text, "link": address(lesson.keep.link)},

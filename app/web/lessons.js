@@ -78,7 +78,7 @@ function openBook(lesson, root) {
 
 function isDone(lesson, number, events) {
   const { kind, stop } = lesson.leaves[number], some = (...kinds) => events.some((event) => kinds.includes(event.kind));
-  if (kind === "recall") return lesson.recall.every(({ spec }) => chosenOf(spec, events) !== undefined);
+  if (kind === "recall") return some("left out") || lesson.recall.every(({ spec }) => chosenOf(spec, events) !== undefined);
   if (kind === "predict") return some("predicted", "shown first");
   if (kind === "result") return events.some((event) => event.kind === "reason chosen" && lesson.reasons[event.number]?.right);
   if (!stop) return true; // the last is a gift
@@ -102,7 +102,7 @@ function chosenOf(spec, events) {
 function bodyOf(lesson, { leaf, events }) {
   const { kind, stop } = lesson.leaves[leaf], value = events.find((event) => event.kind === "predicted")?.value ?? null;
   if (kind === "recall") {
-    return { questions: lesson.recall.map(({ spec, right, why }) => {
+    return { about: lesson.about, questions: lesson.recall.map(({ spec, right, why }) => {
       const chosen = chosenOf(spec, events);
       return { spec, chosen, right, why };
     }) };

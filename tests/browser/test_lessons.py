@@ -123,3 +123,20 @@ def test_the_worksheet_comes_out_of_the_printer_a_lesson_a_page_black_on_white(p
     expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
     expect(page.locator(".sheet h2").first).to_have_css("color", "rgb(0, 0, 0)")
     assert own_problems(page) == []
+
+
+def test_whoever_takes_a_later_lesson_first_goes_on_without_the_questions_about_those_before(page, server):
+    second, third = list(lessons().values())[1:3]
+    page.goto(f"{server}/{third.address.removeprefix('./')}")
+    leaf(page, "Do you remember?")
+    page.get_by_role("button", name="Go on without them").click()
+    onward(page, "What do you expect?")
+    leaf(page, "What do you expect?")
+    page.evaluate(
+        "keys => localStorage.setItem('vitrm-lessons',"
+        " JSON.stringify(Object.fromEntries(keys.map((key) => [key, { events: [], leaf: 0, complete: true }]))))",
+        [FIRST, second.key],
+    )
+    page.reload()
+    leaf(page, "Do you remember?")
+    expect(page.get_by_role("button", name="Go on without them")).to_have_count(0)

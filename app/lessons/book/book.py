@@ -17,7 +17,7 @@ from app.component import DRAWING, PICTURE, component
 from app.events import MOST, Event, of_session, read
 from app.figures import as_written
 from app.lessons import progress
-from app.lessons.course import lessons, recalled
+from app.lessons.course import asked_about, lessons, recalled
 from app.lessons.lesson import Lesson, Result
 from app.lessons.question import sent
 from vitrm.errors import VitrmError
@@ -109,7 +109,8 @@ def _body(lesson: Lesson, leaf: progress.Leaf, number: int, events: Sequence[Eve
                     "why": each.why if each.question.key in answers else "",
                 }
                 for each in recalled(lesson)
-            ]
+            ],
+            "about": [each.key for each in asked_about(lesson)],
         }
     if leaf.kind == "predict":
         return {"text": lesson.text, "spec": sent(lesson.question), "value": progress.prediction(lesson, events)}

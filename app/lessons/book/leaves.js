@@ -46,8 +46,11 @@ function onward(data, next, act) {
   return link;
 }
 
-function drawRecall(body, data, act) {
-  body.append(element("p", "note", "Two questions from lessons before. Remembering is what makes it stay."));
+function drawRecall(body, data, act, leaf) {
+  const missed = data.body.about.some((lesson) => !keptOf(lesson)?.complete); // whoever takes a later lesson first
+  body.append(element("p", "note", missed
+    ? "Two questions from lessons before, which you have not done in this browser. Guess, or go on without them."
+    : "Two questions from lessons before. Remembering is what makes it stay."));
   for (const { spec, chosen, right, why } of data.body.questions) {
     const box = body.appendChild(element("fieldset"));
     box.append(element("legend", "", spec.text));
@@ -62,6 +65,7 @@ function drawRecall(body, data, act) {
     }
     last.dataset.name = `answer ${spec.key}`;
   }
+  return missed && !leaf.done ? pressed("Go on without them", "", () => act.note({ kind: "left out" })) : null;
 }
 
 // Controls for an answer, which is a draft until the button is pressed, once: the button

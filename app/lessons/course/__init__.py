@@ -21,5 +21,10 @@ def lessons() -> dict[str, Lesson]:
 
 def recalled(lesson: Lesson) -> tuple[Recall, ...]:
     """Two questions about the lessons before: one about the last of them, one about that before it; () in the first."""
-    before = [each for each in lessons().values() if each.number < lesson.number]
-    return (before[-1].recall[0], before[-2 if len(before) > 1 else -1].recall[1]) if before else ()
+    before = asked_about(lesson)
+    return (before[-1].recall[0], before[0].recall[1]) if before else ()
+
+
+def asked_about(lesson: Lesson) -> tuple[Lesson, ...]:
+    """The lessons that `recalled` is about: the two before it, one in the second, none in the first."""
+    return tuple(each for each in lessons().values() if lesson.number - 2 <= each.number < lesson.number)

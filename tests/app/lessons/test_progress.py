@@ -41,6 +41,14 @@ def test_whoever_cannot_train_goes_on_with_the_bundled_model_and_no_other_stop_c
             assert ("without it" in content(lesson, told, "")["body"]["then"]) == bool(leaf.stop.without)
 
 
+def test_questions_about_lessons_before_can_be_left_out():
+    later = [lesson for lesson in lessons().values() if lesson.number > 1]
+    for lesson in later:
+        assert [progress.leaves(lesson, events)[0].done for events in ((), [Event("left out", {})])] == [False, True]
+    shown = content(later[1], None, "watch")["body"]
+    assert shown["about"] == [LESSON.key, later[0].key]
+
+
 def test_only_whoever_trained_a_model_is_told_that_it_is_theirs():
     lesson = lessons()["train-one-in-a-minute"]
     last = len(progress.leaves(lesson, ())) - 1
