@@ -21,6 +21,7 @@ from app.classroom.questions import LABELS, RESULTS, is_known, result
 from app.classroom.said import do, say
 from app.classroom.spread.spread import spread
 from app.component import picture
+from app.files import save_button
 from app.lessons.question import Question
 from app.visitors import Visitor
 from vitrm.errors import VitrmError
@@ -225,10 +226,7 @@ def _ways(found: Classroom, base: str | None) -> None:
         if base:
             st.markdown(f"Phones open `{_link(found, base)}`")
         _choose_base()
-        st.download_button(
-            "Save the answers (CSV)", data=lambda: _table(found.code),
-            file_name=f"class-{found.code}.csv", mime="text/csv", icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+        save_button("Save the answers (CSV)", lambda: _table(found.code), f"class-{found.code}.csv", icon="download")
         sure = st.checkbox("I have the answers, or do not want them", key=f"class_sure_{found.code}")
         st.button("End the class and delete its answers", icon=":material/delete:", key="class_end",
                   disabled=not sure, on_click=_act,

@@ -10,6 +10,7 @@ import streamlit as st
 from app import cache, figures, inputs, state
 from app.attention import view as attention
 from app.cache import Checkpoint
+from app.files import save_button
 from app.player.cells import Cells
 from app.player.player import Choices, choices, player
 from app.player.printed import figures as figures_of
@@ -153,28 +154,19 @@ def keep(
         attention.attribution(checkpoint) if "attribution" in panels else None
     )  # a click is served outside the session
     with st.container(horizontal=True):
-        st.download_button(
+        save_button(
             "Trace as NPZ",
             lambda: figures.trace_file(trace),
             f"{name}.npz",
-            icon=":material/download:",
+            icon="download",
             help="Everything on this page as arrays; read it with vitrm.Trace.load(path)",
-            on_click="ignore",
         )
-        st.download_button(
-            "Numbers as CSV",
-            lambda: figures.numbers_file(trace),
-            f"{name}.csv",
-            icon=":material/table:",
-            on_click="ignore",
-        )
-        st.download_button(
+        save_button("Numbers as CSV", lambda: figures.numbers_file(trace), f"{name}.csv", icon="table")
+        save_button(
             "Player as HTML",
             lambda: standalone(trace, f"ViTRM: {name}", caption, panels, attributed, cells=cells),
             f"{name}.html",
-            mime="text/html",
-            icon=":material/web:",
+            icon="web",
             help="One file that opens in any browser, without this app and without a network",
-            on_click="ignore",
         )
         printed.offer(lambda: figures_of(trace, panels, attributed, cells), name, caption, "Figures for a paper")

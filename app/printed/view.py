@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.files import save_button
 from app.present import present
 from app.printed.conversion import printed
 from app.printed.drawing import NARROWEST, WIDEST, Drawing
@@ -83,7 +84,7 @@ def _files(drawing: Drawing, name: str, about: str) -> None:
             ("Numbers as CSV", lambda: drawing.csv, "csv", "table"),
             ("Lines of Python", lines.encode, "py", "code"),
         ):
-            st.download_button(label, data, f"{name}.{ending}", icon=f":material/{icon}:", on_click="ignore")
+            save_button(label, data, f"{name}.{ending}", icon=icon)
     st.caption(
         f"{drawing.width:g} × {drawing.height:g} mm, on white. Letters are outlines in the SVG and an embedded font in "
         "the PDF. The lines below, beside the CSV, draw the same with matplotlib:"

@@ -10,6 +10,7 @@ import zipfile
 import streamlit as st
 
 from app import state, visitors
+from app.files import save_button
 from app.training import cache, printed
 from app.training import figures as training_figures
 from app.training.choices import SAID, tell, touched
@@ -95,9 +96,9 @@ def _manage(trainings: Trainings, training: Training) -> None:
     if not idle:
         why = "It is still going on; stop it first"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.download_button("Download as ZIP", lambda: zipped(run), f"{name}.zip", icon=":material/folder_zip:",
-                           on_click="ignore", disabled=not run.has_config, key="zip",
-                           help="The run folder, without what only resuming needs")  # fmt: skip
+        save_button("Download as ZIP", lambda: zipped(run), f"{name}.zip", icon="folder_zip",
+                    disabled=not run.has_config, key="zip",
+                    help="The run folder, without what only resuming needs")  # fmt: skip
         with st.popover("Rename", icon=":material/edit:", disabled=not (mine and idle), help=why):
             st.text_input("New name", value=name, key=f"rename_{name}")
             st.button("Rename it", key="rename", on_click=tell, args=(lambda: _rename(trainings, name),))

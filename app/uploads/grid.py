@@ -7,6 +7,7 @@ from PIL import Image
 
 from app import cache, inputs, reports, state
 from app.figures import plain
+from app.files import save_button
 from app.uploads import figures
 from app.uploads.tray import Given, Picture, Tray
 from app.uploads.view import MODEL_KEYS, trace
@@ -79,5 +80,5 @@ def _say_how(tray: Tray, rows: list[figures.Row], squares: list[Image.Image]) ->
             ("Grid as CSV", "csv", "table", lambda: figures.grid_csv(rows)),
             ("Grid as PNG", "png", "image", lambda: figures.grid_png(rows, squares, note)),
         ):
-            st.download_button(label, make, f"pictures.{suffix}", icon=f":material/{icon}:", on_click="ignore")
+            save_button(label, make, f"pictures.{suffix}", icon=icon)
         st.button("Remove all", icon=":material/delete_sweep:", on_click=tray.clear)
