@@ -202,7 +202,7 @@ def measuring(
     yield SizeReport(
         trained_steps=model.config.supervision_steps,
         parameters=sum(weights.numel() for weights in model.parameters()),
-        trained_on=tuple(each.size for each in (settings, *settings.also)),
+        trained_on=tuple(dict.fromkeys(each.size for each in (settings, *settings.also))),
         within=model.config.attention_within if within is None else within,
         trials=tuple(trials),
         left_out=tuple(left_out),

@@ -15,7 +15,7 @@ from vitrm.families import equip, make_model
 from vitrm.judge.report import decode, encode
 from vitrm.judge.sizes import SizeReport, _local_guess, draw, interval, longest_path, measuring
 
-SOURCE = "mazes:5x5,gems=2,lengths=1-3,train=60,test=10+6x6,lengths=1-4"
+SOURCE = "mazes:5x5,gems=2,lengths=1-3,train=60,test=10+6x6,lengths=1-3+6x6,lengths=1-4"
 SHAPE = {"num_classes": 2, "image_size": 10, "patch_size": 2, "dim": 8, "depth": 1, "num_heads": 2, "mlp_dim": 8}
 SMALL = ModelConfig(**SHAPE, positions="relative", reference_side=5, memory_steps=1, supervision_steps=2, dropout=0.0)
 
