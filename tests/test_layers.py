@@ -20,8 +20,8 @@ ORDER = {  # of the rooms and single modules of a layer: each may import itself 
     "app": (
         "paper", "figures", "state", "events", "component", "present", "sections", "background", "descriptors",
         "visitors", "own_data", "change", "words", "link", "charts", "colours", "inference", "sources", "cache",
-        "downloads", "picker", "inputs", "reports", "printed", "numbers", "attention", "diagram", "player", "uploads",
-        "glimpses", "halting", "mazes", "mixture", "training", "compare", "lessons",
+        "downloads", "files", "picker", "inputs", "reports", "printed", "numbers", "attention", "diagram", "player",
+        "uploads", "glimpses", "halting", "mazes", "mixture", "training", "compare", "lessons",
         "classroom", "sheets", "web", "bench", "Home",
     ),
 }  # fmt: skip
