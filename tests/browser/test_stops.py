@@ -25,6 +25,7 @@ def see_first_and_last(page, level="supervision step"):
     """Of the player's steps; Play takes its time for those between (test_watch.py, and a model of one step here)."""
     page.locator("select.level").select_option(level)
     for key in ("Home", "ArrowRight", "End"):
+        settle(page)  # what is seen of the one before has been told
         page.locator(".player").press(key)
 
 
