@@ -104,7 +104,7 @@ def test_a_phone_predicts_is_led_to_a_page_and_comes_back(chromium, tmp_path):
             expect(phone.get_by_role("heading", name="Two models make the same number")).to_be_visible()
             teacher.get_by_text("The address, and the end of the class").click()
             expect(teacher.get_by_role("button", name="Save the answers")).to_be_visible()
-            settle(teacher)  # a button that is drawn again while it is pressed downloads nothing
+            settle(teacher)
             with teacher.expect_download() as saved:
                 teacher.get_by_role("button", name="Save the answers").click()
             rows = list(csv.reader(saved.value.path().read_text().splitlines()))
